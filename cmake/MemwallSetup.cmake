@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler settings, dependencies and the helpers that rooms use.
+include(GNUInstallDirs)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+# SystemC's ABI is that of the C++ standard it was built with; Debian's is C++17.
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+set(CMAKE_BUILD_WITH_INSTALL_RPATH OFF)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Precompiled headers need these two to be cacheable.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
+endif()
+
+add_library(memwall_warnings INTERFACE)
+target_compile_options(memwall_warnings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -fno-semantic-interposition)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CCACHE_PROGRAM)
+  target_compile_options(memwall_warnings INTERFACE -fpch-preprocess)
+endif()
+
+if(MEMWALL_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+include(MemwallDependencies)
+
+# One library a room. Shared, so that components that register themselves are never dropped by the linker.
+#   memwall_room(NAME hw SOURCES a.cpp ... LINK memwall::models ...)
+function(memwall_room)
+  cmake_parse_arguments(ROOM "" "NAME" "SOURCES;LINK;PRIVATE_LINK;PCH" ${ARGN})
+  add_library(memwall_${ROOM_NAME} SHARED ${ROOM_SOURCES})
+  add_library(memwall::${ROOM_NAME} ALIAS memwall_${ROOM_NAME})
+  set_target_properties(memwall_${ROOM_NAME} PROPERTIES EXPORT_NAME ${ROOM_NAME}
+                        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} INSTALL_RPATH "$ORIGIN")
+  target_include_directories(memwall_${ROOM_NAME} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/memwall>)
+  target_link_libraries(memwall_${ROOM_NAME} PUBLIC ${ROOM_LINK} PRIVATE ${ROOM_PRIVATE_LINK}
+                        $<BUILD_INTERFACE:memwall_warnings>)
+  if(ROOM_PCH)
+    target_precompile_headers(memwall_${ROOM_NAME} PRIVATE ${ROOM_PCH})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY MEMWALL_ROOMS memwall_${ROOM_NAME})
+endfunction()
+
+# One test program a folder or topic; every case is its own process (SystemC: one simulation a process).
+#   memwall_test(NAME dram_engine SOURCES ... LINK memwall::hw LABELS dram [SLOW])
+# Cases whose suite starts with "slow_" go to the label `slow`.
+function(memwall_test)
+  cmake_parse_arguments(TEST "SLOW" "NAME;TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 120)
+  endif()
+  if(TEST_SLOW)
+    list(APPEND TEST_LABELS slow)
+  endif()
+  add_executable(test_${TEST_NAME} ${TEST_SOURCES})
+  target_link_libraries(test_${TEST_NAME} PRIVATE ${TEST_LINK} memwall_test_support memwall_warnings)
+  target_precompile_headers(test_${TEST_NAME} REUSE_FROM memwall_test_support)
+  set_target_properties(test_${TEST_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests
+                        POSITION_INDEPENDENT_CODE OFF)  # as the precompiled header
+  string(REPLACE ";" "\\;" labels "${TEST_LABELS}")
+  gtest_discover_tests(test_${TEST_NAME} DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS "${labels}" TIMEOUT ${TEST_TIMEOUT})
+endfunction()

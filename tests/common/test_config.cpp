@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "hw/common/params.h"
+#include "hw/common/registry.h"
+
+using namespace memwall;
+
+namespace {
+
+struct sample_params {
+  duration latency{14e-9};
+  std::int64_t lanes = 16;
+  std::string policy = "open";
+  std::map<std::string, op_rate> rates{{"fp16", op_rate(1e12)}};
+};
+
+const param_table<sample_params>& table() {
+  static const auto t = param_table<sample_params>("sample")
+                            .add("latency", &sample_params::latency, "one way").range(duration(0), duration(1e-6))
+                            .add("lanes", &sample_params::lanes, "lanes").range<std::int64_t>(1, 32)
+                            .add("policy", &sample_params::policy, "page policy").choices({"open", "closed"})
+                            .add("rates", &sample_params::rates, "by type");
+  return t;
+}
+
+std::string message_of(const std::string& yaml) {
+  try {
+    table().read(config::node::parse_text(yaml, "f.yaml"));
+  } catch (const input_error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(quantity, reads_units_of_its_dimension_only) {
+  double v = 0;
+  std::string expected;
+  EXPECT_TRUE(parse_quantity("14 ns", "time", v, expected));
+  EXPECT_DOUBLE_EQ(v, 14e-9);
+  EXPECT_TRUE(parse_quantity("64KiB", "size", v, expected));
+  EXPECT_DOUBLE_EQ(v, 65536);
+  EXPECT_TRUE(parse_quantity("3.2 Gbps", "bit rate", v, expected));
+  EXPECT_DOUBLE_EQ(v, 3.2e9);
+  EXPECT_FALSE(parse_quantity("14", "time", v, expected)) << "a bare number is an error where a unit is needed";
+  EXPECT_FALSE(parse_quantity("14 GB/s", "time", v, expected));
+  EXPECT_FALSE(parse_quantity("nan ns", "time", v, expected));
+  EXPECT_FALSE(parse_quantity("1e999 s", "time", v, expected));
+}
+
+TEST(quantity, prints_what_reads_back_to_the_same_value) {
+  for (const auto& [value, dim] : std::vector<std::pair<double, const char*>>{
+           {1.4e-12, "energy"}, {65536, "size"}, {3.2e9, "bit rate"}, {1.0 / 3, "time"}, {0, "time"}, {80e9, "size"},
+           {989.4e12, "operation rate"}, {3.35e12, "bandwidth"}, {1e-18, "time"}, {5, "voltage"}}) {
+    double back = -1;
+    std::string expected;
+    const std::string text = format_quantity(value, dim);
+    EXPECT_TRUE(parse_quantity(text, dim, back, expected)) << text;
+    EXPECT_DOUBLE_EQ(back, value) << text;
+  }
+}
+
+TEST(params, reads_over_defaults_and_writes_back) {
+  const auto p = table().read(config::node::parse_text("latency: 20 ns\nrates: {int8: 2 TOPS}", "f.yaml"));
+  EXPECT_EQ(to_ps(p.latency), 20000);
+  EXPECT_EQ(p.lanes, 16);
+  EXPECT_DOUBLE_EQ(p.rates.at("int8").value, 2e12);
+  EXPECT_DOUBLE_EQ(p.rates.at("fp16").value, 1e12);
+  EXPECT_EQ(table().write(p)["latency"], "20 ns");
+}
+
+TEST(params, reports_every_problem_with_file_line_key_and_nearest_name) {
+  const std::string m = message_of("latency: 20\nlane: 4\npolicy: opne\nlanes: 0\n");
+  EXPECT_NE(m.find("f.yaml:1: latency: got '20' (expected a number with a unit of time"), std::string::npos) << m;
+  EXPECT_NE(m.find("f.yaml:2: lane: unknown key"), std::string::npos) << m;
+  EXPECT_NE(m.find("did you mean 'lanes'?"), std::string::npos) << m;
+  EXPECT_NE(m.find("did you mean 'open'?"), std::string::npos) << m;
+  EXPECT_NE(m.find("f.yaml:4: lanes: got 0, out of range (expected 1 to 32)"), std::string::npos) << m;
+}
+
+TEST(params, refuses_wrong_types_and_overflow) {
+  EXPECT_NE(message_of("lanes: many"), "");
+  EXPECT_NE(message_of("lanes: 99999999999999999999"), "");
+  EXPECT_NE(message_of("lanes: 1.5"), "");
+  EXPECT_NE(message_of("lanes: [1]"), "");
+  EXPECT_NE(message_of("rates: 3 TOPS"), "");
+  EXPECT_NE(message_of("a: 1\na: 2"), "") << "duplicate keys";
+  EXPECT_NE(message_of("a: [1"), "") << "broken YAML";
+}
+
+TEST(config, merges_maps_and_sets_paths) {
+  auto base = config::node::parse_text("a: {b: 1, c: 2}\nl: [1, 2]", "base.yaml");
+  base.merge(config::node::parse_text("a: {c: 3}\nl: [9]", "over.yaml"));
+  base.set("a.d", "4 ns", "--set a.d");
+  EXPECT_EQ(base.at_path("a.b")->text(), "1");
+  EXPECT_EQ(base.at_path("a.c")->text(), "3");
+  EXPECT_EQ(base.at_path("a.d")->text(), "4 ns");
+  EXPECT_EQ(base.at_path("a.d")->where(), "--set a.d");
+  EXPECT_EQ(base.at_path("l")->entries().size(), 1u);
+  EXPECT_EQ(base.at_path("a.b")->where(), "base.yaml:1");
+}
+
+TEST(registry, names_the_nearest_component) {
+  registry<int> r("arbiter");
+  r.add("round_robin", "takes turns", 1);
+  EXPECT_EQ(r.get("round_robin"), 1);
+  try {
+    r.get("roundrobin", "p.yaml:3", "bus.arbiter");
+    FAIL();
+  } catch (const input_error& e) {
+    EXPECT_NE(std::string(e.what()).find("p.yaml:3: bus.arbiter: unknown arbiter 'roundrobin'"), std::string::npos);
+    EXPECT_NE(std::string(e.what()).find("did you mean 'round_robin'?"), std::string::npos);
+  }
+}
+
+}  // namespace
