@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "hw/common/error.h"
+#include "tools/commands.h"
+
+namespace memwall::tools {
+int exit_status = done;
+}
+
+// The program's one try/catch: every error becomes a message and an exit code here.
+int main(int argc, char** argv) {
+  using namespace memwall;
+  CLI::App app{"memwall: a SystemC/TLM-2.0 simulator of the memory wall"};
+  app.set_version_flag("--version", MEMWALL_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  // tools::add_NAME(app) for each command
+  try {
+    app.parse(argc, argv);
+    return tools::exit_status;
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? tools::done : tools::bad_input;
+  } catch (const input_error& e) {
+    std::cerr << "memwall: " << e.what() << '\n';
+    return tools::bad_input;
+  } catch (const capacity_error& e) {
+    std::cerr << "memwall: " << e.what() << '\n';
+    return tools::does_not_fit;
+  } catch (const std::exception& e) {
+    std::cerr << "memwall: internal error: " << e.what()
+              << "\nThis is a bug in memwall. Please report it with the command line and the configuration used.\n";
+    return tools::internal_error;
+  }
+}
