@@ -13,7 +13,10 @@ namespace memwall::dram {
 struct organisation {
   int data_bits = 64;        ///< width of the channel's data bus
   int burst_beats = 8;       ///< beats of one column access
-  int ranks = 1;             ///< ranks (or stack IDs) sharing the bus
+  int ranks = 1;             ///< ranks (or stack IDs) sharing the bus, over all pseudo-channels
+  /// Pseudo-channels behind one command bus and one queue, each with a data bus of its own: rank r belongs to pseudo-channel
+  /// r / (ranks / pseudo_channels). 1 where a pseudo-channel is modelled as a channel of its own.
+  int pseudo_channels = 1;
   int bank_groups = 4;       ///< per rank
   int banks_per_group = 4;
   std::int64_t rows = 65536;  ///< per bank

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parameters of a memory controller: everything that the DRAM standard does not fix.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "hw/common/params.h"
+#include "hw/common/quantity.h"
+
+namespace memwall::dram {
+
+struct controller_params {
+  std::string scheduler = "frfcfs";  ///< fcfs | frfcfs | frfcfs_cap
+  int cap = 16;                ///< frfcfs_cap: row hits that may pass an older request of the same bank
+  int read_queue = 32;         ///< entries a channel
+  int write_queue = 32;        ///< entries a channel
+  std::string write_mode = "drain";  ///< drain: write queue between watermarks | unified: reads and writes compete by age
+  double write_high = 0.8;     ///< drain: writes are served from this filling of the write queue on ...
+  double write_low = 0.2;      ///< ... down to this one
+  std::int64_t age_limit = 50'000;  ///< clocks after which a waiting request goes first, whatever the scheduler; 0: none
+  std::string page_policy = "open";  ///< open | closed | timeout
+  duration page_timeout{200e-9};     ///< timeout: an unused row is closed after this time
+  std::string refresh = "standard";  ///< standard (what the standard says) | all_bank | per_bank | none
+  int refresh_postpone = 0;    ///< refreshes that may be put off while requests wait (JEDEC DDR4: up to 8)
+  bool refresh_stagger = true;  ///< ranks, pseudo-channels and channels refresh one after another instead of all at once
+  duration front_end{0};       ///< pipeline latency before the queue
+  duration back_end{0};        ///< pipeline latency from the data beats to the initiator
+  int max_transfers = 4096;    ///< transfers in flight in the memory's front end; more are refused (back-pressure)
+  bool replay = true;          ///< exact replay; off gives identical results, slower
+  int replay_block = 64;       ///< bursts of one channel that one replayed block holds, at least
+  byte_size replay_memory{64.0 * 1024 * 1024};  ///< limit of the replay table of one memory; the oldest entries go first
+};
+
+/// Names, ranges, meaning, sources: what YAML, --set and `memwall describe` use.
+const param_table<controller_params>& controller_table();
+
+}  // namespace memwall::dram

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// All channels of one memory: takes transfers of any size, gives their completion times. Functional core: no SystemC.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "hw/common/quantity.h"
+#include "hw/common/stall.h"
+#include "hw/dram/address_map.h"
+#include "hw/dram/command.h"
+#include "hw/dram/controller.h"
+#include "hw/dram/standard.h"
+#include "hw/dram/statistics.h"
+
+namespace memwall::dram {
+
+/// What an initiator asks for: one burst or many megabytes. Bursts touched in part count whole.
+struct transfer {
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;   ///< > 0
+  bool write = false;
+  std::uint32_t source = 0;  ///< initiator; transfers of one source enter each channel in order of submission
+  std::uint64_t id = 0;      ///< given back in the completion; need not be unique
+  ps_t arrival = 0;
+  ps_t pace = 0;  ///< > 0: burst i enters no earlier than arrival + i x pace (an arrival-limited initiator)
+};
+
+struct completion {
+  std::uint64_t id = 0;
+  ps_t first_data = 0;  ///< end of the transfer's first burst (the one that finished first)
+  ps_t done = 0;        ///< last data beat of its last burst, plus the back end's latency
+  stall_stack parts;    ///< sums to done - arrival
+};
+
+class memory {
+ public:
+  /// One map for all channels; map.channels() is the number of channels. Throws input_error for parameters that make no sense.
+  memory(const standard& s, const address_map& map, const controller_params& params);
+  ~memory();
+  memory(memory&&) noexcept;
+  memory& operator=(memory&&) noexcept;
+
+  /// False while max_transfers are in flight: wait for a completion before the next submit.
+  bool can_accept() const;
+  /// t.arrival must not lie before the `now` of an earlier advance(); arrivals need not be in order otherwise.
+  void submit(const transfer& t);
+  /// Lets everything happen that is certain up to and including `now`. Returns a lower bound, > now, of the next completion
+  /// (call advance again then), or `never` when nothing is in flight. Calling it more often or with later times than it asked
+  /// for never changes a result, as long as transfers are submitted before their arrival is passed.
+  ps_t advance(ps_t now);
+  /// Appends the completions with done <= the last `now`, ordered by (done, submission), each once.
+  void take_completions(std::vector<completion>& out);
+  /// Transfers submitted and not yet taken.
+  std::size_t in_flight() const;
+
+  /// Counts up to `now` (not before the last advance). by_cause sums to now x channels.
+  statistics stats(ps_t now) const;
+
+  const standard& spec() const;
+  const address_map& map() const;
+  int channels() const;
+
+  /// Sees every command from now on; nullptr: none. Not owned. Turns replay off while set.
+  void listen(command_listener* l);
+
+ private:
+  class impl;
+  std::unique_ptr<impl> m;
+};
+
+}  // namespace memwall::dram
