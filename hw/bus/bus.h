@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bus: many initiators, many targets, shared or crossbar, granule-level arbitration whatever the transfer
+// size.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hw/bus/bus_report.h"
+#include "hw/common/at_initiator.h"
+#include "hw/common/at_target.h"
+#include "hw/common/error.h"
+#include "hw/common/params.h"
+#include "hw/common/probe.h"
+
+namespace memwall {
+
+/// Parameters of a bus. Peak bandwidth of a channel: width x clock x slices.
+struct bus_params {
+  std::string topology = "shared";    ///< shared | crossbar
+  std::string channels = "separate";  ///< separate (reads and writes move at once) | common (they share one)
+  byte_size width{64};                ///< bytes a beat
+  frequency clock{1e9};
+  std::int64_t slices = 1;          ///< equal parallel channels, address-interleaved, perfectly spread
+  duration arbitration_latency{0};  ///< request in to request out, on top of the pipeline
+  duration pipeline_latency{0};     ///< each direction
+  byte_size granule{0};             ///< arbitration unit; 0: the larger of 64 B and width
+  std::string arbiter = "round_robin";
+  std::int64_t outstanding = 0;  ///< transfers an initiator may have in the bus; 0: no limit
+  energy energy_per_bit{0};
+};
+const param_table<bus_params>& bus_param_table();
+/// Problems that one parameter alone does not show (unknown arbiter, granule no multiple of width).
+void check_bus_params(const bus_params& p, problem_list& problems, const std::string& where,
+                      const std::string& path);
+
+/// What an initiator may have different from the others.
+struct bus_initiator_options {
+  int priority = 0;               ///< fixed_priority: higher first; equal: the earlier attached first
+  int weight = 1;                 ///< weighted: granules a round, >= 1
+  std::int64_t outstanding = -1;  ///< -1: the bus's
+};
+
+/// Wiring, before simulation starts:
+///   bus fabric("fabric", params);
+///   cpu.port.bind(fabric.add_initiator("cpu"));
+///   fabric.add_target("dram", 0x0, size).bind(dram.port);
+///   fabric.check(problems, where, path);     // overlapping, empty or wrapping ranges; no initiator; no
+///   target
+///
+/// Targets see addresses relative to the base of their range. A transfer must lie in one range; anything else
+/// is answered with TLM_ADDRESS_ERROR_RESPONSE.
+class bus : public sc_core::sc_module {
+ public:
+  bus(const sc_core::sc_module_name& name, const bus_params& params);
+  ~bus() override;
+
+  /// A socket to bind an initiator to.
+  at_target_port& add_initiator(const std::string& name, const bus_initiator_options& options = {});
+  /// A socket to bind to a target that answers addresses [base, base + size).
+  at_initiator_port& add_target(const std::string& name, std::uint64_t base, std::uint64_t size);
+  /// Another range of a target already added; its addresses start at `target_base` in the target.
+  void add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
+                 std::uint64_t target_base);
+
+  void check(problem_list& problems, const std::string& where, const std::string& path) const;
+
+  bus_report report() const;
+  probe_list probes();
+  void observe(transfer_observer* observer);
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> m_impl;
+};
+
+}  // namespace memwall
