@@ -6,6 +6,10 @@
 #include <string>
 #include <vector>
 
+namespace memwall::config {
+class node;
+}
+
 namespace memwall::dram {
 
 /// Shape of one channel as the controller sees it: what shares a command bus, a data bus and bank state.
@@ -21,7 +25,8 @@ struct organisation {
   int banks_per_group = 4;
   std::int64_t rows = 65536;  ///< per bank
   int columns = 128;         ///< column accesses (bursts) a row
-  int access_bytes() const { return data_bits / 8 * burst_beats; }
+  int payload_bytes = 0;     ///< data of one burst that carries metadata too (LPDDR6: 32 of 36 bytes); 0: all of it
+  int access_bytes() const { return payload_bytes != 0 ? payload_bytes : data_bits * burst_beats / 8; }
   int banks_per_rank() const { return bank_groups * banks_per_group; }
   std::int64_t row_bytes() const { return std::int64_t{columns} * access_bytes(); }
   std::int64_t capacity_bytes() const { return row_bytes() * rows * banks_per_rank() * ranks; }
@@ -67,7 +72,10 @@ struct energy_table {
 /// Where a value comes from: kept for `memwall describe` and the docs.
 struct provenance {
   std::string source;
-  std::string confidence;  ///< standard | datasheet | simulator | scaled
+  /// standard: read in the standard. datasheet: a vendor's. paper: measured and published. simulator: another simulator's
+  /// file. scaled: derived from a neighbour's value. user: no source given.
+  std::string confidence;
+  std::string value;  ///< as written in the file
 };
 
 struct standard {
@@ -81,10 +89,10 @@ struct standard {
   std::string refresh = "all_bank";  ///< the mode the standard's users run
   int channels_per_device = 1;  ///< channels of one stack, chip or DIMM (HBM3 stack: 32 pseudo-channels; DDR5 DIMM: 2)
   std::map<std::string, provenance> sources;  ///< by key: "timing.CL", "energy.act", "organisation.rows"
-  /// Peak bytes a second of one channel: an access every max(BL, CCD_S) cycles.
+  /// Peak bytes a second of one channel: an access every max(BL, CCD_S) cycles on each pseudo-channel.
   double peak_bytes_per_s() const {
     const int gap = t.BL > t.CCD_S ? t.BL : t.CCD_S;
-    return org.access_bytes() / (gap * static_cast<double>(t.tck_fs) * 1e-15);
+    return org.pseudo_channels * org.access_bytes() / (gap * static_cast<double>(t.tck_fs) * 1e-15);
   }
 };
 
@@ -93,5 +101,7 @@ struct standard {
 std::vector<std::string> standard_names();
 /// Throws input_error (nearest name) when there is none, or when its file is wrong. `name` may be a path to a YAML file.
 standard load_standard(const std::string& name);
+/// With some values replaced, as a file with `base: name` and the map `changes` in it would: {timing: {FAW: 32}}.
+standard load_standard(const std::string& name, const config::node& changes);
 
 }  // namespace memwall::dram

@@ -14,7 +14,13 @@ using namespace memwall::dram;
 
 namespace {
 
-organisation ddr4() { return {64, 8, 1, 4, 4, 65536, 128}; }
+organisation shape(int bits, int beats, int ranks, int groups, int banks, std::int64_t rows, int columns) {
+  organisation o;
+  o.data_bits = bits, o.burst_beats = beats, o.ranks = ranks, o.bank_groups = groups, o.banks_per_group = banks;
+  o.rows = rows, o.columns = columns;
+  return o;
+}
+organisation ddr4() { return shape(64, 8, 1, 4, 4, 65536, 128); }
 
 TEST(address_map, fields_are_written_from_the_most_significant) {
   const address_map map({"row:16 bank:2 column:7 bankgroup:2", 1, 64}, ddr4());
@@ -62,11 +68,11 @@ TEST(address_map, xor_hashing) {
 TEST(address_map, encode_is_the_inverse_of_decode) {
   std::mt19937_64 random(7);
   const std::vector<organisation> shapes = {ddr4(),
-                                            {32, 16, 2, 8, 4, 65536, 64},
-                                            {64, 4, 1, 4, 4, 32768, 32},
-                                            {32, 8, 3, 4, 4, 12288, 32},   // three stack IDs, 24 Gb dies
-                                            {8, 32, 1, 1, 16, 16384, 64},
-                                            {16, 16, 1, 4, 4, 49152, 64}};
+                                            shape(32, 16, 2, 8, 4, 65536, 64),
+                                            shape(64, 4, 1, 4, 4, 32768, 32),
+                                            shape(32, 8, 3, 4, 4, 12288, 32),   // three stack IDs, 24 Gb dies
+                                            shape(8, 32, 1, 1, 16, 16384, 64),
+                                            shape(16, 16, 1, 4, 4, 49152, 64)};
   const std::vector<std::string> expressions = {
       "bg_low", "column_low", "bank_low", "row_high_hashed", "RoBaRaCoCh", "RoRaBaChCo", "rochrababgco", "rorabgbachco",
       "rank row bankgroup column:2 bank column", "column:1 row:5 rank bank row column bankgroup",
@@ -113,7 +119,7 @@ TEST(address_map, encode_is_the_inverse_of_decode) {
 // The closed form against one burst at a time.
 TEST(address_map, split_covers_every_burst_once_in_one_run_a_channel) {
   std::mt19937_64 random(11);
-  const organisation org{32, 8, 1, 4, 4, 64, 32};  // small, so that transfers wrap
+  const organisation org = shape(32, 8, 1, 4, 4, 64, 32);  // small, so that transfers wrap
   for (const char* expression : {"bg_low", "RoRaBaChCo", "row bank column bankgroup ; channel ^= row[2:0]"})
     for (const int channels : {1, 5, 8, 160}) {
       if (std::string(expression).find('^') != std::string::npos && channels != 8) continue;
