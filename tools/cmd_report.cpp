@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// memwall report: one self-contained page from the results of runs, comparisons and sweeps.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+#include "hw/common/data_dir.h"
+#include "hw/common/error.h"
+#include "tools/commands.h"
+#include "tools/report_data.h"
+
+namespace memwall::tools {
+namespace {
+namespace fs = std::filesystem;
+
+struct options {
+  std::vector<std::string> inputs;
+  std::string output = "report.html";
+  bool quiet = false;
+};
+
+constexpr const char* template_name = "tools/report/template.html";
+
+std::string read_template() {
+  const std::string path = data_path(template_name);
+  if (path.empty())
+    throw input_error(problem{"memwall report", "",
+                              "this build of memwall has no report page: npm was not there, or could not fetch its packages, "
+                              "when it was built",
+                              "install nodejs (18 or newer) and npm, then build again with -DMEMWALL_REPORT=ON", ""});
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream buffer;
+  buffer << in.rdbuf();
+  return buffer.str();
+}
+
+/// What the inputs name: files of results, in the order given, and tables of sweeps.
+struct found {
+  std::vector<std::string> results, directories, sweeps;
+};
+
+bool look_into(const fs::path& dir, found& f) {
+  std::error_code ignored;
+  for (const char* table : {"results.csv", "points.csv"})
+    if (fs::exists(dir / table, ignored)) {
+      f.sweeps.push_back((dir / table).string());
+      return true;
+    }
+  if (!fs::exists(dir / "result.json", ignored)) return false;
+  f.results.push_back((dir / "result.json").string());
+  f.directories.push_back(dir.string());
+  return true;
+}
+
+found find_inputs(const std::vector<std::string>& inputs) {
+  found f;
+  problem_list problems;
+  for (const auto& input : inputs) {
+    const fs::path path(input);
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) {
+      if (path.extension() == ".csv") {
+        f.sweeps.push_back(input);
+      } else {
+        f.results.push_back(input);
+        f.directories.push_back(fs::absolute(path).parent_path().string());
+      }
+      continue;
+    }
+    if (!fs::is_directory(path, ignored)) {
+      problems.add({input, "", "does not exist", "the --out directory of memwall run, compare or sweep", ""});
+      continue;
+    }
+    if (look_into(path, f)) continue;
+    std::vector<fs::path> inside;  // a comparison: one directory a platform
+    for (const auto& entry : fs::directory_iterator(path))
+      if (entry.is_directory(ignored)) inside.push_back(entry.path());
+    std::sort(inside.begin(), inside.end());
+    bool any = false;
+    for (const auto& dir : inside) any = look_into(dir, f) || any;
+    if (!any) problems.add({input, "", "holds no result.json and no results.csv", "the --out directory of memwall run, compare or sweep", ""});
+  }
+  problems.check();
+  return f;
+}
+
+void write_page(const std::string& output, const std::string& page) {
+  const std::string part = output + ".part";
+  {
+    std::ofstream out(part, std::ios::binary | std::ios::trunc);
+    out << page;
+    out.flush();
+    if (!out) {
+      std::error_code ignored;
+      fs::remove(part, ignored);
+      throw input_error(problem{"-o", "", "'" + output + "' cannot be written", "a file in a directory that exists, with room", ""});
+    }
+  }
+  fs::rename(part, output);
+}
+
+void report(const options& o) {
+  const std::string page_template = read_template();
+  const found f = find_inputs(o.inputs);
+  problem_list problems;
+  std::vector<ordered_json> results;
+  for (const auto& file : f.results) try {
+      results.push_back(read_result(file));
+    } catch (const input_error& e) {
+      for (const auto& p : e.problems()) problems.add(p);
+    }
+  problems.check();
+
+  ordered_json data{{"schema", "memwall-report-1"}, {"memwall_version", MEMWALL_VERSION}, {"runs", ordered_json::array()}, {"sweeps", ordered_json::array()}};
+  const auto labels = run_labels(results, f.directories);
+  const std::size_t rows = report_layer_rows / std::max<std::size_t>(1, results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) data["runs"].push_back(pack_run(std::move(results[i]), labels[i], rows));
+  for (const auto& file : f.sweeps) {
+    const fs::path dir = fs::absolute(file).lexically_normal().parent_path();
+    data["sweeps"].push_back(pack_sweep(file, dir.filename().string()));
+  }
+  const std::string page = fill_page(page_template, data);
+  write_page(o.output, page);
+  if (!o.quiet)
+    std::cout << o.output << ": " << f.results.size() << (f.results.size() == 1 ? " run, " : " runs, ") << f.sweeps.size()
+              << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ") << (page.size() + 1023) / 1024 << " KiB\n";
+}
+
+}  // namespace
+
+void add_report(CLI::App& app) {
+  auto* command = app.add_subcommand("report", "One self-contained page (charts, tables) from results");
+  auto o = std::make_shared<options>();
+  command->add_option("DIR", o->inputs, "--out directories of run, compare or sweep; or single result.json files")->required();
+  command->add_option("-o,--output", o->output, "The page to write")->capture_default_str();
+  command->add_flag("--quiet", o->quiet, "Say nothing when all went well");
+  command->callback([o] { report(*o); });
+}
+
+}  // namespace memwall::tools

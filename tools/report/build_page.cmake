@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Bundles the page outside the source tree. Run by the build: cmake -DSOURCE= -DWORK= -DPAGE= -DSTAMP= -DNODE= -DNPM= -DREQUIRED= -P
+function(give_up what output)
+  if(REQUIRED STREQUAL "AUTO")
+    message(WARNING "memwall report: no page in this build, ${what} failed. The rest builds on; the next build tries again.\n${output}")
+    return()
+  endif()
+  message(FATAL_ERROR "memwall report: ${what} failed.\n${output}")
+endfunction()
+
+file(MAKE_DIRECTORY ${WORK})
+file(REMOVE_RECURSE ${WORK}/src)
+file(COPY ${SOURCE}/src DESTINATION ${WORK})
+foreach(file build.mjs package.json package-lock.json .npmrc)
+  file(COPY_FILE ${SOURCE}/${file} ${WORK}/${file} ONLY_IF_DIFFERENT)
+endforeach()
+
+# Packages are fetched again only when the lock file changed; install scripts never run.
+file(SHA256 ${SOURCE}/package-lock.json wanted)
+set(have "")
+if(EXISTS ${WORK}/node_modules/.memwall)
+  file(READ ${WORK}/node_modules/.memwall have)
+endif()
+if(NOT have STREQUAL wanted)
+  execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000
+    WORKING_DIRECTORY ${WORK} RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(failed)
+    give_up("npm ci" "${output}")
+    return()
+  endif()
+  file(WRITE ${WORK}/node_modules/.memwall ${wanted})
+endif()
+execute_process(COMMAND ${NODE} build.mjs ${PAGE} WORKING_DIRECTORY ${WORK} RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(failed)
+  give_up("the bundling" "${output}")
+  return()
+endif()
+file(TOUCH ${STAMP})

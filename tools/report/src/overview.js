@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a reader wants first: which platform is faster, by how much, and what it waits for.
+import {at} from './data.js';
+import {h} from './dom.js';
+import * as format from './format.js';
+import {cause_about, cause_label, series_color} from './palette.js';
+import {theme_of} from './chart.js';
+
+/** A number of result.json on the page: the text for people, the exact value beside it for checks and for hovering. */
+export function value_node(run, path, formatter = format.for_key(path)) {
+  const value = at(run.result, path);
+  return h('span', {class: 'value', 'data-run': run.index, 'data-path': path,
+    'data-value': typeof value === 'number' ? String(value) : undefined,
+    title: typeof value === 'number' ? `${path} = ${value}` : undefined}, formatter(value));
+}
+
+const rows = [
+  ['summary.time_ns', 'Time', format.time, 'low'],
+  ['summary.tokens', 'Tokens', format.count],
+  ['summary.time_per_token_ns', 'Time per token', format.time, 'low'],
+  ['summary.tokens_per_s', 'Tokens per second', format.number, 'high'],
+  ['summary.bound_by', 'Bound by', cause_label],
+  ['summary.second_bound_by', 'Then by', (x) => (x ? cause_label(x) : '–')],
+  ['summary.energy_pj', 'Energy', format.energy, 'low'],
+  ['summary.energy_per_token_pj', 'Energy per token', format.energy, 'low'],
+  ['summary.flops', 'Arithmetic', format.flops],
+  ['summary.weight_bytes', 'Weights', format.bytes],
+  ['summary.kv_bytes', 'KV cache', format.bytes],
+  ['summary.dram_bytes', 'Moved from and to DRAM', format.bytes],
+  ['summary.bus_bytes', 'Moved over buses', format.bytes],
+  ['summary.link_bytes', 'Moved over links', format.bytes],
+  ['summary.dram_bandwidth_gbps', 'DRAM bandwidth reached', format.gbps],
+  ['summary.dram_utilization', 'DRAM utilisation', format.percent],
+  ['summary.bus_utilization', 'Bus utilisation', format.percent],
+];
+
+const traffic = rows.findIndex(([path]) => path === 'summary.flops');
+
+/** "decode, batch 1, context 2048, fp16": the workload in one line. */
+export function workload_line(result) {
+  const w = result.workload ?? {};
+  const parts = [];
+  if (w.phase) parts.push(w.phase);
+  for (const key of ['batch', 'prompt', 'context', 'tokens']) if (w[key] !== undefined && w[key] !== 0) parts.push(`${key} ${w[key]}`);
+  const type = w.dtype;
+  if (typeof type === 'string') parts.push(type);
+  else if (type && typeof type === 'object') parts.push(Object.values(type).join('/'));
+  return parts.join(' · ');
+}
+
+function story(run, runs) {
+  const s = run.summary;
+  const stack = run.result.stall_stack_ns ?? {};
+  const share = stack[s.bound_by] / s.time_ns;
+  const gain = (s.what_if ?? []).find((w) => w.cause === s.bound_by);
+  const fastest = runs.reduce((a, b) => ((b.summary.time_per_token_ns ?? b.summary.time_ns) < (a.summary.time_per_token_ns ?? a.summary.time_ns) ? b : a));
+  const sentence = [];
+  if (s.bound_by)
+    sentence.push('Bound by ', h('strong', {title: cause_about(s.bound_by)}, cause_label(s.bound_by)),
+      Number.isFinite(share) ? ` (${format.percent(share)} of the time)` : '', '. ');
+  if (gain) sentence.push(`Without it the run would be ${format.times(gain.speedup)} as fast`, s.second_bound_by ? `, then bound by ${cause_label(s.second_bound_by)}.` : '.');
+  return h('p', {}, sentence, runs.length > 1 && run === fastest ? h('strong', {class: 'badge'}, 'fastest') : null);
+}
+
+export function overview(runs) {
+  const cards = runs.map((run) => h('article', {class: 'run', 'data-series': run.index},
+    h('h3', {}, h('span', {class: 'swatch', 'data-series': run.index, 'aria-hidden': 'true'}), run.label),
+    h('p', {class: 'muted'}, [run.result.model, workload_line(run.result)].filter(Boolean).join(' · ')),
+    h('dl', {class: 'figures'},
+      h('div', {}, h('dt', {}, 'per token'), h('dd', {}, value_node(run, 'summary.time_per_token_ns', format.time))),
+      h('div', {}, h('dt', {}, 'tokens/s'), h('dd', {}, value_node(run, 'summary.tokens_per_s', format.number))),
+      h('div', {}, h('dt', {}, 'energy per token'), h('dd', {}, value_node(run, 'summary.energy_per_token_pj', format.energy))),
+      h('div', {}, h('dt', {}, 'DRAM utilisation'), h('dd', {}, value_node(run, 'summary.dram_utilization', format.percent)))),
+    story(run, runs), run.notes.map((n) => h('p', {class: 'warning', role: 'note'}, n)),
+    (run.result.interrupted || run.result.partial) && h('p', {class: 'warning', role: 'note'}, 'This run was interrupted: its results are partial.')));
+
+  const base = runs[0];
+  const body = rows.filter(([path]) => runs.some((r) => at(r.result, path) !== undefined)).map(([path, label, formatter, better]) => {
+    const reference = at(base.result, path);
+    return h('tr', {}, h('th', {scope: 'row'}, label), runs.map((run) => {
+      const value = at(run.result, path);
+      const ratio = better && run !== base && reference > 0 && value > 0 ? (better === 'low' ? reference / value : value / reference) : undefined;
+      return h('td', {class: 'num'}, value_node(run, path, formatter),
+        ratio !== undefined && h('span', {class: `ratio ${ratio >= 1 ? 'better' : 'worse'}`, title: `${ratio >= 1 ? 'better' : 'worse'} than ${base.label}`},
+          ratio >= 1 ? `▲ ${format.times(ratio)}` : `▼ ${format.times(ratio)}`));
+    }));
+  });
+  const table = (title, list) => list.length && h('div', {class: 'scroll card', tabindex: 0, role: 'region', 'aria-label': title},
+    h('table', {class: 'plain summary'},
+      h('caption', {}, title),
+      h('thead', {}, h('tr', {}, h('td', {}), runs.map((r) => h('th', {scope: 'col', class: 'num'}, r.label)))),
+      h('tbody', {}, list)));
+  const split = rows.filter(([path], i) => i < traffic && runs.some((r) => at(r.result, path) !== undefined)).length;
+  return [h('div', {class: 'runs'}, cards), h('div', {class: runs.length > 3 ? '' : 'columns'},
+    table(runs.length > 1 ? `Time and energy. ▲ better, ▼ worse than ${base.label}.` : 'Time and energy', body.slice(0, split)), table('Work and traffic', body.slice(split)))];
+}
+
+/** Paints the little squares that tie a run's name to its colour in the charts. */
+export function paint_swatches() {
+  const dark = theme_of().dark;
+  for (const node of document.querySelectorAll('.swatch[data-series]')) node.style.background = series_color(Number(node.dataset.series), dark);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stall stacks side by side, and what removing a cause would give.
+import {chart_card, legend_lines} from './chart.js';
+import {causes_of} from './data.js';
+import {select} from './dom.js';
+import * as format from './format.js';
+import {cause_about, cause_color, cause_label, series_color} from './palette.js';
+
+const sum = (stack) => Object.values(stack ?? {}).reduce((a, b) => a + b, 0);
+
+/** Horizontal stacked bars; bars are {label, stack, divide}. mode: 'time' or 'share'. */
+function stack_option(bars, mode, t, what) {
+  const causes = causes_of(bars.map((b) => b.stack));
+  const totals = bars.map((b) => sum(b.stack));
+  const unit = format.axis_unit('time', Math.max(...totals.map((x, i) => x / bars[i].divide), 1e-3));
+  const share = mode === 'share';
+  const labels = bars.map((b) => b.label);
+  const longest = Math.max(...labels.map((l) => l.length));
+  const legend = 21 * legend_lines(causes.map(cause_label), t.width);
+  return {
+    height_px: 80 + bars.length * (bars.length > 8 ? 30 : 46) + legend,
+    grid: {left: Math.min(220, 30 + longest * 7), right: 30, top: 20 + legend, bottom: 46},
+    legend: {type: 'plain'},
+    tooltip: {trigger: 'item', formatter: (p) => {
+      const bar = bars[p.dataIndex];
+      const ns = bar.stack[causes[p.seriesIndex]] ?? 0;
+      return `<b>${format.escape(cause_label(causes[p.seriesIndex]))}</b> · ${format.escape(bar.label)}<br>${format.time(ns / bar.divide)} ${what}, ` +
+        `${format.percent(ns / totals[p.dataIndex])}<br><span style="opacity:.75">${format.escape(cause_about(causes[p.seriesIndex]))}</span>`;
+    }},
+    xAxis: {type: 'value', name: share ? '% of the time' : `${unit.unit} ${what}`, nameLocation: 'middle', nameGap: 28, max: share ? 100 : undefined},
+    yAxis: {type: 'category', data: labels, inverse: true, axisLabel: {width: 200, overflow: 'truncate'}, splitLine: {show: false}},
+    series: causes.map((cause) => ({
+      name: cause_label(cause), type: 'bar', stack: 'all', barMaxWidth: 34, itemStyle: {color: cause_color(cause, t.dark), borderColor: t.panel, borderWidth: 0.7},
+      emphasis: {focus: 'series'},
+      data: bars.map((b, i) => {
+        const ns = b.stack?.[cause] ?? 0;
+        return share ? (totals[i] ? (100 * ns) / totals[i] : 0) : ns / b.divide / unit.scale;
+      }),
+    })),
+  };
+}
+
+function stack_rows(bars) {
+  const causes = causes_of(bars.map((b) => b.stack));
+  return {columns: ['', ...causes.map((c) => `${c}_ns`), 'total_ns'], rows: bars.map((b) => [b.label, ...causes.map((c) => b.stack?.[c] ?? 0), sum(b.stack)])};
+}
+
+export function stack_cards(runs) {
+  const made = [];
+  const with_stack = runs.filter((r) => sum(r.result.stall_stack_ns) > 0);
+  if (with_stack.length) {
+    let mode = 'time';
+    let per_token = with_stack.every((r) => r.summary.tokens > 0) && with_stack.some((r) => r.summary.tokens !== with_stack[0].summary.tokens);
+    const bars = () => with_stack.map((r) => ({label: r.label, stack: r.result.stall_stack_ns, divide: per_token ? r.summary.tokens : 1}));
+    const card = new chart_card({
+      id: 'stalls', title: 'Where the time goes', note: 'Every picosecond of the run is booked to one cause; the parts of a bar sum to the time of the run.',
+      controls: [
+        select('Show', [['time', 'time'], ['share', 'share of the time']], mode, (v) => { mode = v; card.draw(); }),
+        select('Of', [['run', 'the run'], ['token', 'one token']], per_token ? 'token' : 'run', (v) => { per_token = v === 'token'; card.draw(); }),
+      ],
+      option: (t) => stack_option(bars(), mode, t, per_token ? 'per token' : 'in all'), table: () => stack_rows(bars()),
+    });
+    made.push(card);
+  }
+  const with_kinds = runs.filter((r) => r.by_kind.length || (r.result.executors ?? []).some((e) => e.stall_stack_ns));
+  if (with_kinds.length) {
+    let index = with_kinds[0].index;
+    let by = 'kind';
+    let mode = 'time';
+    const bars = () => {
+      const run = runs[index];
+      if (by === 'executor')
+        return (run.result.executors ?? []).filter((e) => sum(e.stall_stack_ns) > 0).map((e) => ({label: e.name, stack: e.stall_stack_ns, divide: 1}));
+      return [...run.by_kind].sort((a, b) => b.time_ns - a.time_ns).slice(0, 24).map((k) => ({label: `${k.kind} (${format.count(k.count)})`, stack: k.stall_stack_ns, divide: 1}));
+    };
+    const card = new chart_card({
+      id: 'stalls-by', title: 'Where the time goes, by kind of operator or by executor',
+      note: 'By kind: the sum over all operators of that kind (operators on different executors may overlap in time). By executor: its whole time line, with idle time.',
+      controls: [
+        with_kinds.length > 1 && select('Run', with_kinds.map((r) => [r.index, r.label]), index, (v) => { index = Number(v); card.draw(); }),
+        select('By', [['kind', 'kind of operator'], ['executor', 'executor']], by, (v) => { by = v; card.draw(); }),
+        select('Show', [['time', 'time'], ['share', 'share of the time']], mode, (v) => { mode = v; card.draw(); }),
+      ].filter(Boolean),
+      option: (t) => {
+        const list = bars();
+        return list.length ? stack_option(list, mode, t, 'in all') : {height_px: 80};
+      },
+      table: () => stack_rows(bars()),
+    });
+    made.push(card);
+  }
+  const with_gain = runs.filter((r) => r.summary.what_if?.length);
+  if (with_gain.length) {
+    const causes = [];
+    for (const run of with_gain) for (const w of run.summary.what_if) if (w.speedup >= 1.01 && !causes.includes(w.cause)) causes.push(w.cause);
+    const best = (c) => Math.max(...with_gain.map((r) => r.summary.what_if.find((w) => w.cause === c)?.speedup ?? 1));
+    causes.sort((a, b) => best(b) - best(a));
+    causes.splice(12);
+    const gain = (r, c) => r.summary.what_if.find((w) => w.cause === c)?.speedup;
+    if (causes.length) made.push(new chart_card({
+      id: 'what-if', title: 'What if a cause were gone', height: 90 + causes.length * (18 + 14 * with_gain.length),
+      note: 'How many times faster the run would be if the time booked to one cause were zero and all else stayed: an upper bound on what mending it can give.',
+      option: (t) => ({
+        grid: {left: 150, right: 60, top: 34, bottom: 44},
+        legend: {top: 0, left: 0, show: with_gain.length > 1},
+        tooltip: {trigger: 'item', formatter: (p) => `${format.escape(p.seriesName)}<br>without <b>${format.escape(cause_label(causes[p.dataIndex]))}</b>: ${format.times(p.value)} as fast`},
+        xAxis: {type: 'value', name: 'times as fast', nameLocation: 'middle', nameGap: 28, min: 1},
+        yAxis: {type: 'category', data: causes.map(cause_label), inverse: true, splitLine: {show: false}},
+        series: with_gain.map((r) => ({name: r.label, type: 'bar', barMaxWidth: 18, itemStyle: {color: series_color(r.index, t.dark)},
+          label: {show: true, position: 'right', color: t.text, formatter: (p) => (p.value >= 1.005 ? format.times(p.value) : '')},
+          data: causes.map((c) => gain(r, c) ?? null)})),
+      }),
+      table: () => ({columns: ['cause', ...with_gain.map((r) => `speedup of ${r.label}`)], rows: causes.map((c) => [c, ...with_gain.map((r) => gain(r, c))])}),
+    }));
+  }
+  return made;
+}
