@@ -28,10 +28,11 @@ constexpr const char* template_name = "tools/report/template.html";
 std::string read_template() {
   const std::string path = data_path(template_name);
   if (path.empty())
-    throw input_error(problem{"memwall report", "",
-                              "this build of memwall has no report page: npm was not there, or could not fetch its packages, "
-                              "when it was built",
-                              "install nodejs (18 or newer) and npm, then build again with -DMEMWALL_REPORT=ON", ""});
+    throw input_error(problem{
+        "memwall report", "",
+        "this build of memwall has no report page: npm was not there, or could not fetch its packages, "
+        "when it was built",
+        "install nodejs (18 or newer) and npm, then build again with -DMEMWALL_REPORT=ON", ""});
   std::ifstream in(path, std::ios::binary);
   std::stringstream buffer;
   buffer << in.rdbuf();
@@ -82,7 +83,9 @@ found find_inputs(const std::vector<std::string>& inputs) {
     std::sort(inside.begin(), inside.end());
     bool any = false;
     for (const auto& dir : inside) any = look_into(dir, f) || any;
-    if (!any) problems.add({input, "", "holds no result.json and no results.csv", "the --out directory of memwall run, compare or sweep", ""});
+    if (!any)
+      problems.add({input, "", "holds no result.json and no results.csv",
+                    "the --out directory of memwall run, compare or sweep", ""});
   }
   problems.check();
   return f;
@@ -97,7 +100,8 @@ void write_page(const std::string& output, const std::string& page) {
     if (!out) {
       std::error_code ignored;
       fs::remove(part, ignored);
-      throw input_error(problem{"-o", "", "'" + output + "' cannot be written", "a file in a directory that exists, with room", ""});
+      throw input_error(problem{"-o", "", "'" + output + "' cannot be written",
+                                "a file in a directory that exists, with room", ""});
     }
   }
   fs::rename(part, output);
@@ -115,10 +119,14 @@ void report(const options& o) {
     }
   problems.check();
 
-  ordered_json data{{"schema", "memwall-report-1"}, {"memwall_version", MEMWALL_VERSION}, {"runs", ordered_json::array()}, {"sweeps", ordered_json::array()}};
+  ordered_json data{{"schema", "memwall-report-1"},
+                    {"memwall_version", MEMWALL_VERSION},
+                    {"runs", ordered_json::array()},
+                    {"sweeps", ordered_json::array()}};
   const auto labels = run_labels(results, f.directories);
   const std::size_t rows = report_layer_rows / std::max<std::size_t>(1, results.size());
-  for (std::size_t i = 0; i < results.size(); ++i) data["runs"].push_back(pack_run(std::move(results[i]), labels[i], rows));
+  for (std::size_t i = 0; i < results.size(); ++i)
+    data["runs"].push_back(pack_run(std::move(results[i]), labels[i], rows));
   for (const auto& file : f.sweeps) {
     const fs::path dir = fs::absolute(file).lexically_normal().parent_path();
     data["sweeps"].push_back(pack_sweep(file, dir.filename().string()));
@@ -126,8 +134,9 @@ void report(const options& o) {
   const std::string page = fill_page(page_template, data);
   write_page(o.output, page);
   if (!o.quiet)
-    std::cout << o.output << ": " << f.results.size() << (f.results.size() == 1 ? " run, " : " runs, ") << f.sweeps.size()
-              << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ") << (page.size() + 1023) / 1024 << " KiB\n";
+    std::cout << o.output << ": " << f.results.size() << (f.results.size() == 1 ? " run, " : " runs, ")
+              << f.sweeps.size() << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ")
+              << (page.size() + 1023) / 1024 << " KiB\n";
 }
 
 }  // namespace
@@ -135,7 +144,10 @@ void report(const options& o) {
 void add_report(CLI::App& app) {
   auto* command = app.add_subcommand("report", "One self-contained page (charts, tables) from results");
   auto o = std::make_shared<options>();
-  command->add_option("DIR", o->inputs, "--out directories of run, compare or sweep; or single result.json files")->required();
+  command
+      ->add_option("DIR", o->inputs,
+                   "--out directories of run, compare or sweep; or single result.json files")
+      ->required();
   command->add_option("-o,--output", o->output, "The page to write")->capture_default_str();
   command->add_flag("--quiet", o->quiet, "Say nothing when all went well");
   command->callback([o] { report(*o); });

@@ -46,8 +46,8 @@ std::string text(const ordered_json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-/// Sums over all operators of a kind, in order of first appearance. Times are added as whole picoseconds, so that the
-/// parts of the sum are exact where those of the operators are.
+/// Sums over all operators of a kind, in order of first appearance. Times are added as whole picoseconds, so
+/// that the parts of the sum are exact where those of the operators are.
 ordered_json sums_by_kind(const ordered_json& layers) {
   struct sums {
     std::uint64_t count = 0;
@@ -72,7 +72,8 @@ ordered_json sums_by_kind(const ordered_json& layers) {
     if (stack == layer.end() || !stack->is_object()) continue;
     for (const auto& [cause, ns] : stack->items()) {
       if (!ns.is_number()) continue;
-      auto part = std::find_if(s.stack_ps.begin(), s.stack_ps.end(), [&, &c = cause](const auto& p) { return p.first == c; });
+      auto part = std::find_if(s.stack_ps.begin(), s.stack_ps.end(),
+                               [&, &c = cause](const auto& p) { return p.first == c; });
       if (part == s.stack_ps.end()) part = s.stack_ps.emplace(s.stack_ps.end(), cause, 0);
       part->second += ps(ns.get<double>());
     }
@@ -82,14 +83,20 @@ ordered_json sums_by_kind(const ordered_json& layers) {
     ordered_json stack = ordered_json::object();
     for (const auto& [cause, part] : s.stack_ps)
       if (part != 0) stack[cause] = static_cast<double>(part) / 1000.0;
-    out.push_back({{"kind", kind}, {"count", s.count}, {"time_ns", static_cast<double>(s.time_ps) / 1000.0},
-                   {"flops", s.flops}, {"bytes", s.bytes}, {"stall_stack_ns", std::move(stack)}});
+    out.push_back({{"kind", kind},
+                   {"count", s.count},
+                   {"time_ns", static_cast<double>(s.time_ps) / 1000.0},
+                   {"flops", s.flops},
+                   {"bytes", s.bytes},
+                   {"stall_stack_ns", std::move(stack)}});
   }
   return out;
 }
 
 ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
-  const auto duration = [&](std::size_t i) { return number(layers[i], "end_ns") - number(layers[i], "start_ns"); };
+  const auto duration = [&](std::size_t i) {
+    return number(layers[i], "end_ns") - number(layers[i], "start_ns");
+  };
   std::vector<std::size_t> kept(layers.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   double fraction = 1;
@@ -108,10 +115,12 @@ ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
   for (const auto i : kept)
     if (const auto stack = layers[i].find("stall_stack_ns"); stack != layers[i].end() && stack->is_object())
       for (const auto& [cause, ns] : stack->items())
-        if (ns.is_number() && ns.get<double>() != 0 && std::find(causes.begin(), causes.end(), cause) == causes.end())
+        if (ns.is_number() && ns.get<double>() != 0 &&
+            std::find(causes.begin(), causes.end(), cause) == causes.end())
           causes.push_back(cause);
 
-  ordered_json out{{"rows", kept.size()}, {"total", layers.size()}, {"shown_fraction", fraction}, {"causes", causes}};
+  ordered_json out{
+      {"rows", kept.size()}, {"total", layers.size()}, {"shown_fraction", fraction}, {"causes", causes}};
   const auto column = [&](const char* key, auto value) {
     ordered_json values = ordered_json::array();
     for (const auto i : kept) values.push_back(value(layers[i]));
@@ -131,7 +140,8 @@ ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
     ordered_json values = ordered_json::array();
     for (const auto i : kept) {
       const auto stack = layers[i].find("stall_stack_ns");
-      values.push_back(stack != layers[i].end() && stack->is_object() ? number_or_zero(*stack, cause.c_str()) : ordered_json(0));
+      values.push_back(stack != layers[i].end() && stack->is_object() ? number_or_zero(*stack, cause.c_str())
+                                                                      : ordered_json(0));
     }
     stall.push_back(std::move(values));
   }
@@ -155,8 +165,10 @@ ordered_json pack_run(ordered_json result, const std::string& label, std::size_t
 
 std::string fill_page(std::string_view page_template, const ordered_json& data) {
   const auto at = page_template.find(placeholder);
-  if (at == std::string_view::npos) throw std::runtime_error("the report's template has no placeholder for the data");
-  // Inside a <script> element only "</script" and "<!--" could end or confuse the data: no '<' is left in it. In JSON a
+  if (at == std::string_view::npos)
+    throw std::runtime_error("the report's template has no placeholder for the data");
+  // Inside a <script> element only "</script" and "<!--" could end or confuse the data: no '<' is left in it.
+  // In JSON a
   // '<' can only be part of a string. Bytes that are not UTF-8 are replaced, not refused.
   const std::string json = data.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   std::string page;
@@ -182,18 +194,24 @@ ordered_json read_result(const std::string& file) {
     result = ordered_json::parse(content);
   } catch (const ordered_json::parse_error& e) {
     const std::size_t end = std::min<std::size_t>(e.byte, content.size());
-    const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-    throw input_error(problem{file + ":" + std::to_string(line), "", "is not JSON, or was cut short", "the result.json of a memwall run", ""});
+    const auto line =
+        1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
+    throw input_error(problem{file + ":" + std::to_string(line), "", "is not JSON, or was cut short",
+                              "the result.json of a memwall run", ""});
   }
   const std::string schema = result.is_object() ? text(result, "schema") : std::string();
   if (schema.rfind(schema_prefix, 0) != 0)
-    throw input_error(problem{file, "schema", schema.empty() ? "is missing" : "is '" + schema + "'", std::string(schema_prefix) + "1", ""});
+    throw input_error(problem{file, "schema", schema.empty() ? "is missing" : "is '" + schema + "'",
+                              std::string(schema_prefix) + "1", ""});
   return result;
 }
 
-std::vector<std::string> run_labels(const std::vector<ordered_json>& results, const std::vector<std::string>& directories) {
+std::vector<std::string> run_labels(const std::vector<ordered_json>& results,
+                                    const std::vector<std::string>& directories) {
   const std::size_t n = results.size();
-  const auto unique = [](const std::vector<std::string>& v) { return std::set<std::string>(v.begin(), v.end()).size() == v.size(); };
+  const auto unique = [](const std::vector<std::string>& v) {
+    return std::set<std::string>(v.begin(), v.end()).size() == v.size();
+  };
   std::vector<std::string> platform(n), with_model(n), with_directory(n);
   for (std::size_t i = 0; i < n; ++i) {
     platform[i] = text(results[i], "platform");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `memwall report` embeds in its page: results packed so that a page with thousands of operators stays small.
-// The shape is described in tools/report/README.md; the page's side is tools/report/src/data.js.
+// What `memwall report` embeds in its page: results packed so that a page with thousands of operators stays
+// small. The shape is described in tools/report/README.md; the page's side is tools/report/src/data.js.
 #pragma once
 #include <cstddef>
 #include <nlohmann/json.hpp>
@@ -15,26 +15,29 @@ using ordered_json = nlohmann::ordered_json;
 /// Rows of the operator table that a page carries over all its runs; some 150 bytes each.
 constexpr std::size_t report_layer_rows = 12000;
 
-/// One run for the page: {label, result (without layers), layers (packed), by_kind}. Operators beyond `rows` are left out,
-/// shortest first, and the page says so; `by_kind` always counts all of them. A result without layers is fine.
+/// One run for the page: {label, result (without layers), layers (packed), by_kind}. Operators beyond `rows`
+/// are left out, shortest first, and the page says so; `by_kind` always counts all of them. A result without
+/// layers is fine.
 ordered_json pack_run(ordered_json result, const std::string& label, std::size_t rows = report_layer_rows);
 
-/// The page: `page_template` with `data` at its placeholder. Safe inside a <script> element whatever strings `data` holds.
-/// Throws std::runtime_error when the template has no placeholder.
+/// The page: `page_template` with `data` at its placeholder. Safe inside a <script> element whatever strings
+/// `data` holds. Throws std::runtime_error when the template has no placeholder.
 std::string fill_page(std::string_view page_template, const ordered_json& data);
 
 /// Reads a result.json. Throws input_error (file:line, what is wrong) when it is not one.
 ordered_json read_result(const std::string& file);
 
 /// Names for runs in a page: the platform, then model or directory where platforms repeat; all different.
-std::vector<std::string> run_labels(const std::vector<ordered_json>& results, const std::vector<std::string>& directories);
+std::vector<std::string> run_labels(const std::vector<ordered_json>& results,
+                                    const std::vector<std::string>& directories);
 
 /// Points of a sweep that a page carries; beyond it they are sampled evenly, and the page says so.
 constexpr std::size_t report_sweep_rows = 100000;
 
-/// A sweep for the page from its results.csv: {label, points, shown, columns: [{name, levels?, values}]}, in bounded memory.
-/// Columns of numbers stay as the file writes them; columns of text become indices into `levels`.
-/// Throws input_error when the file is not a table.
-ordered_json pack_sweep(const std::string& csv_file, const std::string& label, std::size_t rows = report_sweep_rows);
+/// A sweep for the page from its results.csv: {label, points, shown, columns: [{name, levels?, values}]}, in
+/// bounded memory. Columns of numbers stay as the file writes them; columns of text become indices into
+/// `levels`. Throws input_error when the file is not a table.
+ordered_json pack_sweep(const std::string& csv_file, const std::string& label,
+                        std::size_t rows = report_sweep_rows);
 
 }  // namespace memwall::tools

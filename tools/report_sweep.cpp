@@ -11,7 +11,8 @@
 namespace memwall::tools {
 namespace {
 
-/// Reads one record of an RFC 4180 file; quoted cells may hold commas, quotes and line ends. False at the end.
+/// Reads one record of an RFC 4180 file; quoted cells may hold commas, quotes and line ends. False at the
+/// end.
 bool read_record(std::istream& in, std::vector<std::string>& cells, std::size_t& line) {
   cells.clear();
   std::string cell;
@@ -53,19 +54,23 @@ std::optional<double> as_number(const std::string& s) {
 
 ordered_json pack_sweep(const std::string& csv_file, const std::string& label, std::size_t rows) {
   std::ifstream in(csv_file, std::ios::binary);
-  if (!in) throw input_error(problem{csv_file, "", "cannot be read", "the results.csv of a memwall sweep", ""});
+  if (!in)
+    throw input_error(problem{csv_file, "", "cannot be read", "the results.csv of a memwall sweep", ""});
   std::vector<std::string> header, cells;
   std::size_t line = 1;
   if (!read_record(in, header, line) || header.size() < 2)
-    throw input_error(problem{csv_file + ":1", "", "has no header", "columns axis.* and summary.*, one row a point", ""});
+    throw input_error(
+        problem{csv_file + ":1", "", "has no header", "columns axis.* and summary.*, one row a point", ""});
 
-  // Even sampling in one pass: keep every `stride`-th point; when the store is full, drop every second and double it.
+  // Even sampling in one pass: keep every `stride`-th point; when the store is full, drop every second and
+  // double it.
   std::vector<std::vector<std::string>> kept;
   std::size_t points = 0, stride = 1;
   for (std::size_t at = line; read_record(in, cells, line); at = line) {
     if (cells.size() == 1 && cells[0].empty()) continue;
     if (cells.size() != header.size())
-      throw input_error(problem{csv_file + ":" + std::to_string(at), "", "has " + std::to_string(cells.size()) + " cells",
+      throw input_error(problem{csv_file + ":" + std::to_string(at), "",
+                                "has " + std::to_string(cells.size()) + " cells",
                                 std::to_string(header.size()) + ", as the header", ""});
     if (points % stride == 0) {
       if (kept.size() >= rows) {

@@ -11,34 +11,48 @@
 namespace memwall::tools {
 namespace {
 
-ordered_json layer(const std::string& name, const std::string& kind, double start, double end, ordered_json stack) {
-  return {{"name", name}, {"kind", kind}, {"layer", 3}, {"token", 0}, {"executor", "core0"}, {"start_ns", start}, {"end_ns", end},
-          {"bound_by", "compute"}, {"flops", 10}, {"bytes", {{"weights", 1}, {"kv_cache", 2}, {"activations", 3}}}, {"dram_bytes", 3},
-          {"stall_stack_ns", std::move(stack)}};
+ordered_json layer(const std::string& name, const std::string& kind, double start, double end,
+                   ordered_json stack) {
+  return {{"name", name},        {"kind", kind},
+          {"layer", 3},          {"token", 0},
+          {"executor", "core0"}, {"start_ns", start},
+          {"end_ns", end},       {"bound_by", "compute"},
+          {"flops", 10},         {"bytes", {{"weights", 1}, {"kv_cache", 2}, {"activations", 3}}},
+          {"dram_bytes", 3},     {"stall_stack_ns", std::move(stack)}};
 }
 
 ordered_json result(ordered_json layers) {
-  return {{"schema", "memwall-result-1"}, {"platform", "p"}, {"model", "m"}, {"summary", {{"time_ns", 12.345}}}, {"layers", std::move(layers)}};
+  return {{"schema", "memwall-result-1"},
+          {"platform", "p"},
+          {"model", "m"},
+          {"summary", {{"time_ns", 12.345}}},
+          {"layers", std::move(layers)}};
 }
 
 TEST(report_data, packs_every_number_of_the_layers) {
-  const auto packed = pack_run(result({layer("a", "gemv", 0, 1.5, {{"compute", 1.25}, {"link", 0.25}}), layer("b", "gemv", 1.5, 2.5, {{"idle", 0}, {"link", 1}})}), "run");
+  const auto packed = pack_run(result({layer("a", "gemv", 0, 1.5, {{"compute", 1.25}, {"link", 0.25}}),
+                                       layer("b", "gemv", 1.5, 2.5, {{"idle", 0}, {"link", 1}})}),
+                               "run");
   const auto& l = packed["layers"];
   EXPECT_EQ(l["rows"], 2);
   EXPECT_EQ(l["start_ns"], ordered_json::parse("[0.0,1.5]"));
   EXPECT_EQ(l["end_ns"], ordered_json::parse("[1.5,2.5]"));
   EXPECT_EQ(l["strings"][l["name"][1].get<std::size_t>()], "b");
   EXPECT_EQ(l["kv_cache"], ordered_json::parse("[2,2]"));
-  EXPECT_EQ(l["causes"], ordered_json::parse(R"(["compute","link"])")) << "a cause that never occurs takes no room";
+  EXPECT_EQ(l["causes"], ordered_json::parse(R"(["compute","link"])"))
+      << "a cause that never occurs takes no room";
   EXPECT_EQ(l["stall"], ordered_json::parse("[[1.25,0],[0.25,1]]"));
   EXPECT_FALSE(packed["result"].contains("layers")) << "layers are embedded once";
   EXPECT_EQ(packed["result"]["summary"]["time_ns"], 12.345);
 }
 
 TEST(report_data, sums_by_kind_are_exact_in_picoseconds) {
-  // 0.001 ns is one picosecond: 1000 operators of 0.1 + 0.2 ns sum to 300 ns exactly, though 0.1 + 0.2 != 0.3 in doubles.
+  // 0.001 ns is one picosecond: 1000 operators of 0.1 + 0.2 ns sum to 300 ns exactly, though 0.1 + 0.2 != 0.3
+  // in doubles.
   ordered_json layers = ordered_json::array();
-  for (int i = 0; i < 1000; ++i) layers.push_back(layer("x", i % 2 ? "a" : "b", i * 0.3, i * 0.3 + 0.3, {{"compute", 0.1}, {"link", 0.2}}));
+  for (int i = 0; i < 1000; ++i)
+    layers.push_back(
+        layer("x", i % 2 ? "a" : "b", i * 0.3, i * 0.3 + 0.3, {{"compute", 0.1}, {"link", 0.2}}));
   const auto packed = pack_run(result(layers), "run", 10);
   double total = 0;
   for (const auto& kind : packed["by_kind"]) {
@@ -53,7 +67,8 @@ TEST(report_data, sums_by_kind_are_exact_in_picoseconds) {
 
 TEST(report_data, keeps_the_longest_operators_in_their_order_and_says_how_much_they_are) {
   ordered_json layers = ordered_json::array();
-  for (int i = 0; i < 10; ++i) layers.push_back(layer("op" + std::to_string(i), "k", 0, i == 2 || i == 7 ? 40 : 2.5, {{"compute", 1}}));
+  for (int i = 0; i < 10; ++i)
+    layers.push_back(layer("op" + std::to_string(i), "k", 0, i == 2 || i == 7 ? 40 : 2.5, {{"compute", 1}}));
   const auto l = pack_run(result(layers), "run", 2)["layers"];
   EXPECT_EQ(l["rows"], 2);
   EXPECT_EQ(l["total"], 10);
@@ -64,7 +79,8 @@ TEST(report_data, keeps_the_longest_operators_in_their_order_and_says_how_much_t
 
 TEST(report_data, result_without_optional_keys_packs) {
   EXPECT_EQ(pack_run({{"schema", "memwall-result-1"}}, "x")["label"], "x");
-  ordered_json odd = result({ordered_json{{"name", 5}, {"bytes", 7}, {"stall_stack_ns", "none"}}, ordered_json::object()});
+  ordered_json odd =
+      result({ordered_json{{"name", 5}, {"bytes", 7}, {"stall_stack_ns", "none"}}, ordered_json::object()});
   EXPECT_EQ(pack_run(odd, "x")["layers"]["rows"], 2) << "wrong types count as missing";
 }
 
@@ -78,7 +94,8 @@ TEST(report_data, data_cannot_leave_its_script_element) {
 }
 
 TEST(report_data, labels_are_all_different) {
-  const ordered_json a = {{"platform", "p"}, {"model", "m"}}, b = {{"platform", "q"}, {"model", "m"}}, c = {{"platform", "p"}, {"model", "n"}};
+  const ordered_json a = {{"platform", "p"}, {"model", "m"}}, b = {{"platform", "q"}, {"model", "m"}},
+                     c = {{"platform", "p"}, {"model", "n"}};
   EXPECT_EQ(run_labels({a, b}, {"x", "y"}), (std::vector<std::string>{"p", "q"}));
   EXPECT_EQ(run_labels({a, c}, {"x", "y"}), (std::vector<std::string>{"p m", "p n"}));
   EXPECT_EQ(run_labels({a, a}, {"x/1/", "x/2"}), (std::vector<std::string>{"p (1)", "p (2)"}));
@@ -89,7 +106,8 @@ class report_files : public testing::Test {
  protected:
   std::string file(const std::string& content) {
     const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    m_path = testing::TempDir() + info->test_suite_name() + "_" + info->name() + "_" + std::to_string(::testing::UnitTest::GetInstance()->random_seed());
+    m_path = testing::TempDir() + info->test_suite_name() + "_" + info->name() + "_" +
+             std::to_string(::testing::UnitTest::GetInstance()->random_seed());
     std::ofstream(m_path, std::ios::binary) << content;
     return m_path;
   }
@@ -108,14 +126,17 @@ std::string message_of(const std::function<void()>& f) {
 
 TEST_F(report_files, errors_name_file_line_and_remedy) {
   const auto cut = file("{\n\"schema\": \"memwall-result-1\",\n\"summary\": {");
-  EXPECT_NE(message_of([&] { read_result(cut); }).find(":3: "), std::string::npos) << message_of([&] { read_result(cut); });
+  EXPECT_NE(message_of([&] { read_result(cut); }).find(":3: "), std::string::npos)
+      << message_of([&] { read_result(cut); });
   const auto other = file("{\"schema\": \"something\"}");
   EXPECT_NE(message_of([&] { read_result(other); }).find("memwall-result-1"), std::string::npos);
-  EXPECT_NE(message_of([&] { read_result("/nonexistent/result.json"); }).find("cannot be read"), std::string::npos);
+  EXPECT_NE(message_of([&] { read_result("/nonexistent/result.json"); }).find("cannot be read"),
+            std::string::npos);
 }
 
 TEST_F(report_files, sweep_table_keeps_numbers_and_text) {
-  const auto csv = file("axis.batch,axis.platform,summary.time_ns\r\n1,\"a, \"\"b\"\"\",0.5\r\n2,c,\n4,c,1e3\n");
+  const auto csv =
+      file("axis.batch,axis.platform,summary.time_ns\r\n1,\"a, \"\"b\"\"\",0.5\r\n2,c,\n4,c,1e3\n");
   const auto s = pack_sweep(csv, "s");
   EXPECT_EQ(s["points"], 3);
   EXPECT_EQ(s["shown"], 3);
@@ -136,7 +157,8 @@ TEST_F(report_files, sweep_is_sampled_evenly_in_bounded_memory) {
 
 TEST_F(report_files, broken_sweep_table_names_its_line) {
   const auto csv = file("axis.a,summary.b\n1,2\n3\n");
-  EXPECT_NE(message_of([&] { pack_sweep(csv, "s"); }).find(":3: "), std::string::npos) << message_of([&] { pack_sweep(csv, "s"); });
+  EXPECT_NE(message_of([&] { pack_sweep(csv, "s"); }).find(":3: "), std::string::npos)
+      << message_of([&] { pack_sweep(csv, "s"); });
   EXPECT_NE(message_of([&] { pack_sweep(file(""), "s"); }).find("header"), std::string::npos);
 }
 
