@@ -351,7 +351,7 @@ class reader {
       m_problems.add({m_tree.where(), "timing", "is missing", "a map of timing parameters", ""});
       return;
     }
-    std::vector<std::string> known = {"tCK", "RCD", "dual_command_bus"};
+    std::vector<std::string> known = {"tCK", "RCD", "dual_command_bus", "same_bank_refresh"};
     for (const auto& k : timing_keys()) known.emplace_back(k.name);
     check_keys(*g, "timing.", known);
 
@@ -412,12 +412,17 @@ class reader {
     if (!given["CCD_S_WR"]) t.CCD_S_WR = t.CCD_S;
     if (!given["CCD_L_WR"]) t.CCD_L_WR = t.CCD_L;
     if (!given["RC"]) t.RC = t.RAS + t.RP;
-    if (t.RFCpb != 0 && t.REFIpb == 0) t.REFIpb = std::max(1, t.REFI / m_out.org.banks_per_rank());
-    if (const node* v = value_of("timing", "dual_command_bus")) {
+    const auto flag = [&](const char* key, bool& out) {
+      const node* v = value_of("timing", key);
+      if (v == nullptr) return;
       if (v->text() != "true" && v->text() != "false")
-        m_problems.add({v->where(), "timing.dual_command_bus", "got '" + v->text() + "'", "true or false", ""});
-      t.dual_command_bus = v->text() == "true";
-    }
+        m_problems.add({v->where(), std::string("timing.") + key, "got '" + v->text() + "'", "true or false", ""});
+      out = v->text() == "true";
+    };
+    flag("dual_command_bus", t.dual_command_bus);
+    flag("same_bank_refresh", t.same_bank_refresh);
+    if (t.RFCpb != 0 && t.REFIpb == 0)
+      t.REFIpb = std::max(1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
     const auto at_least = [&](const char* a, int x, const char* b, int y) {
       if (x < y) {
         const node* v = g->find(a);
@@ -476,7 +481,7 @@ class reader {
                           k.per == energy_key::power ? "a number in mW" : "a number in pJ, nJ or pJ/bit", ""});
       }
     }
-    if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0) e.refresh_pb_pj = e.refresh_pj / m_out.org.banks_per_rank();
+    if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0) e.refresh_pb_pj = e.refresh_pj / (m_out.t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank());
   }
 
   void read_rest() {

@@ -53,6 +53,7 @@ struct timing {
   int RFC = 560, REFI = 12480;    ///< all-bank refresh
   int RFCpb = 0, REFIpb = 0;      ///< per-bank (same-bank) refresh; RFCpb 0: the standard has none
   int RREFD = 0;                  ///< REFpb to REFpb or ACT of another bank
+  bool same_bank_refresh = false;  ///< one REFpb refreshes its bank in every bank group (DDR5 REFsb); its bank_group is -1
   int ACT_CK = 1;                 ///< cycles an ACT occupies the command bus (2: HBM row bus, LPDDR5 ACT-1/ACT-2)
   bool dual_command_bus = false;  ///< row and column commands have buses of their own (HBM)
   int read_to_write() const { return RTW != 0 ? RTW : CL + BL + 2 - CWL; }
