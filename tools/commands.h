@@ -16,6 +16,7 @@ extern int exit_status;
 
 // In the order of `memwall --help`. A new command is one file, one line here and one in main.cpp.
 void add_dram(CLI::App& app);
+void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 
 }  // namespace memwall::tools

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
   // tools::add_NAME(app) for each command
+  tools::add_sweep(app);
   tools::add_report(app);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// `memwall sweep` as users start it, with a stand-in for the simulation.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/support/temp_dir.h"
+#include "tools/sweep/digest.h"
+#include "tools/sweep/process.h"
+#include "tools/sweep/record.h"
+
+namespace {
+using namespace memwall::sweep;
+using memwall::test::temp_dir;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const std::string program = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall";
+const std::string fake = std::string(MEMWALL_BINARY_DIR) + "/tests/fake_run";
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+std::string read(const std::string& path) {
+  return read_text(path).value_or("(absent)");
+}
+
+std::vector<std::string> command(const std::string& file, const std::string& out,
+                                 const std::vector<std::string>& more = {}) {
+  std::vector<std::string> c = {program, "sweep", file, "--out", out, "--runner", fake};
+  c.insert(c.end(), more.begin(), more.end());
+  return c;
+}
+
+command_result run(const std::string& file, const std::string& out,
+                   const std::vector<std::string>& more = {}) {
+  return run_command(command(file, out, more));
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string l; std::getline(in, l);) out.push_back(l);
+  return out;
+}
+
+/// The cells of column `name` of a results.csv without quotes in the columns before it.
+std::vector<std::string> column(const std::string& csv, const std::string& name) {
+  const auto rows = lines(csv);
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::istringstream in(rows[r]);
+    std::vector<std::string> cells;
+    for (std::string c; std::getline(in, c, ',');) cells.push_back(c);
+    if (r == 0)
+      at = static_cast<std::size_t>(std::find(cells.begin(), cells.end(), name) - cells.begin());
+    else
+      out.push_back(at < cells.size() ? cells[at] : "(none)");
+  }
+  return out;
+}
+
+/// Same contents, whatever the sweep was called and wherever its folder lies.
+void expect_same(const std::string& a, const std::string& b) {
+  EXPECT_EQ(read(a + "/results.csv"), read(b + "/results.csv"));
+  EXPECT_TRUE(read(a + "/sweep.sqlite") == read(b + "/sweep.sqlite"));
+  EXPECT_NE(read(a + "/sweep.sqlite"), "(absent)");
+}
+
+constexpr const char* grid =
+    "name: grid\nbase: {platform: [p, q], model: m}\n"
+    "axes: {workload.batch: {powers_of_two: [1, 16]}, fake.bandwidth: [1, 2, 4, 8], fake.latency: [0, 5]}\n";
+
+TEST(sweep_run, values_and_columns) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2], fake.bandwidth: [1, 8]}\n");
+  const auto r = run(dir / "s.yaml", dir / "o");
+  ASSERT_EQ(r.exit_code, 0) << r.errors;
+  const std::string csv = read(dir / "o/results.csv");
+  EXPECT_EQ(lines(csv)[0],
+            "point,status,axis.workload.batch,axis.fake.bandwidth,summary.time_ns,summary.energy_pj,summary."
+            "bound_by,"
+            "platform,model,seed,memwall_version,exit_code,message,key,command");
+  // time = 1e6 batch / bandwidth (see fake_run.cpp)
+  EXPECT_THAT(column(csv, "summary.time_ns"), testing::ElementsAre("1000000", "125000", "2000000", "250000"));
+  EXPECT_THAT(column(csv, "summary.energy_pj"), testing::ElementsAre("8", "29", "13", "34"));
+  EXPECT_THAT(lines(csv)[4],
+              HasSubstr("memwall run --platform p --model m --batch 2 --set fake.bandwidth=8"));
+  EXPECT_FALSE(fs::exists(dir / "o/tmp"));
+}
+
+TEST(sweep_run, same_files_for_any_number_of_jobs) {
+  const temp_dir dir;
+  write(dir / "s.yaml", grid);
+  for (const char* j : {"1", "2", "7"}) ASSERT_EQ(run(dir / "s.yaml", dir / j, {"-j", j}).exit_code, 0);
+  expect_same(dir / "1", dir / "2");
+  expect_same(dir / "1", dir / "7");
+  EXPECT_EQ(lines(read(dir / "1/results.csv")).size(), 81U);
+}
+
+TEST(sweep_run, failures_are_recorded_and_the_sweep_goes_on) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\nlimits: {timeout: 300 ms, memory: 1 GiB}\n"
+        "zip: {fake.exit: [0, 1, 2, 3, 0, 0, 0, 0, 0], fake.signal: [0, 0, 0, 0, 11, 0, 0, 0, 0], "
+        "fake.sleep_ms: [0, 0, 0, 0, 0, 20000, 0, 0, 0],\n"
+        "  fake.eat_mb: [0, 0, 0, 0, 0, 0, 2000, 0, 0], fake.torn: [~, ~, ~, ~, ~, ~, ~, 1, ~]}\n");
+  const auto r = run(dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  const std::string csv = read(dir / "o/results.csv");
+  EXPECT_THAT(column(csv, "status"),
+              testing::ElementsAre("ok", "crashed", "refused", "does_not_fit", "crashed", "timeout",
+                                   "out_of_memory", "crashed", "ok"));
+  EXPECT_THAT(csv, HasSubstr("\"memwall: the fake ends with 2, writing to OUT/out\""));  // no temporary name
+  EXPECT_THAT(csv, HasSubstr("ended by signal 11"));
+  EXPECT_THAT(csv, HasSubstr("took longer than 0.3 s"));
+  EXPECT_THAT(csv, HasSubstr("result.json is not valid"));
+  EXPECT_THAT(r.output, HasSubstr("3 crashed"));
+  EXPECT_FALSE(fs::exists(dir / "o/tmp"));
+}
+
+std::size_t starts(const std::string& log) {
+  return lines(read(log)).size();
+}
+
+TEST(sweep_run, only_what_changed_is_run_again) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "p.yaml", "a: 1\n");
+  const auto sweep_file = [&](const std::string& batches) {
+    write(dir / "s.yaml", "base: {platform: p.yaml, model: m}\naxes: {workload.batch: " + batches + "}\n");
+  };
+  sweep_file("[1, 2]");
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 2U);
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 2U);
+  sweep_file("[2, 4, 8]");  // a longer axis: 2 is known
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 4U);
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "axis.workload.batch"),
+              testing::ElementsAre("2", "4", "8"));
+  write(dir / "p.yaml", "a: 2\n");  // the platform changed: all of them
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 7U);
+  ::unsetenv("FAKE_RUN_LOG");
+}
+
+TEST(sweep_run, accidents_are_retried_when_asked_or_when_the_limit_is_raised) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\nzip: {fake.exit: [1, 2, 0], fake.sleep_ms: [0, 0, 400]}\n");
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "100 ms"}).exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 3U);
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "100 ms"}).exit_code, 0);
+  EXPECT_EQ(starts(dir / "log"), 3U);
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "20 s"}).exit_code, 0);  // the one that timed out
+  EXPECT_EQ(starts(dir / "log"), 4U);
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"),
+              testing::ElementsAre("crashed", "refused", "ok"));
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "20 s", "--retry-failed"}).exit_code,
+            0);  // the one that crashed
+  EXPECT_EQ(starts(dir / "log"), 5U);
+  ::unsetenv("FAKE_RUN_LOG");
+}
+
+TEST(sweep_run, interrupt_keeps_what_is_done_and_resumes) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m, set: {fake.sleep_ms: 30}}\naxes: {workload.batch: {linear: [1, 40], "
+        "step: 1}}\n");
+  child_setup setup;
+  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "2"});
+  setup.program = c[0];
+  setup.arguments.assign(c.begin() + 1, c.end());
+  setup.error_file = dir / "err";
+  const pid_t pid = start_child(setup);
+  while (starts(dir / "log") < 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ::kill(pid, SIGINT);
+  std::optional<child_end> end;
+  while (!(end = reap_child(pid))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(end->exit_code, 130);
+  const auto status = column(read(dir / "o/results.csv"), "status");  // partial results, marked
+  ASSERT_EQ(status.size(), 40U);
+  const auto pending = std::count(status.begin(), status.end(), "pending");
+  EXPECT_GT(pending, 0);
+  EXPECT_LE(pending, 32);  // ten were started, two of them in flight
+  const std::size_t before = starts(dir / "log");
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"-j", "2"}).exit_code, 0);
+  EXPECT_EQ(starts(dir / "log") - before, static_cast<std::size_t>(pending));
+  ::unsetenv("FAKE_RUN_LOG");
+  ASSERT_EQ(run(dir / "s.yaml", dir / "undisturbed", {"-j", "3"}).exit_code, 0);
+  expect_same(dir / "o", dir / "undisturbed");
+}
+
+TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\nlimits: {timeout: 20 s}\n"
+        "axes: {workload.batch: {linear: [1, 25], step: 1}, fake.sleep_ms: [0, 3, 6], fake.bandwidth: [1, 2, "
+        "3, 4],\n"
+        "  fake.exit: {values: [0, 2, 3, 1], when: workload.batch == 7}}\n");
+  std::size_t killed = 0;
+  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "3", "--quiet"});
+  for (std::uint64_t moment = 0; moment < 20; ++moment) {
+    child_setup setup;
+    setup.program = c[0];
+    setup.arguments.assign(c.begin() + 1, c.end());
+    setup.error_file = dir / "err";
+    const pid_t pid = start_child(setup);
+    std::this_thread::sleep_for(std::chrono::microseconds(mix(2026, moment) % 120'000));
+    killed += kill_child(pid).signal == SIGKILL;
+  }
+  EXPECT_GE(killed, 10U);
+  const auto end = run(dir / "s.yaml", dir / "o", {"-j", "2"});
+  ASSERT_EQ(end.exit_code, 0) << end.errors;
+  ASSERT_EQ(run(dir / "s.yaml", dir / "undisturbed", {"-j", "1"}).exit_code, 0);
+  expect_same(dir / "o", dir / "undisturbed");
+  EXPECT_EQ(lines(read(dir / "o/results.csv")).size(), 1U + 25 * 3 * 4 + 3 * 3 * 4);
+  EXPECT_FALSE(fs::exists(dir / "o/tmp"));  // leftovers are gone too
+}
+
+TEST(sweep_run, one_sweep_a_folder) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 2000}}\n");
+  child_setup setup;
+  const auto c = command(dir / "s.yaml", dir / "o");
+  setup.program = c[0];
+  setup.arguments.assign(c.begin() + 1, c.end());
+  setup.error_file = dir / "err";
+  const pid_t pid = start_child(setup);
+  while (!fs::exists(dir / "o/tmp")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto second = run(dir / "s.yaml", dir / "o");
+  EXPECT_EQ(second.exit_code, 2);
+  EXPECT_THAT(second.errors, HasSubstr("another sweep is running here"));
+  kill_child(pid);
+}
+
+TEST(sweep_run, dry_run_lists_points_number_and_time) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m, set: {fake.sleep_ms: 100}}\naxes: {workload.batch: [1, 2, 4, 8]}\n");
+  const auto r = run_command({program, "sweep", dir / "s.yaml", "--dry-run", "-j", "2", "--runner", fake});
+  ASSERT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_THAT(r.output,
+              HasSubstr("point\tworkload.batch\n0\t1\n1\t2\n2\t4\n3\t8\n4 points; about 0.2 s with -j 2"));
+}
+
+TEST(sweep_run, keeps_output_when_asked) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\n");
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--keep", "result"}).exit_code, 0);
+  std::size_t kept = 0;
+  for (const auto& e : fs::recursive_directory_iterator(dir / "o/kept"))
+    kept += e.path().filename() == "result.json";
+  EXPECT_EQ(kept, 2U);
+}
+
+TEST(sweep_run, bad_input_is_exit_code_2) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\nsampel: 3\n");
+  EXPECT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 2);
+  write(dir / "s.yaml", "base: {platform: p, model: m}\n");
+  const auto r = run(dir / "s.yaml", dir / "o", {"--executor", "slrum"});
+  EXPECT_EQ(r.exit_code, 2);
+  EXPECT_THAT(r.errors, HasSubstr("unknown executor 'slrum'"));
+}
+
+// The sweep's own work: a point of the stand-in takes about a millisecond, so nearly all of this is overhead.
+TEST(sweep_run, overhead_of_a_point_is_below_30_ms) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 200], step: 1}}\n");
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"-j", "1"}).exit_code, 0);
+  const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  RecordProperty("ms_a_point", std::to_string(s / 200 * 1e3));
+  EXPECT_LT(s / 200, 0.030);
+}
+
+TEST(sweep_run, search_is_the_same_for_any_number_of_jobs_and_resumes) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 12], step: 1}, fake.bandwidth: "
+        "{linear: [1, 12], step: 1}}\n");
+  const std::vector<std::string> how = {"--optimise", "time,energy", "--budget", "40"};
+  for (const char* j : {"1", "4"}) {
+    auto more = how;
+    more.insert(more.end(), {"-j", j});
+    const auto r = run(dir / "s.yaml", dir / j, more);
+    ASSERT_EQ(r.exit_code, 0) << r.errors;
+    EXPECT_THAT(r.output, HasSubstr("Pareto front (point, time_ns, energy_pj"));
+  }
+  expect_same(dir / "1", dir / "4");
+  EXPECT_EQ(lines(read(dir / "1/results.csv")).size(), 41U);
+  const auto again = run(dir / "s.yaml", dir / "1", how);
+  EXPECT_THAT(again.output, HasSubstr("(0 run now"));
+  const auto wrong = run(dir / "s.yaml", dir / "1", {"--optimise", "tiem_ns", "--budget", "10"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.errors, HasSubstr("did you mean 'time_ns'"));
+}
+
+}  // namespace
