@@ -22,7 +22,8 @@ struct controller_params {
   duration page_timeout{200e-9};     ///< timeout: an unused row is closed after this time
   std::string refresh = "standard";  ///< standard (what the standard says) | all_bank | per_bank | none
   int refresh_postpone = 0;    ///< refreshes that may be put off while requests wait (JEDEC DDR4: up to 8)
-  bool refresh_stagger = true;  ///< ranks, pseudo-channels and channels refresh one after another instead of all at once
+  bool refresh_stagger = false;  ///< ranks, pseudo-channels and channels refresh one after another instead of all at once
+  int input_clocks = 1;        ///< clocks from a request's arrival at the queue to its first command: the input register
   duration front_end{0};       ///< pipeline latency before the queue
   duration back_end{0};        ///< pipeline latency from the data beats to the initiator
   int max_transfers = 4096;    ///< transfers in flight in the memory's front end; more are refused (back-pressure)

@@ -63,6 +63,7 @@ const std::vector<timing_key>& timing_keys() {
       {"REFIpb", &timing::REFIpb, 0, 1'000'000},
       {"RREFD", &timing::RREFD, 0, 1000},
       {"ACT_CK", &timing::ACT_CK, 1, 8},
+      {"CAS_CK", &timing::CAS_CK, 1, 8},
   };
   return keys;
 }

@@ -55,6 +55,7 @@ struct timing {
   int RREFD = 0;                  ///< REFpb to REFpb or ACT of another bank
   bool same_bank_refresh = false;  ///< one REFpb refreshes its bank in every bank group (DDR5 REFsb); its bank_group is -1
   int ACT_CK = 1;                 ///< cycles an ACT occupies the command bus (2: HBM row bus, LPDDR5 ACT-1/ACT-2)
+  int CAS_CK = 1;                 ///< cycles a RD or WR occupies the command bus (2: DDR5)
   bool dual_command_bus = false;  ///< row and column commands have buses of their own (HBM)
   int read_to_write() const { return RTW != 0 ? RTW : CL + BL + 2 - CWL; }
 };

@@ -40,6 +40,14 @@ class latency_histogram {
     if (clocks < m_min) m_min = clocks;
   }
   void add(const latency_histogram& o);
+  /// Raises one bucket and nothing else; the caller adds count, sum and max with add_totals().
+  void add_many(int bucket, std::int64_t count);
+  void add_totals(std::int64_t count, std::int64_t sum, std::int64_t max, std::int64_t min) {
+    m_count += count;
+    m_sum += sum;
+    if (max > m_max) m_max = max;
+    if (min < m_min) m_min = min;
+  }
   std::int64_t count() const { return m_count; }
   std::int64_t sum() const { return m_sum; }
   std::int64_t max() const { return m_max; }
@@ -53,14 +61,13 @@ class latency_histogram {
   }
 
  private:
-  friend class channel;
   std::vector<std::int64_t> m_counts = std::vector<std::int64_t>(buckets);
   std::int64_t m_count = 0, m_sum = 0, m_max = 0, m_min = INT64_MAX;
 };
 
 /// Sums over all channels of a memory.
 struct statistics {
-  int channels = 0;
+  int channels = 0;  ///< data buses: pseudo-channels behind one queue count one each
   std::int64_t tck_fs = 0;  ///< clock period, to turn clocks into time
   ps_t time = 0;            ///< the moment up to which was counted
   std::array<std::int64_t, command_count> commands{};  ///< by command; the energy model multiplies these

@@ -1,0 +1,811 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/channel.h"
+
+#include <algorithm>
+
+namespace memwall::dram {
+
+namespace {
+/// No constraint reaches further back than this.
+constexpr clocks_t long_ago = -(clocks_t{1} << 40);
+constexpr int age_check_period = 64;
+
+inline void at_least(clocks_t& t, clocks_t v) {
+  if (t < v) t = v;
+}
+inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+}  // namespace
+
+channel::channel(const channel_setup& setup, int index) : m_setup(setup), m_index(index) {
+  bank_state b{};
+  std::fill(std::begin(b.t), std::end(b.t), 0);
+  b.row = -1;
+  b.acted = b.act_ready = b.used = long_ago;
+  b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = b.candidate = b.owner = -1;
+  s.banks.assign(at(setup.banks), b);
+  s.groups.assign(at(setup.groups), group_state{});
+  rank_state r{};
+  std::fill(std::begin(r.faw), std::end(r.faw), long_ago);
+  r.blocked_from = r.blocked_to = long_ago;
+  s.ranks.assign(at(setup.ranks), r);
+  for (int i = 0; i < setup.ranks; ++i) {
+    s.ranks[at(i)].due = setup.first_refresh(index, i);
+    s.next_due = std::min(s.next_due, s.ranks[at(i)].due);
+  }
+  bus_state bus{};
+  bus.last_rank = -1;
+  s.buses.assign(at(setup.buses), bus);
+  const int entries = setup.params.read_queue + setup.params.write_queue;
+  s.entries.resize(at(entries));
+  for (int i = 0; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
+  s.free = 0;
+  s.waiting.assign(at((setup.banks + 63) / 64), 0);
+  s.timed.assign(s.waiting.size(), 0);
+}
+
+void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int column) {
+  ++m_counts.commands[static_cast<std::size_t>(c)];
+  if (m_listener == nullptr) return;
+  command_record r;
+  r.cycle = t;
+  r.kind = c;
+  r.channel = m_index;
+  r.rank = rank;
+  if (b >= 0) {
+    const auto& p = m_setup.place[at(b)];
+    r.bank_group = c == command::REFpb && m_setup.t.same_bank_refresh ? -1 : p.group_in_rank;
+    r.bank = p.bank;
+  }
+  r.row = row;
+  r.column = column;
+  m_listener->on_command(r);
+}
+
+// ---- Work and admission -------------------------------------------------------------------------------------------
+
+int channel::push(int source, const work& w) {
+  std::int32_t i;
+  if (!m_free_works.empty()) {
+    i = m_free_works.back();
+    m_free_works.pop_back();
+    m_pool[at(i)] = w;
+  } else {
+    i = static_cast<std::int32_t>(m_pool.size());
+    m_pool.push_back(w);
+  }
+  work& mine = m_pool[at(i)];
+  mine.remaining = mine.count = w.end - w.next;
+  mine.link = -1;
+  if (source >= static_cast<int>(s.sources.size())) s.sources.resize(at(source + 1));
+  source_state& q = s.sources[at(source)];
+  if (q.head < 0)
+    q.head = i;
+  else
+    m_pool[at(q.tail)].link = i;
+  q.tail = i;
+  q.pushed += mine.count;
+  mine.position = q.pushed;
+  ++m_works;
+  m_admission_known = false;
+  return i;
+}
+
+clocks_t channel::ready_clock(const work& w) const {
+  if (w.pace_fs == 0) return w.arrival;
+  const std::uint64_t address = m_setup.map.address_of(m_index, w.next);
+  const auto i = static_cast<std::int64_t>((address - w.base) / static_cast<std::uint64_t>(m_setup.map.access_bytes()));
+  const std::int64_t fs = w.start_fs + (i > 0 ? i : 0) * w.pace_fs;
+  return std::max(w.arrival, (fs + m_setup.t.tck_fs - 1) / m_setup.t.tck_fs);
+}
+
+void channel::find_admission() {
+  m_admission_known = true;
+  m_admission_time = no_time;
+  const int n = static_cast<int>(s.sources.size());
+  const bool space[2] = {s.count[0] < m_setup.params.read_queue, s.count[1] < m_setup.params.write_queue};
+  for (int k = 0; k < n; ++k) {
+    int i = s.turn + k;
+    if (i >= n) i -= n;
+    const source_state& q = s.sources[at(i)];
+    if (q.head < 0) continue;
+    const work& w = m_pool[at(q.head)];
+    if (!space[w.write]) continue;
+    const clocks_t t = std::max(s.cursor, ready_clock(w));
+    if (t < m_admission_time) {
+      m_admission_time = t;
+      m_admission_source = i;
+      if (t == s.cursor) break;
+    }
+  }
+}
+
+void channel::admit() {
+  const clocks_t t = m_admission_time;
+  source_state& q = s.sources[at(m_admission_source)];
+  const std::int32_t wi = q.head;
+  work& w = m_pool[at(wi)];
+  s.cursor = t;
+  s.turn = m_admission_source + 1 < static_cast<int>(s.sources.size()) ? m_admission_source + 1 : 0;
+  m_admission_known = false;
+  m_scanned = false;
+
+  const local_location where = m_setup.map.decode_local(w.next);
+  const int b = (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank;
+  const std::int16_t ei = s.free;
+  entry& e = s.entries[at(ei)];
+  s.free = e.next;
+  e.arrival = t;
+  e.age = s.next_age++;
+  e.row = where.row;
+  e.column = where.column;
+  e.work = wi;
+  e.bank = static_cast<std::int16_t>(b);
+  e.write = w.write;
+  e.found = 0;
+  e.next = -1;
+  ++s.count[w.write];
+  ++s.ranks[at(where.rank)].requests;
+
+  if (w.entered < 0) {
+    const bus_state& bus = s.buses[at(bus_of(where.rank))];
+    w.entered = t;
+    w.covered = bus.covered;
+    w.before = bus.by_cause;
+  }
+  ++q.admitted;
+  if (++w.next == w.end) {
+    q.head = w.link;
+    if (q.head < 0) q.tail = -1;
+  }
+
+  bank_state& bank = s.banks[at(b)];
+  const int l = list_of(e.write);
+  e.prev = bank.tail[l];
+  if (e.prev >= 0)
+    s.entries[at(e.prev)].next = ei;
+  else
+    bank.head[l] = ei;
+  bank.tail[l] = ei;
+
+  if (bank.owner >= 0 || l != current_list()) return;
+  if (bank.candidate < 0) {
+    pick(b);
+  } else if (bank.kind == slot_pre && bank.row == e.row && !m_setup.fcfs && s.urgent != bank.candidate &&
+             !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
+    bank.candidate = ei;
+    bank.kind = e.write ? slot_wr : slot_rd;
+  }
+}
+
+/// Chooses the request that a bank works for, and its next command.
+void channel::pick(int b) {
+  bank_state& bank = s.banks[at(b)];
+  clear_bit(s.timed, b);
+  if (bank.owner >= 0) {
+    bank.candidate = bank.owner;
+    bank.kind = s.entries[at(bank.owner)].write ? slot_wr : slot_rd;
+    set_bit(s.waiting, b);
+    return;
+  }
+  const std::int16_t head = bank.head[current_list()];
+  if (head < 0) {
+    bank.candidate = -1;
+    clear_bit(s.waiting, b);
+    if (m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
+    return;
+  }
+  set_bit(s.waiting, b);
+  std::int16_t chosen = head;
+  if (s.urgent >= 0 && s.entries[at(s.urgent)].bank == b) {
+    chosen = s.urgent;
+  } else if (bank.row >= 0 && !m_setup.fcfs && !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
+    while (chosen >= 0 && s.entries[at(chosen)].row != bank.row) chosen = s.entries[at(chosen)].next;
+    if (chosen < 0) chosen = head;
+  }
+  const entry& e = s.entries[at(chosen)];
+  bank.candidate = chosen;
+  bank.kind = bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd;
+}
+
+void channel::set_mode() {
+  if (m_setup.unified) return;
+  const bool before = s.write_mode;
+  if (s.urgent >= 0)
+    s.write_mode = s.entries[at(s.urgent)].write;
+  else if (!s.write_mode)
+    s.write_mode = s.count[1] > m_setup.high || (s.count[0] == 0 && s.count[1] > 0);
+  else
+    s.write_mode = s.count[1] > 0 && (s.count[1] > m_setup.low || s.count[0] == 0);
+  if (s.write_mode == before) return;
+  for (int b = 0; b < m_setup.banks; ++b) {
+    const bank_state& bank = s.banks[at(b)];
+    if (bank.head[0] >= 0 || bank.head[1] >= 0) pick(b);
+  }
+}
+
+std::int16_t channel::oldest_waiting() const {
+  std::int16_t found = -1;
+  std::int64_t age = INT64_MAX;
+  const int lists = m_setup.unified ? 1 : 2;
+  for (const auto& bank : s.banks)
+    for (int l = 0; l < lists; ++l)
+      if (bank.head[l] >= 0 && s.entries[at(bank.head[l])].age < age) {
+        age = s.entries[at(bank.head[l])].age;
+        found = bank.head[l];
+      }
+  return found;
+}
+
+/// A request that waits too long goes before all others: bounds the wait whatever the scheduler prefers.
+void channel::check_age() {
+  s.since_check = 0;
+  if (m_setup.params.age_limit == 0 || s.urgent >= 0) return;
+  const std::int16_t e = oldest_waiting();
+  if (e < 0 || s.cursor - s.entries[at(e)].arrival <= m_setup.params.age_limit) return;
+  s.urgent = e;
+  set_mode();
+  pick(s.entries[at(e)].bank);
+}
+
+// ---- Choice of the next command -----------------------------------------------------------------------------------
+
+void channel::scan() {
+  set_mode();
+  m_scanned = true;
+  m_command_bank = m_command_rank = -1;
+  clocks_t best = no_time;
+  std::int64_t best_age = INT64_MAX;
+
+  const int clock_after_arrival = m_setup.params.input_clocks;
+  clocks_t bus[slot_count];
+  for (int k = 0; k < slot_count; ++k)
+    bus[k] = std::max(s.cursor, s.bus_free[m_setup.t.dual_command_bus && k >= slot_rd] + m_setup.length[at(k)] - 1);
+  const std::int16_t only = s.urgent;
+  const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
+
+  for (std::size_t word = 0; word < s.waiting.size(); ++word) {
+    std::uint64_t bits = s.waiting[word];
+    while (bits != 0) {
+      const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
+      bits &= bits - 1;
+      const bank_state& bank = s.banks[at(b)];
+      const auto& place = m_setup.place[at(b)];
+      const rank_state& rank = s.ranks[at(place.rank)];
+      const int k = bank.kind;
+      const entry& e = s.entries[at(bank.candidate)];
+      clocks_t t = std::max(bank.t[k], bus[k]);
+      t = std::max(t, std::max(s.groups[at(place.group)].t[k], rank.t[k]));
+      t = std::max(t, e.arrival + clock_after_arrival + m_setup.length[at(k)] - 1);
+      if (t > best || (t == best && e.age > best_age)) continue;
+      if ((rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) && bank.owner < 0)
+        continue;
+      if (only >= 0 && bank.owner < 0 && s.entries[at(only)].bank != b) continue;
+      if (m_setup.fcfs && k >= slot_rd && bank.candidate != first) continue;
+      best = t;
+      best_age = e.age;
+      m_command_bank = b;
+    }
+  }
+  if (m_setup.page_timeout > 0) {
+    for (std::size_t word = 0; word < s.timed.size(); ++word) {
+      std::uint64_t bits = s.timed[word];
+      while (bits != 0) {
+        const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
+        bits &= bits - 1;
+        const bank_state& bank = s.banks[at(b)];
+        const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
+        if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
+        const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + m_setup.page_timeout});
+        if (t < best) {
+          best = t;
+          best_age = INT64_MAX;
+          m_command_bank = b;
+        }
+      }
+    }
+  }
+  if (s.pending_ranks > 0)
+    for (int r = 0; r < m_setup.ranks; ++r)
+      if (s.ranks[at(r)].pending) consider_refresh(r, best, best_age);
+  m_command_time = best;
+}
+
+/// The next command of a rank's refresh: PREA or PRE while rows are open, then the refresh itself.
+void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
+  const rank_state& rank = s.ranks[at(r)];
+  const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
+  const bool all = m_setup.refresh == channel_setup::refresh_mode::all_bank;
+  if (all && rank.owners > 0) return;
+  bool open = false;
+  clocks_t pre = 0, act = 0;
+  int which = -1;
+  for (int b = first; b < first + per_rank; ++b) {
+    const bank_state& bank = s.banks[at(b)];
+    if (!all && !bank.blocked) continue;
+    if (!all && bank.owner >= 0) return;
+    if (bank.row >= 0) {
+      if (all)
+        pre = std::max(pre, bank.t[slot_pre]);
+      else if (which < 0 || bank.t[slot_pre] < pre)
+        pre = bank.t[slot_pre], which = b;
+      open = true;
+    } else {
+      act = std::max(act, bank.t[slot_act]);
+    }
+  }
+  clocks_t t = std::max(s.cursor, s.bus_free[0]);
+  if (open)
+    t = std::max({t, pre, rank.t[slot_pre]});
+  else
+    t = std::max({t, act, all ? clocks_t{0} : rank.t[slot_act]});
+  if (t > best || (t == best && best_age < 0)) return;
+  best = t;
+  best_age = -1;
+  m_command_rank = r;
+  m_command_bank = which;
+}
+
+void channel::refresh_due() {
+  s.cursor = std::max(s.cursor, s.next_due);
+  m_scanned = false;
+  m_admission_known = false;
+  clocks_t next = no_time;
+  for (int r = 0; r < m_setup.ranks; ++r) {
+    rank_state& rank = s.ranks[at(r)];
+    if (rank.due <= s.cursor) {
+      ++rank.debt;
+      if (!rank.pending) rank.blocked_from = rank.due;
+      rank.due += m_setup.refresh_interval;
+    }
+    if (!rank.pending && rank.debt > 0 && (rank.debt > m_setup.params.refresh_postpone || rank.requests == 0)) {
+      rank.pending = true;
+      ++s.pending_ranks;
+      rank.blocked_from = s.cursor;
+      if (m_setup.refresh == channel_setup::refresh_mode::per_bank) {
+        const int groups = m_setup.org.bank_groups, per_group = m_setup.org.banks_per_group;
+        const int first = r * m_setup.org.banks_per_rank();
+        for (int g = 0; g < groups; ++g)
+          for (int k = 0; k < per_group; ++k) {
+            // Consecutive refreshes go to different bank groups.
+            const bool chosen = m_setup.t.same_bank_refresh ? k == rank.refresh_bank : k * groups + g == rank.refresh_bank;
+            if (chosen) s.banks[at(first + g * per_group + k)].blocked = true;
+          }
+      }
+    }
+    next = std::min(next, rank.due);
+  }
+  s.next_due = next;
+}
+
+// ---- Commands -----------------------------------------------------------------------------------------------------
+
+void channel::issue() {
+  const clocks_t t = m_command_time;
+  s.cursor = t;
+  m_scanned = false;
+  if (m_command_rank >= 0) {
+    if (m_command_bank >= 0)
+      issue_pre(m_command_bank, t);
+    else
+      issue_refresh(m_command_rank, t);
+    return;
+  }
+  const int b = m_command_bank;
+  const bank_state& bank = s.banks[at(b)];
+  if (bank.candidate < 0) {
+    issue_pre(b, t);
+    return;
+  }
+  switch (bank.kind) {
+    case slot_act: issue_act(b, t); break;
+    case slot_pre: {
+      s.entries[at(bank.candidate)].found = 2;
+      issue_pre(b, t);
+      break;
+    }
+    default: issue_column(b, t); break;
+  }
+}
+
+void channel::issue_act(int b, clocks_t t) {
+  const timing& c = m_setup.t;
+  bank_state& bank = s.banks[at(b)];
+  const auto& place = m_setup.place[at(b)];
+  rank_state& rank = s.ranks[at(place.rank)];
+  entry& e = s.entries[at(bank.candidate)];
+  if (e.found == 0) e.found = 1;
+  bank.act_ready = std::max(bank.t[slot_act], e.arrival + m_setup.params.input_clocks);
+  bank.row = e.row;
+  bank.acted = t;
+  bank.used = t;
+  bank.hits = 0;
+  bank.t[slot_rd] = t + c.RCDRD;
+  bank.t[slot_wr] = t + c.RCDWR;
+  bank.t[slot_pre] = t + c.RAS;
+  bank.t[slot_act] = t + c.RC;
+  s.groups[at(place.group)].t[slot_act] = t + c.RRD_L;
+  rank.faw[rank.faw_at] = t;
+  rank.faw_at = (rank.faw_at + 1) & 3;
+  const clocks_t next = std::max(t + c.RRD_S, rank.faw[rank.faw_at] + c.FAW);
+  at_least(rank.t[slot_act], next);
+  if (m_setup.stacked) {
+    const int first = bus_of(place.rank) * m_setup.ranks_per_bus;
+    for (int r = first; r < first + m_setup.ranks_per_bus; ++r) {
+      rank_state& other = s.ranks[at(r)];
+      if (r == place.rank) continue;
+      other.faw[other.faw_at] = t;
+      other.faw_at = (other.faw_at + 1) & 3;
+      at_least(other.t[slot_act], next);
+    }
+  }
+  if (rank.open++ == 0) rank.open_since = std::max(t, rank.closed_at);
+  ++rank.owners;
+  bank.owner = bank.candidate;
+  bank.kind = e.write ? slot_wr : slot_rd;
+  s.bus_free[0] = t + 1;
+  if (!c.dual_command_bus) s.bus_free[1] = t + 1;
+  emit(command::ACT, t, place.rank, b, e.row);
+}
+
+void channel::close_bank(bank_state& bank, int r, clocks_t t) {
+  bank.row = -1;
+  bank.hits = 0;
+  rank_state& rank = s.ranks[at(r)];
+  at_least(rank.closed_at, t);
+  if (--rank.open == 0) m_counts.active += rank.closed_at - rank.open_since;
+}
+
+void channel::issue_pre(int b, clocks_t t) {
+  bank_state& bank = s.banks[at(b)];
+  const int r = m_setup.place[at(b)].rank;
+  close_bank(bank, r, t);
+  at_least(bank.t[slot_act], t + m_setup.t.RP);
+  if (m_setup.t.PPD > 0) {
+    at_least(s.ranks[at(r)].t[slot_pre], t + m_setup.t.PPD);
+  }
+  s.bus_free[0] = t + 1;
+  if (!m_setup.t.dual_command_bus) s.bus_free[1] = t + 1;
+  emit(command::PRE, t, r, b);
+  pick(b);
+}
+
+void channel::issue_refresh(int r, clocks_t t) {
+  const timing& c = m_setup.t;
+  rank_state& rank = s.ranks[at(r)];
+  const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
+  s.bus_free[0] = t + 1;
+  if (!c.dual_command_bus) s.bus_free[1] = t + 1;
+  if (m_setup.refresh == channel_setup::refresh_mode::all_bank) {
+    if (rank.open > 0) {
+      for (int b = first; b < first + per_rank; ++b) {
+        bank_state& bank = s.banks[at(b)];
+        // A precharge of a bank that is already closed is allowed and does nothing.
+        if (bank.row < 0) continue;
+        close_bank(bank, r, t);
+        at_least(bank.t[slot_act], t + m_setup.prea_to_act);
+        pick(b);
+      }
+      if (c.PPD > 0) at_least(rank.t[slot_pre], t + c.PPD);
+      emit(command::PREA, t, r, -1);
+      return;
+    }
+    for (int b = first; b < first + per_rank; ++b) s.banks[at(b)].t[slot_act] = t + c.RFC;
+    rank.blocked_to = t + c.RFC;
+    emit(command::REFab, t, r, -1);
+  } else {
+    int refreshed = -1;
+    for (int b = first; b < first + per_rank; ++b) {
+      bank_state& bank = s.banks[at(b)];
+      if (!bank.blocked) continue;
+      bank.blocked = false;
+      bank.t[slot_act] = t + c.RFCpb;
+      refreshed = b;
+    }
+    at_least(rank.t[slot_act], t + std::max(c.RREFD, 1));
+    rank.blocked_to = t + c.RFCpb;
+    const int count = c.same_bank_refresh ? m_setup.org.banks_per_group : per_rank;
+    rank.refresh_bank = (rank.refresh_bank + 1) % count;
+    emit(command::REFpb, t, r, refreshed);
+  }
+  --rank.debt;
+  if (rank.debt > m_setup.params.refresh_postpone || (rank.debt > 0 && rank.requests == 0)) return;
+  rank.pending = false;
+  --s.pending_ranks;
+}
+
+void channel::unlink(int ei) {
+  const entry& e = s.entries[at(ei)];
+  bank_state& bank = s.banks[at(e.bank)];
+  const int l = list_of(e.write);
+  if (e.prev >= 0)
+    s.entries[at(e.prev)].next = e.next;
+  else
+    bank.head[l] = e.next;
+  if (e.next >= 0)
+    s.entries[at(e.next)].prev = e.prev;
+  else
+    bank.tail[l] = e.prev;
+}
+
+void channel::issue_column(int b, clocks_t t) {
+  const timing& c = m_setup.t;
+  bank_state& bank = s.banks[at(b)];
+  const auto& place = m_setup.place[at(b)];
+  rank_state& rank = s.ranks[at(place.rank)];
+  group_state& group = s.groups[at(place.group)];
+  const std::int16_t ei = bank.candidate;
+  entry& e = s.entries[at(ei)];
+  const bool write = e.write;
+  const clocks_t from = t + (write ? c.CWL : c.CL), to = from + c.BL;
+  const int bus = bus_of(place.rank);
+  bus_state& data = s.buses[at(bus)];
+
+  if (from > data.covered) account(e, bank, t, from, to);
+  data.by_cause[static_cast<std::size_t>(cause::data)] += to - std::max(data.covered, from);
+  data.covered = to;
+  data.last_rank = place.rank;
+  data.last_write = write;
+
+  const int first_rank = bus * m_setup.ranks_per_bus;
+  if (write) {
+    at_least(bank.t[slot_pre], t + m_setup.write_to_pre);
+    at_least(group.t[slot_wr], t + c.CCD_L_WR);
+    at_least(group.t[slot_rd], t + m_setup.write_to_read_l);
+    at_least(rank.t[slot_wr], t + m_setup.write_gap);
+    at_least(rank.t[slot_rd], t + m_setup.write_to_read_s);
+  } else {
+    at_least(bank.t[slot_pre], t + c.RTP);
+    at_least(group.t[slot_rd], t + c.CCD_L);
+    at_least(rank.t[slot_rd], t + m_setup.read_gap);
+    at_least(rank.t[slot_wr], t + m_setup.read_to_write);
+  }
+  for (int r = first_rank; r < first_rank + m_setup.ranks_per_bus; ++r) {
+    if (r == place.rank) continue;
+    rank_state& other = s.ranks[at(r)];
+    if (m_setup.stacked) {
+      at_least(other.t[slot_rd], t + (write ? m_setup.write_to_read_s : m_setup.stack_gap));
+      at_least(other.t[slot_wr], t + (write ? m_setup.stack_gap : m_setup.read_to_write));
+    } else {
+      const int own = write ? c.CWL : c.CL;
+      at_least(other.t[slot_rd], t + own + c.BL + c.CS - c.CL);
+      at_least(other.t[slot_wr], t + own + c.BL + c.CS - c.CWL);
+    }
+  }
+  s.bus_free[c.dual_command_bus ? 1 : 0] = t + 1;
+  if (!c.dual_command_bus) s.bus_free[1] = t + 1;
+
+  // The request leaves the queue.
+  unlink(ei);
+  --s.count[write];
+  --rank.requests;
+  m_admission_known = false;
+  if (bank.owner == ei) {
+    bank.owner = -1;
+    --rank.owners;
+  }
+  if (s.urgent == ei) s.urgent = -1;
+  bank.used = t;
+  const int list = list_of(write);
+  if (m_setup.capped && bank.head[list] >= 0 && s.entries[at(bank.head[list])].age < e.age) ++bank.hits;
+
+  ++m_counts.bursts[write];
+  if (e.found == 0)
+    ++m_counts.row_hits;
+  else if (e.found == 1)
+    ++m_counts.row_misses;
+  else
+    ++m_counts.row_conflicts;
+  m_latency[write].add(to - e.arrival);
+
+  bool close = false;
+  if (m_setup.closed_page) {
+    close = true;
+    for (int l = 0; close && l < (m_setup.unified ? 1 : 2); ++l)
+      for (std::int16_t i = bank.head[l]; i >= 0; i = s.entries[at(i)].next)
+        if (s.entries[at(i)].row == bank.row) {
+          close = false;
+          break;
+        }
+  }
+  if (close) {
+    const clocks_t pre = bank.t[slot_pre];
+    at_least(bank.t[slot_act], pre + c.RP);
+    const std::int64_t row = bank.row;
+    close_bank(bank, place.rank, pre);
+    emit(write ? command::WRA : command::RDA, t, place.rank, b, row, e.column);
+  } else {
+    emit(write ? command::WR : command::RD, t, place.rank, b, bank.row, e.column);
+  }
+
+  work& w = m_pool[at(e.work)];
+  if (w.first_done > to) w.first_done = to;
+  if (w.done < to) w.done = to;
+  if (--w.remaining == 0) {
+    finish(w, bus);
+    m_free_works.push_back(e.work);
+    --m_works;
+  }
+
+  // Next request of the bank: the next hit lies behind this one in its list.
+  const std::int16_t after = e.next;
+  e.next = s.free;
+  s.free = ei;
+  if (!close && bank.row >= 0 && list == current_list() && s.urgent < 0 && !m_setup.fcfs && !m_setup.capped) {
+    std::int16_t i = after;
+    while (i >= 0 && s.entries[at(i)].row != bank.row) i = s.entries[at(i)].next;
+    if (i >= 0) {
+      bank.candidate = i;
+      bank.kind = s.entries[at(i)].write ? slot_wr : slot_rd;
+    } else {
+      pick(b);
+    }
+  } else {
+    pick(b);
+  }
+  if (rank.requests == 0 && rank.debt > 0 && !rank.pending) s.next_due = std::min(s.next_due, s.cursor);
+  if (++s.since_check >= age_check_period) check_age();
+}
+
+// ---- Time by cause ------------------------------------------------------------------------------------------------
+
+/// Books the time between the last data beat and this request's first one. `t` is the column command.
+void channel::account(const entry& e, const bank_state& bank, clocks_t t, clocks_t from, clocks_t to) {
+  (void)to;
+  const auto& place = m_setup.place[at(e.bank)];
+  bus_state& bus = s.buses[at(bus_of(place.rank))];
+  const rank_state& rank = s.ranks[at(place.rank)];
+  auto& out = bus.by_cause;
+  const auto book = [&](cause c, clocks_t n) { out[static_cast<std::size_t>(c)] += n; };
+  const clocks_t gap = from - bus.covered, seen = e.arrival + m_setup.params.input_clocks;
+
+  const clocks_t idle = std::clamp<clocks_t>(seen - bus.covered, 0, gap);
+  book(cause::idle, idle);
+  // Commands run ahead of their data by the latency: only waits of commands in this window delay data.
+  clocks_t begin = std::max(bus.covered - (from - t), seen);
+  const clocks_t window = std::clamp<clocks_t>(t - begin, 0, gap - idle);
+  book(cause::latency, gap - idle - window);
+  begin = t - window;
+
+  // Backwards from the column command.
+  clocks_t end = t;
+  const auto take = [&](cause c, clocks_t since) {
+    const clocks_t n = end - std::max(begin, std::min(since, end));
+    if (n > 0) {
+      book(c, n);
+      end -= n;
+    }
+  };
+  const clocks_t opened = bank.acted + (e.write ? m_setup.t.RCDWR : m_setup.t.RCDRD);
+  const bool turned = bus.last_rank >= 0 && (bus.last_write != e.write || bus.last_rank != place.rank);
+  const cause column = turned ? cause::turnaround : cause::bank_group;
+  // A refresh holds up requests that found their row open before it, too: they find it closed.
+  if (e.found == 0) {
+    const bool refreshed = rank.blocked_to > begin && rank.blocked_from < end;
+    if (refreshed) {
+      take(column, rank.blocked_to);
+      take(cause::refresh, rank.blocked_from);
+    }
+    take(opened > begin && !turned ? cause::row_miss : column, begin);
+    return;
+  }
+  const cause row = e.found == 2 ? cause::row_conflict : cause::row_miss;
+  take(column, opened);
+  take(row, bank.acted);
+  take(cause::activate, bank.act_ready);
+  if (rank.blocked_to > begin && rank.blocked_from < end) {
+    take(row, rank.blocked_to);
+    take(cause::refresh, rank.blocked_from);
+  }
+  take(e.found == 2 ? cause::row_conflict : cause::activate, begin);
+}
+
+void channel::finish(work& w, int bus_index) {
+  const bus_state& bus = s.buses[at(bus_index)];
+  finished_work f;
+  f.transfer = w.transfer;
+  f.channel = m_index;
+  f.entered = w.entered;
+  f.first_done = w.first_done;
+  f.done = w.done;
+  cause_clocks d;
+  clocks_t sum = 0;
+  for (std::size_t i = 0; i < cause_count; ++i) sum += d[i] = std::max<clocks_t>(0, bus.by_cause[i] - w.before[i]);
+  // Beats of others are time behind others.
+  auto& data = d[static_cast<std::size_t>(cause::data)];
+  auto& order = d[static_cast<std::size_t>(cause::order)];
+  const clocks_t own = std::min(data, w.count * m_setup.t.BL);
+  order += data - own;
+  data = own;
+  // The causes run from w.covered, the work from its entry: fit them to its stay.
+  const clocks_t stay = w.done - w.entered;
+  if (sum < stay) {
+    order += stay - sum;
+  } else {
+    clocks_t excess = sum - stay;
+    for (const cause c : {cause::idle, cause::order, cause::refresh, cause::turnaround, cause::row_conflict, cause::row_miss,
+                          cause::activate, cause::bank_group, cause::latency, cause::data}) {
+      auto& v = d[static_cast<std::size_t>(c)];
+      const clocks_t n = std::min(v, excess);
+      v -= n;
+      excess -= n;
+    }
+  }
+  f.parts = d;
+  m_finished.push_back(f);
+}
+
+cause_clocks channel::causes(int bus_index, clocks_t now) const {
+  const bus_state& bus = s.buses[at(bus_index)];
+  cause_clocks out = bus.by_cause;
+  if (now >= bus.covered) {
+    out[static_cast<std::size_t>(cause::idle)] += now - bus.covered;
+  } else {
+    // Beats under way are data until `now`; what is still to come is not counted.
+    clocks_t excess = bus.covered - now;
+    for (const cause c : {cause::data, cause::latency, cause::row_miss, cause::row_conflict, cause::activate, cause::refresh,
+                          cause::turnaround, cause::bank_group, cause::order, cause::idle}) {
+      auto& v = out[static_cast<std::size_t>(c)];
+      const clocks_t n = std::min(v, excess);
+      v -= n;
+      excess -= n;
+    }
+  }
+  return out;
+}
+
+clocks_t channel::active_clocks(clocks_t now) const {
+  clocks_t sum = m_counts.active;
+  for (const auto& r : s.ranks)
+    if (r.open > 0) sum += std::max<clocks_t>(0, now - r.open_since);
+  return sum;
+}
+
+// ---- The loop -----------------------------------------------------------------------------------------------------
+
+void channel::advance(clocks_t limit, bool to_the_end) {
+  while (true) {
+    if (!m_admission_known) find_admission();
+    if (m_admission_time <= s.cursor && m_admission_time < limit && s.next_due > m_admission_time) {
+      admit();
+      continue;
+    }
+    if (!m_scanned) scan();
+    const clocks_t next = std::min(m_admission_time, m_command_time);
+    if (next >= no_time && !to_the_end) return;
+    if (s.next_due <= next) {
+      if (s.next_due >= limit) return;
+      refresh_due();
+      continue;
+    }
+    if (next >= limit) return;
+    if (m_admission_time < m_command_time)
+      admit();
+    else
+      issue();
+  }
+}
+
+clocks_t channel::next_event() {
+  if (!m_admission_known) find_admission();
+  if (!m_scanned) scan();
+  return std::min(m_admission_time, m_command_time);
+}
+
+clocks_t channel::next_completion() {
+  const clocks_t t = next_event();
+  if (t >= no_time) return no_time;
+  return t + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL;
+}
+
+clocks_t channel::completion_bound(int source, int i) {
+  const clocks_t t = next_event();
+  if (t >= no_time) return no_time;
+  const work& w = m_pool[at(i)];
+  const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - s.count[0] - s.count[1];
+  const std::int64_t ahead = w.position - s.sources[at(source)].admitted - room;
+  const std::int64_t bursts = std::max<std::int64_t>({w.remaining - 1, ahead, 0});
+  const int gap = std::min(m_setup.read_gap, m_setup.write_gap);
+  return t + bursts / m_setup.buses * gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+}
+
+}  // namespace memwall::dram

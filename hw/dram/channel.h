@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// One channel: an event-driven engine that issues every command at the earliest clock that all constraints allow.
+// Times are clocks of the channel; an idle clock costs nothing. What channels of a memory share is in channel_setup.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "hw/dram/address_map.h"
+#include "hw/dram/command.h"
+#include "hw/dram/controller.h"
+#include "hw/dram/standard.h"
+#include "hw/dram/statistics.h"
+
+namespace memwall::dram {
+
+using clocks_t = std::int64_t;
+constexpr clocks_t no_time = std::numeric_limits<clocks_t>::max() / 4;
+
+/// Why the data bus of a channel is or is not busy.
+enum class cause : std::uint8_t {
+  idle, data, latency, order, row_miss, row_conflict, bank_group, activate, refresh, turnaround, count_
+};
+constexpr std::size_t cause_count = static_cast<std::size_t>(cause::count_);
+using cause_clocks = std::array<clocks_t, cause_count>;
+
+/// Row and column commands by the constraint tables they index.
+enum slot : std::uint8_t { slot_act, slot_pre, slot_rd, slot_wr, slot_count };
+
+/// Constants of all channels of one memory, in the form the engine uses. Throws input_error for settings that contradict.
+struct channel_setup {
+  channel_setup(const standard& s, const address_map& map, const controller_params& p);
+
+  struct bank_place {
+    std::int16_t rank, group, bank;  ///< group counts over all ranks, bank within its group
+    std::int16_t group_in_rank;
+  };
+  enum class refresh_mode : std::uint8_t { none, all_bank, per_bank };
+
+  timing t;
+  organisation org;
+  address_map map;
+  controller_params params;
+  int banks = 0, groups = 0, ranks = 0, buses = 1;
+  int ranks_per_bus = 1;
+  bool stacked = false;  ///< ranks are stack IDs: they share the activation window and the turnarounds
+  bool unified = false, fcfs = false, capped = false, closed_page = false;
+  clocks_t page_timeout = 0;  ///< 0: none
+  int high = 0, low = 0;      ///< writes are served from more than `high` entries down to `low`
+  refresh_mode refresh = refresh_mode::none;
+  int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
+  int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
+  std::array<int, slot_count> length{};  ///< clocks on the command bus
+  std::vector<bank_place> place;
+
+  /// First refresh of a rank; the others follow every refresh_interval.
+  clocks_t first_refresh(int channel, int rank) const;
+  clocks_t clock_at_or_after(ps_t time) const;  ///< first clock edge that is not before `time`
+  ps_t time_of(clocks_t clock) const { return (clock * t.tck_fs + 500) / 1000; }
+};
+
+/// Consecutive bursts that one transfer wants of one channel.
+struct work {
+  std::int64_t next = 0, end = 0;  ///< local bursts still to enter the queue: [next, end)
+  std::int64_t count = 0, remaining = 0;
+  std::int32_t transfer = -1;      ///< the memory's index
+  std::int32_t link = -1;          ///< next work of the same source
+  std::int64_t sequence = 0;       ///< of the transfer
+  std::int64_t position = 0;       ///< bursts of its source pushed to this channel up to its end
+  bool write = false;
+  clocks_t arrival = 0;            ///< no burst enters before
+  std::uint64_t base = 0;          ///< pace: byte address of burst 0 of the transfer
+  std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: burst i enters no earlier than start_fs + i x pace_fs
+  clocks_t entered = -1;           ///< first burst entered the queue
+  clocks_t first_done = no_time, done = 0;
+  clocks_t covered = 0;            ///< the causes below reach up to here
+  cause_clocks before{};           ///< time by cause when the first burst entered
+};
+
+/// A work whose last burst is done.
+struct finished_work {
+  std::int32_t transfer = -1;
+  int channel = 0;
+  clocks_t entered = 0, first_done = 0, done = 0;
+  cause_clocks parts{};  ///< sums to done - entered; `order` holds the time behind others
+};
+
+/// Counters of one channel; sums of deltas, so that replay can add them in one go.
+struct channel_counts {
+  std::array<std::int64_t, command_count> commands{};
+  std::int64_t bursts[2] = {0, 0};  ///< reads, writes
+  std::int64_t row_hits = 0, row_misses = 0, row_conflicts = 0;
+  std::int64_t active = 0;  ///< clocks x ranks with an open row
+};
+
+class channel {
+ public:
+  channel(const channel_setup& setup, int index);
+
+  /// Appends work of a source (dense number given by the memory).
+  int push(int source, const work& w);
+  /// Issues everything that happens before clock `limit`. With `to_the_end`, refreshes too when nothing waits.
+  void advance(clocks_t limit, bool to_the_end = false);
+  bool busy() const { return m_works != 0; }
+  /// No command of the channel comes before this clock, unless work is pushed.
+  clocks_t next_event();
+  /// Lower bound of the next completion of any work, unless work is pushed.
+  clocks_t next_completion();
+  /// Lower bound of the completion of one work (an index that push() gave), unless work is pushed.
+  clocks_t completion_bound(int source, int i);
+  clocks_t now() const { return s.cursor; }
+
+  std::vector<finished_work>& finished() { return m_finished; }
+  /// Time by cause of one data bus up to clock `now` (sums to it), counters, latencies.
+  cause_clocks causes(int bus, clocks_t now) const;
+  const channel_counts& counts() const { return m_counts; }
+  clocks_t active_clocks(clocks_t now) const;
+  const latency_histogram& latency(bool write) const { return m_latency[write]; }
+  int index() const { return m_index; }
+  void listen(command_listener* l) { m_listener = l; }
+
+  const work& work_at(int i) const { return m_pool[static_cast<std::size_t>(i)]; }
+
+ private:
+  friend class replay_engine;
+  struct entry {
+    clocks_t arrival;
+    std::int64_t age;
+    std::int64_t row;
+    std::int32_t column, work;
+    std::int16_t bank, next, prev;
+    bool write;
+    std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
+  };
+  struct bank_state {
+    clocks_t t[slot_count];
+    std::int64_t row;
+    clocks_t acted, act_ready, used;
+    std::int16_t head[2], tail[2], candidate, owner;
+    std::int16_t hits;
+    std::uint8_t kind;
+    bool blocked;
+  };
+  struct group_state {
+    clocks_t t[slot_count];
+  };
+  struct rank_state {
+    clocks_t t[slot_count];
+    clocks_t faw[4];
+    clocks_t due;         ///< next refresh
+    clocks_t blocked_from, blocked_to;  ///< last refresh: from its due time until banks are free again
+    clocks_t open_since, closed_at;
+    int faw_at, open, debt, requests, owners, refresh_bank;
+    bool pending;
+  };
+  struct bus_state {
+    clocks_t covered;  ///< causes are known up to here: end of the last data beat
+    int last_rank;
+    bool last_write;
+    cause_clocks by_cause;
+  };
+  struct source_state {
+    std::int32_t head = -1, tail = -1;
+    std::int64_t pushed = 0, admitted = 0;  ///< bursts
+  };
+  /// Everything that decides what happens next.
+  struct state {
+    clocks_t cursor = 0;
+    clocks_t bus_free[2] = {0, 0};  ///< row, column commands; the same one without a dual bus
+    std::vector<bank_state> banks;
+    std::vector<group_state> groups;
+    std::vector<rank_state> ranks;
+    std::vector<bus_state> buses;
+    std::vector<entry> entries;
+    std::vector<std::uint64_t> waiting;  ///< bit a bank: it has a candidate
+    std::vector<std::uint64_t> timed;    ///< bit a bank: open, unused, to be closed by time
+    std::vector<source_state> sources;
+    std::int64_t next_age = 0;
+    std::int16_t free = -1;
+    int count[2] = {0, 0};
+    int turn = 0;  ///< source to be asked first
+    std::int16_t urgent = -1;
+    int since_check = 0;
+    bool write_mode = false;
+    int pending_ranks = 0;
+    clocks_t next_due = no_time;
+  };
+
+  void scan();
+  void consider_refresh(int rank, clocks_t& best, std::int64_t& best_age);
+  void find_admission();
+  void admit();
+  void refresh_due();
+  void issue();
+  void issue_act(int b, clocks_t t);
+  void issue_pre(int b, clocks_t t);
+  void issue_column(int b, clocks_t t);
+  void issue_refresh(int rank, clocks_t t);
+  void close_bank(bank_state& b, int rank, clocks_t t);
+  void pick(int b);
+  void set_mode();
+  void check_age();
+  void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from, clocks_t to);
+  void finish(work& w, int bus);
+  void unlink(int e);
+  clocks_t ready_clock(const work& w) const;
+  void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);
+  std::int16_t oldest_waiting() const;
+  int list_of(bool write) const { return m_setup.unified ? 0 : static_cast<int>(write); }
+  int current_list() const { return m_setup.unified ? 0 : static_cast<int>(s.write_mode); }
+  int bus_of(int rank) const { return rank / m_setup.ranks_per_bus; }
+  void set_bit(std::vector<std::uint64_t>& m, int b) { m[static_cast<std::size_t>(b) >> 6] |= std::uint64_t{1} << (b & 63); }
+  void clear_bit(std::vector<std::uint64_t>& m, int b) { m[static_cast<std::size_t>(b) >> 6] &= ~(std::uint64_t{1} << (b & 63)); }
+
+  const channel_setup& m_setup;
+  int m_index;
+  state s;
+  // Found by scan() and find_admission(); functions of the state.
+  bool m_scanned = false, m_admission_known = false;
+  clocks_t m_command_time = no_time, m_admission_time = no_time;
+  int m_command_bank = -1, m_command_rank = -1, m_admission_source = -1;
+
+  std::vector<work> m_pool;
+  std::vector<std::int32_t> m_free_works;
+  int m_works = 0;
+  channel_counts m_counts;
+  latency_histogram m_latency[2];
+  std::vector<finished_work> m_finished;
+  command_listener* m_listener = nullptr;
+};
+
+}  // namespace memwall::dram

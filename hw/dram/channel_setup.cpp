@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+
+#include "hw/common/error.h"
+#include "hw/dram/channel.h"
+
+namespace memwall::dram {
+
+channel_setup::channel_setup(const standard& s, const address_map& m, const controller_params& p)
+    : t(s.t), org(s.org), map(m), params(p) {
+  problem_list problems;
+  const auto refuse = [&](const char* key, const std::string& what, const std::string& expected) {
+    problems.add({"", key, what, expected, ""});
+  };
+  ranks = org.ranks;
+  banks = org.ranks * org.banks_per_rank();
+  groups = org.ranks * org.bank_groups;
+  buses = org.pseudo_channels;
+  if (buses < 1 || ranks % buses != 0)
+    refuse("organisation.pseudo_channels", std::to_string(buses) + " for " + std::to_string(ranks) + " ranks",
+           "a divisor of the number of ranks");
+  if (banks > 1024) refuse("organisation", std::to_string(banks) + " banks in a channel", "at most 1024");
+  if (t.BL < 1 || t.CL < 1 || t.CWL < 0 || t.tck_fs < 1) refuse("timing", "BL, CL or tCK is missing", "positive values");
+  if (m.access_bytes() != org.access_bytes())
+    refuse("map", "made for accesses of " + std::to_string(m.access_bytes()) + " bytes",
+           std::to_string(org.access_bytes()) + " bytes");
+  if (p.write_low >= p.write_high) refuse("controller.write_low", "is not below write_high", "write_low < write_high");
+
+  std::string mode = p.refresh == "standard" ? s.refresh : p.refresh;
+  if (mode == "per_bank" && t.RFCpb <= 0)
+    refuse("controller.refresh", "'" + s.name + "' has no per-bank refresh (RFCpb)", "all_bank or none");
+  if (mode != "none" && mode != "all_bank" && mode != "per_bank") refuse("controller.refresh", "got '" + mode + "'", "all_bank, per_bank or none");
+  if (mode != "none" && (t.RFC <= 0 || t.REFI <= t.RFC))
+    refuse("timing.REFI", "REFI " + std::to_string(t.REFI) + " with RFC " + std::to_string(t.RFC), "0 < RFC < REFI");
+  problems.check();
+
+  ranks_per_bus = ranks / buses;
+  stacked = t.CCD_R > 0;
+  fcfs = p.scheduler == "fcfs";
+  unified = p.write_mode == "unified" || fcfs;  // fcfs: the order of arrival holds for reads and writes together
+  capped = p.scheduler == "frfcfs_cap";
+  closed_page = p.page_policy == "closed";
+  if (p.page_policy == "timeout")
+    page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
+  high = static_cast<int>(p.write_high * p.write_queue);
+  low = static_cast<int>(std::ceil(p.write_low * p.write_queue)) - 1;
+
+  const int per_rank = org.banks_per_rank();
+  if (mode == "all_bank") {
+    refresh = refresh_mode::all_bank;
+    refresh_interval = t.REFI;
+  } else if (mode == "per_bank") {
+    refresh = refresh_mode::per_bank;
+    refresh_interval =
+        t.REFIpb > 0 ? t.REFIpb : std::max(1, t.REFI / (t.same_bank_refresh ? org.banks_per_group : per_rank));
+  }
+  read_to_write = t.read_to_write();
+  write_to_read_s = t.CWL + t.BL + t.WTR_S;
+  write_to_read_l = t.CWL + t.BL + t.WTR_L;
+  write_to_pre = t.CWL + t.BL + t.WR;
+  read_gap = std::max(t.CCD_S, t.BL);
+  write_gap = std::max(t.CCD_S_WR, t.BL);
+  stack_gap = std::max(t.CCD_R, t.BL);
+  prea_to_act = t.RPab > 0 ? t.RPab : t.RP;
+  length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
+
+  place.resize(static_cast<std::size_t>(banks));
+  for (int b = 0; b < banks; ++b) {
+    const int rank = b / per_rank, group = b % per_rank / org.banks_per_group;
+    place[static_cast<std::size_t>(b)] = {static_cast<std::int16_t>(rank),
+                                          static_cast<std::int16_t>(rank * org.bank_groups + group),
+                                          static_cast<std::int16_t>(b % org.banks_per_group),
+                                          static_cast<std::int16_t>(group)};
+  }
+}
+
+clocks_t channel_setup::first_refresh(int channel, int rank) const {
+  if (refresh == refresh_mode::none) return no_time;
+  const clocks_t parts = clocks_t{map.channels()} * ranks;
+  const clocks_t offset = params.refresh_stagger ? (clocks_t{rank} * map.channels() + channel) * refresh_interval / parts : 0;
+  return refresh_interval - offset;
+}
+
+clocks_t channel_setup::clock_at_or_after(ps_t time) const {
+  // Times handed out by time_of() are rounded to the nearest picosecond: the same edge must come back.
+  const clocks_t clock = time * 1000 / t.tck_fs;
+  return time_of(clock) >= time ? clock : clock + 1;
+}
+
+}  // namespace memwall::dram

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/memory.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "hw/common/error.h"
+#include "hw/dram/channel.h"
+
+namespace memwall::dram {
+
+namespace {
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+constexpr stall stall_of(cause c) {
+  switch (c) {
+    case cause::data: return stall::dram_data;
+    case cause::latency: return stall::dram_latency;
+    case cause::order: return stall::dram_queue;
+    case cause::row_miss: return stall::dram_row_miss;
+    case cause::row_conflict: return stall::dram_row_conflict;
+    case cause::bank_group: return stall::dram_bank_group;
+    case cause::activate: return stall::dram_activate;
+    case cause::refresh: return stall::dram_refresh;
+    case cause::turnaround: return stall::dram_turnaround;
+    default: return stall::idle;
+  }
+}
+
+/// Transfers over more channels than this many open ones get a weak bound of their completion.
+constexpr std::size_t bounded_transfers = 64;
+}  // namespace
+
+class memory::impl {
+ public:
+  impl(const standard& s, const address_map& map, const controller_params& p)
+      : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)) {
+    m_channels.reserve(at(map.channels()));
+    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i);
+    m_single.assign(m_channels.size(), 0);
+  }
+
+  bool can_accept() const { return m_in_flight < static_cast<std::size_t>(m_setup.params.max_transfers); }
+
+  void submit(const transfer& t) {
+    if (t.bytes == 0) throw input_error({"", "transfer.bytes", "got 0", "at least 1", ""});
+    const int source = source_index(t.source);
+    const int i = new_slot();
+    open_transfer& slot = m_slots[at(i)];
+    slot.id = t.id;
+    slot.arrival = t.arrival;
+    slot.sequence = m_sequence++;
+    slot.source = source;
+    slot.paced = t.pace > 0;
+    work w;
+    w.write = t.write;
+    w.transfer = i;
+    w.sequence = slot.sequence;
+    w.arrival = m_setup.clock_at_or_after(t.arrival + m_front);
+    if (t.pace > 0) {
+      w.base = t.address - t.address % static_cast<std::uint64_t>(m_setup.map.access_bytes());
+      w.start_fs = (t.arrival + m_front) * 1000;
+      w.pace_fs = t.pace * 1000;
+    }
+    m_setup.map.for_each_run(t.address, t.bytes, [&](const channel_run& run) {
+      w.next = run.first_burst;
+      w.end = run.first_burst + run.count;
+      slot.works.emplace_back(run.channel, m_channels[at(run.channel)].push(source, w));
+    });
+    slot.left = static_cast<int>(slot.works.size());
+    if (slot.left == 1)
+      ++m_single[at(slot.works[0].first)];
+    else
+      m_wide.push_back(i);
+    ++m_in_flight;
+  }
+
+  ps_t advance(ps_t now) {
+    const clocks_t limit = now >= never ? no_time - 1 : m_setup.clock_at_or_after(now);
+    m_now = std::max(m_now, now);
+    for (auto& c : m_channels) {
+      if (!c.busy()) continue;
+      c.advance(limit);
+      collect(c);
+    }
+    return next_completion();
+  }
+
+  void take_completions(std::vector<completion>& out) {
+    while (!m_done.empty() && m_done.top().done <= m_now) {
+      const int i = m_done.top().slot;
+      m_done.pop();
+      open_transfer& slot = m_slots[at(i)];
+      out.push_back(make_completion(slot));
+      slot.works.clear();
+      m_free_slots.push_back(i);
+      --m_in_flight;
+    }
+  }
+
+  std::size_t in_flight() const { return m_in_flight; }
+
+  statistics stats(ps_t now) {
+    const clocks_t limit = m_setup.clock_at_or_after(now);
+    m_now = std::max(m_now, now);
+    for (auto& c : m_channels) {
+      c.advance(limit, true);
+      collect(c);
+    }
+    statistics out;
+    out.channels = static_cast<int>(m_channels.size()) * m_setup.buses;
+    out.tck_fs = m_setup.t.tck_fs;
+    out.time = now;
+    cause_clocks sum{};
+    for (const auto& c : m_channels) {
+      const channel_counts& n = c.counts();
+      for (std::size_t i = 0; i < command_count; ++i) out.commands[i] += n.commands[i];
+      out.reads += n.bursts[0];
+      out.writes += n.bursts[1];
+      out.row_hits += n.row_hits;
+      out.row_misses += n.row_misses;
+      out.row_conflicts += n.row_conflicts;
+      out.active_clocks += c.active_clocks(limit);
+      out.read_latency.add(c.latency(false));
+      out.write_latency.add(c.latency(true));
+      for (int bus = 0; bus < m_setup.buses; ++bus) {
+        const cause_clocks part = c.causes(bus, limit);
+        for (std::size_t i = 0; i < cause_count; ++i) sum[i] += part[i];
+      }
+    }
+    out.bytes_read = out.reads * m_setup.org.access_bytes();
+    out.bytes_written = out.writes * m_setup.org.access_bytes();
+    out.data_clocks = (out.reads + out.writes) * m_setup.t.BL;
+    // Clocks to picoseconds, so that the parts sum exactly to now x buses.
+    const ps_t total = now * out.channels;
+    add_parts(out.by_cause, sum, 0, total, stall::idle);
+    return out;
+  }
+
+  const standard& spec() const { return m_standard; }
+  const address_map& map() const { return m_setup.map; }
+  void listen(command_listener* l) {
+    for (auto& c : m_channels) c.listen(l);
+  }
+
+ private:
+  struct open_transfer {
+    std::uint64_t id = 0;
+    ps_t arrival = 0;
+    std::int64_t sequence = 0;
+    int source = 0, left = 0;
+    bool paced = false;
+    clocks_t first = no_time;
+    finished_work last;  ///< the work that finished last; of several the one of the lowest channel
+    std::vector<std::pair<int, int>> works;  ///< channel, index there
+    std::size_t watched = 0;                 ///< the one whose bound is asked for
+  };
+  struct done_transfer {
+    ps_t done;
+    std::int64_t sequence;
+    int slot;
+    bool operator<(const done_transfer& o) const { return done != o.done ? done > o.done : sequence > o.sequence; }
+  };
+
+  int source_index(std::uint32_t source) {
+    if (m_last_source < m_sources.size() && m_sources[m_last_source] == source) return static_cast<int>(m_last_source);
+    for (std::size_t i = 0; i < m_sources.size(); ++i)
+      if (m_sources[i] == source) return static_cast<int>(m_last_source = i);
+    m_sources.push_back(source);
+    return static_cast<int>(m_last_source = m_sources.size() - 1);
+  }
+
+  int new_slot() {
+    if (m_free_slots.empty()) {
+      m_slots.emplace_back();
+      return static_cast<int>(m_slots.size()) - 1;
+    }
+    const int i = m_free_slots.back();
+    m_free_slots.pop_back();
+    open_transfer& slot = m_slots[at(i)];
+    slot.first = no_time;
+    slot.last = finished_work{};
+    slot.watched = 0;
+    return i;
+  }
+
+  void collect(channel& c) {
+    auto& finished = c.finished();
+    for (const finished_work& f : finished) {
+      open_transfer& slot = m_slots[at(f.transfer)];
+      slot.first = std::min(slot.first, f.first_done);
+      if (f.done > slot.last.done || (f.done == slot.last.done && f.channel < slot.last.channel)) slot.last = f;
+      if (slot.works.size() == 1) --m_single[at(f.channel)];
+      if (--slot.left == 0)
+        m_done.push({m_setup.time_of(slot.last.done) + m_back, slot.sequence, f.transfer});
+    }
+    finished.clear();
+  }
+
+  /// Adds clocks by cause to a stack that so far covers `from`; it then covers `to`. What rounding leaves over is `rest`.
+  void add_parts(stall_stack& out, const cause_clocks& parts, ps_t from, ps_t to, stall rest) const {
+    clocks_t clocks = 0;
+    ps_t begin = from;
+    for (std::size_t i = 0; i < cause_count; ++i) {
+      if (parts[i] == 0) continue;
+      clocks += parts[i];
+      const ps_t end = std::min(to, from + m_setup.time_of(clocks));
+      out[stall_of(static_cast<cause>(i))] += end - begin;
+      begin = end;
+    }
+    out[rest] += to - begin;
+  }
+
+  completion make_completion(const open_transfer& slot) const {
+    completion out;
+    out.id = slot.id;
+    out.first_data = m_setup.time_of(slot.first) + m_back;
+    out.done = m_setup.time_of(slot.last.done) + m_back;
+    const ps_t entered = m_setup.time_of(slot.last.entered), done = out.done - m_back;
+    const ps_t front = std::min(m_front, entered - slot.arrival);
+    out.parts[stall::dram_latency] = front + m_back;
+    out.parts[stall::dram_queue] = entered - slot.arrival - front;
+    cause_clocks parts = slot.last.parts;
+    if (!slot.paced) {
+      // Nothing to wait for but the input register.
+      parts[static_cast<std::size_t>(cause::latency)] += parts[static_cast<std::size_t>(cause::idle)];
+      parts[static_cast<std::size_t>(cause::idle)] = 0;
+    }
+    add_parts(out.parts, parts, entered, done, stall::dram_latency);
+    return out;
+  }
+
+  ps_t next_completion() {
+    ps_t bound = m_done.empty() ? never : m_done.top().done;
+    clocks_t clock = no_time;
+    for (std::size_t i = 0; i < m_channels.size(); ++i)
+      if (m_single[i] > 0) clock = std::min(clock, m_channels[i].next_completion());
+    std::size_t kept = 0, seen = 0;
+    for (const int i : m_wide) {
+      open_transfer& slot = m_slots[at(i)];
+      if (slot.left == 0) continue;
+      m_wide[kept++] = i;
+      if (++seen > bounded_transfers) continue;
+      while (true) {
+        const auto [c, w] = slot.works[slot.watched];
+        const work& watched = m_channels[at(c)].work_at(w);
+        if (watched.sequence == slot.sequence && watched.remaining > 0) {
+          clock = std::min(clock, m_channels[at(c)].completion_bound(slot.source, w));
+          break;
+        }
+        ++slot.watched;
+      }
+    }
+    m_wide.resize(kept);
+    if (seen > bounded_transfers)
+      for (auto& c : m_channels)
+        if (c.busy()) clock = std::min(clock, c.next_completion());
+    if (clock < no_time) bound = std::min(bound, m_setup.time_of(clock) + m_back);
+    return bound >= never ? never : std::max(bound, m_now + 1);
+  }
+
+  standard m_standard;
+  channel_setup m_setup;
+  ps_t m_front, m_back, m_now = 0;
+  std::vector<channel> m_channels;
+  std::vector<std::uint32_t> m_sources;
+  std::size_t m_last_source = 0;
+  std::vector<open_transfer> m_slots;
+  std::vector<int> m_free_slots;
+  std::vector<int> m_single;  ///< by channel: transfers that lie in it alone
+  std::vector<int> m_wide;    ///< open transfers over several channels, in order of submission
+  std::priority_queue<done_transfer> m_done;
+  std::int64_t m_sequence = 0;
+  std::size_t m_in_flight = 0;
+};
+
+memory::memory(const standard& s, const address_map& map, const controller_params& params)
+    : m(std::make_unique<impl>(s, map, params)) {}
+memory::~memory() = default;
+memory::memory(memory&&) noexcept = default;
+memory& memory::operator=(memory&&) noexcept = default;
+bool memory::can_accept() const { return m->can_accept(); }
+void memory::submit(const transfer& t) { m->submit(t); }
+ps_t memory::advance(ps_t now) { return m->advance(now); }
+void memory::take_completions(std::vector<completion>& out) { m->take_completions(out); }
+std::size_t memory::in_flight() const { return m->in_flight(); }
+statistics memory::stats(ps_t now) const { return m->stats(now); }
+const standard& memory::spec() const { return m->spec(); }
+const address_map& memory::map() const { return m->map(); }
+int memory::channels() const { return m->map().channels(); }
+void memory::listen(command_listener* l) { m->listen(l); }
+
+}  // namespace memwall::dram
