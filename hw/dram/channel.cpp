@@ -315,14 +315,15 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   const rank_state& rank = s.ranks[at(r)];
   const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
   const bool all = m_setup.refresh == channel_setup::refresh_mode::all_bank;
-  if (all && rank.owners > 0) return;
+  // Rows that were opened for a request are used before they are closed (fcfs may have opened them far ahead).
+  if (all && rank.owners > 0 && !m_setup.fcfs) return;
   bool open = false;
   clocks_t pre = 0, act = 0;
   int which = -1;
   for (int b = first; b < first + per_rank; ++b) {
     const bank_state& bank = s.banks[at(b)];
     if (!all && !bank.blocked) continue;
-    if (!all && bank.owner >= 0) return;
+    if (!all && bank.owner >= 0 && !m_setup.fcfs) return;
     if (bank.row >= 0) {
       if (all)
         pre = std::max(pre, bank.t[slot_pre]);
@@ -345,6 +346,18 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   m_command_bank = which;
 }
 
+/// Marks the banks that the next per-bank refresh of a rank takes.
+void channel::block_banks(int r) {
+  const int groups = m_setup.org.bank_groups, per_group = m_setup.org.banks_per_group;
+  const int first = r * m_setup.org.banks_per_rank(), wanted = s.ranks[at(r)].refresh_bank;
+  for (int g = 0; g < groups; ++g)
+    for (int k = 0; k < per_group; ++k) {
+      // Consecutive refreshes go to different bank groups.
+      const bool chosen = m_setup.t.same_bank_refresh ? k == wanted : k * groups + g == wanted;
+      if (chosen) s.banks[at(first + g * per_group + k)].blocked = true;
+    }
+}
+
 void channel::refresh_due() {
   s.cursor = std::max(s.cursor, s.next_due);
   m_scanned = false;
@@ -361,16 +374,7 @@ void channel::refresh_due() {
       rank.pending = true;
       ++s.pending_ranks;
       rank.blocked_from = s.cursor;
-      if (m_setup.refresh == channel_setup::refresh_mode::per_bank) {
-        const int groups = m_setup.org.bank_groups, per_group = m_setup.org.banks_per_group;
-        const int first = r * m_setup.org.banks_per_rank();
-        for (int g = 0; g < groups; ++g)
-          for (int k = 0; k < per_group; ++k) {
-            // Consecutive refreshes go to different bank groups.
-            const bool chosen = m_setup.t.same_bank_refresh ? k == rank.refresh_bank : k * groups + g == rank.refresh_bank;
-            if (chosen) s.banks[at(first + g * per_group + k)].blocked = true;
-          }
-      }
+      if (m_setup.refresh == channel_setup::refresh_mode::per_bank) block_banks(r);
     }
     next = std::min(next, rank.due);
   }
@@ -451,6 +455,10 @@ void channel::close_bank(bank_state& bank, int r, clocks_t t) {
   bank.row = -1;
   bank.hits = 0;
   rank_state& rank = s.ranks[at(r)];
+  if (bank.owner >= 0) {
+    bank.owner = -1;
+    --rank.owners;
+  }
   at_least(rank.closed_at, t);
   if (--rank.open == 0) m_counts.active += rank.closed_at - rank.open_since;
 }
@@ -508,7 +516,10 @@ void channel::issue_refresh(int r, clocks_t t) {
     emit(command::REFpb, t, r, refreshed);
   }
   --rank.debt;
-  if (rank.debt > m_setup.params.refresh_postpone || (rank.debt > 0 && rank.requests == 0)) return;
+  if (rank.debt > m_setup.params.refresh_postpone || (rank.debt > 0 && rank.requests == 0)) {
+    if (m_setup.refresh == channel_setup::refresh_mode::per_bank) block_banks(r);
+    return;
+  }
   rank.pending = false;
   --s.pending_ranks;
 }

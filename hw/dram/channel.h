@@ -192,6 +192,7 @@ class channel {
   void find_admission();
   void admit();
   void refresh_due();
+  void block_banks(int rank);
   void issue();
   void issue_act(int b, clocks_t t);
   void issue_pre(int b, clocks_t t);

@@ -84,6 +84,15 @@ result offer(memory& m, std::int64_t n, Next&& next, bool keep = false) {
       m.submit(t);
     }
     const ps_t bound = m.advance(now);
+    if (bound == never && submitted >= n && m.in_flight() > 0 && m.advance(now) == never) {
+      // Nothing can happen any more: what is left has been done by now, or is lost (the caller sees too few completions).
+      done.clear();
+      m.take_completions(done);
+      if (done.empty()) break;
+      for (const auto& c : done) out.end = std::max(out.end, c.done);
+      if (keep) out.completions.insert(out.completions.end(), done.begin(), done.end());
+      continue;
+    }
     if (bound != never) now = bound;
     m.advance(now);
     done.clear();

@@ -152,12 +152,13 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
         need("tCCD_S_WR", r.write + t.CCD_S_WR);
         need("tRTW", r.read + t.read_to_write());
       }
-      // The data bus: bursts do not overlap, and another rank's driver needs CS cycles to take over.
+      // The data bus: bursts do not overlap, and another rank's driver needs CS cycles to take over. Stack IDs (tCCD_R
+      // given) share one driver on the base die: tCCD_R is all they need.
       const int latency = read ? t.CL : t.CWL;
       for (int o = 0; o < m_org.ranks; ++o) {
         if (pseudo_channel(o) != pseudo_channel(c.rank)) continue;
         const rank_state& other = ch.ranks[static_cast<std::size_t>(o)];
-        const int gap = o == c.rank ? 0 : t.CS;
+        const int gap = o == c.rank || t.CCD_R != 0 ? 0 : t.CS;
         need(o == c.rank ? "data bus" : "tCS", other.read + t.CL + t.BL + gap - latency);
         need(o == c.rank ? "data bus" : "tCS", other.write + write_data_end + gap - latency);
         if (o != c.rank && t.CCD_R != 0) need("tCCD_R", (read ? other.read : other.write) + t.CCD_R);
