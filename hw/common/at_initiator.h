@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The initiator's half of the TLM-2.0 base protocol, written once.
 #pragma once
-#include <deque>
 #include <functional>
 #include <string>
 
+#include "hw/common/ring.h"
 #include "hw/common/transfer.h"
 
 namespace memwall {
@@ -52,6 +52,9 @@ class at_initiator_port : public tlm::tlm_initiator_socket<>, private tlm::tlm_b
   std::function<bool(transfer&)> on_response;
   /// The transfer is over: response status and read data are valid. t is released when this returns.
   std::function<void(transfer&)> on_complete;
+  /// Cause of the time that nobody on the way booked (foreign modules), so that the parts always sum to the
+  /// whole.
+  stall unbooked = stall::idle;
   /// Ends the response that on_response withheld; on_complete follows before this returns.
   void end_response();
 
@@ -61,19 +64,20 @@ class at_initiator_port : public tlm::tlm_initiator_socket<>, private tlm::tlm_b
   int outstanding() const { return m_outstanding; }  ///< transfers sent and not complete
 
  private:
+  enum class event : std::uint8_t { request_end, response_begin, completion };
   struct pending {
-    ps_t at;
-    transfer* t;
-    tlm::tlm_phase phase;
-    bool completed;
+    ps_t at = 0;
+    transfer* t = nullptr;
+    event what = event::completion;
   };
   tlm::tlm_sync_enum nb_transport_bw(transfer& t, tlm::tlm_phase& phase, sc_core::sc_time& delay) override;
   void invalidate_direct_mem_ptr(sc_dt::uint64, sc_dt::uint64) override {}
   void begin(transfer& t);
-  void later(transfer& t, tlm::tlm_phase phase, bool completed, ps_t at);
+  void happen(transfer& t, event what, const sc_core::sc_time& delay);
   void run_pending();
-  void request_ended(transfer& t);
-  bool response_began(transfer& t);
+  bool end_request(transfer& t);
+  bool take_response(transfer& t);
+  void ready();
   void complete(transfer& t);
 
   payload_pool m_pool;
@@ -81,7 +85,7 @@ class at_initiator_port : public tlm::tlm_initiator_socket<>, private tlm::tlm_b
   transfer* m_response = nullptr;  // response phase open (END_RESP withheld)
   bool m_sending = false;  // inside our own nb_transport_fw: can_send() is noticed by the caller, no on_ready
   int m_outstanding = 0;
-  std::deque<pending> m_pending;  // annotated with a delay by the peer, in time order
+  ring<pending> m_pending;  // annotated with a delay by the peer, in time order
   sc_core::sc_event m_due;
 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The target's half of the TLM-2.0 base protocol, written once.
 #pragma once
-#include <deque>
 #include <functional>
 #include <string>
 
+#include "hw/common/ring.h"
 #include "hw/common/transfer.h"
 
 namespace memwall {
@@ -44,17 +44,22 @@ class at_target_port : public tlm::tlm_target_socket<>, private tlm::tlm_fw_tran
   std::size_t responses_waiting() const { return m_responses.size(); }
 
  private:
+  enum class event : std::uint8_t { request_begin, response_end, try_responses };
   struct pending {
-    ps_t at;
-    transfer* t;
-    tlm::tlm_phase phase;
+    ps_t at = 0;
+    transfer* t = nullptr;
+    event what = event::request_begin;
   };
+  struct blocking_call;
   tlm::tlm_sync_enum nb_transport_fw(transfer& t, tlm::tlm_phase& phase, sc_core::sc_time& delay) override;
   void b_transport(transfer& t, sc_core::sc_time& delay) override;
   bool get_direct_mem_ptr(transfer& t, tlm::tlm_dmi& dmi) override;
   unsigned int transport_dbg(transfer& t) override;
-  void take(transfer& t);
-  void later(transfer& t, tlm::tlm_phase phase, ps_t at);
+  bool is_blocking(const transfer& t) const;
+  void adopt(transfer& t);
+  enum class outcome { accepted, withheld, answered };
+  outcome take(transfer& t);
+  void later(transfer& t, event what, ps_t at);
   void run_pending();
   void send_responses();
   void response_ended();
@@ -62,13 +67,15 @@ class at_target_port : public tlm::tlm_target_socket<>, private tlm::tlm_fw_tran
 
   payload_pool m_blocking_pool;              // carriers of b_transport calls
   std::vector<transfer_info*> m_spare_info;  // for payloads of foreign initiators
+  int m_blocking = 0;                        // b_transport calls in progress
+  sc_core::sc_event m_request_free;          // for b_transport callers that wait for the request phase
   transfer* m_withheld = nullptr;            // request phase open
   transfer* m_taking = nullptr;              // inside on_request
   bool m_answered = false;                   // respond() was called inside on_request
   bool m_responding = false;                 // a BEGIN_RESP is waiting for its END_RESP
   bool m_in_send = false;
-  std::deque<transfer*> m_responses;  // front: in progress when m_responding
-  std::deque<pending> m_pending;
+  ring<transfer*> m_responses;  // front: in progress when m_responding
+  ring<pending> m_pending;
   sc_core::sc_event m_due;
 };
 

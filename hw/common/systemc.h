@@ -17,6 +17,30 @@
 
 namespace memwall {
 
+/// What is constructed while this lives becomes a child of `module`, also outside its constructor. Before
+/// elaboration ends.
+class child_of {
+ public:
+#if SC_VERSION_MAJOR >= 3
+  explicit child_of(sc_core::sc_module& module) : m_scope(module.get_hierarchy_scope()) {}
+
+ private:
+  sc_core::sc_hierarchy_scope m_scope;
+#else
+  explicit child_of(sc_core::sc_module& module) : m_context(*module.simcontext()) {
+    m_context.hierarchy_push(&module);
+  }
+  ~child_of() {
+    m_context.hierarchy_pop();
+  }
+  child_of(const child_of&) = delete;
+  child_of& operator=(const child_of&) = delete;
+
+ private:
+  sc_core::sc_simcontext& m_context;
+#endif
+};
+
 /// Kernel ticks in one picosecond. The resolution must be 1 ps (the default of SystemC) or finer; anything
 /// else is fatal. Fixed at the first call, as the kernel itself fixes the resolution with the first sc_time.
 std::uint64_t ticks_per_ps();

@@ -35,14 +35,16 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   traffic carries = traffic::activations;  ///< what the bytes are
   ps_t issued = 0;                         ///< time of at_initiator_port::send
   /// Time at which the first byte of the data was available at the last hop passed (the target: when its
-  /// first data beat ended). The next hop may have started moving data then (cut-through).
-  ps_t first_data = 0;
+  /// first data beat ended). The next hop may have started moving data then (cut-through). `never`: not
+  /// known, the whole came at once.
+  ps_t first_data = never;
   /// Least time between two successive 64-byte parts of the data, for initiators and hops that cannot take or
   /// deliver them faster; 0: none. Unit: picoseconds per 64 bytes.
   ps_t pace = 0;
   transfer_command command;
   stall_stack parts;
   ps_t booked_until = 0;
+  const void* origin = nullptr;  ///< the at_initiator_port that sent it first
 
   /// Books the time from booked_until to `until` to `cause`. Times before booked_until are ignored.
   void book(stall cause, ps_t until) {
@@ -53,10 +55,13 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   }
   /// Books the time from booked_until to `until` in the proportions of `weights`; all zero: to `otherwise`.
   void book(const stall_stack& weights, ps_t until, stall otherwise) {
-    if (until > booked_until) {
-      parts += apportion(until - booked_until, weights, otherwise);
-      booked_until = until;
-    }
+    if (until <= booked_until) return;
+    const ps_t span = until - booked_until;
+    if (weights.sum() == span)
+      parts += weights;
+    else
+      parts += apportion(span, weights, otherwise);
+    booked_until = until;
   }
 
   // Each hop keeps its own state of a transfer here, keyed by the hop instance: cascaded buses do not disturb

@@ -65,6 +65,7 @@ class dram_engine {
   virtual void take_completions(std::vector<dram::completion>& out) = 0;
   virtual dram::statistics stats(ps_t now) const = 0;
   virtual int burst_bytes() const = 0;
+  virtual double peak_bytes_per_s() const = 0;
 };
 std::unique_ptr<dram_engine> make_dram_engine(const dram_params& p);
 
