@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "hw/cim/dram_bank.h"
+#include "tests/cim/support.h"
+
+using namespace memwall;
+using namespace memwall::cim;
+
+namespace {
+
+dram::organisation one_group() {
+  dram::organisation o;
+  o.data_bits = 64;
+  o.burst_beats = 4;
+  o.bank_groups = 4;
+  o.banks_per_group = 4;
+  o.columns = 32;
+  return o;
+}
+
+dram::timing plain() {
+  dram::timing t;
+  t.BL = 2;
+  t.CL = 20;
+  t.CWL = 8;
+  t.RCDRD = 14;
+  t.RCDWR = 10;
+  t.RP = 14;
+  t.RAS = 33;
+  t.RC = 47;
+  t.CCD_S = t.CCD_S_WR = 2;
+  t.CCD_L = t.CCD_L_WR = 4;
+  t.RRD_S = 4;
+  t.RRD_L = 6;
+  t.FAW = 16;
+  t.WTR_S = t.WTR_L = 9;
+  t.RTP = 3;
+  t.WR = 16;
+  t.RTW = 15;
+  t.RFC = 350;
+  t.REFI = 0;
+  return t;
+}
+
+std::vector<column_access> reads(int count, int bank, std::int64_t row, bool fence = true) {
+  std::vector<column_access> out(static_cast<std::size_t>(count));
+  for (auto& a : out) {
+    a.bank = bank;
+    a.row = row;
+  }
+  out.back().fence = fence;
+  return out;
+}
+
+std::int64_t total(const std::vector<column_access>& program, const dram::timing& t) {
+  bank_sequencer s(one_group(), t);
+  s.run(program);
+  s.finish();
+  return s.cycles().total;
+}
+
+}  // namespace
+
+// ACT at 0, RD at RCD, seven more at CCD_L, data CL + BL after the last.
+TEST(cim_dram_bank, a_group_in_one_row_takes_the_formula) { EXPECT_EQ(total(reads(8, 0, 5), plain()), 14 + 7 * 4 + 20 + 2); }
+
+// The next row: PRE RTP after the last read (which is later than RAS here), RP, RCD.
+TEST(cim_dram_bank, a_row_change_takes_precharge_and_activate) {
+  auto program = reads(8, 0, 5);
+  const auto more = reads(1, 0, 6);
+  program.insert(program.end(), more.begin(), more.end());
+  EXPECT_EQ(total(program, plain()), 14 + 7 * 4 + 3 + 14 + 14 + 20 + 2);
+}
+
+// Read to write turnaround, then write to read: CWL + BL + WTR.
+TEST(cim_dram_bank, turnarounds_take_the_formula) {
+  auto program = reads(1, 0, 5);
+  auto write = reads(1, 0, 5);
+  write[0].write = true;
+  program.insert(program.end(), write.begin(), write.end());
+  const auto read = reads(1, 0, 5);
+  program.insert(program.end(), read.begin(), read.end());
+  EXPECT_EQ(total(program, plain()), 14 + 15 + (8 + 2 + 9) + 20 + 2);
+}
+
+TEST(cim_dram_bank, cycles_by_cause_sum_to_the_total) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  for (const std::int64_t rows : {128, 1000, 4096})
+    for (const std::int64_t cols : {1, 64, 172}) {
+      const sequencer_cycles c = bank.gemv_cycles(rows, cols, 1);
+      std::int64_t sum = c.row + c.turnaround + c.refresh + c.latency;
+      for (const auto d : c.data) sum += d;
+      EXPECT_EQ(sum, c.total) << rows << " x " << cols;
+    }
+}
+
+// A stream is limited by CCD_S and by refresh: one access every two clocks for the part RFC / REFI leaves, within a percent.
+TEST(cim_dram_bank, plain_traffic_reaches_the_refresh_limited_peak) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  const double accesses = 200'000;
+  const double expected = accesses * 2 / (1 - 350.0 / 3900);
+  EXPECT_NEAR(static_cast<double>(bank.host_cycles(static_cast<std::int64_t>(accesses) * 32, 0).total) / expected, 1, 0.01);
+}
+
+// Many vectors are taken at the rate of those simulated: the law is checked where both can run.
+TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  // Twice 300 vectors in two programs hold the mode changes twice.
+  const double both = static_cast<double>(bank.gemv_cycles(1024, 64, 600).total);
+  double sum = 0;
+  for (int i = 0; i < 60; ++i) sum += static_cast<double>(bank.gemv_cycles(1024, 64, 10).total);
+  const double modes = static_cast<double>(bank.gemv_cycles(1024, 64, 10).total) -
+                       (static_cast<double>(bank.gemv_cycles(1024, 64, 20).total) - static_cast<double>(bank.gemv_cycles(1024, 64, 10).total));
+  EXPECT_NEAR(both / (sum - 59 * modes), 1, 0.02);
+}
+
+TEST(cim_dram_bank, batch_scales_the_program) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  const double one = static_cast<double>(bank.gemv_cycles(4096, 64, 1).total), eight = static_cast<double>(bank.gemv_cycles(4096, 64, 8).total);
+  EXPECT_NEAR(eight / one, 8, 0.15);  // the mode changes are paid once
+}
+
+// AiM: 64 accesses of one row a nanosecond apart, then the next row: the unit waits for RCD and RP each row, which bounds its use
+// between half and all of 64 / (64 + RCD + RP + RTP).
+TEST(cim_dram_bank, broadcast_units_are_bound_by_rows) {
+  const auto m = load_macro("aim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  const mvm_cost c = m->mvm({1024, 1600, 1, 16, 16, 0});
+  const double peak_s = 1024.0 * 1600 / bank.macs_per_s();
+  const double use = peak_s / (static_cast<double>(c.total) * 1e-12);
+  EXPECT_GT(use, 0.5);
+  EXPECT_LT(use, 64.0 / (64 + 15.39 + 15.39));
+}
+
+// 64 x 1000 bytes at 628 MB/s and 6 instructions at 350 MHz each: 101.9 us and 1097 us; the processor is the wall.
+TEST(cim_dram_bank, a_processor_is_bound_by_the_longer_of_copying_and_computing) {
+  const auto m = load_macro("upmem");
+  EXPECT_NEAR(static_cast<double>(m->mvm({64, 1000, 1, 8, 8, 0}).total), 64000 * 6 / 350e6 * 1e12, 1);
+  const auto fast = test::from_yaml("{base: upmem, instructions_per_mac: 0.1}");
+  EXPECT_NEAR(static_cast<double>(fast->mvm({64, 1000, 1, 8, 8, 0}).total), 64000 / 628e6 * 1e12, 2);
+}
+
+TEST(cim_dram_bank, wrong_timing_names_and_lanes_are_refused) {
+  EXPECT_THROW(test::from_yaml("{base: hbm_pim, timing: {CCDL: 4}}"), input_error);
+  EXPECT_THROW(test::from_yaml("{base: hbm_pim, lanes: 8}"), input_error);
+  EXPECT_THROW(test::from_yaml("{base: hbm_pim, banks_per_unit: 3}"), input_error);
+}
