@@ -4,6 +4,7 @@
 // Keeps pictures (light, dark, print) in OUTPUT_DIR for a person to look at. Exit code 1: something is wrong.
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {cpus, loadavg} from 'node:os';
 import {join, resolve} from 'node:path';
 import {browser} from './browser.mjs';
 import {write_fixture} from './fixture.mjs';
@@ -36,16 +37,18 @@ check(statSync(file).size < 3e6, `the page is under 3 MB, is ${statSync(file).si
 
 const b = await browser.start(chromium);
 try {
-  // Other programs may use the machine meanwhile: the best of three openings counts.
+  // 2 s on an idle machine. Other programs may use it meanwhile: the best of three openings counts, and a queue of
+  // programs that is longer than the processors are many stretches the limit in proportion.
+  const limit_ms = 2000 * Math.max(1, (1 + loadavg()[0]) / cpus().length);
   let page;
   let ready_ms = Infinity;
-  for (let attempt = 0; attempt < 3 && ready_ms >= 2000; ++attempt) {
+  for (let attempt = 0; attempt < 3 && ready_ms >= limit_ms; ++attempt) {
     page = await b.open(`file://${file}`);
     await page.until('document.documentElement.dataset.ready');
     ready_ms = Math.min(ready_ms, Number(await page.value('document.documentElement.dataset.ready')));
   }
   console.log(`all charts drawn after ${ready_ms} ms, ${(statSync(file).size / 1024).toFixed(0)} KiB`);
-  check(ready_ms < 2000, `open and drawn within 2 s, took ${ready_ms} ms`);
+  check(ready_ms < limit_ms, `open and drawn within ${limit_ms.toFixed(0)} ms, took ${ready_ms} ms`);
 
   // 1. The numbers on the page are those of result.json: the exact value, and the text as a reader understands it.
   const values = JSON.parse(await page.value(`JSON.stringify([...document.querySelectorAll('.value[data-value]')].map((n) => [n.dataset.run, n.dataset.path, n.dataset.value, n.textContent]))`));
