@@ -130,6 +130,7 @@ void report(const options& o) {
   for (const auto& file : f.sweeps) {
     const fs::path dir = fs::absolute(file).lexically_normal().parent_path();
     data["sweeps"].push_back(pack_sweep(file, dir.filename().string()));
+    pack_configs(data["sweeps"].back(), (dir / "sweep.sqlite").string());
   }
   const std::string page = fill_page(page_template, data);
   write_page(o.output, page);

@@ -34,10 +34,19 @@ std::vector<std::string> run_labels(const std::vector<ordered_json>& results,
 /// Points of a sweep that a page carries; beyond it they are sampled evenly, and the page says so.
 constexpr std::size_t report_sweep_rows = 100000;
 
-/// A sweep for the page from its results.csv: {label, points, shown, columns: [{name, levels?, values}]}, in
-/// bounded memory. Columns of numbers stay as the file writes them; columns of text become indices into
-/// `levels`. Throws input_error when the file is not a table.
+/// Beyond this many points the numbers of a page have six significant digits; results.csv has all.
+constexpr std::size_t exact_sweep_rows = 20000;
+
+/// A sweep for the page from its results.csv, in bounded memory: {label, points, shown, digits, statuses{},
+/// columns[]: {name, constant} or {name, numeric?, levels?, values}}; with levels, values are indices into
+/// them. Points are sampled evenly until at most `rows` are left and the data take at most `max_bytes`.
+/// Throws input_error when the file is not a table.
 ordered_json pack_sweep(const std::string& csv_file, const std::string& label,
-                        std::size_t rows = report_sweep_rows);
+                        std::size_t rows = report_sweep_rows, std::size_t max_bytes = 17'000'000);
+
+/// Adds the points' resolved configurations from the sweep's database to a packed sweep: configs{whole[], patches[], of[],
+/// patch[]}: a point's is whole[of] with the merge patch (RFC 7396) patches[patch], if any. Left out when it would take more
+/// than `max_bytes`, or when the database is not there or is none.
+void pack_configs(ordered_json& sweep, const std::string& database, std::size_t max_bytes = 1'500'000);
 
 }  // namespace memwall::tools

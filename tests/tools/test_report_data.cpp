@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -146,6 +149,41 @@ TEST_F(report_files, sweep_table_keeps_numbers_and_text) {
   EXPECT_EQ(s["columns"][2]["values"], ordered_json::parse("[0.5,null,1000]"));
 }
 
+TEST_F(report_files, sweep_table_says_repeated_things_once) {
+  std::string content = "point,status,axis.bus.width,axis.platform,summary.x,message,key,command\n";
+  for (int i = 0; i < 64; ++i)
+    content +=
+        fmt::format("{},{},{},{},7,{},k{},memwall run --platform {} --set 'bus.width={} bit' --set other=3\n",
+                    i, i == 5 ? "refused" : "ok", 8 << i % 3, i % 2 ? "a" : "b", i == 5 ? "too wide" : "", i,
+                    i % 2 ? "a" : "b", 8 << i % 3);
+  auto s = pack_sweep(file(content), "s");
+  EXPECT_EQ(s["statuses"], ordered_json::parse(R"({"ok":63,"refused":1})"));
+  const auto& c = s["columns"];
+  ASSERT_EQ(c.size(), 7u) << "all but the key";
+  EXPECT_EQ(c[2]["levels"], ordered_json::parse("[8,16,32]"));
+  EXPECT_EQ(c[4], ordered_json::parse(R"({"name":"summary.x","constant":7})"));
+  ASSERT_EQ(c[6]["levels"].size(), 1u) << "the values of the axes are marks with the number of their column";
+  EXPECT_EQ(c[6]["levels"][0],
+            "memwall run --platform \x01"
+            "3\x01 --set 'bus.width=\x01"
+            "2\x01 bit' --set other=3");
+}
+
+TEST_F(report_files, big_sweep_stays_under_its_limit) {
+  std::string content = "point,axis.a,summary.x,summary.y\n";
+  for (int i = 0; i < 30000; ++i)
+    content += fmt::format("{},{},{:.12f},{}\n", i, i % 10, 1.0 / (i + 1), i * 1.23456789);
+  const auto path = file(content);
+  const auto whole = pack_sweep(path, "s");
+  EXPECT_EQ(whole["shown"], 30000);
+  EXPECT_EQ(whole["digits"], 6);
+  EXPECT_EQ(whole["columns"][2]["values"][2], 0.333333);
+  const auto half = pack_sweep(path, "s", report_sweep_rows, whole.dump().size() - 1);
+  EXPECT_EQ(half["shown"], 15000);
+  EXPECT_EQ(half["digits"], 17) << "few enough to be exact";
+  EXPECT_EQ(half["points"], 30000);
+}
+
 TEST_F(report_files, sweep_is_sampled_evenly_in_bounded_memory) {
   std::string content = "axis.i,summary.x\n";
   for (int i = 0; i < 1000; ++i) content += std::to_string(i) + ",1\n";
@@ -153,6 +191,30 @@ TEST_F(report_files, sweep_is_sampled_evenly_in_bounded_memory) {
   EXPECT_EQ(s["points"], 1000);
   ASSERT_EQ(s["shown"], 250) << "every fourth: the smallest power of two with at most 300 of 1000";
   for (int i = 0; i < 250; ++i) EXPECT_EQ(s["columns"][0]["values"][static_cast<std::size_t>(i)], 4 * i);
+}
+
+TEST_F(report_files, configurations_of_a_sweep_come_from_its_database) {
+  auto sweep = pack_sweep(file("point,axis.a,summary.x\n0,1,5\n7,2,6\n8,3,7\n"), "s");
+  const std::string database = m_path + ".sqlite";
+  std::remove(database.c_str());
+  pack_configs(sweep, database);
+  EXPECT_FALSE(sweep.contains("configs")) << "no database: no configurations, no error";
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(database.c_str(), &db), SQLITE_OK);
+  const char* sql =
+      R"(CREATE TABLE configs(config INTEGER PRIMARY KEY, json TEXT); CREATE TABLE points(point INTEGER, config INTEGER, config_patch TEXT);
+    INSERT INTO configs VALUES(3, '{"a":1,"b":{"c":2}}'); INSERT INTO points VALUES(0, 3, NULL), (7, 3, '{"a":2}'), (8, NULL, NULL);)";
+  ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+  pack_configs(sweep, database);
+  EXPECT_EQ(
+      sweep["configs"],
+      ordered_json::parse(
+          R"({"whole":[{"a":1,"b":{"c":2}}],"patches":[{"a":2}],"of":[0,0,null],"patch":[null,0,null]})"));
+  sweep.erase("configs");
+  pack_configs(sweep, database, 10);
+  EXPECT_FALSE(sweep.contains("configs")) << "too large: left out";
+  std::remove(database.c_str());
 }
 
 TEST_F(report_files, broken_sweep_table_names_its_line) {

@@ -70,7 +70,9 @@ struct broken {
   const char* name;
   std::string text;
 };
-void PrintTo(const broken& b, std::ostream* out) { *out << b.name; }
+void PrintTo(const broken& b, std::ostream* out) {
+  *out << b.name;
+}
 
 class vcd_broken : public testing::TestWithParam<broken> {};
 
