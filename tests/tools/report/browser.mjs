@@ -86,7 +86,7 @@ class page {
     return r.result.value;
   }
   /** Waits until the expression is true. */
-  async until(expression, timeout_ms = 15000) {
+  async until(expression, timeout_ms = 60000) {
     const end = Date.now() + timeout_ms;
     for (;;) {
       let ok = false;

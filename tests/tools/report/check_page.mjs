@@ -113,11 +113,11 @@ try {
     const r = paths[paths.length - 1].getBoundingClientRect(); return JSON.stringify([r.x + r.width / 2, r.y + r.height / 2]); })()`));
   await page.mouse('mouseMoved', bar[0] - 3, bar[1]);
   await page.mouse('mouseMoved', bar[0], bar[1]);
-  const tip = await page.until(`[...document.querySelectorAll('#stalls-chart > div')].map((d) => d.style.opacity !== '0' && d.style.visibility !== 'hidden' ? d.textContent : '').find((t) => t.includes('%'))`, 5000);
+  const tip = await page.until(`[...document.querySelectorAll('#stalls-chart > div')].map((d) => d.style.opacity !== '0' && d.style.visibility !== 'hidden' ? d.textContent : '').find((t) => t.includes('%'))`, 20000);
   check(/(ns|µs|ms|s) .*%/.test(tip), `a tooltip with time and share, reads "${tip}"`);
   await page.value(`document.getElementById('what-if-chart').focus()`);
   await page.press('ArrowRight');
-  await page.until(`document.getElementById('what-if-chart').textContent.includes('as fast')`, 5000);
+  await page.until(`document.getElementById('what-if-chart').textContent.includes('as fast')`, 20000);
 
   // 6. Exports.
   const svg = await page.value(`new Promise((done) => { const real = URL.createObjectURL; URL.createObjectURL = (blob) => { URL.createObjectURL = real; blob.text().then(done); return 'data:,'; }; [...document.querySelectorAll('#stalls button')].find((x) => x.textContent === 'SVG').click(); })`);
