@@ -67,6 +67,7 @@ function(memwall_test)
   add_executable(test_${TEST_NAME} ${TEST_SOURCES})
   target_link_libraries(test_${TEST_NAME} PRIVATE ${TEST_LINK} memwall_test_support memwall_warnings)
   target_precompile_headers(test_${TEST_NAME} REUSE_FROM memwall_test_support)
+  target_compile_options(test_${TEST_NAME} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(test_${TEST_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests
                         POSITION_INDEPENDENT_CODE OFF)  # as the precompiled header
   string(REPLACE ";" "\\;" labels "${TEST_LABELS}")

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint32_t e4 = 10000;
 
-/// Reads decimal digits at `at` and moves behind them; false when there are none or the number is above `highest`.
+/// Reads decimal digits at `at` and moves behind them; false when there are none or the number is above
+/// `highest`.
 bool digits(std::string_view text, std::size_t& at, std::uint32_t highest, std::uint32_t& out) {
   const std::size_t start = at;
   std::uint64_t v = 0;
@@ -71,8 +72,10 @@ bool parse_plain(std::string_view text, dtype& out) {
   if (at == text.size()) return true;
   if (text[at++] != 'g' || !digits(text, at, 65536, out.group) || out.group < 2) return false;
   out.scale_bits = 16;
-  if (at < text.size() && text[at] == 's' && (!digits(text, ++at, 64, out.scale_bits) || out.scale_bits == 0)) return false;
-  if (at < text.size() && text[at] == 'z' && (!digits(text, ++at, 64, out.zero_bits) || out.zero_bits == 0)) return false;
+  if (at < text.size() && text[at] == 's' && (!digits(text, ++at, 64, out.scale_bits) || out.scale_bits == 0))
+    return false;
+  if (at < text.size() && text[at] == 'z' && (!digits(text, ++at, 64, out.zero_bits) || out.zero_bits == 0))
+    return false;
   return at == text.size();
 }
 
@@ -95,35 +98,40 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 const char* const expected_types =
-    "fp32, fp16, bf16, fp8, int8, int4, a grouped form such as int4g32 (16-bit scale for 32 values) or int4g32s32, "
+    "fp32, fp16, bf16, fp8, int8, int4, a grouped form such as int4g32 (16-bit scale for 32 values) or "
+    "int4g32s32, "
     "or average bits such as w4.85";
-
-std::int64_t checked_multiply(std::int64_t a, std::int64_t b) {
-  std::int64_t out = 0;
-  if (__builtin_mul_overflow(a, b, &out) || out > (std::int64_t{1} << 62)) throw std::overflow_error("more than 2^62 bytes");
-  return out;
-}
 
 }  // namespace
 
+std::int64_t checked_product(std::initializer_list<std::int64_t> factors) {
+  std::int64_t out = 1;
+  for (const std::int64_t f : factors)
+    if (__builtin_mul_overflow(out, f, &out) || out > (std::int64_t{1} << 62))
+      throw std::overflow_error("more than 2^62 bytes");
+  return out;
+}
+
 const std::vector<std::pair<std::string, std::string>>& dtype_aliases() {
-  // Block formats of llama.cpp: block size and bytes from ggml/src/ggml-common.h (block_q4_0: 18 bytes for 32 values;
-  // block_q4_K: 144 bytes for 256; block_q6_K: 210; ...). q4_k_m mixes q4_k and q6_k by layer: its average depends on the
-  // model, 4.82 (Llama-2-7B) to 4.90 (Llama-3-8B); 4.85 stands in when the file size is not known.
+  // Block formats of llama.cpp: block size and bytes from ggml/src/ggml-common.h (block_q4_0: 18 bytes for 32
+  // values; block_q4_K: 144 bytes for 256; block_q6_K: 210; ...). q4_k_m mixes q4_k and q6_k by layer: its
+  // average depends on the model, 4.82 (Llama-2-7B) to 4.90 (Llama-3-8B); 4.85 stands in when the file size
+  // is not known.
   static const std::vector<std::pair<std::string, std::string>> aliases = {
-      {"f16", "fp16"},         {"f32", "fp32"},         {"iq1_s", "w1.5625"},  {"iq2_xs", "w2.3125"},
-      {"iq2_xxs", "w2.0625"},  {"iq3_xxs", "w3.0625"},  {"iq4_nl", "int4g32"}, {"iq4_xs", "w4.25"},
-      {"mxfp4", "fp4g32s8"},   {"nvfp4", "fp4g16s8"},   {"q2_k", "w2.625"},    {"q3_k", "w3.4375"},
-      {"q4_0", "int4g32"},     {"q4_1", "int4g32z16"},  {"q4_k", "w4.5"},      {"q4_k_m", "w4.85"},
-      {"q5_0", "int5g32"},     {"q5_1", "int5g32z16"},  {"q5_k", "w5.5"},      {"q6_k", "w6.5625"},
+      {"f16", "fp16"},        {"f32", "fp32"},        {"iq1_s", "w1.5625"},  {"iq2_xs", "w2.3125"},
+      {"iq2_xxs", "w2.0625"}, {"iq3_xxs", "w3.0625"}, {"iq4_nl", "int4g32"}, {"iq4_xs", "w4.25"},
+      {"mxfp4", "fp4g32s8"},  {"nvfp4", "fp4g16s8"},  {"q2_k", "w2.625"},    {"q3_k", "w3.4375"},
+      {"q4_0", "int4g32"},    {"q4_1", "int4g32z16"}, {"q4_k", "w4.5"},      {"q4_k_m", "w4.85"},
+      {"q5_0", "int5g32"},    {"q5_1", "int5g32z16"}, {"q5_k", "w5.5"},      {"q6_k", "w6.5625"},
       {"q8_0", "int8g32"},
   };
   return aliases;
 }
 
 std::vector<std::string> dtype_names() {
-  std::vector<std::string> out = {"fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "fp4", "int8", "int4", "int3", "int2",
-                                  "int8g32", "int4g32", "int4g32s32", "int4g64", "int4g128", "int4g128z4"};
+  std::vector<std::string> out = {"fp32",    "tf32",       "fp16",    "bf16",     "fp8",       "fp6",
+                                  "fp4",     "int8",       "int4",    "int3",     "int2",      "int8g32",
+                                  "int4g32", "int4g32s32", "int4g64", "int4g128", "int4g128z4"};
   for (const auto& [alias, unused] : dtype_aliases()) out.push_back(alias);
   return out;
 }
@@ -162,19 +170,19 @@ std::int64_t bytes_of(const dtype& type, std::int64_t rows, std::int64_t row_len
   constexpr std::int64_t unit = 8 * static_cast<std::int64_t>(e4);  // one byte in units of 10^-4 bit
   const std::int64_t groups = type.group == 0 ? 0 : (row_length + type.group - 1) / type.group;
   // In whole bytes and a rest, so that the product cannot overflow before its result does.
-  std::int64_t row = checked_multiply(row_length / unit, type.bits_e4);
-  const std::int64_t group_bits = checked_multiply(groups, type.scale_bits + type.zero_bits);
+  std::int64_t row = checked_product({row_length / unit, type.bits_e4});
+  const std::int64_t group_bits = checked_product({groups, type.scale_bits + type.zero_bits});
   row += group_bits / 8;
   const std::int64_t rest = row_length % unit * type.bits_e4 + group_bits % 8 * e4;
   row += (rest + unit - 1) / unit;
-  return checked_multiply(rows, row);
+  return checked_product({rows, row});
 }
 
 dtypes dtypes::parse(std::string_view text, const std::string& where, const std::string& key) {
   const auto parts = split(text, '/');
   if (parts.size() > 3)
-    throw input_error(
-        problem{where, key, "got '" + std::string(text) + "'", "at most three types, weights/activations/kv", ""});
+    throw input_error(problem{where, key, "got '" + std::string(text) + "'",
+                              "at most three types, weights/activations/kv", ""});
   dtypes out;
   out.weights = dtype::parse(parts[0], where, key);
   if (parts.size() == 1)
@@ -185,7 +193,9 @@ dtypes dtypes::parse(std::string_view text, const std::string& where, const std:
   return out;
 }
 
-std::string dtypes::name() const { return weights.name() + "/" + activations.name() + "/" + kv.name(); }
+std::string dtypes::name() const {
+  return weights.name() + "/" + activations.name() + "/" + kv.name();
+}
 
 dtype dtypes::vectors() const {
   return weights.is_float() && !weights.is_grouped() && weights.bits_e4 >= 16 * e4 ? weights : dtype{};

@@ -2,6 +2,7 @@
 // Number formats of weights, activations and KV cache, and the exact bytes they take.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,21 +36,27 @@ struct dtype {
   double bits() const;
   bool is_float() const { return number == kind::fp || number == kind::bf || number == kind::tf; }
   bool is_grouped() const { return group != 0; }
-  /// True for types that cannot be multiplied as they are: arithmetic unpacks them first (below 8 bits, grouped, packed).
+  /// True for types that cannot be multiplied as they are: arithmetic unpacks them first (below 8 bits,
+  /// grouped, packed).
   bool needs_unpacking() const { return is_grouped() || number == kind::packed || bits_e4 < 80000; }
 
   friend bool operator==(const dtype& a, const dtype& b) {
-    return a.number == b.number && a.bits_e4 == b.bits_e4 && a.group == b.group && a.scale_bits == b.scale_bits &&
-           a.zero_bits == b.zero_bits;
+    return a.number == b.number && a.bits_e4 == b.bits_e4 && a.group == b.group &&
+           a.scale_bits == b.scale_bits && a.zero_bits == b.zero_bits;
   }
   friend bool operator!=(const dtype& a, const dtype& b) { return !(a == b); }
 };
 
-/// Bytes of `rows` rows of `row_length` values each. Every row starts on a byte; groups run along the row and the last,
-/// partial group has its own scale. Throws std::overflow_error beyond 2^62 bytes.
+/// Bytes of `rows` rows of `row_length` values each. Every row starts on a byte; groups run along the row and
+/// the last, partial group has its own scale. Throws std::overflow_error beyond 2^62 bytes.
 std::int64_t bytes_of(const dtype& type, std::int64_t rows, std::int64_t row_length);
 /// Bytes of one row.
-inline std::int64_t bytes_of(const dtype& type, std::int64_t elements) { return bytes_of(type, 1, elements); }
+inline std::int64_t bytes_of(const dtype& type, std::int64_t elements) {
+  return bytes_of(type, 1, elements);
+}
+
+/// a x b x ... Throws std::overflow_error beyond 2^62.
+std::int64_t checked_product(std::initializer_list<std::int64_t> factors);
 
 /// Names of block formats of other programs and what they are here, e.g. {"q4_0", "int4g32"}. Sorted.
 const std::vector<std::pair<std::string, std::string>>& dtype_aliases();
@@ -60,8 +67,8 @@ std::vector<std::string> dtype_names();
 struct dtypes {
   dtype weights, activations, kv;
 
-  /// "W/A/KV", "W/A" (KV as A) or "W". A lone floating-point type is used for all three; a lone integer or packed type is
-  /// for the weights, with fp16 activations and KV cache.
+  /// "W/A/KV", "W/A" (KV as A) or "W". A lone floating-point type is used for all three; a lone integer or
+  /// packed type is for the weights, with fp16 activations and KV cache.
   static dtypes parse(std::string_view text, const std::string& where = {}, const std::string& key = {});
   std::string name() const;  ///< always "weights/activations/kv"
   /// Type of norms, biases and routers: the weights' type where that has 16 bits or more, else fp16.

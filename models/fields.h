@@ -13,8 +13,8 @@
 
 namespace memwall {
 
-/// The fields of a config.json. Problems are collected, so that all are reported together; null counts as absent.
-/// A field may have several spellings: the first that is there is read.
+/// The fields of a config.json. Problems are collected, so that all are reported together; null counts as
+/// absent. A field may have several spellings: the first that is there is read.
 class fields {
  public:
   using names = std::initializer_list<const char*>;
@@ -56,10 +56,12 @@ struct family_entry {
   }
 };
 
-/// What nearly every family has, under its usual names: hidden, layers, heads, kv_heads, head_dim, vocab, max_positions, tied.
+/// What nearly every family has, under its usual names: hidden, layers, heads, kv_heads, head_dim, vocab,
+/// max_positions, tied.
 void common_shape(fields& f, model& m, bool tied_by_default);
 
-constexpr std::int64_t most_hidden = 1 << 20, most_layers = 1 << 14, most_heads = 1 << 16, most_vocab = 1 << 24,
-                       most_ffn = 1 << 24, most_positions = std::int64_t{1} << 30, most_experts = 1 << 16;
+constexpr std::int64_t most_hidden = 1 << 20, most_layers = 1 << 14, most_heads = 1 << 16,
+                       most_vocab = 1 << 24, most_ffn = 1 << 24, most_positions = std::int64_t{1} << 30,
+                       most_experts = 1 << 16;
 
 }  // namespace memwall

@@ -21,24 +21,31 @@ constexpr std::uintmax_t largest_config = 16u << 20;
 void check_shape(fields& f, const model& m) {
   if (m.positions == model::position_kind::rope && !m.mla && m.head_dim % 2 != 0)
     f.problem_at({"head_dim", "num_attention_heads", "n_head"},
-                 "a head of " + std::to_string(m.head_dim) + " values cannot be rotated in pairs", "an even head size");
+                 "a head of " + std::to_string(m.head_dim) + " values cannot be rotated in pairs",
+                 "an even head size");
   if (m.moe && m.moe->active > m.moe->experts)
-    f.problem_at({"num_experts_per_tok"}, "got " + std::to_string(m.moe->active) + " of " + std::to_string(m.moe->experts) + " experts",
-                 "no more than there are");
+    f.problem_at(
+        {"num_experts_per_tok"},
+        "got " + std::to_string(m.moe->active) + " of " + std::to_string(m.moe->experts) + " experts",
+        "no more than there are");
   if (m.moe && m.moe->dense_layers > m.layers)
-    f.problem_at({"first_k_dense_replace"}, "got " + std::to_string(m.moe->dense_layers) + " of " + std::to_string(m.layers) + " layers",
+    f.problem_at({"first_k_dense_replace"},
+                 "got " + std::to_string(m.moe->dense_layers) + " of " + std::to_string(m.layers) + " layers",
                  "no more than there are");
   // In floating point, since the product of fields that are each in range can overflow.
-  double largest = static_cast<double>(m.hidden) * static_cast<double>(std::max(m.vocab, m.heads * m.head_dim * 3));
+  double largest =
+      static_cast<double>(m.hidden) * static_cast<double>(std::max(m.vocab, m.heads * m.head_dim * 3));
   largest = std::max(largest, 3.0 * static_cast<double>(m.hidden) * static_cast<double>(m.ffn));
   if (m.moe)
     largest = std::max(largest, 3.0 * static_cast<double>(m.hidden) * static_cast<double>(m.moe->ffn) *
                                     static_cast<double>(m.moe->experts + m.moe->shared));
   if (m.mla)
-    largest = std::max(largest, static_cast<double>(m.heads) * static_cast<double>(m.mla->nope + m.mla->rope + m.mla->value) *
+    largest = std::max(largest, static_cast<double>(m.heads) *
+                                    static_cast<double>(m.mla->nope + m.mla->rope + m.mla->value) *
                                     static_cast<double>(std::max({m.hidden, m.mla->q_rank, m.mla->kv_rank})));
   if (largest * static_cast<double>(m.layers + 1) > 1e15)
-    f.problem_at({"hidden_size", "n_embd", "n_embed"}, "together the fields make a model of more than 10^15 parameters", "a model that exists");
+    f.problem_at({"hidden_size", "n_embd", "n_embed"},
+                 "together the fields make a model of more than 10^15 parameters", "a model that exists");
 }
 
 std::string read_all(const fs::path& path) {
@@ -48,7 +55,8 @@ std::string read_all(const fs::path& path) {
   if (failure || !in || !fs::is_regular_file(path))
     throw input_error(problem{path.string(), "", "cannot be read", "a config.json in Hugging Face form", ""});
   if (size > largest_config)
-    throw input_error(problem{path.string(), "", "is " + std::to_string(size) + " bytes long", "a config.json of at most 16 MiB", ""});
+    throw input_error(problem{path.string(), "", "is " + std::to_string(size) + " bytes long",
+                              "a config.json of at most 16 MiB", ""});
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
@@ -118,7 +126,8 @@ model load_model(const std::string& name_or_path) {
   }
   if (!name_or_path.empty() && fs::exists(path, ignored)) {
     const fs::path absolute = fs::weakly_canonical(path, ignored);
-    const std::string stem = path.filename() == "config.json" ? absolute.parent_path().filename().string() : path.stem().string();
+    const std::string stem =
+        path.filename() == "config.json" ? absolute.parent_path().filename().string() : path.stem().string();
     return load(path, stem.empty() ? path.stem().string() : stem);
   }
   auto known = model_names();
@@ -126,7 +135,8 @@ model load_model(const std::string& name_or_path) {
   std::string list;
   for (const auto& n : model_names()) list += (list.empty() ? "" : ", ") + n;
   throw input_error(problem{"--model", "", "unknown model '" + name_or_path + "'",
-                            "a folder with a config.json, a config.json, or one of: " + list, nearest_name(name_or_path, known)});
+                            "a folder with a config.json, a config.json, or one of: " + list,
+                            nearest_name(name_or_path, known)});
 }
 
 }  // namespace memwall

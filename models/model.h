@@ -11,7 +11,8 @@
 
 namespace memwall {
 
-/// Mixture of experts: in layers dense_layers ... layers-1, a router sends each token to `active` of `experts` MLPs.
+/// Mixture of experts: in layers dense_layers ... layers-1, a router sends each token to `active` of
+/// `experts` MLPs.
 struct moe_shape {
   std::int64_t experts = 0;       ///< routed experts a layer
   std::int64_t active = 0;        ///< routed experts a token uses
@@ -21,13 +22,14 @@ struct moe_shape {
   bool router_bias = false;       ///< a correction bias an expert (DeepSeek-V3)
 };
 
-/// Multi-head latent attention: what is cached a position is one latent of kv_rank + rope values, for all heads.
+/// Multi-head latent attention: what is cached a position is one latent of kv_rank + rope values, for all
+/// heads.
 struct mla_shape {
   std::int64_t q_rank = 0;   ///< width of the compressed query; 0: queries are not compressed
   std::int64_t kv_rank = 0;  ///< width of the compressed keys and values
   std::int64_t nope = 0;     ///< values of a head's query/key without position
-  std::int64_t rope = 0;     ///< values of a head's query/key with position; the key's are shared by all heads
-  std::int64_t value = 0;    ///< values of a head's value
+  std::int64_t rope = 0;   ///< values of a head's query/key with position; the key's are shared by all heads
+  std::int64_t value = 0;  ///< values of a head's value
 };
 
 /// A decoder-only transformer. Counts are in elements.
@@ -45,43 +47,47 @@ struct model {
   std::int64_t vocab = 0;
   std::int64_t max_positions = 0;
 
-  bool gated = true;               ///< MLP is down(act(gate(x)) * up(x)), else down(act(up(x)))
+  bool gated = true;  ///< MLP is down(act(gate(x)) * up(x)), else down(act(up(x)))
   std::string activation = "silu";
   norm_kind norm = norm_kind::rmsnorm;
   position_kind positions = position_kind::rope;
   std::int64_t position_offset = 0;  ///< extra rows of the learned position table (OPT: 2)
   double rope_fraction = 1;          ///< share of a head's values that are rotated
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
-  bool qk_norm = false;              ///< a norm over head_dim on queries and keys
-  bool post_norms = false;           ///< norms after attention and MLP too (Gemma 2)
-  bool embed_norm = false;           ///< a norm after the embedding (BLOOM)
-  bool embed_scale = false;          ///< the embedding is multiplied by sqrt(hidden) (Gemma)
-  bool parallel_blocks = false;      ///< attention and MLP both read the layer's input (GPT-J, NeoX, Falcon)
-  bool shared_norm = false;          ///< with parallel_blocks: one norm serves both
+  bool qk_norm = false;          ///< a norm over head_dim on queries and keys
+  bool post_norms = false;       ///< norms after attention and MLP too (Gemma 2)
+  bool embed_norm = false;       ///< a norm after the embedding (BLOOM)
+  bool embed_scale = false;      ///< the embedding is multiplied by sqrt(hidden) (Gemma)
+  bool parallel_blocks = false;  ///< attention and MLP both read the layer's input (GPT-J, NeoX, Falcon)
+  bool shared_norm = false;      ///< with parallel_blocks: one norm serves both
   bool lm_head_bias = false;
-  bool tied = false;                 ///< lm_head uses the embedding table
-  std::int64_t window = 0;           ///< sliding attention window, own position included; 0: none
-  std::int64_t window_every = 1;     ///< layers 0, window_every, 2 window_every ... have the window, the others do not
+  bool tied = false;        ///< lm_head uses the embedding table
+  std::int64_t window = 0;  ///< sliding attention window, own position included; 0: none
+  std::int64_t window_every =
+      1;  ///< layers 0, window_every, 2 window_every ... have the window, the others do not
 
   std::optional<moe_shape> moe;
   std::optional<mla_shape> mla;
 
   /// Positions a query of this layer can see; 0: all.
-  std::int64_t window_of(std::int64_t layer) const { return window > 0 && layer % window_every == 0 ? window : 0; }
+  std::int64_t window_of(std::int64_t layer) const {
+    return window > 0 && layer % window_every == 0 ? window : 0;
+  }
   bool is_moe(std::int64_t layer) const { return moe && layer >= moe->dense_layers; }
   /// Values the KV cache holds a position and layer: 2 x kv_heads x head_dim, or the MLA latent.
   std::int64_t kv_values() const { return mla ? mla->kv_rank + mla->rope : 2 * kv_heads * head_dim; }
 };
 
-/// One weight tensor as a runtime holds it: queries, keys and values fused, gate and up fused, experts stacked.
+/// One weight tensor as a runtime holds it: queries, keys and values fused, gate and up fused, experts
+/// stacked.
 struct weight {
   enum class role { embedding, position, linear, router, expert, norm, bias };
-  std::string name;         ///< "layers.3.attn.qkv", "embed", "lm_head.weight" is "lm_head"
+  std::string name;  ///< "layers.3.attn.qkv", "embed", "lm_head.weight" is "lm_head"
   role what = role::linear;
-  std::int64_t layer = -1;  ///< -1: outside the layers
-  std::int64_t rows = 0;    ///< outputs (a vector is one row); for experts, of all of them together
-  std::int64_t columns = 0; ///< inputs: groups of a grouped type run along these
-  std::string parts;        ///< what a fused tensor is made of: "q 4096 + k 1024 + v 1024"
+  std::int64_t layer = -1;   ///< -1: outside the layers
+  std::int64_t rows = 0;     ///< outputs (a vector is one row); for experts, of all of them together
+  std::int64_t columns = 0;  ///< inputs: groups of a grouped type run along these
+  std::string parts;         ///< what a fused tensor is made of: "q 4096 + k 1024 + v 1024"
 
   std::int64_t count() const { return rows * columns; }
   /// Held in the weights' type; norms, biases and routers are held in dtypes::vectors().
@@ -91,18 +97,21 @@ struct weight {
 /// Every weight tensor, in the order a forward pass meets them. A tied lm_head has no tensor of its own.
 std::vector<weight> weights_of(const model& m);
 std::int64_t parameter_count(const model& m);
-/// Parameters one token meets: all but the experts it is not routed to. (The embedding counts in full, as published.)
+/// Parameters one token meets: all but the experts it is not routed to. (The embedding counts in full, as
+/// published.)
 std::int64_t active_parameter_count(const model& m);
 
 /// Bytes of all weights, held in these types.
 std::int64_t weight_bytes(const model& m, const dtypes& types);
 /// Bytes of one weight tensor.
 std::int64_t weight_bytes(const weight& w, const dtypes& types);
-/// Bytes of the KV cache of `batch` sequences of `context` positions. Layers with a sliding window hold no more than it.
+/// Bytes of the KV cache of `batch` sequences of `context` positions. Layers with a sliding window hold no
+/// more than it.
 std::int64_t kv_bytes(const model& m, const dtype& type, std::int64_t batch, std::int64_t context);
 
-/// The model a user names: a model that ships with memwall ("llama-65b"), a folder with a config.json, or a config.json.
-/// Throws input_error: unknown name (with the nearest), missing, contradictory or absurd fields (with file and line).
+/// The model a user names: a model that ships with memwall ("llama-65b"), a folder with a config.json, or a
+/// config.json. Throws input_error: unknown name (with the nearest), missing, contradictory or absurd fields
+/// (with file and line).
 model load_model(const std::string& name_or_path);
 /// As load_model, from text; `where` stands for the file in messages.
 model parse_model(const std::string& text, const std::string& where, const std::string& name);

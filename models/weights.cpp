@@ -26,7 +26,8 @@ class collector {
     const bool both = m_model.norm == model::norm_kind::layernorm;
     add(name, role::norm, both ? 2 : 1, width, both ? "gain + bias" : "");
   }
-  void linear(const std::string& name, std::int64_t rows, std::int64_t columns, bool bias, const std::string& parts = {}) {
+  void linear(const std::string& name, std::int64_t rows, std::int64_t columns, bool bias,
+              const std::string& parts = {}) {
     add(name.c_str(), role::linear, rows, columns, parts);
     if (bias) add((name + ".bias").c_str(), role::bias, 1, rows);
   }
@@ -40,7 +41,8 @@ class collector {
 
 std::string sum_of(std::initializer_list<std::pair<const char*, std::int64_t>> parts) {
   std::string out;
-  for (const auto& [name, rows] : parts) out += (out.empty() ? "" : " + ") + std::string(name) + " " + std::to_string(rows);
+  for (const auto& [name, rows] : parts)
+    out += (out.empty() ? "" : " + ") + std::string(name) + " " + std::to_string(rows);
   return out;
 }
 
@@ -51,7 +53,8 @@ void attention_of(const model& m, collector& c) {
     const std::int64_t first = a.q_rank > 0 ? a.q_rank : query;
     c.linear("attn.qkv_a", first + a.kv_rank + a.rope, m.hidden, false,
              sum_of({{a.q_rank > 0 ? "q_a" : "q", first}, {"kv_a", a.kv_rank}, {"k_rope", a.rope}}));
-    c.add("attn.qkv_a_norm", role::norm, 1, a.q_rank + a.kv_rank, sum_of({{"q_a", a.q_rank}, {"kv_a", a.kv_rank}}));
+    c.add("attn.qkv_a_norm", role::norm, 1, a.q_rank + a.kv_rank,
+          sum_of({{"q_a", a.q_rank}, {"kv_a", a.kv_rank}}));
     if (a.q_rank > 0) c.linear("attn.q_b", query, a.q_rank, false);
     c.linear("attn.kv_b", m.heads * (a.nope + a.value), a.kv_rank, false,
              sum_of({{"k", m.heads * a.nope}, {"v", m.heads * a.value}}));
@@ -75,7 +78,9 @@ void mlp_of(const model& m, collector& c, const std::string& prefix, std::int64_
 void moe_of(const model& m, collector& c) {
   const auto& e = *m.moe;
   const std::int64_t up = (m.gated ? 2 : 1) * e.ffn;
-  const auto stacked = [&](std::int64_t rows) { return std::to_string(e.experts) + " experts x " + std::to_string(rows); };
+  const auto stacked = [&](std::int64_t rows) {
+    return std::to_string(e.experts) + " experts x " + std::to_string(rows);
+  };
   c.add("moe.router", role::router, e.experts, m.hidden);
   if (e.router_bias) c.add("moe.router.bias", role::bias, 1, e.experts);
   c.add(m.gated ? "moe.gate_up" : "moe.up", role::expert, e.experts * up, m.hidden, stacked(up));
@@ -140,7 +145,8 @@ std::int64_t kv_bytes(const model& m, const dtype& type, std::int64_t batch, std
   std::int64_t sum = 0;
   for (std::int64_t i = 0; i < m.layers; ++i) {
     const std::int64_t window = m.window_of(i);
-    sum += batch * (window > 0 ? std::min(context, window) : context) * position;
+    sum += checked_product({batch, window > 0 ? std::min(context, window) : context, position, m.layers}) /
+           m.layers;
   }
   return sum;
 }

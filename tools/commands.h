@@ -15,7 +15,12 @@ enum exit_code : int { done = 0, internal_error = 1, bad_input = 2, does_not_fit
 extern int exit_status;
 
 // In the order of `memwall --help`. A new command is one file, one line here and one in main.cpp.
+void add_run(CLI::App& app);
+void add_compare(CLI::App& app);
+void add_describe(CLI::App& app);
 void add_dram(CLI::App& app);
+void add_fit(CLI::App& app);
+void add_trace(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 

@@ -17,6 +17,11 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
   // tools::add_NAME(app) for each command
+  tools::add_run(app);
+  tools::add_compare(app);
+  tools::add_describe(app);
+  tools::add_fit(app);
+  tools::add_trace(app);
   tools::add_sweep(app);
   tools::add_report(app);
   try {

@@ -53,7 +53,8 @@ inline dtype default_weight(op_kind kind, const dtypes& types) {
   }
 }
 
-/// matmul_flops: two a multiply-accumulate for gemm, lm_head, router and expert_gemm, else none. -1 where it overflows.
+/// matmul_flops: two a multiply-accumulate for gemm, lm_head, router and expert_gemm, else none. -1 where it
+/// overflows.
 inline std::int64_t default_matmul_flops(const op& o) {
   if (!is_gemm(o.kind)) return 0;
   std::optional<std::int64_t> p = 2;

@@ -11,8 +11,8 @@
 namespace memwall::trace {
 
 /// Opens a trace file; the header and the tensors are read at once, operators when they are asked for. Throws
-/// input_error with file, line and field: a broken line, a wrong version, an unknown tensor, a dependency on an operator
-/// that does not come before, a number out of range, a file that ends before its end line.
+/// input_error with file, line and field: a broken line, a wrong version, an unknown tensor, a dependency on
+/// an operator that does not come before, a number out of range, a file that ends before its end line.
 std::unique_ptr<op_stream> read_file(const std::string& path);
 /// As read_file, from a stream that is already open; `name` stands for the file in messages.
 std::unique_ptr<op_stream> read_stream(std::unique_ptr<std::istream> in, const std::string& name);

@@ -5,6 +5,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "traces/defaults.h"
 #include "traces/layout.h"
 
 namespace memwall::trace {
@@ -19,6 +20,8 @@ struct pass {
   bool logits = true;      ///< false: an inner prefill chunk, which stops before the lm_head
 };
 
+void check_tensors(const std::vector<tensor>& tensors);
+
 class generator final : public op_stream {
  public:
   generator(const model& m, const workload& w) : m_model(m), m_layout(m_model, w) {
@@ -26,6 +29,7 @@ class generator final : public op_stream {
     m_header.origin = "memwall";
     m_header.workload = w;
     m_header.tensors = m_layout.tensors();
+    check_tensors(m_header.tensors);
     start();
     m_size = count();
     start();
@@ -64,7 +68,8 @@ class generator final : public op_stream {
     const std::int64_t decoded = w().phase == work::prefill ? 0 : w().tokens;
     if (number < chunks) {
       const std::int64_t chunk = w().prefill_chunk > 0 ? w().prefill_chunk : w().prompt;
-      out = {trace::phase::prefill, number, number * chunk, std::min(chunk, w().prompt - number * chunk), number + 1 == chunks};
+      out = {trace::phase::prefill, number, number * chunk, std::min(chunk, w().prompt - number * chunk),
+             number + 1 == chunks};
     } else {
       const std::int64_t token = number - chunks;
       const std::int64_t past = w().phase == work::decode ? w().context - 1 : w().prompt;
@@ -100,7 +105,8 @@ class generator final : public op_stream {
   std::int64_t count() {
     m_counting = true;
     std::int64_t total = 0;
-    const std::int64_t dense = m_model.moe ? std::min(m_model.moe->dense_layers, m_model.layers) : m_model.layers;
+    const std::int64_t dense =
+        m_model.moe ? std::min(m_model.moe->dense_layers, m_model.layers) : m_model.layers;
     const auto ops_of = [&](std::int64_t part) {
       m_ready.clear();
       emit(part);
@@ -121,9 +127,11 @@ class generator final : public op_stream {
     return total;
   }
 
-  // Building one operator -------------------------------------------------------------------------------------------
+  // Building one operator
+  // -------------------------------------------------------------------------------------------
 
-  op& add(const std::string& name, op_kind kind, const std::string& group, std::int64_t m, std::int64_t n, std::int64_t k) {
+  op& add(const std::string& name, op_kind kind, const std::string& group, std::int64_t m, std::int64_t n,
+          std::int64_t k) {
     op o;
     o.id = m_next_id++;
     o.name = m_prefix + name;
@@ -162,10 +170,12 @@ class generator final : public op_stream {
     act(o, access::write, buffer, row_count, width);
   }
 
-  /// Positions [first, first + count) of all sequences in this layer's cache, which is a ring where there is a window.
+  /// Positions [first, first + count) of all sequences in this layer's cache, which is a ring where there is
+  /// a window.
   void cache(op& o, access what, std::int64_t first, std::int64_t positions) const {
     const auto index = m_layout.at(m_prefix + "kv");
-    const std::int64_t unit = w().batch * m_layout.kv_position_bytes(), capacity = m_layout.kv_capacity(m_layer);
+    const std::int64_t unit = w().batch * m_layout.kv_position_bytes(),
+                       capacity = m_layout.kv_capacity(m_layer);
     const std::int64_t start = first % capacity, upper = std::min(positions, capacity - start);
     use(o, what, index, start * unit, upper * unit);
     if (positions > upper) use(o, what, index, 0, (positions - upper) * unit);
@@ -182,24 +192,28 @@ class generator final : public op_stream {
     const auto triangle = [](std::int64_t n) { return n * (n + 1) / 2; };
     const std::int64_t end = m_pass.past + m_pass.fresh;
     if (window == 0 || end <= window) return triangle(end) - triangle(m_pass.past);
-    const std::int64_t growing = std::max<std::int64_t>(0, window - m_pass.past);  // queries that see less than the window, or just it
+    const std::int64_t growing =
+        std::max<std::int64_t>(0, window - m_pass.past);  // queries that see less than the window, or just it
     return triangle(m_pass.past + growing) - triangle(m_pass.past) + (m_pass.fresh - growing) * window;
   }
 
-  // Operators that occur more than once -----------------------------------------------------------------------------
+  // Operators that occur more than once
+  // -----------------------------------------------------------------------------
 
-  op& norm(const char* name, const char* group, const char* from, const char* to, std::int64_t row_count, std::int64_t width) {
+  op& norm(const char* name, const char* group, const char* from, const char* to, std::int64_t row_count,
+           std::int64_t width) {
     op& o = add(name, op_kind::norm, group, row_count, width, width);
     o.weight = w().types.vectors();
     in(o, from, row_count, width);
     read_weight(o, name);
     out(o, to, row_count, width);
-    o.vector_flops = row_count * width * (m_model.norm == model::norm_kind::layernorm ? cost::layer_norm : cost::rms_norm);
+    o.vector_flops =
+        row_count * width * (m_model.norm == model::norm_kind::layernorm ? cost::layer_norm : cost::rms_norm);
     return o;
   }
 
-  op& linear(const std::string& name, const std::string& group, op_kind kind, shard cut, const char* from, const char* to,
-             std::int64_t m, std::int64_t n, std::int64_t k) {
+  op& linear(const std::string& name, const std::string& group, op_kind kind, shard cut, const char* from,
+             const char* to, std::int64_t m, std::int64_t n, std::int64_t k) {
     op& o = add(name, kind, group, m, n, k);
     o.shard = cut;
     o.weight = kind == op_kind::router ? w().types.vectors() : w().types.weights;
@@ -223,8 +237,8 @@ class generator final : public op_stream {
     return o;
   }
 
-  op& activation(const std::string& name, const std::string& group, shard cut, const char* from, const char* to,
-                 std::int64_t m, std::int64_t width) {
+  op& activation(const std::string& name, const std::string& group, shard cut, const char* from,
+                 const char* to, std::int64_t m, std::int64_t width) {
     const std::int64_t gates = m_model.gated ? 2 : 1;
     op& o = add(name, op_kind::elementwise, group, m, width, gates * width);
     o.shard = cut;
@@ -234,7 +248,8 @@ class generator final : public op_stream {
     return o;
   }
 
-  // The parts of a pass ---------------------------------------------------------------------------------------------
+  // The parts of a pass
+  // ---------------------------------------------------------------------------------------------
 
   void emit_embed() {
     const std::int64_t r = rows(), h = m_model.hidden;
@@ -285,7 +300,8 @@ class generator final : public op_stream {
       residual("attn.add", "mlp.norm", "act.block");
       norm("mlp.norm", "mlp.norm", "act.residual", "act.norm", r, h);
       m_model.is_moe(m_layer) ? emit_moe() : emit_mlp("act.norm", "act.block");
-      if (m_model.post_norms) norm("mlp.post_norm", "mlp.post_norm", "act.block", "act.block", r, h);
+      if (m_model.post_norms)
+        join_next_norm(norm("mlp.post_norm", "mlp.post_norm", "act.block", "act.block", r, h));
       join_next_norm(residual("mlp.add", "mlp.add", "act.block"));
       return;
     }
@@ -306,22 +322,26 @@ class generator final : public op_stream {
   }
 
   void emit_attention() {
-    const std::int64_t r = rows(), h = m_model.hidden, q = m_model.heads * m_model.head_dim, kv = m_model.kv_heads * m_model.head_dim;
+    const std::int64_t r = rows(), h = m_model.hidden, q = m_model.heads * m_model.head_dim,
+                       kv = m_model.kv_heads * m_model.head_dim;
     const bool rotated = m_model.positions == model::position_kind::rope;
     linear("attn.qkv", "attn.qkv", op_kind::gemm, shard::columns, "act.norm", "act.qkv", r, q + 2 * kv, h);
     if (m_model.qk_norm) {
-      op& o = norm("attn.qk_norm", "attn.rope", "act.qkv", "act.qkv", r * (m_model.heads + m_model.kv_heads), m_model.head_dim);
-      o.uses.front().bytes = o.uses.back().bytes = bytes_of(w().types.activations, r, q + kv);  // the rows of act.qkv, but v
+      op& o = norm("attn.qk_norm", "attn.rope", "act.qkv", "act.qkv", r * (m_model.heads + m_model.kv_heads),
+                   m_model.head_dim);
+      o.uses.front().bytes = o.uses.back().bytes =
+          bytes_of(w().types.activations, r, q + kv);  // the rows of act.qkv, but v
       o.shard = shard::heads;
     }
-    op& a = add(rotated ? "attn.rope" : "attn.cache", rotated ? op_kind::rope : op_kind::elementwise, "attn.rope", r,
-                rotated ? q + 2 * kv : 2 * kv, rotated ? q + 2 * kv : 2 * kv);
+    op& a = add(rotated ? "attn.rope" : "attn.cache", rotated ? op_kind::rope : op_kind::elementwise,
+                "attn.rope", r, rotated ? q + 2 * kv : 2 * kv, rotated ? q + 2 * kv : 2 * kv);
     a.shard = shard::heads;
     a.heads = m_model.heads;
     a.kv_heads = m_model.kv_heads;
     in(a, "act.qkv", r, rotated ? q + 2 * kv : 2 * kv);
     if (rotated) {
-      a.vector_flops = r * cost::rope * static_cast<std::int64_t>(static_cast<double>(q + kv) * m_model.rope_fraction);
+      a.vector_flops =
+          r * cost::rope * static_cast<std::int64_t>(static_cast<double>(q + kv) * m_model.rope_fraction);
       out(a, "act.q", r, q);
     }
     cache(a, access::write, m_pass.past, m_pass.fresh);
@@ -355,20 +375,23 @@ class generator final : public op_stream {
     return o;
   }
 
-  /// Prefill expands the cached latents to keys and values; decode folds the expansion into queries and results
+  /// Prefill expands the cached latents to keys and values; decode folds the expansion into queries and
+  /// results
   /// ("absorbed"), so that a token reads latents only.
   void emit_mla() {
     const auto& a = *m_model.mla;
     const std::int64_t r = rows(), h = m_model.hidden, heads = m_model.heads, b = w().batch;
     const std::int64_t query = heads * (a.nope + a.rope), latent = a.kv_rank + a.rope;
     const std::int64_t head_part = a.q_rank > 0 ? a.q_rank : query;
-    linear("attn.qkv_a", "attn.qkv_a", op_kind::gemm, shard::none, "act.norm", "act.qkv_a", r, head_part + latent, h);
+    linear("attn.qkv_a", "attn.qkv_a", op_kind::gemm, shard::none, "act.norm", "act.qkv_a", r,
+           head_part + latent, h);
     {
       const std::int64_t width = a.q_rank + a.kv_rank;
       norm("attn.qkv_a_norm", "attn.qkv_a_norm", "act.qkv_a", "act.qkv_a", r, width);
     }
     if (a.q_rank > 0)
-      linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query, a.q_rank);
+      linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query,
+             a.q_rank);
     op& rope = add("attn.rope", op_kind::rope, "attn.rope", r, query + latent, query + latent);
     rope.shard = shard::heads;
     rope.heads = heads;
@@ -420,7 +443,8 @@ class generator final : public op_stream {
       use(v, access::read, kv_b, keys, bytes_of(w().types.weights, heads * a.value, a.kv_rank));
       out(v, "act.attention", r, heads * a.value);
     }
-    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, heads * a.value);
+    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h,
+           heads * a.value);
   }
 
   void emit_mlp(const char* from, const char* to) { emit_plain_mlp("mlp.", from, to, m_model.ffn); }
@@ -436,7 +460,8 @@ class generator final : public op_stream {
   void emit_moe() {
     const auto& e = *m_model.moe;
     const std::int64_t r = rows(), h = m_model.hidden, routed = r * e.active, gates = m_model.gated ? 2 : 1;
-    op& router = linear("moe.router", "moe.router", op_kind::router, shard::none, "act.norm", "act.router", r, e.experts, h);
+    op& router = linear("moe.router", "moe.router", op_kind::router, shard::none, "act.norm", "act.router", r,
+                        e.experts, h);
     router.vector_flops += cost::softmax * r * e.experts;
     const std::uint64_t router_id = router.id;
 
@@ -450,7 +475,8 @@ class generator final : public op_stream {
     experts(up, up, "act.norm", r, "act.expert_up", routed, gates * e.ffn, h, chosen);
     op& act = activation("moe.act", up, shard::experts, "act.expert_up", "act.expert_ffn", routed, e.ffn);
     act.group_rows.clear();
-    const std::uint64_t down = experts("moe.down", "moe.down", "act.expert_ffn", routed, "act.expert_block", routed, h, e.ffn, chosen);
+    const std::uint64_t down = experts("moe.down", "moe.down", "act.expert_ffn", routed, "act.expert_block",
+                                       routed, h, e.ffn, chosen);
 
     std::uint64_t shared = 0;
     if (e.shared > 0) {
@@ -469,8 +495,9 @@ class generator final : public op_stream {
   }
 
   /// One gemm for each expert that got rows. Returns the operator's id.
-  std::uint64_t experts(const std::string& name, const std::string& group, const char* from, std::int64_t from_rows, const char* to,
-                        std::int64_t m, std::int64_t n, std::int64_t k, const std::vector<std::int64_t>& chosen) {
+  std::uint64_t experts(const std::string& name, const std::string& group, const char* from,
+                        std::int64_t from_rows, const char* to, std::int64_t m, std::int64_t n,
+                        std::int64_t k, const std::vector<std::int64_t>& chosen) {
     op& o = add(name, op_kind::expert_gemm, group, m, n, k);
     o.shard = shard::experts;
     o.weight = w().types.weights;
@@ -506,20 +533,32 @@ class generator final : public op_stream {
   bool m_counting = false;
 };
 
-/// Flops of the largest operator and bytes of the largest buffer must fit in 63 bits; checked in floating point.
+/// Sums over the trace must fit in 63 bits; estimated in floating point, from above.
 void check_size(const model& m, const workload& w) {
-  const double batch = static_cast<double>(w.batch), longest = static_cast<double>(w.longest());
-  const double pass = w.phase == workload::phases::decode ? 1.0 : static_cast<double>(w.prompt);
-  const double head = static_cast<double>(m.mla ? std::max(m.head_dim, m.mla->kv_rank + m.mla->rope) : m.head_dim);
-  const double attention = 4 * batch * pass * longest * static_cast<double>(m.heads) * (head + 2);
-  double widest = static_cast<double>(std::max({m.vocab, 2 * m.ffn, (m.heads + 2 * m.kv_heads) * m.head_dim}));
-  if (m.moe) widest = std::max(widest, 2.0 * static_cast<double>(m.moe->ffn) * static_cast<double>(m.moe->active + m.moe->shared));
-  if (m.mla) widest = std::max(widest, static_cast<double>(m.heads * (m.mla->nope + m.mla->value)) * longest / pass);
-  const double deepest = static_cast<double>(std::max({m.hidden, m.ffn, m.heads * m.head_dim}));
-  if (std::max(attention, 2 * batch * pass * widest * deepest) > 4e18)
-    throw input_error(problem{"", "batch, prompt, context",
-                              "an operator of '" + m.name + "' would need more than 4 x 10^18 operations",
+  const auto real = [](std::int64_t v) { return static_cast<double>(v); };
+  const double prefilled = w.phase == workload::phases::decode ? 0.0 : real(w.prompt);
+  const double decoded = w.phase == workload::phases::prefill ? 0.0 : real(w.tokens);
+  const double rows = real(w.batch) * (prefilled + decoded);
+  const double head = real(m.mla ? std::max(m.head_dim, m.mla->kv_rank + m.mla->rope) : m.head_dim);
+  const double attention =
+      rows * real(w.longest()) * real(m.heads) * (4 * head + cost::softmax) * real(m.layers);
+  // Passes over the latents expand the whole cache again.
+  const double passes = w.prefill_chunk > 0 ? prefilled / real(w.prefill_chunk) + 1 : 1;
+  const double matrices = 2 * rows * real(active_parameter_count(m)) * (m.mla ? passes : 1.0);
+  if (attention + matrices > 4e18)
+    throw input_error(problem{"", "batch, prompt, context, tokens",
+                              "the workload needs more than 4 x 10^18 operations on '" + m.name + "'",
                               "a workload that one machine could run", ""});
+}
+
+void check_tensors(const std::vector<tensor>& tensors) {
+  double sum = 0;
+  for (const auto& t : tensors) {
+    if (t.bytes > most_bytes) throw std::overflow_error("more than 2^50 bytes");
+    sum += static_cast<double>(t.bytes);
+  }
+  if (sum > static_cast<double>(most_flops) / 4)
+    throw std::overflow_error("more than 2^60 bytes together with the others");
 }
 
 }  // namespace
@@ -535,7 +574,7 @@ void check(const workload& w, const std::string& where) {
   range("batch", w.batch, 1, million);
   range("prompt", w.prompt, 1, most);
   range("context", w.context, 1, most);
-  range("tokens", w.tokens, 1, most);
+  range("tokens", w.tokens, 1, million);
   range("prefill_chunk", w.prefill_chunk, 0, most);
   problems.check();
 }
@@ -545,14 +584,17 @@ std::unique_ptr<op_stream> generate(const model& m, const workload& w) {
   workload fixed = w;
   if (fixed.phase == workload::phases::both) fixed.context = fixed.prompt + 1;
   if (m.positions == model::position_kind::learned && fixed.longest() > m.max_positions)
-    throw input_error(problem{"", "context", "'" + m.name + "' has learned positions for " + std::to_string(m.max_positions) +
-                                  " tokens, the workload needs " + std::to_string(fixed.longest()),
+    throw input_error(problem{"", "context",
+                              "'" + m.name + "' has learned positions for " +
+                                  std::to_string(m.max_positions) + " tokens, the workload needs " +
+                                  std::to_string(fixed.longest()),
                               "a shorter prompt, context or number of tokens", ""});
   check_size(m, fixed);
   try {
     return std::make_unique<generator>(m, fixed);
   } catch (const std::overflow_error& e) {
-    throw input_error(problem{"", "batch, prompt, context", std::string("a tensor would have ") + e.what(), "a smaller workload", ""});
+    throw input_error(problem{"", "batch, prompt, context", std::string("a tensor would have ") + e.what(),
+                              "a smaller workload", ""});
   }
 }
 

@@ -8,11 +8,13 @@
 
 namespace memwall::trace {
 
-/// The operators of `w` on `m`, one after another. Throws input_error when the workload does not suit the model
-/// (a learned position table that is too short) or is out of range. Two streams of the same arguments are identical.
+/// The operators of `w` on `m`, one after another. Throws input_error when the workload does not suit the
+/// model (a learned position table that is too short) or is out of range. Two streams of the same arguments
+/// are identical.
 std::unique_ptr<op_stream> generate(const model& m, const workload& w);
 
-/// Checks ranges (batch, prompt, context, tokens, chunk); throws input_error naming the fields, prefixed with `where`.
+/// Checks ranges (batch, prompt, context, tokens, chunk); throws input_error naming the fields, prefixed with
+/// `where`.
 void check(const workload& w, const std::string& where = {});
 
 }  // namespace memwall::trace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pull parser for one line of JSON. It does not build a tree: traces of many gigabytes are read line by line.
+// A pull parser for one line of JSON. It does not build a tree: traces of many gigabytes are read line by
+// line.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -50,7 +51,8 @@ class json_line {
   }
   void skip();  ///< any value
 
-  [[noreturn]] void fail(const std::string& message, const std::string& expected = {}, const std::string& nearest = {}) const;
+  [[noreturn]] void fail(const std::string& message, const std::string& expected = {},
+                         const std::string& nearest = {}) const;
 
  private:
   char peek();  ///< next character that is not a blank; 0 at the end

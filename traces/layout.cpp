@@ -18,7 +18,8 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return z ^ (z >> 31);
 }
 
-std::vector<std::int64_t> choose_experts(std::uint64_t key, std::int64_t tokens, std::int64_t experts, std::int64_t active) {
+std::vector<std::int64_t> choose_experts(std::uint64_t key, std::int64_t tokens, std::int64_t experts,
+                                         std::int64_t active) {
   std::vector<std::int64_t> rows(static_cast<std::size_t>(experts), 0);
   if (active == experts) {
     rows.assign(rows.size(), tokens);
@@ -44,7 +45,8 @@ layout::layout(const model& m, const workload& w) : m_model(m) {
   m_pass = prefill ? (w.prefill_chunk > 0 ? std::min(w.prefill_chunk, w.prompt) : w.prompt) : 1;
   m_rows = w.batch * m_pass;
   m_longest = w.longest();
-  m_kv_bytes = m.mla ? bytes_of(w.types.kv, 1, m.kv_values()) : bytes_of(w.types.kv, 2 * m.kv_heads, m.head_dim);
+  m_kv_bytes =
+      m.mla ? bytes_of(w.types.kv, 1, m.kv_values()) : bytes_of(w.types.kv, 2 * m.kv_heads, m.head_dim);
 
   for (const auto& weight : weights_of(m)) {
     tensor t;
@@ -68,7 +70,7 @@ layout::layout(const model& m, const workload& w) : m_model(m) {
       t.shape.push_back(m.kv_values());
     else
       t.shape.insert(t.shape.end(), {2, m.kv_heads, m.head_dim});
-    t.bytes = kv_capacity(i) * w.batch * m_kv_bytes;
+    t.bytes = checked_product({kv_capacity(i), w.batch, m_kv_bytes});
     add(std::move(t));
   }
   add_activations(m, w);
@@ -98,7 +100,8 @@ void layout::add_activations(const model& m, const workload& w) {
     buffer("act.qkv_a", m_rows, (a.q_rank > 0 ? a.q_rank : query) + a.kv_rank + a.rope);
     if (a.q_rank > 0) buffer("act.q_b", m_rows, query);
     buffer("act.q", m_rows, query);
-    if (w.phase != workload::phases::decode) buffer("act.kv", w.batch * w.prompt, m.heads * (a.nope + a.value));
+    if (w.phase != workload::phases::decode)
+      buffer("act.kv", w.batch * w.prompt, m.heads * (a.nope + a.value));
     if (w.phase != workload::phases::prefill) {
       buffer("act.q_latent", w.batch, m.heads * a.kv_rank);
       buffer("act.o_latent", w.batch, m.heads * a.kv_rank);
@@ -136,6 +139,8 @@ void layout::add(tensor t) {
   m_tensors.push_back(std::move(t));
 }
 
-std::uint32_t layout::at(std::string_view name) const { return m_index.at(std::string(name)); }
+std::uint32_t layout::at(std::string_view name) const {
+  return m_index.at(std::string(name));
+}
 
 }  // namespace memwall::trace

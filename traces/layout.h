@@ -11,8 +11,8 @@
 
 namespace memwall::trace {
 
-/// Flops of one value of the operators that are not matrix products. Multiplications, additions, comparisons and
-/// elementary functions (exp, tanh, reciprocal) count one each.
+/// Flops of one value of the operators that are not matrix products. Multiplications, additions, comparisons
+/// and elementary functions (exp, tanh, reciprocal) count one each.
 namespace cost {
 constexpr std::int64_t rms_norm = 4;    ///< square, sum, scale, gain
 constexpr std::int64_t layer_norm = 7;  ///< mean, subtract, square, sum, scale, gain, bias
@@ -34,7 +34,9 @@ class layout {
   std::int64_t most_rows() const { return m_rows; }  ///< of activations: batch x the longest pass
   /// Positions a layer's cache has room for: all, or with a window a ring of window + pass - 1.
   std::int64_t kv_capacity(std::int64_t layer) const;
-  std::int64_t kv_position_bytes() const { return m_kv_bytes; }  ///< of one position of one sequence and layer
+  std::int64_t kv_position_bytes() const {
+    return m_kv_bytes;
+  }  ///< of one position of one sequence and layer
 
  private:
   void add(tensor t);
@@ -46,9 +48,10 @@ class layout {
   std::int64_t m_pass = 0, m_rows = 0, m_longest = 0, m_kv_bytes = 0;
 };
 
-/// Rows each expert of a layer gets when `tokens` tokens choose `active` of `experts` each, without repetition.
-/// Every token chooses independently and uniformly; the choice depends on `key` alone.
-std::vector<std::int64_t> choose_experts(std::uint64_t key, std::int64_t tokens, std::int64_t experts, std::int64_t active);
+/// Rows each expert of a layer gets when `tokens` tokens choose `active` of `experts` each, without
+/// repetition. Every token chooses independently and uniformly; the choice depends on `key` alone.
+std::vector<std::int64_t> choose_experts(std::uint64_t key, std::int64_t tokens, std::int64_t experts,
+                                         std::int64_t active);
 
 /// A well-mixed 64-bit number from several (splitmix64).
 std::uint64_t mix(std::uint64_t a, std::uint64_t b);

@@ -18,7 +18,8 @@ namespace {
 /// Lines of a stream, from one buffer that grows to the longest line.
 class line_source {
  public:
-  line_source(std::unique_ptr<std::istream> in, std::string name) : m_in(std::move(in)), m_name(std::move(name)) {}
+  line_source(std::unique_ptr<std::istream> in, std::string name)
+      : m_in(std::move(in)), m_name(std::move(name)) {}
 
   /// False at the end of the file.
   bool next(std::string_view& line) {
@@ -51,7 +52,8 @@ class line_source {
   bool fill() {
     const std::size_t kept = m_end - m_begin;
     if (kept > longest)
-      throw input_error(problem{m_name + ":" + std::to_string(m_number + 1), "", "a line of more than 64 MiB", "one operator a line", ""});
+      throw input_error(problem{m_name + ":" + std::to_string(m_number + 1), "", "a line of more than 64 MiB",
+                                "one operator a line", ""});
     std::memmove(m_buffer.data(), m_buffer.data() + m_begin, kept);
     m_begin = 0;
     m_end = kept;
@@ -76,17 +78,41 @@ Enum word(json_line& in, const std::array<std::string_view, N>& words, const cha
 }
 
 const std::vector<std::string> header_keys = {"memwall_trace", "model", "origin", "workload"};
-const std::vector<std::string> workload_keys = {"phase", "batch", "prompt", "context", "tokens", "prefill_chunk", "dtype", "seed"};
+const std::vector<std::string> workload_keys = {"phase",  "batch",         "prompt", "context",
+                                                "tokens", "prefill_chunk", "dtype",  "seed"};
 const std::vector<std::string> tensor_keys = {"tensor", "class", "dtype", "shape", "layer", "bytes", "parts"};
-const std::vector<std::string> op_keys = {"op",    "id",     "kind",   "layer",        "phase",        "step",  "group",  "m",
-                                          "n",     "k",      "batch",  "heads",        "kv_heads",     "group_rows", "shard", "in",
-                                          "weight", "out",   "matmul_flops", "vector_flops", "reads",  "writes", "deps"};
+const std::vector<std::string> op_keys = {
+    "op",     "id",  "kind",         "layer",        "phase",    "step",       "group", "m",
+    "n",      "k",   "batch",        "heads",        "kv_heads", "group_rows", "shard", "in",
+    "weight", "out", "matmul_flops", "vector_flops", "reads",    "writes",     "deps"};
 enum op_key : std::size_t {
-  k_op, k_id, k_kind, k_layer, k_phase, k_step, k_group, k_m, k_n, k_k, k_batch, k_heads, k_kv_heads, k_group_rows, k_shard, k_in,
-  k_weight, k_out, k_matmul_flops, k_vector_flops, k_reads, k_writes, k_deps
+  k_op,
+  k_id,
+  k_kind,
+  k_layer,
+  k_phase,
+  k_step,
+  k_group,
+  k_m,
+  k_n,
+  k_k,
+  k_batch,
+  k_heads,
+  k_kv_heads,
+  k_group_rows,
+  k_shard,
+  k_in,
+  k_weight,
+  k_out,
+  k_matmul_flops,
+  k_vector_flops,
+  k_reads,
+  k_writes,
+  k_deps
 };
 
-/// Keys of one line: finds the index, refuses unknown and repeated ones. Keys that start with '_' are comments.
+/// Keys of one line: finds the index, refuses unknown and repeated ones. Keys that start with '_' are
+/// comments.
 class key_set {
  public:
   explicit key_set(const std::vector<std::string>& known) : m_known(known) {}
@@ -117,7 +143,9 @@ class key_set {
 
 class reader final : public op_stream {
  public:
-  reader(std::unique_ptr<std::istream> in, const std::string& name) : m_lines(std::move(in), name) { read_start(); }
+  reader(std::unique_ptr<std::istream> in, const std::string& name) : m_lines(std::move(in), name) {
+    read_start();
+  }
 
   const trace::header& header() const override { return m_header; }
 
@@ -142,8 +170,9 @@ class reader final : public op_stream {
   void take_line(const char* what) {
     do {
       if (!m_lines.next(m_line))
-        throw input_error(problem{m_lines.where(), "", "the file ends among its " + std::string(what) + ", after " + std::to_string(m_count) +
-                                      " operators: it is truncated",
+        throw input_error(problem{m_lines.where(), "",
+                                  "the file ends among its " + std::string(what) + ", after " +
+                                      std::to_string(m_count) + " operators: it is truncated",
                                   "an end line such as {\"end\":" + std::to_string(m_count) + "}", ""});
     } while (m_line.find_first_not_of(" \t\r") == std::string_view::npos);
   }
@@ -186,7 +215,8 @@ class reader final : public op_stream {
         case 0:
           m_header.version = static_cast<int>(in.integer(0, INT32_MAX));
           if (m_header.version != format_version)
-            in.fail("got version " + std::to_string(m_header.version), "version " + std::to_string(format_version));
+            in.fail("got version " + std::to_string(m_header.version),
+                    "version " + std::to_string(format_version));
           break;
         case 1:
           m_header.model = in.text();
@@ -267,7 +297,8 @@ class reader final : public op_stream {
           break;
         case 3:
           in.each([&] { t.shape.push_back(in.integer(1, most_elements)); });
-          if (t.shape.empty() || t.shape.size() > 8) in.fail("got " + std::to_string(t.shape.size()) + " dimensions", "1 to 8");
+          if (t.shape.empty() || t.shape.size() > 8)
+            in.fail("got " + std::to_string(t.shape.size()) + " dimensions", "1 to 8");
           break;
         case 4:
           t.layer = in.integer(-1, most_index);
@@ -283,11 +314,13 @@ class reader final : public op_stream {
       }
     } while (in.next_key(key));
     in.end();
-    if (!seen.has(1)) in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + list_words(class_words));
+    if (!seen.has(1))
+      in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + list_words(class_words));
     if (!seen.has(5)) {
       const auto bytes = default_bytes(t);
       if (!bytes || *bytes > most_bytes)
-        in.fail("tensor '" + t.name + "' has neither bytes nor a shape that gives them", "\"bytes\": 1 to " + std::to_string(most_bytes));
+        in.fail("tensor '" + t.name + "' has neither bytes nor a shape that gives them",
+                "\"bytes\": 1 to " + std::to_string(most_bytes));
       t.bytes = *bytes;
     }
     if (!m_index.emplace(t.name, static_cast<std::uint32_t>(m_header.tensors.size())).second)
@@ -330,7 +363,8 @@ class reader final : public op_stream {
         break;
       case k_id:
         if (const auto id = in.integer(0, most_index); id != m_count)
-          in.fail("got " + std::to_string(id), std::to_string(m_count) + ": operators are numbered 0, 1, 2, ...");
+          in.fail("got " + std::to_string(id),
+                  std::to_string(m_count) + ": operators are numbered 0, 1, 2, ...");
         break;
       case k_kind:
         o.kind = word<op_kind>(in, kind_words, "kind");
@@ -402,7 +436,8 @@ class reader final : public op_stream {
 
   void read_dependency(json_line& in, op& o) const {
     const auto id = in.integer(0, most_index);
-    if (id == m_count) in.fail("operator " + std::to_string(id) + " depends on itself", "operators that come before it");
+    if (id == m_count)
+      in.fail("operator " + std::to_string(id) + " depends on itself", "operators that come before it");
     if (id > m_count)
       in.fail("operator " + std::to_string(m_count) + " depends on operator " + std::to_string(id) +
                   ", which does not come before it (an unknown operator, or a loop)",
@@ -434,7 +469,8 @@ class reader final : public op_stream {
       const auto& t = m_header.tensors[u.tensor];
       if (field == 1) u.bytes = t.bytes;
       if (u.offset + u.bytes > t.bytes)
-        in.fail("bytes " + std::to_string(u.offset) + " to " + std::to_string(u.offset + u.bytes) + " of tensor '" + t.name + "'",
+        in.fail("bytes " + std::to_string(u.offset) + " to " + std::to_string(u.offset + u.bytes) +
+                    " of tensor '" + t.name + "'",
                 "a part of its " + std::to_string(t.bytes) + " bytes");
     }
     o.uses.push_back(u);
@@ -445,14 +481,17 @@ class reader final : public op_stream {
     if (const auto found = m_index.find(m_name); found != m_index.end()) return found->second;
     std::vector<std::string> names;
     for (const auto& t : m_header.tensors) names.push_back(t.name);
-    in.fail("unknown tensor '" + m_name + "'", "a tensor declared before the first operator", nearest_name(m_name, names));
+    in.fail("unknown tensor '" + m_name + "'", "a tensor declared before the first operator",
+            nearest_name(m_name, names));
   }
 
   void finish(json_line& in, const key_set& seen, op& o) const {
     const auto& types = m_header.workload.types;
-    if (!seen.has(k_kind)) in.fail("operator '" + o.name + "' has no kind", "\"kind\": one of: " + list_words(kind_words));
+    if (!seen.has(k_kind))
+      in.fail("operator '" + o.name + "' has no kind", "\"kind\": one of: " + list_words(kind_words));
     if (is_gemm(o.kind) && !(seen.has(k_m) && seen.has(k_n) && seen.has(k_k)))
-      in.fail("operator '" + o.name + "' has no m, n or k", "the three sizes of a " + std::string(name_of(o.kind)));
+      in.fail("operator '" + o.name + "' has no m, n or k",
+              "the three sizes of a " + std::string(name_of(o.kind)));
     if (!seen.has(k_group)) o.group = o.name;
     if (!seen.has(k_in)) o.input = types.activations;
     if (!seen.has(k_weight)) o.weight = default_weight(o.kind, types);
@@ -460,16 +499,20 @@ class reader final : public op_stream {
     if (!seen.has(k_matmul_flops)) {
       o.matmul_flops = default_matmul_flops(o);
       if (o.matmul_flops < 0 || o.matmul_flops > most_flops)
-        in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations", "smaller sizes");
+        in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations",
+                "smaller sizes");
     }
     if (!seen.has(k_deps) && o.id > 0) o.deps.push_back(o.id - 1);
     if (!o.group_rows.empty()) {
       std::int64_t sum = 0;
       for (const auto r : o.group_rows) sum = std::min(sum + r, most_elements + 1);
-      if (sum != o.m) in.fail("group_rows of operator '" + o.name + "' sum to " + std::to_string(sum), "m, which is " + std::to_string(o.m));
+      if (sum != o.m)
+        in.fail("group_rows of operator '" + o.name + "' sum to " + std::to_string(sum),
+                "m, which is " + std::to_string(o.m));
     }
     if (o.kv_heads > 0 && o.heads % o.kv_heads != 0)
-      in.fail(std::to_string(o.kv_heads) + " kv_heads do not divide " + std::to_string(o.heads) + " heads", "a divisor");
+      in.fail(std::to_string(o.kv_heads) + " kv_heads do not divide " + std::to_string(o.heads) + " heads",
+              "a divisor");
   }
 
   void read_end(json_line& in) {
@@ -478,7 +521,9 @@ class reader final : public op_stream {
     if (in.next_key(key)) in.fail("unknown key in the end line", "nothing");
     in.end();
     if (count != m_count)
-      in.fail("the end line says " + std::to_string(count) + " operators, there are " + std::to_string(m_count), "the number of operators");
+      in.fail(
+          "the end line says " + std::to_string(count) + " operators, there are " + std::to_string(m_count),
+          "the number of operators");
     while (m_lines.next(m_line))
       if (m_line.find_first_not_of(" \t\r") != std::string_view::npos)
         throw input_error(problem{m_lines.where(), "", "a line after the end line", "nothing", ""});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer trace: what a forward pass computes and which bytes it touches, operator by operator. See traces/README.md.
+// The layer trace: what a forward pass computes and which bytes it touches, operator by operator. See
+// traces/README.md.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -33,14 +34,28 @@ std::string_view name_of(phase p);
 ///   sample       picks the next token from the logits
 ///   collective   reserved for traces that carry their own communication
 enum class op_kind : std::uint8_t {
-  embed, norm, gemm, lm_head, router, expert_gemm, attention, rope, elementwise, softmax, sample, collective
+  embed,
+  norm,
+  gemm,
+  lm_head,
+  router,
+  expert_gemm,
+  attention,
+  rope,
+  elementwise,
+  softmax,
+  sample,
+  collective
 };
 constexpr std::size_t op_kinds = 12;
 std::string_view name_of(op_kind k);
 /// gemm, lm_head, router, expert_gemm.
-constexpr bool is_gemm(op_kind k) { return k >= op_kind::gemm && k <= op_kind::expert_gemm; }
+constexpr bool is_gemm(op_kind k) {
+  return k >= op_kind::gemm && k <= op_kind::expert_gemm;
+}
 
-/// How tensor parallelism over P devices cuts an operator. After `rows` the results must be summed over the devices.
+/// How tensor parallelism over P devices cuts an operator. After `rows` the results must be summed over the
+/// devices.
 enum class shard : std::uint8_t {
   none,     ///< every device does all of it
   columns,  ///< n / P outputs each (qkv, gate_up, lm_head)
@@ -52,7 +67,7 @@ std::string_view name_of(shard s);
 
 /// A block of memory. Declared once, before the first operator, so that a platform can place it.
 struct tensor {
-  std::string name;                 ///< "layers.3.attn.qkv", "layers.3.kv", "act.residual"
+  std::string name;  ///< "layers.3.attn.qkv", "layers.3.kv", "act.residual"
   tensor_class cls = tensor_class::weights;
   dtype type;
   std::vector<std::int64_t> shape;  ///< outermost first
@@ -63,7 +78,8 @@ struct tensor {
 
 enum class access : std::uint8_t { read, write };
 
-/// Bytes [offset, offset + bytes) of a tensor, read or written once. An operator may use a tensor more than once.
+/// Bytes [offset, offset + bytes) of a tensor, read or written once. An operator may use a tensor more than
+/// once.
 struct tensor_use {
   std::uint32_t tensor = 0;  ///< index into header::tensors
   access what = access::read;
@@ -75,8 +91,8 @@ struct tensor_use {
   }
 };
 
-/// One operator. Activations are written by one operator and read by the next: whether they leave the chip is the
-/// platform's business.
+/// One operator. Activations are written by one operator and read by the next: whether they leave the chip is
+/// the platform's business.
 struct op {
   std::uint64_t id = 0;  ///< 0, 1, 2, ... in the order of the trace
   std::string name;      ///< "layers.3.attn.qkv"; the same in every step
@@ -88,8 +104,8 @@ struct op {
   /// gate_up + activation, rope + cache append). Then what they hand each other in activations stays inside.
   std::string group;
 
-  // Shape. gemm: y[m,n] = x[m,k] W[n,k]^T, `batch` times. attention: m queries a sequence see up to n positions,
-  // k = head_dim, batch = sequences. Others: m rows of k values, n = values written a row.
+  // Shape. gemm: y[m,n] = x[m,k] W[n,k]^T, `batch` times. attention: m queries a sequence see up to n
+  // positions, k = head_dim, batch = sequences. Others: m rows of k values, n = values written a row.
   std::int64_t m = 0, n = 0, k = 0, batch = 1;
   std::int64_t heads = 0, kv_heads = 0;  ///< attention and rope only
   std::vector<std::int64_t> group_rows;  ///< expert_gemm only: rows of each expert touched; their sum is m
@@ -118,9 +134,10 @@ struct workload {
   enum class phases { prefill, decode, both };
 
   phases phase = phases::decode;
-  std::int64_t batch = 1;    ///< sequences
-  std::int64_t prompt = 512; ///< prefill: tokens of each sequence
-  /// decode: positions the first generated token attends to, its own included. (With `both` it is prompt + 1.)
+  std::int64_t batch = 1;     ///< sequences
+  std::int64_t prompt = 512;  ///< prefill: tokens of each sequence
+  /// decode: positions the first generated token attends to, its own included. (With `both` it is prompt
+  /// + 1.)
   std::int64_t context = 2048;
   std::int64_t tokens = 1;         ///< decode steps; each makes `batch` tokens and the context grows by one
   std::int64_t prefill_chunk = 0;  ///< prompt tokens a prefill pass takes at most; 0: the whole prompt
@@ -150,8 +167,8 @@ class op_stream {
  public:
   virtual ~op_stream() = default;
   virtual const trace::header& header() const = 0;
-  /// The next operator, or false at the end. `out` is overwritten (its buffers are reused). Throws input_error when
-  /// the trace is defective.
+  /// The next operator, or false at the end. `out` is overwritten (its buffers are reused). Throws
+  /// input_error when the trace is defective.
   virtual bool next(op& out) = 0;
   /// Operators in the whole trace, where known beforehand; else -1. (For progress.)
   virtual std::int64_t size() const { return -1; }

@@ -551,7 +551,7 @@ at_target_port& bus::add_initiator(const std::string& name, const bus_initiator_
   return *m_impl->initiators.back()->port;
 }
 
-at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, std::uint64_t size) {
+at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, std::uint64_t size, std::uint64_t target_base) {
   const child_of scope(*this);
   const int index = static_cast<int>(m_impl->targets.size());
   auto side = std::make_unique<impl::target_side>();
@@ -561,7 +561,7 @@ at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, 
   side->port->on_ready = [m, index] { m->target_ready(index); };
   side->port->on_complete = [m, index](transfer& t) { m->response(index, t); };
   m_impl->targets.push_back(std::move(side));
-  add_range(name, base, size, 0);
+  add_range(name, base, size, target_base);
   return *m_impl->targets.back()->port;
 }
 

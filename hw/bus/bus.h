@@ -58,8 +58,9 @@ class bus : public sc_core::sc_module {
 
   /// A socket to bind an initiator to.
   at_target_port& add_initiator(const std::string& name, const bus_initiator_options& options = {});
-  /// A socket to bind to a target that answers addresses [base, base + size).
-  at_initiator_port& add_target(const std::string& name, std::uint64_t base, std::uint64_t size);
+  /// A socket to bind to a target that answers addresses [base, base + size); they start at `target_base` in the target
+  /// (0: a memory sees its own addresses; base: a bridge sees global ones).
+  at_initiator_port& add_target(const std::string& name, std::uint64_t base, std::uint64_t size, std::uint64_t target_base = 0);
   /// Another range of a target already added; its addresses start at `target_base` in the target.
   void add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
                  std::uint64_t target_base);

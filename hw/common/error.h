@@ -40,6 +40,7 @@ class capacity_error : public std::runtime_error {
 class problem_list {
  public:
   void add(problem p) { m_problems.push_back(std::move(p)); }
+  void add(const problem_list& others) { m_problems.insert(m_problems.end(), others.m_problems.begin(), others.m_problems.end()); }
   bool empty() const { return m_problems.empty(); }
   /// Throws input_error if anything was added.
   void check() const {

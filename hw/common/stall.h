@@ -13,6 +13,7 @@ namespace memwall {
 enum class stall : std::uint8_t {
   compute,            ///< arithmetic of a core or vector unit
   launch,             ///< kernel launch, driver and per-operator serialisation
+  core_requests,      ///< the core's own limit of outstanding requests or fill bandwidth
   bus_wait,           ///< waiting for the bus to be granted
   bus_transfer,       ///< beats on the bus
   link,               ///< latency, waiting for and bytes on a point-to-point link
@@ -39,7 +40,7 @@ constexpr std::size_t stall_count = static_cast<std::size_t>(stall::count_);
 
 constexpr const char* stall_name(stall s) {
   constexpr const char* names[stall_count] = {
-      "compute",     "launch",          "bus_wait",        "bus_transfer",  "link",         "dram_queue",      "dram_data",
+      "compute",     "launch", "core_requests", "bus_wait",        "bus_transfer",  "link",         "dram_queue",      "dram_data",
       "dram_latency", "dram_row_miss",  "dram_row_conflict", "dram_bank_group", "dram_activate", "dram_refresh", "dram_turnaround",
       "cim_input",   "cim_array",       "cim_adc",         "cim_digital",   "cim_program",  "dependency",      "idle"};
   return names[static_cast<std::size_t>(s)];

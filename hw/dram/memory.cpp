@@ -219,14 +219,17 @@ class memory::impl {
     const ps_t entered = m_setup.time_of(slot.last.entered), done = out.done - m_back;
     const ps_t front = std::min(m_front, entered - slot.arrival);
     out.parts[stall::dram_latency] = front + m_back;
-    out.parts[stall::dram_queue] = entered - slot.arrival - front;
     cause_clocks parts = slot.last.parts;
     if (!slot.paced) {
       // Nothing to wait for but the input register.
       parts[static_cast<std::size_t>(cause::latency)] += parts[static_cast<std::size_t>(cause::idle)];
       parts[static_cast<std::size_t>(cause::idle)] = 0;
     }
-    add_parts(out.parts, parts, entered, done, stall::dram_latency);
+    stall_stack inside;
+    add_parts(inside, parts, entered, done, stall::dram_latency);
+    out.parts += inside;
+    // What waits at the door waits for what happens inside: for its own stream's data beats, for others (dram_queue), ...
+    out.parts += apportion(entered - slot.arrival - front, inside, stall::dram_queue);
     return out;
   }
 

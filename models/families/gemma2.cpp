@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 2: norms before and after each block, a window in every second layer, head_dim of its own, tied embeddings.
+// Gemma 2: norms before and after each block, a window in every second layer, head_dim of its own, tied
+// embeddings.
 #include "models/fields.h"
 
 namespace memwall {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-2 (and GPT-3, which has its form) and OPT: layer norms, learned positions, biases everywhere, a plain MLP.
+// GPT-2 (and GPT-3, which has its form) and OPT: layer norms, learned positions, biases everywhere, a plain
+// MLP.
 #include "models/fields.h"
 
 namespace memwall {
@@ -13,7 +14,8 @@ void plain_blocks(model& m) {
 }
 
 void need_positions(fields& f, const model& m) {
-  if (m.max_positions == 0) f.count({"max_position_embeddings", "n_positions"}, most_positions);  // reports that it is missing
+  if (m.max_positions == 0)
+    f.count({"max_position_embeddings", "n_positions"}, most_positions);  // reports that it is missing
 }
 
 void read_gpt2(fields& f, model& m) {
@@ -35,7 +37,8 @@ void read_opt(fields& f, model& m) {
   m.activation = f.text_or({"activation_function"}, "relu");
   m.qkv_bias = m.out_bias = m.mlp_bias = f.flag_or({"enable_bias"}, true);
   f.only("do_layer_norm_before", "true", "norms after the blocks are not modelled");
-  f.only("word_embed_proj_dim", std::to_string(m.hidden), "a projection between embedding and layers is not modelled");
+  f.only("word_embed_proj_dim", std::to_string(m.hidden),
+         "a projection between embedding and layers is not modelled");
 }
 
 const family_entry gpt2{"gpt2", "GPT-2 and GPT-3", read_gpt2};

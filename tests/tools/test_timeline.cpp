@@ -5,9 +5,9 @@
 #include <random>
 
 #include "tests/support/timeline_check.h"
-#include "tools/timeline.h"
+#include "platforms/timeline.h"
 
-namespace memwall::tools {
+namespace memwall::platforms {
 namespace {
 namespace fs = std::filesystem;
 
@@ -147,4 +147,4 @@ TEST_F(timeline, checker_finds_what_is_wrong) {
 }
 
 }  // namespace
-}  // namespace memwall::tools
+}  // namespace memwall::platforms

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/timeline.h"
+#include "platforms/timeline.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <iterator>
 #include <stdexcept>
 
-namespace memwall::tools {
+namespace memwall::platforms {
 namespace {
 
 constexpr std::size_t buffer_bytes = 1 << 16;
@@ -276,4 +276,4 @@ void timeline_writer::finish() {
   }
 }
 
-}  // namespace memwall::tools
+}  // namespace memwall::platforms

@@ -19,7 +19,7 @@
 
 #include "hw/common/quantity.h"
 
-namespace memwall::tools {
+namespace memwall::platforms {
 
 /// A number or a text beside an event, shown when it is selected.
 struct timeline_arg {
@@ -111,4 +111,4 @@ class timeline_writer {
   std::map<span_key, std::uint64_t> m_cut_spans;  ///< begun after the cut: their ends are dropped too
 };
 
-}  // namespace memwall::tools
+}  // namespace memwall::platforms

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "hw/common/config.h"
+#include "hw/common/params.h"
+#include "hw/common/registry.h"
+#include "hw/common/work.h"
+
+namespace memwall {
+
+/// The functional core of anything that executes operators: a GPU, a CPU, an array of compute-in-memory macros. It says
+/// what an operator needs (transfers, arithmetic time, overheads); stream_core carries that out on the bus.
+class core_model {
+ public:
+  virtual ~core_model() = default;
+
+  /// Called once an operator, in the order of execution: models keep state (what their caches or arrays hold).
+  virtual work plan(const operation& op) = 0;
+
+  /// Dense peak for a type, operations a second: the ceiling of the roofline.
+  virtual double peak_rate(const std::string& type) const = 0;
+
+  /// Bytes of weights the core itself holds (compute-in-memory arrays); 0 for cores that only compute.
+  virtual std::int64_t weight_capacity() const { return 0; }
+  /// Whether weights of `rows` inputs x `columns` outputs at `bits` bits still fit; takes the room when they do.
+  virtual bool reserve(std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return false; }
+  /// Writes reserved weights into the arrays before the run; returns what that costs.
+  struct program_total {
+    ps_t time = 0;
+    double energy_pj = 0;
+    double cell_writes = 0;
+  };
+  virtual program_total make_resident(std::uint64_t /*tensor*/, std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return {}; }
+
+  virtual power idle_power() const { return power(0); }
+  virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
+};
+
+/// A kind of core: how to read its parameters and what they are.
+struct core_kind {
+  /// Reads the parameters of one module (keys `type`, `count` are the platform's); problems are collected.
+  std::function<std::unique_ptr<core_model>(const config::node&, problem_list&, const std::string& path)> make;
+  std::function<std::vector<param_info>()> describe;
+};
+
+/// gpu, cpu, cim_..., and what an outside project adds.
+registry<core_kind>& core_kinds();
+
+/// Adds a core kind from its parameter table: `static const register_core<gpu_model, gpu_params> r("gpu", "...", gpu_param_table);`
+template <class Model, class Params>
+struct register_core {
+  register_core(const char* name, const char* description, const param_table<Params>& (*table)()) {
+    core_kinds().add(name, description,
+                     core_kind{[table](const config::node& n, problem_list& problems, const std::string& path) -> std::unique_ptr<core_model> {
+                                 Params p;
+                                 table().read(n, p, problems, path, {"type", "count"});
+                                 return std::make_unique<Model>(std::move(p));
+                               },
+                               [table] { return table().describe(); }});
+  }
+};
+
+}  // namespace memwall

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/common/plan_accesses.h"
+
+#include <algorithm>
+
+namespace memwall {
+
+std::vector<operand> through_cache(const operation& op, tensor_cache& cache, std::int64_t& touched_bytes) {
+  std::vector<operand> out;
+  out.reserve(op.operands.size() + 1);
+  for (const operand& o : op.operands) {
+    touched_bytes += o.bytes;
+    // Appended keys and values and anything else written for good goes to memory; activations may stay on chip.
+    if (o.write && o.kind != traffic::activations) {
+      out.push_back(o);
+      continue;
+    }
+    const auto result = o.write ? cache.write(o.tensor, o.bytes) : cache.read(o.tensor, o.bytes);
+    if (result.miss_bytes > 0) {
+      out.push_back(o);
+      out.back().bytes = result.miss_bytes;
+    }
+    if (result.writeback_bytes > 0) {
+      operand back = o;
+      back.kind = traffic::activations;
+      back.write = true;
+      back.bytes = std::min(result.writeback_bytes, o.bytes);
+      out.push_back(back);
+    }
+  }
+  return out;
+}
+
+}  // namespace memwall

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/cpu/cpu_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hw/common/plan_accesses.h"
+
+namespace memwall {
+
+const param_table<cpu_params>& cpu_param_table() {
+  static const auto table =
+      param_table<cpu_params>("cpu")
+          .add("cores", &cpu_params::cores, "physical cores", "Intel ARK 8480+").range<std::int64_t>(1, 4096)
+          .add("threads", &cpu_params::threads, "worker threads, at most one a core; 0: one a core", "runtime").range<std::int64_t>(0, 4096)
+          .add("clock", &cpu_params::clock, "all-core clock under vector load").range(frequency(1e6), frequency(1e10))
+          .add("flops_per_cycle", &cpu_params::flops_per_cycle, "operations a cycle a core by type (2 x FMA width; AMX tiles)", "Intel: 1024 bf16 / 2048 int8 with AMX, 64 fp32 with AVX-512")
+          .add("sustained_fraction", &cpu_params::sustained_fraction, "part of the peak a large GEMM sustains").range(0.01, 1.0)
+          .add("line_fill_buffers", &cpu_params::line_fill_buffers, "lines a core keeps in flight: L1 fill buffers and L2 prefetches together", "Sapphire Rapids: 16 L1 fill buffers, 48 L2 queue entries").range<std::int64_t>(1, 1024)
+          .add("line", &cpu_params::line, "cache line").range(byte_size(16), byte_size(1024))
+          .add("load_latency", &cpu_params::load_latency, "load that misses every cache, unloaded", "Intel MLC class figures").range(duration(1e-9), duration(1e-5))
+          .add("cache", &cpu_params::cache, "last-level cache", "Intel ARK 8480+: 105 MB").range(byte_size(0), byte_size(1e12))
+          .add("cache_bandwidth", &cpu_params::cache_bandwidth, "last-level cache, all cores").range(bandwidth(1e6), bandwidth(1e15))
+          .add("dequant_ops", &cpu_params::dequant_ops, "fp32-lane operations to expand one narrow weight", "4-bit: and, shift, subtract a byte lane; a quarter of an fp32 lane each").range(0.0, 1000.0)
+          .add("operator_overhead", &cpu_params::operator_overhead, "barrier and work distribution an operator", "OpenMP barrier microbenchmarks: 1 to 5 us").range(duration(0), duration(1))
+          .add("layer_overhead", &cpu_params::layer_overhead, "per layer, of the runtime").range(duration(0), duration(1))
+          .add("energy_per_flop", &cpu_params::energy_per_flop, "dynamic energy an operation").range(energy(0), energy(1e-6))
+          .add("energy_per_cache_byte", &cpu_params::energy_per_cache_byte, "last-level cache access, one byte").range(energy(0), energy(1e-6))
+          .add("idle_power", &cpu_params::idle_power, "static power of the socket without its DRAM").range(power(0), power(1e5));
+  return table;
+}
+
+double cpu_model::peak_rate(const std::string& type) const {
+  double per_cycle = 1;
+  for (const char* name : {type.c_str(), "fp32"})
+    if (const auto found = m_p.flops_per_cycle.find(name); found != m_p.flops_per_cycle.end()) {
+      per_cycle = found->second;
+      break;
+    }
+  return per_cycle * m_p.clock.value * static_cast<double>(active());
+}
+
+work cpu_model::plan(const operation& op) {
+  work w;
+  w.launch = op.fused ? 0 : to_ps(m_p.operator_overhead);
+  if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead);
+  std::int64_t touched = 0;
+  w.accesses = through_cache(op, m_cache, touched);
+
+  const double vector_rate = peak_rate("fp32");
+  double seconds = 0;
+  if (op.kind == work_kind::gemm) {
+    // A GEMV cannot use the matrix tiles' reuse: it runs on the vector units.
+    seconds = op.flops / (m_p.sustained_fraction * (op.m >= 16 ? peak_rate(op.type) : std::min(peak_rate(op.type), 2 * vector_rate)));
+    if (op.weight_bits < 16)
+      seconds += m_p.dequant_ops * static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch) / vector_rate;
+  } else {
+    seconds = op.flops / (m_p.sustained_fraction * vector_rate);
+  }
+  std::int64_t missed = 0;
+  for (const auto& a : w.accesses) missed += a.bytes;
+  seconds = std::max(seconds, static_cast<double>(std::max<std::int64_t>(0, touched - missed)) / m_p.cache_bandwidth.value);
+  w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
+  w.window = active() * m_p.line_fill_buffers * to_bytes(m_p.line);
+  w.load_latency = to_ps(m_p.load_latency);
+  w.fill_bandwidth = m_p.cache_bandwidth.value;
+  w.energy_pj = op.flops * to_pj(m_p.energy_per_flop) + static_cast<double>(touched) * to_pj(m_p.energy_per_cache_byte);
+  return w;
+}
+
+static const register_core<cpu_model, cpu_params> registered("cpu", "cores with vector and matrix units behind a last-level cache", cpu_param_table);
+
+}  // namespace memwall

@@ -1,0 +1,1 @@
+list(APPEND HW_SOURCES cpu/cpu_model.cpp)

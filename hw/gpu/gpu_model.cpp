@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/gpu/gpu_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hw/common/plan_accesses.h"
+
+namespace memwall {
+namespace {
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Thread-block tiles of the vendors' GEMM libraries (CUTLASS profiler's shapes). Tensor cores take at least 16 rows.
+struct tile {
+  std::int64_t m, n;
+};
+constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 128}, {64, 64}, {32, 64}, {16, 64}, {16, 128}};
+
+double bytes_per_element(const std::string& type) {
+  if (type == "fp32" || type == "tf32") return 4;
+  if (type == "fp8" || type == "int8") return 1;
+  if (type == "int4") return 0.5;
+  return 2;
+}
+
+}  // namespace
+
+const param_table<gpu_params>& gpu_param_table() {
+  static const auto table =
+      param_table<gpu_params>("gpu")
+          .add("sms", &gpu_params::sms, "streaming multiprocessors (compute units)", "H100 whitepaper: 132 in the SXM5 part").range<std::int64_t>(1, 4096)
+          .add("clock", &gpu_params::clock, "clock at which tensor_rate holds", "H100 datasheet: dense rates at 1830 MHz").range(frequency(1e6), frequency(1e10))
+          .add("tensor_rate", &gpu_params::tensor_rate, "dense peak of the matrix units by arithmetic type", "H100 datasheet")
+          .add("vector_rate", &gpu_params::vector_rate, "fp32 peak of the vector units", "H100 datasheet").range(op_rate(1e6), op_rate(1e18))
+          .add("sustained_fraction", &gpu_params::sustained_fraction, "part of the dense peak a large GEMM sustains (power, clocks, issue)", "measured: M = 2048 linear layers, Vidur profiles").range(0.01, 1.0)
+          .add("attention_efficiency", &gpu_params::attention_efficiency, "part of the sustained rate that fused attention reaches in prefill", "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100").range(0.01, 1.0)
+          .add("l2", &gpu_params::l2, "last-level cache", "H100 whitepaper").range(byte_size(0), byte_size(1e12))
+          .add("l2_bandwidth", &gpu_params::l2_bandwidth, "last-level cache to SMs, total", "microbenchmarks: 64 B a cycle a slice").range(bandwidth(1e6), bandwidth(1e15))
+          .add("in_flight_per_sm", &gpu_params::in_flight_per_sm, "bytes an SM keeps in flight towards memory", "fitted on M = 1 linear layers; bounded by registers and MSHRs").range(byte_size(32), byte_size(1e9))
+          .add("load_latency", &gpu_params::load_latency, "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks").range(duration(1e-9), duration(1e-4))
+          .add("dequant_ops", &gpu_params::dequant_ops, "vector operations to expand one narrow weight", "int4 unpack, scale: 2 (packed half2 conversion)").range(0.0, 1000.0)
+          .add("kernel_launch", &gpu_params::kernel_launch, "gap between back-to-back kernels", "2.7 us from a stream, 1.3 us from a graph (H200 microbenchmark)").range(duration(0), duration(1))
+          .add("kernel_ramp", &gpu_params::kernel_ramp, "kernel prologue and tail: block scheduling, first loads, last stores", "intercept of kernel time over bytes, M = 1 linear layers").range(duration(0), duration(1))
+          .add("layer_overhead", &gpu_params::layer_overhead, "per layer, of the runtime (graph nodes, host synchronisation)", "intercept of decode time over bytes by runtime").range(duration(0), duration(1))
+          .add("fusion", &gpu_params::fusion, "none: a kernel an operator; elementwise: norms, rotations, activations and residuals run in their neighbour's kernel", "runtime").choices({"none", "elementwise"})
+          .add("energy_per_flop", &gpu_params::energy_per_flop, "dynamic energy of one 16-bit operation incl. register and shared memory traffic", "H100: 700 W / 989 TFLOPS = 0.7 pJ all in; the arithmetic part").range(energy(0), energy(1e-6))
+          .add("energy_per_l2_byte", &gpu_params::energy_per_l2_byte, "L2 access and crossbar, one byte", "Arunkumar et al., MICRO 2019 class figures").range(energy(0), energy(1e-6))
+          .add("idle_power", &gpu_params::idle_power, "static power of the chip without its DRAM").range(power(0), power(1e5));
+  return table;
+}
+
+double gpu_model::peak_rate(const std::string& type) const {
+  for (const char* name : {type.c_str(), "fp16", "bf16", "tf32", "fp32"})
+    if (const auto found = m_p.tensor_rate.find(name); found != m_p.tensor_rate.end()) return found->second.value;
+  return m_p.vector_rate.value;
+}
+
+double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type) const {
+  const double sm_rate = peak_rate(type) * m_p.sustained_fraction / static_cast<double>(m_p.sms);
+  const double sm_bandwidth = m_p.l2_bandwidth.value / static_cast<double>(m_p.sms);
+  const double element = bytes_per_element(type);
+  double best = HUGE_VAL;
+  for (const tile& t : tiles) {
+    const std::int64_t blocks = divide_up(m, t.m) * divide_up(n, t.n) * batch;
+    for (std::int64_t split = 1; split <= 16; split *= 2) {
+      if (split > 1 && (blocks * split > m_p.sms || k / split < 256)) break;
+      const double depth = static_cast<double>(divide_up(k, split));
+      const double arithmetic = 2.0 * static_cast<double>(t.m * t.n) * depth / sm_rate;
+      const double feed = static_cast<double>(t.m + t.n) * depth * element / sm_bandwidth;
+      // Partial sums of a split are written and read once more in fp32.
+      const double reduce = split == 1 ? 0 : 2.0 * 4.0 * static_cast<double>(t.m * t.n) / sm_bandwidth;
+      const double waves = static_cast<double>(divide_up(blocks * split, m_p.sms));
+      best = std::min(best, waves * (std::max(arithmetic, feed) + reduce));
+    }
+  }
+  return best;
+}
+
+work gpu_model::plan(const operation& op) {
+  work w;
+  const bool fused = op.fused || (m_p.fusion == "elementwise" && op.kind == work_kind::elementwise);
+  if (!fused) w.launch = to_ps(m_p.kernel_launch) + to_ps(m_p.kernel_ramp);
+  if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead);
+
+  std::int64_t touched = 0;
+  w.accesses = through_cache(op, m_l2, touched);
+  std::int64_t missed = 0;
+  for (const auto& a : w.accesses) missed += a.bytes;
+
+  double seconds = 0;
+  std::int64_t blocks = m_p.sms;  // how many SMs have work that loads
+  switch (op.kind) {
+    case work_kind::gemm: {
+      // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
+      seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type);
+      if (op.weight_bits < 8 * bytes_per_element(op.type))
+        seconds += m_p.dequant_ops * static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch) /
+                   m_p.vector_rate.value * static_cast<double>(divide_up(op.m, 128));
+      break;
+    }
+    case work_kind::attention: {
+      const double rate = op.m > 1 ? peak_rate(op.type) * m_p.sustained_fraction * m_p.attention_efficiency : m_p.vector_rate.value;
+      seconds = op.flops / rate;
+      // Flash decoding splits the cache in pieces of 256 positions; fewer pieces than SMs leave SMs idle.
+      if (op.m == 1) blocks = std::min(m_p.sms, op.batch * divide_up(op.n, 256));
+      break;
+    }
+    default:
+      seconds = op.flops / m_p.vector_rate.value;
+  }
+  // Operands that hit on chip still cross the L2; those that miss are paced by fill_bandwidth.
+  seconds = std::max(seconds, static_cast<double>(std::max<std::int64_t>(0, touched - missed)) / m_p.l2_bandwidth.value);
+  w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
+  // A block needs a few kilobytes to be worth launching: tiny operators cannot occupy every SM.
+  blocks = std::max<std::int64_t>(1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), 4096)));
+  w.window = std::max<std::int64_t>(4096, blocks * to_bytes(m_p.in_flight_per_sm));
+  w.load_latency = to_ps(m_p.load_latency);
+  w.fill_bandwidth = m_p.l2_bandwidth.value;
+  w.energy_pj = op.flops * to_pj(m_p.energy_per_flop) + static_cast<double>(touched) * to_pj(m_p.energy_per_l2_byte);
+  return w;
+}
+
+static const register_core<gpu_model, gpu_params> registered("gpu", "streaming multiprocessors with matrix units behind an L2", gpu_param_table);
+
+}  // namespace memwall

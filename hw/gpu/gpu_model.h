@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a GPU needs for an operator: plain C++, no SystemC. The transfers that follow are simulated, not estimated here.
+#pragma once
+#include <map>
+#include <string>
+
+#include "hw/common/core_model.h"
+#include "hw/common/params.h"
+#include "hw/common/tensor_cache.h"
+#include "hw/common/work.h"
+
+namespace memwall {
+
+/// A GPU and the software stack that drives it. Defaults: H100 SXM5 with CUDA graphs.
+struct gpu_params {
+  // --- silicon
+  std::int64_t sms = 132;
+  frequency clock{1.83e9};
+  std::map<std::string, op_rate> tensor_rate{{"fp16", op_rate(989.4e12)}, {"bf16", op_rate(989.4e12)}, {"tf32", op_rate(494.7e12)},
+                                             {"fp8", op_rate(1978.9e12)}, {"int8", op_rate(1978.9e12)}};
+  op_rate vector_rate{66.9e12};
+  double sustained_fraction = 0.71;
+  double attention_efficiency = 0.5;
+  byte_size l2{50 * 1048576.0};
+  bandwidth l2_bandwidth{5.5e12};
+  byte_size in_flight_per_sm{16384};
+  duration load_latency{560e-9};
+  double dequant_ops = 2;
+  // --- software
+  duration kernel_launch{1.3e-6};
+  duration kernel_ramp{3.0e-6};
+  duration layer_overhead{0};
+  std::string fusion = "elementwise";
+  // --- energy
+  energy energy_per_flop{0.5e-12};
+  energy energy_per_l2_byte{4e-12};
+  power idle_power{0};
+};
+
+const param_table<gpu_params>& gpu_param_table();
+
+class gpu_model : public core_model {
+ public:
+  explicit gpu_model(gpu_params p) : m_p(std::move(p)), m_l2(to_bytes(m_p.l2)) {}
+
+  /// The transfers and times of one operator; updates what the L2 holds.
+  work plan(const operation& op) override;
+
+  /// Arithmetic time of a GEMM with operands on chip: the best over tile shapes and split-K factors of
+  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. Seconds.
+  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type) const;
+
+  /// Dense peak of a type, operations a second; types without tensor cores fall back to the next wider one.
+  double peak_rate(const std::string& type) const override;
+  nlohmann::ordered_json config() const override { return gpu_param_table().write(m_p); }
+  power idle_power() const override { return m_p.idle_power; }
+  const gpu_params& params() const { return m_p; }
+
+ private:
+  gpu_params m_p;
+  tensor_cache m_l2;
+};
+
+}  // namespace memwall

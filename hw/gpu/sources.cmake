@@ -1,0 +1,1 @@
+list(APPEND HW_SOURCES gpu/gpu_model.cpp)

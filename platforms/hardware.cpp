@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/hardware.h"
+
+#include "hw/common/core_model.h"
+
+namespace memwall::platforms {
+
+std::unique_ptr<hardware> make_core(const module_description& d, build_context& context, problem_list& problems);
+
+registry<hardware_kind>& hardware_kinds() {
+  static registry<hardware_kind> kinds("module type");
+  return kinds;
+}
+
+std::vector<std::string> hardware_types() {
+  std::vector<std::string> out = hardware_kinds().names();
+  for (const auto& n : core_kinds().names()) out.push_back(n);
+  return out;
+}
+
+std::unique_ptr<hardware> make_hardware(const module_description& d, build_context& context, problem_list& problems) {
+  if (hardware_kinds().contains(d.type)) return hardware_kinds().get(d.type).make(d, context, problems);
+  if (core_kinds().contains(d.type)) return make_core(d, context, problems);
+  std::string known;
+  for (const auto& n : hardware_types()) known += (known.empty() ? "" : ", ") + n;
+  problems.add({d.tree.where(), "modules." + d.group + ".type", "unknown module type '" + d.type + "'", "one of: " + known, nearest_name(d.type, hardware_types())});
+  return nullptr;
+}
+
+std::vector<param_info> describe_hardware(const std::string& type) {
+  if (hardware_kinds().contains(type)) return hardware_kinds().get(type).describe();
+  return core_kinds().get(type).describe();
+}
+
+json latency_json(const latency_summary& s, const std::vector<histogram_bin>& bins) {
+  json out{{"count", s.count}, {"mean", s.mean_ps / 1000}, {"p50", ns(s.p50_ps)}, {"p90", ns(s.p90_ps)}, {"p99", ns(s.p99_ps)}, {"max", ns(s.max_ps)}};
+  if (!bins.empty()) {
+    out["histogram"] = json::array();
+    for (const auto& b : bins) out["histogram"].push_back({ns(b.high), b.count});
+  }
+  return out;
+}
+
+json bytes_json(const traffic_bytes& b) {
+  json out = json::object();
+  for (std::size_t i = 0; i < traffic_count; ++i) out[traffic_name(static_cast<traffic>(i))] = b.part[i];
+  return out;
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/run.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <map>
+
+#include "platforms/mapper.h"
+#include "platforms/observe.h"
+#include "platforms/result.h"
+#include "platforms/system.h"
+
+namespace memwall::platforms {
+namespace {
+
+/// Feeds operators to cores as their dependencies and the core allow, and books every picosecond.
+class runner {
+ public:
+  runner(const run_options& options, system& hw, placement& where, recorder* observer)
+      : m_options(options), m_system(hw), m_where(where), m_observer(observer), m_stream(options.source()), m_header(m_stream->header()) {}
+
+  /// Called once, from a SystemC process at time zero.
+  void begin() { pump(); }
+  bool finished() const { return m_end_of_trace && m_open.empty(); }
+  result_builder take() { return std::move(m_result); }
+  result_builder& result() { return m_result; }
+  ps_t last_end() const { return m_last_end; }
+  std::uint64_t done_count() const { return m_done_count; }
+
+  std::string waiting_text() const {
+    std::string out;
+    for (const auto& o : m_open) {
+      out += fmt::format("\n  operator {} ({}): {} parts to go", o.op.id, o.op.name, o.parts_left);
+      if (out.size() > 2000) break;
+    }
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t lookahead = 256;  // operators read ahead of the oldest unfinished one
+
+  struct chain {
+    ps_t end = 0;
+    stall_stack parts;  // sums to end: everything on the critical path that led here
+  };
+  struct open_operator {
+    trace::op op;
+    const executor_group* group = nullptr;
+    int parts_left = 0;
+    bool started = false, reducing = false, done = false;
+    ps_t start = never, end = 0;
+    stall_stack parts;       // sums to end - start
+    stall_stack base;        // of the phases already over; sums to base_end - start
+    ps_t base_end = 0;
+    double energy_pj = 0;
+    traffic_bytes read, written;
+    std::string executor;
+    chain before;            // the chain that let it start
+    chain after;
+  };
+  struct queued {
+    std::uint64_t id;
+    operation work;
+  };
+  struct core_state {
+    std::deque<queued> queue;
+    chain last;  // chain of the operator that ended last here
+    std::int64_t layer = -2;
+    std::string group;
+  };
+
+  open_operator& open(std::uint64_t id) { return m_open[static_cast<std::size_t>(id - m_open.front().op.id)]; }
+  bool is_done(std::uint64_t id) { return m_open.empty() || id < m_open.front().op.id || open(id).done; }
+  const chain& chain_of(std::uint64_t id) {
+    static const chain none;
+    if (!m_open.empty() && id >= m_open.front().op.id) return open(id).after;
+    const auto found = m_recent.find(id);
+    return found != m_recent.end() ? found->second : none;
+  }
+
+  void pump() {
+    if (m_stopping) return;
+    while (!m_end_of_trace && m_open.size() < lookahead) {
+      open_operator o;
+      if (!m_stream->next(o.op)) {
+        m_end_of_trace = true;
+        break;
+      }
+      o.group = &m_where.executors(m_where.rule(o.op));
+      m_open.push_back(std::move(o));
+    }
+    for (auto& o : m_open) {
+      if (o.started) continue;
+      bool ready = true;
+      for (const auto d : o.op.deps) ready = ready && is_done(d);
+      if (ready) dispatch(o);
+    }
+    for (auto& [name, state] : m_cores) feed(name, state);
+  }
+
+  void dispatch(open_operator& o) {
+    o.started = true;
+    for (const auto d : o.op.deps)
+      if (const chain& c = chain_of(d); c.end >= o.before.end) o.before = c;
+    enqueue(o, split_operator(o.op, m_header, m_where, *o.group));
+  }
+
+  void enqueue(open_operator& o, std::vector<device_task> tasks) {
+    o.parts_left += static_cast<int>(tasks.size());
+    for (auto& t : tasks) {
+      const std::string& name = o.group->cores[t.device];
+      core_state& state = m_cores[name];
+      t.work.first_of_layer = o.op.layer >= 0 && o.op.layer != state.layer;
+      state.layer = o.op.layer;
+      t.work.fused = !o.op.group.empty() && o.op.group == state.group;
+      state.group = o.op.group;
+      state.queue.push_back({o.op.id, std::move(t.work)});
+    }
+  }
+
+  void feed(const std::string& name, core_state& state) {
+    if (state.queue.empty() || m_stopping) return;
+    stream_core& core = m_system.core(name);
+    if (core.busy()) return;
+    queued next = std::move(state.queue.front());
+    state.queue.pop_front();
+    open_operator& o = open(next.id);
+    if (o.start == never) {
+      o.start = now_ps();
+      // It could not start before its operands were there nor before the core was free: the later of the two is its past.
+      if (state.last.end > o.before.end) o.before = state.last;
+    }
+    if (m_observer != nullptr) m_observer->operator_begins(name, next.work);
+    core.start(next.work, [this, id = next.id, name](const stream_core::result& r) { ended(id, name, r); });
+  }
+
+  void ended(std::uint64_t id, const std::string& name, const stream_core::result& r) {
+    open_operator& o = open(id);
+    if (m_observer != nullptr) m_observer->operator_ends(name, o.op, r.start, r.end);
+    if (r.failed) throw std::runtime_error(fmt::format("a transfer of operator '{}' on {} came back with an error response", o.op.name, name));
+    o.energy_pj += r.energy_pj;
+    o.read += r.read;
+    o.written += r.written;
+    --o.parts_left;
+    if (r.end >= o.end) {
+      // The part that ends last tells where the operator's time went, on top of the phases before (an all-reduce follows
+      // the products it sums).
+      o.parts = o.base;
+      o.parts[stall::dependency] += r.start - std::max(o.start, o.base_end);
+      o.parts += r.parts;
+      o.end = r.end;
+      o.executor = name;
+    }
+    if (o.parts_left == 0) {
+      if (!o.reducing) {
+        auto tasks = all_reduce(o.op, m_header, m_where, *o.group);
+        o.reducing = true;
+        o.base = o.parts;
+        o.base_end = o.end;
+        if (!tasks.empty()) {
+          enqueue(o, std::move(tasks));
+          pump();
+          return;
+        }
+      }
+      complete(o);
+    }
+    // A core that finished its share of an operator others still work on may go on with the next one.
+    m_cores[name].last = o.done ? o.after : partial_chain(o, r);
+    pump();
+  }
+
+  chain partial_chain(const open_operator& o, const stream_core::result& r) {
+    chain c = o.before;
+    if (r.start > c.end) c.parts[stall::dependency] += r.start - c.end;
+    c.parts += r.parts;
+    c.end = r.end;
+    return c;
+  }
+
+  void complete(open_operator& o) {
+    o.done = true;
+    ++m_done_count;
+    o.after = o.before;
+    if (o.start > o.after.end) o.after.parts[stall::dependency] += o.start - o.after.end;
+    o.after.parts += o.parts;
+    o.after.end = o.end;
+    if (o.end >= m_last_end) {
+      m_last_end = o.end;
+      m_result.critical = o.after.parts;
+    }
+    m_result.add({o.op.name, std::string(trace::name_of(o.op.kind)), o.op.layer, o.op.step, o.executor, o.start, o.end, static_cast<double>(o.op.flops()), o.read, o.written,
+                  o.energy_pj, o.parts, o.op.phase == trace::phase::prefill},
+                 m_options.max_layers);
+    if (m_options.csv) m_options.csv(m_result.csv_line());
+    while (!m_open.empty() && m_open.front().done) {
+      m_recent[m_open.front().op.id] = m_open.front().after;
+      if (m_recent.size() > 4 * lookahead) m_recent.erase(m_recent.begin());
+      m_open.pop_front();
+    }
+    if ((m_done_count & 15) == 0) {
+      if (m_options.on_progress) m_options.on_progress({m_done_count, m_stream->size(), m_last_end});
+      if (m_options.interrupted != nullptr && m_options.interrupted->load()) m_stopping = true;
+    }
+    if (m_stopping || (m_end_of_trace && m_open.empty())) sc_core::sc_stop();
+  }
+
+  const run_options& m_options;
+  system& m_system;
+  placement& m_where;
+  recorder* m_observer;
+  std::unique_ptr<trace::op_stream> m_stream;
+  const trace::header& m_header;
+  std::deque<open_operator> m_open;         // ids in order; front is the oldest unfinished
+  std::map<std::uint64_t, chain> m_recent;  // of operators already gone
+  std::map<std::string, core_state> m_cores;
+  result_builder m_result;
+  ps_t m_last_end = 0;
+  std::uint64_t m_done_count = 0;
+  bool m_end_of_trace = false, m_stopping = false;
+};
+
+/// Starts the runner at time zero, once elaboration is over.
+class starter : public sc_core::sc_module {
+ public:
+  starter(const sc_core::sc_module_name& name, std::function<void()> f) : sc_module(name), m_f(std::move(f)) {
+    MW_HAS_PROCESS(starter);
+    SC_METHOD(go);
+  }
+
+ private:
+  void go() { m_f(); }
+  std::function<void()> m_f;
+};
+
+/// Writes resident weights into their arrays. That happens once, before the run: reported beside it, not in its time.
+json make_resident(system& hw, const placement& where) {
+  ps_t time = 0;
+  double energy = 0, cells = 0;
+  std::uint64_t tensors = 0;
+  where.for_each_resident([&](const std::string& core, std::uint32_t tensor, std::int64_t rows, std::int64_t columns, double bits) {
+    const auto cost = hw.core(core).model().make_resident(tensor, rows, columns, bits);
+    time += cost.time;
+    energy += cost.energy_pj;
+    cells += cost.cell_writes;
+    ++tensors;
+  });
+  if (tensors == 0) return nullptr;
+  return {{"tensors", tensors}, {"time_ns", ns(time)}, {"energy_pj", energy}, {"cell_writes", cells}};
+}
+
+fidelity fidelity_for(const run_options& o, const placement& where, const system& hw, const std::string& core) {
+  // The memory the core's weights live in decides: its stripe loads all channels equally.
+  fidelity f;
+  f.quantum = f.burst = 64;
+  for (const auto& rule : o.platform.mapping) {
+    const auto cores = o.platform.group(rule.executor);
+    for (std::size_t i = 0; i < cores.size(); ++i) {
+      if (cores[i]->name != core) continue;
+      for (const auto* memory : {&rule.kv_cache, &rule.weights}) {
+        const auto group = o.platform.group(*memory);
+        const auto* m = hw.find((group.size() == 1 ? group[0] : group[i])->name);
+        const auto facts = m != nullptr ? m->memory() : std::nullopt;
+        if (!facts || facts->in_core) continue;
+        f.quantum = facts->stripe;
+        f.burst = facts->burst;
+      }
+      break;
+    }
+  }
+  (void)where;
+  if (o.transfer_bytes == "burst")
+    f.transfer_bytes = f.burst;
+  else if (o.transfer_bytes != "auto")
+    f.transfer_bytes = std::stoll(o.transfer_bytes);
+  return f;
+}
+
+}  // namespace
+
+run_outcome run(const run_options& options) {
+  const auto wall_start = std::chrono::steady_clock::now();
+  if (options.transfer_bytes != "auto" && options.transfer_bytes != "burst") {
+    std::int64_t v = 0;
+    if (!detail::read_integer(options.transfer_bytes, 16, std::int64_t{1} << 31, v))
+      throw input_error(problem{"--transfer-bytes", "", "got '" + options.transfer_bytes + "'", "auto, burst or bytes from 16 to 2147483648", ""});
+  }
+  // Errors of SystemC are errors of the model: they must not pass as warnings, nor print banners.
+  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  sc_core::sc_report_handler::set_actions("/IEEE_Std_1666/deprecated", sc_core::SC_DO_NOTHING);
+
+  build_context context;
+  context.replay = options.replay;
+  context.seed = options.seed;
+  auto hw = std::make_unique<system>(options.platform, context);
+  placement where(options.platform, hw->slots(), options.source);
+  const json programming = make_resident(*hw, where);
+  for (const auto& m : hw->modules())
+    if (stream_core* c = m->as_core()) c->set_fidelity(fidelity_for(options, where, *hw, m->name()));
+
+  recorder observer(options, *hw);
+  runner work(options, *hw, where, &observer);
+  std::exception_ptr failure;
+  starter start("starter", [&] { work.begin(); });
+  observer.run_simulation();  // sc_start, in windows where a waveform asks for them
+  const bool partial = options.interrupted != nullptr && options.interrupted->load() && !work.finished();
+  if (!work.finished() && !partial) {
+    std::string text = "deadlock: no event is left, but operators are not done";
+    for (const auto& m : hw->modules())
+      if (const auto* c = m->as_core()) text += "\n  " + c->state_text();
+    throw std::runtime_error(text + work.waiting_text());
+  }
+  for (const auto& m : hw->modules()) m->stop();
+
+  run_outcome out;
+  out.partial = partial;
+  out.result = build_result(options, *hw, where, work.result(), work.last_end(), partial, programming);
+  observer.finish(out.result, work.last_end());
+
+  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();
+  out.result["host"] = host_facts(*hw, wall);
+  return out;
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// memwall trace and memwall fit, as a user runs them.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "traces/file.h"
+#include "traces/totals.h"
+
+namespace memwall {
+namespace {
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct outcome {
+  int code = -1;
+  std::string text;
+};
+
+/// Runs the program; `text` is what it printed on both streams unless the arguments redirect them.
+outcome memwall(const std::string& arguments) {
+  const std::string command = std::string(MEMWALL_BINARY_DIR "/bin/memwall ") + arguments + " 2>&1";
+  outcome out;
+  FILE* pipe = popen(command.c_str(), "r");
+  std::array<char, 4096> block{};
+  for (std::size_t n = 0; (n = std::fread(block.data(), 1, block.size(), pipe)) > 0;)
+    out.text.append(block.data(), n);
+  const int status = pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+std::string scratch(const std::string& name) {
+  return testing::TempDir() + "memwall-" + std::to_string(getpid()) + "-" + name;
+}
+
+TEST(command_trace, writes_a_trace_that_reads_back) {
+  const auto path = scratch("a.jsonl");
+  const auto run = memwall("trace --model llama-7b --dtype int4g32 --context 64 --tokens 2 -o " + path);
+  EXPECT_EQ(run.code, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("operators"));
+  auto t = trace::read_file(path);
+  EXPECT_EQ(t->header().model, "llama-7b");
+  EXPECT_EQ(t->header().workload.context, 64);
+  EXPECT_EQ(trace::sum_of(*t).ops, 2 * (1 + 32 * 11 + 3));
+  fs::remove(path);
+}
+
+TEST(command_trace, to_standard_output_is_the_trace_alone) {
+  const auto run = memwall("trace --model gpt-2 --phase prefill --prompt 4 -o -");
+  EXPECT_EQ(run.code, 0);
+  auto t = trace::read_stream(std::make_unique<std::istringstream>(run.text), "stdout");
+  EXPECT_GT(trace::sum_of(*t).ops, 0);
+}
+
+TEST(command_trace, imports) {
+  const auto path = scratch("b.jsonl");
+  EXPECT_EQ(
+      memwall("trace --from " MEMWALL_SOURCE_DIR "/traces/samples/gemms.csv --dtype int8 --quiet -o " + path)
+          .text,
+      "");
+  auto t = trace::read_file(path);
+  EXPECT_GT(trace::sum_of(*t).ops, 0);
+  fs::remove(path);
+}
+
+TEST(command_trace, bad_input_is_exit_code_2_and_leaves_nothing) {
+  const auto path = scratch("c.jsonl");
+  const std::pair<const char*, const char*> table[] = {
+      {"--model lama-7b", "did you mean 'llama-7b'"},
+      {"--model llama-7b --batch 0", "--batch: got '0'"},
+      {"--model llama-7b --batch -1", "--batch: got '-1'"},
+      {"--model llama-7b --context 99999999999999999999", "--context: got"},
+      {"--model llama-7b --tokens 1.5", "--tokens: got '1.5'"},
+      {"--model llama-7b --prompt x", "--prompt: got 'x'"},
+      {"--model llama-7b --seed -1", "--seed: got '-1'"},
+      {"--model llama-7b --phase prefil", "did you mean 'prefill'"},
+      {"--model llama-7b --dtype fp17", "did you mean 'fp16'"},
+      {"--model llama-7b --phase prefill --context 7", "--prompt"},
+      {"--model llama-7b --phase both --prompt 8 --context 7", "--context"},
+      {"--model gpt-2 --context 2000", "learned positions"},
+      {"--model llama-65b --phase prefill --batch 1000000 --prompt 16000000", "operations"},
+      {"", "--model"},
+      {"--model gpt-2 --from x", "exclude"},
+      {"--from /nonexistent", "cannot be read"},
+      {"--model gpt-2 --nonsense", "--nonsense"},
+  };
+  for (const auto& [arguments, expected] : table) {
+    const auto run = memwall("trace " + std::string(arguments) + " -o " + path);
+    EXPECT_EQ(run.code, 2) << arguments << "\n" << run.text;
+    EXPECT_THAT(run.text, HasSubstr(expected)) << arguments;
+    EXPECT_FALSE(fs::exists(path)) << arguments;
+  }
+  EXPECT_EQ(memwall("trace --model gpt-2 -o /nonexistent/x.jsonl").code, 2);
+  EXPECT_EQ(memwall("trace --model gpt-2").code, 2);
+}
+
+TEST(command_fit, table_of_the_memory_wall) {
+  const auto run = memwall(
+      "fit --model llama-65b --model gpt-3-175b --device rtx-4090 --device h100 --device 4xh100 --json");
+  ASSERT_EQ(run.code, 0) << run.text;
+  const auto j = nlohmann::json::parse(run.text);
+  std::map<std::string, std::vector<bool>> fits;
+  for (const auto& row : j["rows"])
+    for (const auto& f : row["fits"])
+      fits[row["model"].get<std::string>() + " " + row["dtype"].get<std::string>()].push_back(f["fits"]);
+  EXPECT_EQ(fits["llama-65b fp16"], (std::vector<bool>{false, false, true}));
+  EXPECT_EQ(fits["llama-65b int4g32"], (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(fits["llama-65b int4g32s32"], (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(fits["gpt-3-175b fp16"], (std::vector<bool>{false, false, false}));
+  EXPECT_EQ(j["rows"][0]["total_bytes"], 2 * 65285660672);
+  const auto table = memwall("fit --model llama-65b --context 2048 --batch 8");
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.text, HasSubstr("121.6"));
+  EXPECT_THAT(table.text, HasSubstr("40.00"));  // 8 x 2048 x 2.5 MiB
+}
+
+TEST(command_fit, bad_input_is_exit_code_2) {
+  for (const char* arguments :
+       {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x",
+        "--model llama-7b --batch 0", "--model llama-7b --context -1",
+        "--model llama-65b --context 16777216 --batch 1048576 --dtype fp64"})
+    EXPECT_EQ(memwall("fit " + std::string(arguments)).code, 2) << arguments;
+  const auto both = memwall("fit --model lama-7b --device h10");  // all problems at once
+  EXPECT_THAT(both.text, testing::AllOf(HasSubstr("'llama-7b'"), HasSubstr("'h100'")));
+}
+
+}  // namespace
+}  // namespace memwall

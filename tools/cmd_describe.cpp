@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "hw/common/error.h"
+#include "platforms/description.h"
+#include "platforms/hardware.h"
+#include "tools/commands.h"
+
+namespace memwall::tools {
+namespace {
+
+void print_parameters(const std::string& type) {
+  std::cout << type << "\n";
+  for (const auto& p : platforms::describe_hardware(type)) {
+    std::cout << fmt::format("  {:<28} {:<16} default {}", p.name, p.type, p.default_text.empty() ? "-" : p.default_text);
+    if (!p.range.empty()) std::cout << "   range " << p.range;
+    std::cout << "\n      " << p.doc << "\n";
+    if (!p.source.empty()) std::cout << "      source: " << p.source << "\n";
+  }
+}
+
+void print_platform(const std::string& name) {
+  const auto d = platforms::load_platform(name);
+  std::cout << d.name << ": " << d.text << "\n";
+  if (const auto* s = d.tree.find("sources")) std::cout << "  sources: " << s->text() << "\n";
+  for (const auto& m : d.modules) {
+    std::cout << fmt::format("  {:<14} {}", m.name, m.type);
+    for (const auto& [key, value] : m.tree.entries())
+      if (key != "type" && key != "count") std::cout << "  " << key << "=" << (value.is_scalar() ? value.text() : value.to_json().dump());
+    std::cout << "\n";
+  }
+  for (const auto& c : d.connections) std::cout << fmt::format("  {} -> {}\n", c.from, c.to);
+  for (const auto& r : d.mapping)
+    std::cout << fmt::format("  operators{}{} run on {}: weights in {}, KV cache in {}, activations in {}\n", r.name_pattern.empty() ? "" : " " + r.name_pattern,
+                             r.first_layer == INT64_MIN ? "" : fmt::format(" of layers {}-{}", r.first_layer, r.last_layer), r.executor, r.weights, r.kv_cache, r.activations);
+}
+
+void describe(const std::string& what, const std::string& name) {
+  if (what == "platform") {
+    if (!name.empty()) return print_platform(name);
+    for (const auto& n : platforms::platform_names()) std::cout << fmt::format("{:<22} {}\n", n, platforms::load_platform(n).text);
+    std::cout << "software presets (--set software=NAME):";
+    for (const auto& n : platforms::software_names()) std::cout << " " << n;
+    std::cout << "\n";
+  } else if (what == "module") {
+    if (!name.empty()) {
+      const auto types = platforms::hardware_types();
+      if (std::find(types.begin(), types.end(), name) == types.end())
+        throw input_error(problem{"describe module", "", "unknown module type '" + name + "'", "", nearest_name(name, types)});
+      return print_parameters(name);
+    }
+    for (const auto& t : platforms::hardware_types()) print_parameters(t);
+  } else {
+    // A parameter by name or part of its name, wherever it occurs.
+    bool found = false;
+    for (const auto& t : platforms::hardware_types())
+      for (const auto& p : platforms::describe_hardware(t))
+        if (name.empty() || (t + "." + p.name).find(name) != std::string::npos) {
+          found = true;
+          std::cout << fmt::format("{}.{}: {} ({}), default {}{}\n", t, p.name, p.doc, p.type, p.default_text.empty() ? "-" : p.default_text, p.range.empty() ? "" : ", range " + p.range);
+        }
+    if (!found) throw input_error(problem{"describe param", "", "no parameter has '" + name + "' in its name", "memwall describe param", ""});
+  }
+}
+
+}  // namespace
+
+void add_describe(CLI::App& app) {
+  auto* sub = app.add_subcommand("describe", "every parameter: meaning, unit, range, default, source");
+  auto what = std::make_shared<std::string>("platform");
+  auto name = std::make_shared<std::string>();
+  sub->add_option("what", *what, "platform, module or param")->check(CLI::IsMember({"platform", "module", "param"}));
+  sub->add_option("name", *name, "one of them");
+  sub->callback([what, name] { describe(*what, *name); });
+}
+
+}  // namespace memwall::tools

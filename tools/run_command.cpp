@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/run_command.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "hw/common/error.h"
+
+namespace memwall::tools {
+namespace fs = std::filesystem;
+
+void run_arguments::add_to(CLI::App& app) {
+  workload.add_to(app);
+  app.add_option("--trace", trace, "run a layer trace (JSON Lines) instead of a model");
+  app.add_option("--set", sets, "override a parameter: path=value, e.g. gpu.sms=100, hbm.channels=80")->type_name("PATH=VALUE")->allow_extra_args(false);
+  app.add_option("--transfer-bytes", transfer_bytes, "size of transfers: auto, burst (one DRAM burst each) or bytes")->type_name("N|burst|auto");
+  app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")->check(CLI::IsMember({"on", "off"}));
+  app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");
+  app.add_flag("--timeline", timeline, "write timeline.json (Perfetto, chrome://tracing)");
+  app.add_flag("--quiet", quiet, "print nothing but errors");
+  app.add_flag("--json", json, "print result.json to standard output");
+}
+
+std::vector<std::string> run_arguments::words() const {
+  std::vector<std::string> words_out;
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) words_out.insert(words_out.end(), {option, value});
+  };
+  if (trace.empty()) {
+    add("--model", workload.model);
+    add("--phase", workload.phase);
+    add("--batch", workload.batch);
+    add("--prompt", workload.prompt);
+    add("--context", workload.context);
+    add("--tokens", workload.tokens);
+    add("--prefill-chunk", workload.prefill_chunk);
+    add("--dtype", workload.dtype);
+    add("--seed", workload.seed);
+  } else {
+    add("--trace", trace);
+  }
+  for (const auto& s : sets) add("--set", s);
+  add("--transfer-bytes", transfer_bytes);
+  add("--replay", replay);
+  if (!vcd.empty()) words_out.push_back(vcd == "all" ? "--vcd" : "--vcd=" + vcd);
+  if (timeline) words_out.emplace_back("--timeline");
+  return words_out;
+}
+
+void write_whole(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".part";
+  std::FILE* f = std::fopen(temporary.c_str(), "w");
+  bool good = f != nullptr && std::fwrite(text.data(), 1, text.size(), f) == text.size();
+  int reason = errno;
+  if (f != nullptr && std::fclose(f) != 0) good = false, reason = errno;
+  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) good = false, reason = errno;
+  if (!good) {
+    std::remove(temporary.c_str());
+    throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(reason), "a writable place with room", ""});
+  }
+}
+
+void make_output_directory(const std::string& path) {
+  std::error_code failure;
+  fs::create_directories(path, failure);
+  if (failure || !fs::is_directory(path) || access(path.c_str(), W_OK | X_OK) != 0)
+    throw input_error(problem{"--out " + path, "", "cannot be used: " + (failure ? failure.message() : std::string(std::strerror(errno != 0 ? errno : EACCES))), "a directory that can be made and written to", ""});
+}
+
+}  // namespace memwall::tools

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options that run and compare share.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/workload_options.h"
+
+namespace memwall::tools {
+
+struct run_arguments {
+  workload_options workload;
+  std::string trace, out, transfer_bytes = "auto", replay = "on", vcd;
+  std::vector<std::string> sets;
+  bool timeline = false, quiet = false, json = false, csv = true;
+
+  void add_to(CLI::App& app);
+  /// The same options as words of a command line (without --platform, --out, --quiet, --json).
+  std::vector<std::string> words() const;
+};
+
+/// Writes text to a file through a temporary name. Throws input_error when it cannot be written whole.
+void write_whole(const std::string& path, const std::string& text);
+/// Makes a directory for results. Throws input_error when it cannot be made or written to.
+void make_output_directory(const std::string& path);
+
+}  // namespace memwall::tools
