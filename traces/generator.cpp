@@ -312,7 +312,9 @@ class generator final : public op_stream {
     emit_mlp(m_model.shared_norm ? "act.norm" : "act.mlp_norm", "act.mlp_block");
     auto& first = m_ready[mlp_start];
     first.deps = m_model.shared_norm ? std::vector<std::uint64_t>{norm_id} : m_ready.front().deps;
-    residual("attn.add", "mlp.add", "act.block").deps.insert(m_ready.back().deps.begin(), attention_end);
+    op& sum = residual("attn.add", "mlp.add", "act.block");
+    sum.deps.insert(sum.deps.begin(), attention_end);
+    join_next_norm(sum);
     join_next_norm(residual("mlp.add", "mlp.add", "act.mlp_block"));
   }
 

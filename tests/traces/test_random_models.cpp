@@ -30,7 +30,7 @@ class dice {
 std::string random_config(dice& d) {
   const std::string type =
       d.one_of<std::string>({"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2",
-                             "gpt2", "opt", "bloom", "deepseek_v2", "deepseek_v3"});
+                             "gpt2", "opt", "bloom", "deepseek_v2", "deepseek_v3", "gptj", "gpt_neox", "falcon"});
   const auto kv = d.in(1, 4), groups = d.in(1, 4), heads = kv * groups, head_dim = 2 * d.in(1, 20);
   const bool own_head_dim = (type == "llama" || type.rfind("qwen3", 0) == 0 || type == "gemma2") && d.maybe();
   const auto hidden = own_head_dim ? d.in(1, 300) : heads * head_dim;
