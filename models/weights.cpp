@@ -112,7 +112,8 @@ std::vector<weight> weights_of(const model& m) {
   }
   c.layer(-1);
   c.norm("norm", m.hidden);
-  if (!m.tied) c.linear("lm_head", m.vocab, m.hidden, m.lm_head_bias);
+  if (!m.tied) c.add("lm_head", role::linear, m.vocab, m.hidden);
+  if (m.lm_head_bias) c.add("lm_head.bias", role::bias, 1, m.vocab);
   return out;
 }
 
