@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver's traffic: defined patterns, and trace files as other simulators read them.
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "hw/common/error.h"
+#include "hw/common/quantity.h"
+#include "hw/dram/driver.h"
+
+namespace memwall::dram {
+namespace {
+
+/// SplitMix64's output function: the pattern b that other simulators were run with is defined by it.
+std::uint64_t mix(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+constexpr std::uint64_t mebi = 1024 * 1024;
+
+class pattern_traffic : public traffic {
+ public:
+  enum class kind { sequential, random, mixed };
+  kind what = kind::sequential;
+  std::int64_t requests = 1'000'000;
+  std::uint64_t size = 64, stride = 64, range = 1, seed = 0;
+  std::uint64_t reads = 2, writes = 1;
+  std::int64_t period_fs = 0;
+
+  bool next(request& r) override {
+    if (m_next == requests) return false;
+    const auto i = static_cast<std::uint64_t>(m_next++);
+    r.bytes = static_cast<std::uint32_t>(size);
+    r.write = false;
+    r.not_before = when(i);
+    switch (what) {
+      case kind::sequential:
+        r.address = i * stride % range;
+        break;
+      case kind::random:
+        r.address = mix(i + seed) % (range / size) * size;
+        break;
+      case kind::mixed: {
+        const std::uint64_t group = i / (reads + writes), at = i % (reads + writes);
+        r.write = at >= reads;
+        r.address = r.write ? 512 * mebi + (group * writes + at - reads) * size : (group * reads + at) * size;
+      }
+    }
+    return true;
+  }
+
+  transfer as_one() const override {
+    transfer t;
+    if (what != kind::sequential || stride != size || static_cast<std::uint64_t>(requests) * size > range) return t;
+    if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
+    t.bytes = static_cast<std::uint64_t>(requests) * size;
+    t.pace = period_fs / 1000 * static_cast<std::int64_t>(burst) / static_cast<std::int64_t>(size);
+    if (t.pace * static_cast<std::int64_t>(size) != period_fs / 1000 * static_cast<std::int64_t>(burst)) t.bytes = 0;
+    if (size != burst && period_fs != 0) t.bytes = 0;  // a request's bursts come together, not paced
+    return t;
+  }
+  std::uint64_t burst = 64;
+
+ private:
+  ps_t when(std::uint64_t i) const {
+    // Rounded up to a picosecond: never before its time. 128 bits, for long runs at low load.
+    __extension__ using wide = unsigned __int128;
+    return static_cast<ps_t>((wide{i} * static_cast<std::uint64_t>(period_fs) + 999) / 1000);
+  }
+  std::int64_t m_next = 0;
+};
+
+bool parse_integer(std::string_view text, std::uint64_t& out) {
+  int base = 10;
+  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) text.remove_prefix(2), base = 16;
+  if (text.empty()) return false;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+  return failure == std::errc{} && end == text.data() + text.size();
+}
+
+[[noreturn]] void bad_pattern(const std::string& text, const std::string& why) {
+  throw input_error(problem{"--pattern", "", "'" + text + "' " + why, "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
+                            nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
+}
+
+/// "4096" or "4KiB".
+std::uint64_t parse_bytes(const std::string& pattern, const std::string& text) {
+  std::uint64_t out = 0;
+  double bytes = 0;
+  std::string ignored;
+  if (parse_integer(text, out)) return out;
+  if (!parse_quantity(text, "size", bytes, ignored) || bytes < 1) bad_pattern(pattern, "has no size");
+  return static_cast<std::uint64_t>(bytes);
+}
+
+}  // namespace
+
+std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s, const address_map& map) {
+  auto out = std::make_unique<pattern_traffic>();
+  const auto burst = static_cast<std::uint64_t>(s.org.access_bytes());
+  const auto capacity = static_cast<std::uint64_t>(map.capacity_bytes());
+  out->burst = burst;
+  out->size = p.size > 0 ? static_cast<std::uint64_t>(p.size) : burst;
+  out->stride = out->size;
+  out->range = capacity;
+  out->seed = p.seed;
+  if (out->size > capacity)
+    throw input_error(problem{"--bytes", "", "got " + std::to_string(out->size), "at most the capacity, " + std::to_string(capacity), ""});
+  double load = p.load;
+  const std::string& text = p.pattern;
+  if (text == "seq" || text == "a") {
+  } else if (text == "b") {
+    out->what = pattern_traffic::kind::random;
+    out->requests = 200'000;
+    out->range = 1024 * mebi;  // wraps where the memory is smaller
+  } else if (text == "random") {
+    out->what = pattern_traffic::kind::random;
+  } else if (text == "c") {
+    out->what = pattern_traffic::kind::mixed;
+  } else if (text == "d") {
+    if (load == 0) load = 0.5;
+  } else if (text == "e") {
+    if (load == 0) load = 0.01;
+    out->requests = 100'000;
+  } else if (text.rfind("stride:", 0) == 0) {
+    out->stride = parse_bytes(text, text.substr(7));
+    if (out->stride == 0) bad_pattern(text, "has no size");
+  } else if (text.rfind("mix:", 0) == 0) {
+    const auto colon = text.find(':', 4);
+    out->what = pattern_traffic::kind::mixed;
+    if (colon == std::string::npos || !parse_integer(std::string_view(text).substr(4, colon - 4), out->reads) ||
+        !parse_integer(std::string_view(text).substr(colon + 1), out->writes) || out->reads + out->writes == 0 ||
+        out->reads > 1'000'000 || out->writes > 1'000'000)
+      bad_pattern(text, "is no ratio of reads and writes");
+  } else {
+    bad_pattern(text, "is no pattern");
+  }
+  if (p.requests > 0) out->requests = p.requests;
+  if (load < 0 || load > 100) throw input_error(problem{"--load", "", "got " + std::to_string(load), "a share of peak, 0 to 100", ""});
+  if (load > 0)
+    out->period_fs = std::llround(static_cast<double>(out->size) / (s.peak_bytes_per_s() * map.channels() * load) * 1e15);
+  return out;
+}
+
+namespace {
+
+class trace_traffic : public traffic {
+ public:
+  trace_traffic(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit)
+      : m_path(path), m_file(path), m_tck_fs(s.t.tck_fs), m_size(size > 0 ? size : s.org.access_bytes()), m_left(limit > 0 ? limit : INT64_MAX) {
+    if (!m_file) throw input_error(problem{path, "", "cannot be read", "a trace file", ""});
+  }
+
+  bool next(request& r) override {
+    std::string line;
+    while (m_left > 0 && std::getline(m_file, line)) {
+      ++m_line;
+      if (split(line) == 0) continue;
+      if (m_order.empty()) detect(line);
+      read(line, r);
+      --m_left;
+      return true;
+    }
+    if (m_file.bad()) fail("cannot be read further", "a readable file");
+    if (m_order.empty() && m_left > 0) fail("holds no request", "lines like: 0x1f40 R 120");
+    return false;
+  }
+
+ private:
+  // What a column holds: A address, O operation, C cycle, B bytes.
+  std::size_t split(const std::string& line) {
+    m_words.clear();
+    std::size_t i = 0;
+    while (i < line.size()) {
+      const auto c = static_cast<unsigned char>(line[i]);
+      if (c == '#') break;
+      if (std::isspace(c) != 0 || c == ',') {
+        ++i;
+        continue;
+      }
+      const std::size_t start = i;
+      while (i < line.size() && std::isspace(static_cast<unsigned char>(line[i])) == 0 && line[i] != ',') ++i;
+      m_words.push_back(std::string_view(line).substr(start, i - start));
+    }
+    return m_words.size();
+  }
+
+  [[noreturn]] void fail(const std::string& what, const std::string& expected) const {
+    throw input_error(problem{m_path + ":" + std::to_string(std::max<std::int64_t>(m_line, 1)), "", what, expected, ""});
+  }
+
+  static int operation(std::string_view w) {  // 0 read, 1 write, -1 neither
+    std::string up;
+    for (const char c : w) up += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (const char* name : {"R", "RD", "READ", "LD", "LOAD", "P_MEM_RD"})
+      if (up == name) return 0;
+    for (const char* name : {"W", "WR", "WRITE", "ST", "STORE", "P_MEM_WR"})
+      if (up == name) return 1;
+    return -1;
+  }
+  static bool hexadecimal(std::string_view w) { return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X'); }
+  static char kind_of(std::string_view w) {
+    std::uint64_t v = 0;
+    if (operation(w) >= 0) return 'O';
+    if (w.front() == '(' && w.back() == ')') return 'B';
+    if (w.size() > 1 && w.back() == ':' && parse_integer(w.substr(0, w.size() - 1), v)) return 'C';
+    if (hexadecimal(w)) return 'A';
+    return parse_integer(w, v) ? 'n' : '?';
+  }
+
+  void detect(const std::string& line) {
+    std::string kinds;
+    for (const auto& w : m_words) kinds += kind_of(w);
+    static const std::vector<std::pair<std::string, std::string>> formats = {
+        {"AO", "AO"},   {"nO", "AO"},   {"AOn", "AOC"}, {"nOn", "AOC"}, {"OA", "OA"},     {"On", "OA"},     {"OAn", "OAC"},
+        {"Onn", "OAC"}, {"COA", "COA"}, {"COn", "COA"}, {"CAO", "CAO"}, {"COBA", "COBA"}, {"CBOA", "CBOA"}, {"nAO", "CAO"},
+        {"nOA", "COA"}, {"AOA", "AOC"}};
+    for (const auto& [seen, order] : formats)
+      if (seen == kinds) m_order = order;
+    if (m_order.empty())
+      fail("'" + line + "' is in no known format",
+           "0xADDR R|W [CYCLE], R|W ADDR [CYCLE], CYCLE: read|write [(BYTES)] 0xADDR, CYCLE 0xADDR R|W");
+  }
+
+  void read(const std::string& line, request& r) {
+    const auto wrong = [&](const char* what) { fail("'" + line + "': " + what, "the columns of the first request"); };
+    if (m_words.size() != m_order.size()) wrong("another number of columns");
+    r = request{};
+    r.bytes = static_cast<std::uint32_t>(m_size);
+    for (std::size_t i = 0; i < m_order.size(); ++i) {
+      std::string_view w = m_words[i];
+      std::uint64_t v = 0;
+      switch (m_order[i]) {
+        case 'O': {
+          const int op = operation(w);
+          if (op < 0) wrong("no R or W");
+          r.write = op == 1;
+          break;
+        }
+        case 'A':
+          if (!parse_integer(w, r.address)) wrong("no address");
+          break;
+        case 'B':
+          if (w.size() < 3 || !parse_integer(w.substr(1, w.size() - 2), v) || v == 0 || v > (1u << 30)) wrong("no size in bytes");
+          r.bytes = static_cast<std::uint32_t>(v);
+          break;
+        default:
+          if (w.back() == ':') w.remove_suffix(1);
+          if (!parse_integer(w, v) || v > (std::uint64_t{1} << 52)) wrong("no cycle");
+          __extension__ using wide = unsigned __int128;
+          r.not_before = static_cast<ps_t>((wide{v} * static_cast<std::uint64_t>(m_tck_fs) + 500) / 1000);
+      }
+    }
+  }
+
+  std::string m_path;
+  std::ifstream m_file;
+  std::int64_t m_tck_fs, m_size, m_left, m_line = 0;
+  std::vector<std::string_view> m_words;
+  std::string m_order;
+};
+
+}  // namespace
+
+std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit) {
+  return std::make_unique<trace_traffic>(path, s, size, limit);
+}
+
+}  // namespace memwall::dram

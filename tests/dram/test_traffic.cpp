@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "hw/common/error.h"
+#include "hw/dram/driver.h"
+
+using namespace memwall;
+using namespace memwall::dram;
+using testing::HasSubstr;
+
+namespace {
+
+std::vector<request> first(traffic& t, int n) {
+  std::vector<request> out;
+  request r;
+  while (n-- > 0 && t.next(r)) out.push_back(r);
+  return out;
+}
+
+std::vector<request> first(const std::string& pattern, int n, std::uint64_t seed = 0) {
+  const standard s = load_standard("DDR4-3200");
+  const address_map map({"", 1, 256}, s.org);
+  pattern_params p;
+  p.pattern = pattern;
+  p.seed = seed;
+  return first(*make_pattern(p, s, map), n);
+}
+
+int count_of(const std::string& pattern) {
+  const standard s = load_standard("DDR4-3200");
+  pattern_params p;
+  p.pattern = pattern;
+  const auto t = make_pattern(p, s, address_map({"", 1, 256}, s.org));
+  request r;
+  int n = 0;
+  while (t->next(r)) ++n;
+  return n;
+}
+
+TEST(traffic, patterns_a_to_e_are_the_defined_ones) {
+  EXPECT_EQ(count_of("a"), 1'000'000);
+  EXPECT_EQ(count_of("b"), 200'000);
+  EXPECT_EQ(count_of("c"), 1'000'000);
+  EXPECT_EQ(count_of("e"), 100'000);
+  const auto a = first("a", 3);
+  EXPECT_EQ(a[2].address, 128u);
+  EXPECT_FALSE(a[2].write);
+  EXPECT_EQ(a[2].not_before, 0);
+  // SplitMix64 seeded with 0 starts with 0xE220A8397B1DCDAF (the published test vector of the generator).
+  EXPECT_EQ(first("b", 1)[0].address, 0xE220A8397B1DCDAFu % (1024 * 1024 * 1024 / 64) * 64);
+  // R R W: reads 2g + r, writes from 512 MiB on
+  const auto c = first("c", 6);
+  const std::vector<std::uint64_t> addresses = {0, 64, 512u << 20, 128, 192, (512u << 20) + 64};
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(c[i].address, addresses[i]);
+    EXPECT_EQ(c[i].write, i % 3 == 2);
+  }
+  // 25.6 GB/s: a request of 64 B every 2.5 ns is the peak; half of it 5 ns, 1 % 250 ns
+  EXPECT_EQ(first("d", 4)[3].not_before, 15'000);
+  EXPECT_EQ(first("e", 4)[3].not_before, 750'000);
+}
+
+TEST(traffic, other_patterns) {
+  const auto stride = first("stride:4KiB", 3);
+  EXPECT_EQ(stride[2].address, 8192u);
+  const auto mix = first("mix:1:2", 6);
+  EXPECT_EQ(mix[1].address, 512u << 20);
+  EXPECT_EQ(mix[5].address, (512u << 20) + 3 * 64);
+  EXPECT_TRUE(mix[5].write);
+  EXPECT_EQ(mix[3].address, 64u);
+  EXPECT_NE(first("random", 1, 1)[0].address, first("random", 1, 2)[0].address);
+  for (const char* bad : {"sek", "mix:1", "mix:0:0", "mix:a:b", "stride:", "stride:0", "stride:x"})
+    EXPECT_THROW(first(bad, 1), input_error) << bad;
+}
+
+class trace_file : public testing::Test {
+ protected:
+  ~trace_file() override { std::remove(m_path.c_str()); }
+  std::vector<request> read(const std::string& text) {
+    std::ofstream(m_path) << text;
+    const auto t = open_trace(m_path, load_standard("DDR4-3200"), 0, 0);
+    return first(*t, 100);
+  }
+  std::string error(const std::string& text) {
+    try {
+      read(text);
+    } catch (const input_error& e) {
+      return e.what();
+    }
+    return "no error";
+  }
+  std::string m_path = testing::TempDir() + "memwall_trace_" + std::to_string(::getpid()) + ".txt";
+};
+
+TEST_F(trace_file, formats_of_other_simulators) {
+  struct example {
+    const char* text;
+    bool cycles;
+  };
+  for (const auto& e : {example{"0x1f40 R\n0x80 W\n", false},                          // Ramulator 1
+                        {"8000 R\n128 W\n", false},
+                        {"LD 0x1f40\nST 0x80\n", false},                               // Ramulator 2
+                        {"R 8000\nW 128\n", false},
+                        {"# comment\n\n0x1f40 READ 4\n0x80 WRITE 8\n", true},          // DRAMsim3
+                        {"0x1F40 P_MEM_RD 4\n0x80 P_MEM_WR 8\n", true},
+                        {"4:\tread\t0x1f40\n8:\twrite\t0x80\n", true},                 // DRAMSys
+                        {"4: read (64) 0x1f40\n8: write (64) 0x80\n", true},
+                        {"4, 0x1f40, R\n8, 0x80, W\n", true},
+                        {"4 R 0x1f40\r\n8 w 0x80\r\n", true}}) {
+    SCOPED_TRACE(e.text);
+    const auto r = read(e.text);
+    ASSERT_EQ(r.size(), 2u);
+    EXPECT_EQ(r[0].address, 8000u);
+    EXPECT_EQ(r[1].address, 128u);
+    EXPECT_FALSE(r[0].write);
+    EXPECT_TRUE(r[1].write);
+    EXPECT_EQ(r[0].bytes, 64u);
+    EXPECT_EQ(r[1].not_before, e.cycles ? 5000 : 0);  // 8 clocks of 625 ps
+  }
+  EXPECT_EQ(read("7: read (256) 0x40\n")[0].bytes, 256u);
+}
+
+TEST_F(trace_file, errors_name_the_line) {
+  EXPECT_THAT(error("0x40 R\n\n0x80 X\n"), HasSubstr(":3: "));
+  EXPECT_THAT(error("0x40 R\n0x80\n"), HasSubstr("another number of columns"));
+  EXPECT_THAT(error("0x40 R 1\nzz R 2\n"), HasSubstr(":2: "));
+  EXPECT_THAT(error("hello world\n"), HasSubstr("in no known format"));
+  EXPECT_THAT(error("# nothing\n"), HasSubstr("holds no request"));
+  EXPECT_THAT(error("0x40 R -3\n"), HasSubstr("in no known format"));
+  EXPECT_THROW(open_trace("/nonexistent/trace", load_standard("DDR4-3200"), 0, 0), input_error);
+}
+
+}  // namespace
