@@ -9,15 +9,16 @@
 namespace memwall::dram {
 namespace {
 
-constexpr std::size_t field_total = 6;
-constexpr const char* field_names[field_total] = {"rank", "bankgroup", "bank", "row", "column", "channel"};
+// The pseudo-channel is the upper part of the rank, see organisation::pseudo_channels.
+constexpr std::size_t field_total = 7, pseudo_channel = 6;
+constexpr const char* field_names[field_total] = {"rank", "bankgroup", "bank", "row", "column", "channel", "pseudochannel"};
 
 /// Words of the expression, and the two-letter codes.
 int field_of(const std::string& word) {
   static const std::vector<std::pair<std::string, int>> words = {
       {"rank", 0},   {"ra", 0},  {"sid", 0}, {"bankgroup", 1}, {"bank_group", 1}, {"bg", 1}, {"bank", 2},
       {"ba", 2},     {"row", 3}, {"ro", 3},  {"column", 4},    {"col", 4},        {"co", 4}, {"channel", 5},
-      {"ch", 5}};
+      {"ch", 5},     {"pc", 6},  {"pseudochannel", 6}};
   for (const auto& [name, f] : words)
     if (name == word) return f;
   return -1;
@@ -98,6 +99,7 @@ slice parse_slice(const std::string& expression, const std::string& text) {
   if (out.field < 0)
     fail(expression, "unknown field '" + name + "' in a hash", "rank, bankgroup, bank, row, column or channel",
          nearest_name(name, {field_names, field_names + field_total}));
+  if (out.field == static_cast<int>(pseudo_channel)) fail(expression, "hashes pseudochannel", "rank, whose upper bits it is");
   if (bracket == std::string::npos) return out;
   const std::string inside = text.substr(bracket + 1, text.size() - bracket - 2);
   const auto colon = inside.find(':');
@@ -156,8 +158,8 @@ void address_map::parse(const address_map_params& params, const organisation& or
     throw input_error(problem{"", "channels", "got " + std::to_string(params.channels), "at least 1", ""});
   m_channels = params.channels;
   m_access_bytes = org.access_bytes();
-  const std::array<std::int64_t, field_total> sizes = {org.ranks, org.bank_groups, org.banks_per_group,
-                                                       org.rows,  org.columns,     m_channels};
+  std::array<std::int64_t, field_total> sizes = {org.ranks,   org.bank_groups, org.banks_per_group, org.rows,
+                                                 org.columns, m_channels,      org.pseudo_channels};
 
   std::vector<std::string> parts;
   for (std::size_t at = 0; at <= expression.size();) {
@@ -186,6 +188,9 @@ void address_map::parse(const address_map_params& params, const organisation& or
     }
     tokens.push_back({static_cast<std::size_t>(f), width});
   }
+  bool split_rank = false;
+  for (const auto& t : tokens) split_rank = split_rank || t.field == pseudo_channel;
+  if (split_rank) sizes[rank] = org.ranks / org.pseudo_channels;
   for (std::size_t f = 0; f < field_total; ++f) {
     std::int64_t known = 1;
     int open = 0, count = 0;
@@ -201,7 +206,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     if (f == channel && count > 1) fail(given, "channel comes more than once", "at most one piece of channel");
     if (open > 1)
       fail(given, std::string(field_names[f]) + " has more than one piece without a width", "a width on all pieces but one");
-    if (count == 0 && sizes[f] > 1 && f != channel)
+    if (count == 0 && sizes[f] > 1 && f != channel && f != pseudo_channel)
       fail(given, std::string("lacks ") + field_names[f], std::string(field_names[f]) + " (" + size + " values)");
     if (count != 0 && (open == 1 ? sizes[f] % known != 0 : known != sizes[f]))
       fail(given, std::string(field_names[f]) + " has " + std::to_string(known) + " values in its widths",
@@ -211,7 +216,8 @@ void address_map::parse(const address_map_params& params, const organisation& or
       if (t.field == f && t.width < 0) t.width = -static_cast<int>(sizes[f] / known);
   }
 
-  std::array<std::int64_t, field_total> below{1, 1, 1, 1, 1, 1};
+  std::array<std::int64_t, field_total> below{1, 1, 1, 1, 1, 1, sizes[rank]};
+  if (split_rank && !is_power_of_two(sizes[rank])) m_power_of_two = false;  // a rank is then no string of bits
   std::int64_t weight = 1;
   m_interleave_bursts = 0;
   for (auto t = tokens.rbegin(); t != tokens.rend(); ++t) {
@@ -224,13 +230,14 @@ void address_map::parse(const address_map_params& params, const organisation& or
     if (radix == 1) continue;
     if (static_cast<std::size_t>(m_piece_count) == m_pieces.size()) fail(given, "has too many pieces", "at most 24");
     piece& p = m_pieces[static_cast<std::size_t>(m_piece_count++)];
-    p.field = t->field;
+    p.field = t->field == pseudo_channel ? std::size_t{rank} : t->field;
     p.radix = radix;
     p.weight = weight;
-    p.field_weight = below[p.field];
+    p.field_weight = below[t->field];
+    p.pseudo_channel = t->field == pseudo_channel;
     m_power_of_two = m_power_of_two && is_power_of_two(radix);
     weight *= radix;
-    below[p.field] *= radix;
+    below[t->field] *= radix;
   }
   m_local_bursts = weight;
   for (int i = 0; i < m_piece_count; ++i) {
@@ -250,6 +257,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     throw input_error(problem{"", "interleave", "got " + std::to_string(m_interleave_bursts * m_access_bytes) + " B",
                               "a divisor of the channel's capacity", ""});
 
+  sizes[rank] = org.ranks;
   int highest_row_bit = -1;
   bool row_hashed = false;
   for (std::size_t i = 1; i < parts.size(); ++i) {
@@ -364,7 +372,7 @@ std::string address_map::text() const {
     }
     if (i < 0) break;
     const piece& p = m_pieces[static_cast<std::size_t>(i)];
-    out += (out.empty() ? "" : " ") + std::string(field_names[p.field]);
+    out += (out.empty() ? "" : " ") + std::string(field_names[p.pseudo_channel ? pseudo_channel : p.field]);
     if (is_power_of_two(p.radix)) out += ":" + std::to_string(log2_of(p.radix));
   }
   const auto write = [&](const hash& h) {

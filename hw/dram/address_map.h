@@ -6,6 +6,7 @@
 //   row rank bank column:4 bankgroup column:3        a field in pieces: the rightmost piece holds its lowest bits
 //   row rank bank column bankgroup channel           where the channel is interleaved (else: `interleave` bytes)
 //   ... ; bankgroup ^= row[1:0] ; bank ^= row[3:2]   XOR hashing, applied left to right on decoding
+//   row bank rank column bankgroup pseudochannel     ranks within a pseudo-channel, and the pseudo-channel on its own
 //   RoBaRaCoCh, rochrababgco                         two-letter codes in one word, as other simulators write them
 //   bg_low, column_low, bank_low                     named maps, see address_map::named()
 #pragma once
@@ -132,6 +133,7 @@ class address_map {
     std::uint64_t mask = 0;
     std::int64_t radix = 1, weight = 1;  ///< values of this piece; bursts below it
     std::int64_t field_weight = 1;       ///< values of this field below it
+    bool pseudo_channel = false;         ///< written as such; its field is rank
   };
   struct hash {
     std::size_t target = 0, source = 0;

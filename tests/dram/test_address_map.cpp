@@ -53,6 +53,18 @@ TEST(address_map, a_code_word_is_read_like_other_simulators_write_it) {
   EXPECT_EQ(at.bank, 1);
 }
 
+TEST(address_map, a_pseudo_channel_is_the_upper_part_of_the_rank) {
+  organisation org = shape(32, 8, 4, 4, 4, 8192, 32);
+  org.pseudo_channels = 2;
+  const address_map map({"row bank rank column bankgroup pseudochannel", 1, 32}, org);
+  EXPECT_EQ(map.decode_local(0).rank, 0);
+  EXPECT_EQ(map.decode_local(1).rank, 2);                 // pseudo-channel 1, stack ID 0
+  EXPECT_EQ(map.decode_local(2 * 4 * 32).rank, 1);        // pseudo-channel 0, stack ID 1
+  EXPECT_EQ(map.decode_local(2 * 4 * 32 + 1).rank, 3);
+  for (std::int64_t b = 0; b < map.local_bursts(); b = b * 3 + 1) EXPECT_EQ(map.encode_local(map.decode_local(b)), b);
+  EXPECT_EQ(address_map({map.text(), 1, 32}, org).text(), map.text());
+}
+
 TEST(address_map, xor_hashing) {
   const address_map map({"row bank column bankgroup ; bankgroup ^= row[1:0] ; bank ^= row[3:2]", 1, 64}, ddr4());
   const std::int64_t row_bursts = 16 * 128;
