@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   tools::add_run(app);
   tools::add_compare(app);
   tools::add_describe(app);
+  tools::add_dram(app);
   tools::add_fit(app);
   tools::add_trace(app);
   tools::add_sweep(app);

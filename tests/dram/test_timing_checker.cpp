@@ -42,9 +42,10 @@ struct scenario {
 
 std::vector<scenario> scenarios() {
   const standard d = device();
-  standard dual = d, wide_act = d, stacked = d, wide_burst = d, same_bank = d, two_bus = d;
+  standard dual = d, wide_act = d, wide_cas = d, stacked = d, wide_burst = d, same_bank = d, two_bus = d;
   dual.t.dual_command_bus = true;
   wide_act.t.ACT_CK = 2;
+  wide_cas.t.CAS_CK = 2;
   wide_act.t.RRD_S = 1;
   stacked.t.CCD_R = 9;
   wide_burst.t.BL = 8;
@@ -92,6 +93,7 @@ std::vector<scenario> scenarios() {
       {"command bus", d, {at(0, ACT)}, at(1, ACT, 1)},
       {"command bus", d, {at(0, ACT), at(1, ACT, 1), at(20, RD)}, at(21, PRE, 0, 0, 3)},
       {"command bus", wide_act, {at(0, ACT)}, at(2, ACT, 1)},
+      {"command bus", wide_cas, {at(0, ACT), at(50, PRE, 1)}, at(52, RD)},
       {"command bus", dual, {at(0, ACT)}, at(1, ACT, 1)},
       {"command bus", two_bus, {at(0, ACT), at(1, ACT, 1), at(30, RD)}, at(31, RD, 1)},  // two data buses, one command bus
   };

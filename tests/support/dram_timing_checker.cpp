@@ -79,8 +79,8 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
   out.clear();
   const auto need = [&](const char* rule, std::int64_t cycle) { out.push_back({rule, cycle}); };
 
-  // One command at a time on a bus; an activation holds it for ACT_CK cycles up to its own.
-  const int length = c.kind == command::ACT ? t.ACT_CK : 1;
+  // One command at a time on a bus; an activation holds it for ACT_CK cycles up to its own, a column command for CAS_CK.
+  const int length = c.kind == command::ACT ? t.ACT_CK : is_column(c.kind) ? t.CAS_CK : 1;
   const bool row_command = !is_column(c.kind);
   if (t.dual_command_bus)
     need("command bus", (row_command ? ch.row_bus : ch.column_bus) + length);
