@@ -431,6 +431,7 @@ class reader {
                         fmt::format("at least {}, which is {} clocks", b, y), ""});
       }
     };
+    if (t.RTW != 0) at_least("RTW", t.RTW, "CL + BL - CWL (or the data of both meet)", t.CL + t.BL - t.CWL);
     at_least("CCD_L", t.CCD_L, "CCD_S", t.CCD_S);
     at_least("RC", t.RC, "RAS", t.RAS);
     at_least("REFI", t.REFI, "RFC plus 1", t.RFC + 1);

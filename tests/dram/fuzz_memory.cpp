@@ -74,8 +74,7 @@ standard random_standard(choices& c) {
   t.WTR_L = t.WTR_S + c.between(0, 20);
   t.RTP = c.between(1, 25);
   t.WR = c.between(0, 60);
-  t.RTW = c.flag() ? c.between(1, 40) : 0;
-  if (t.read_to_write() < 1) t.RTW = 1;
+  t.RTW = c.flag() ? std::max(1, t.CL + t.BL - t.CWL + c.between(0, 20)) : 0;  // less would let data meet on the bus
   t.CS = c.between(0, 4);
   t.PPD = c.between(0, 4);
   t.RFC = c.between(20, 700);
