@@ -267,7 +267,7 @@ fidelity fidelity_for(const run_options& o, const placement& where, const system
         const auto facts = m != nullptr ? m->memory() : std::nullopt;
         if (!facts || facts->in_core) continue;
         f.quantum = facts->stripe;
-        f.burst = facts->burst;
+        f.burst = std::max<std::int64_t>(64, facts->burst);  // cores ask for lines, not for the 32 bytes of an HBM3 burst
       }
       break;
     }

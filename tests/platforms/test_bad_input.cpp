@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bad input: a clear message, exit code 2, nothing half-written.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/run_program.h"
+#include "tests/support/temp_dir.h"
+
+using namespace memwall;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct bad_case {
+  const char* name;
+  std::string arguments;
+  std::vector<std::string> says;
+};
+
+const std::string ok = " --platform von_neumann_cpu --model gpt-2 ";
+
+class bad_input : public testing::TestWithParam<bad_case> {};
+INSTANTIATE_TEST_SUITE_P(
+    run, bad_input,
+    testing::Values(
+        bad_case{"platform", "--platform von_neuman_h100 --model gpt-2", {"unknown platform 'von_neuman_h100'", "did you mean 'von_neumann_h100'?"}},
+        bad_case{"model", "--platform von_neumann_cpu --model lama-65b", {"lama-65b", "llama-65b"}},
+        bad_case{"key", ok + "--set cpu.core=3", {"--set cpu.core=3", "unknown key", "did you mean 'cores'?"}},
+        bad_case{"module", ok + "--set gpux.sms=3", {"neither a module nor a key"}},
+        bad_case{"unit", ok + "--set cpu.clock='3 ns'", {"cpu.clock", "unit of frequency"}},
+        bad_case{"bare_number", ok + "--set cpu.clock=3", {"cpu.clock", "unit of frequency"}},
+        bad_case{"type", ok + "--set cpu.cores=many", {"cpu.cores", "an integer"}},
+        bad_case{"negative", ok + "--set cpu.cores=-1", {"out of range"}},
+        bad_case{"zero", ok + "--set cpu.cores=0", {"out of range"}},
+        bad_case{"overflow", ok + "--set cpu.cores=99999999999999999999", {"an integer"}},
+        bad_case{"infinite", ok + "--set mesh.clock='inf GHz'", {"unit of frequency"}},
+        bad_case{"batch_zero", ok + "--batch 0", {"--batch"}},
+        bad_case{"batch_negative", ok + "--batch -3", {"--batch"}},
+        bad_case{"batch_absurd", ok + "--batch 99999999999999999999999", {"--batch"}},
+        bad_case{"dtype", ok + "--dtype int5g", {"int5g"}},
+        bad_case{"standard", ok + "--set mem.standard=DDR5-480", {"DDR5-480", "DDR5-4800"}},
+        bad_case{"arbiter", ok + "--set mesh.arbiter=roundrobin", {"roundrobin", "round_robin"}},
+        bad_case{"transfer_bytes", ok + "--transfer-bytes lots", {"--transfer-bytes", "auto, burst or bytes"}},
+        bad_case{"replay", ok + "--replay maybe", {"replay"}},
+        bad_case{"vcd_window", ok + "--vcd=9us:3us --out /tmp/memwall-bad-input", {"ends before it begins"}},
+        bad_case{"no_model", "--platform von_neumann_cpu", {"--model"}},
+        bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
+    [](const auto& i) { return i.param.name; });
+
+TEST_P(bad_input, is_explained_with_exit_code_2) {
+  const auto r = test::memwall("run --quiet " + GetParam().arguments);
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  for (const auto& words : GetParam().says) EXPECT_NE(r.err.find(words), std::string::npos) << "'" << words << "' in: " << r.err;
+}
+
+std::string with_platform(const std::string& yaml) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "p.yaml") << yaml;
+  const auto r = test::memwall("run --quiet --model gpt-2 --platform " + dir / "p.yaml");
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  return r.err;
+}
+
+TEST(bad_platform, overlapping_addresses_and_unbound_ports_are_named_together) {
+  const std::string e = with_platform(R"(base: von_neumann_cpu
+modules:
+  mem: {address: 0x0}
+  mem2: {type: dram, standard: DDR5-4800, address: 0x1000}
+  spare: {type: cpu}
+)");
+  EXPECT_NE(e.find("overlaps that of 'mem'"), std::string::npos) << e;
+  EXPECT_NE(e.find("modules.spare"), std::string::npos) << e;
+  EXPECT_NE(e.find("modules.mem2: is reached by no bus"), std::string::npos) << e;
+}
+
+TEST(bad_platform, broken_yaml_names_file_and_line) {
+  const std::string e = with_platform("modules:\n  mem: {type: dram\n");
+  EXPECT_NE(e.find("p.yaml:"), std::string::npos) << e;
+}
+
+TEST(bad_output, unusable_directories_are_refused_and_nothing_stays) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "file") << "in the way";
+  auto r = test::memwall("run --quiet" + ok + "--out " + dir / "file");
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  r = test::memwall("run --quiet" + ok + "--out /proc/memwall");
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  // A full disk.
+  if (fs::exists("/dev/full")) {
+    fs::create_directories(dir / "full");
+    fs::create_symlink("/dev/full", dir / "full/result.json.part");
+    r = test::memwall("run --quiet" + ok + "--out " + dir / "full");
+    EXPECT_EQ(r.exit_code, 2) << r.err;
+    EXPECT_FALSE(fs::exists(dir / "full/result.json"));
+  }
+}
+
+TEST(bad_model, contradictory_configurations_are_named) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "config.json") << R"({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 7, "num_hidden_layers": 2, "intermediate_size": 256, "vocab_size": 100})";
+  const auto r = test::memwall("run --quiet --platform von_neumann_cpu --model " + dir.path());
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  EXPECT_NE(r.err.find("head"), std::string::npos) << r.err;
+}
+
+}  // namespace

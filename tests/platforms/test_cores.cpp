@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plain cores: what an operator needs, against formulas.
+#include <gtest/gtest.h>
+
+#include "hw/common/tensor_cache.h"
+#include "hw/cpu/cpu_model.h"
+#include "hw/gpu/gpu_model.h"
+
+using namespace memwall;
+
+namespace {
+
+TEST(tensor_cache, keeps_what_fits_and_streams_what_does_not) {
+  tensor_cache c(1000);
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 400);
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 0);
+  EXPECT_EQ(c.read(2, 2000).miss_bytes, 2000) << "larger than the cache: streams past";
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 0) << "and pushes nothing out";
+  EXPECT_EQ(c.write(3, 500).miss_bytes, 0) << "a written tensor stays on chip";
+  EXPECT_EQ(c.read(3, 500).miss_bytes, 0);
+  // 1000 - 500 (tensor 3) - 300 leaves 200 of tensor 1's 400 bytes: 200 miss.
+  EXPECT_EQ(c.read(4, 300).miss_bytes, 300);
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 200);
+}
+
+TEST(tensor_cache, writes_back_dirty_bytes_it_pushes_out) {
+  tensor_cache c(1000);
+  c.write(1, 600);
+  EXPECT_EQ(c.read(2, 1000).writeback_bytes, 600);
+  c.write(3, 100);
+  c.drop(3);
+  EXPECT_EQ(c.read(4, 1000).writeback_bytes, 0) << "a dead tensor is not written back";
+}
+
+operation gemm(std::int64_t m, std::int64_t n, std::int64_t k) {
+  operation op;
+  op.m = m;
+  op.n = n;
+  op.k = k;
+  op.flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  op.operands.push_back({1, traffic::weights, false, false, 0, 2 * n * k});
+  return op;
+}
+
+TEST(gpu_model, large_gemm_runs_at_the_sustained_rate_and_never_above) {
+  gpu_model gpu{gpu_params{}};
+  const double peak = gpu.peak_rate("fp16") * gpu.params().sustained_fraction;
+  // 132 SMs: 128 x 128 tiles in whole waves when both dimensions are multiples of 12 x 128 and 11 x 128.
+  const double whole = gpu.gemm_seconds(11 * 128 * 8, 12 * 128 * 8, 8192, 1, "fp16");
+  const double flops = 2.0 * (11 * 128 * 8) * (12 * 128 * 8) * 8192;
+  EXPECT_GE(whole, flops / peak * 0.9999);
+  EXPECT_LE(whole, flops / peak * 1.1);
+  for (const std::int64_t m : {16, 17, 100, 128, 129, 1000, 4096})
+    for (const std::int64_t n : {64, 1000, 4096, 11008})
+      EXPECT_GE(gpu.gemm_seconds(m, n, 4096, 1, "fp16"), 2.0 * static_cast<double>(m * n) * 4096 / peak * 0.9999) << m << " x " << n;
+}
+
+TEST(gpu_model, wave_quantisation_one_tile_too_many_costs_a_wave) {
+  gpu_params p;
+  p.sms = 4;
+  const gpu_model gpu(p);
+  // 2 x 2 tiles of the largest shape fill the four SMs; a little more needs a second wave of some tile shape.
+  EXPECT_GT(gpu.gemm_seconds(256 * 2 + 1, 128 * 2, 1 << 16, 1, "fp16"), 1.05 * gpu.gemm_seconds(256 * 2, 128 * 2, 1 << 16, 1, "fp16"));
+}
+
+TEST(gpu_model, more_of_anything_is_never_slower) {
+  const gpu_model base{gpu_params{}};
+  gpu_params more;
+  more.l2_bandwidth = bandwidth(more.l2_bandwidth.value * 2);
+  const gpu_model faster(more);
+  for (const std::int64_t m : {1, 8, 64, 512})
+    EXPECT_LE(faster.gemm_seconds(m, 5120, 5120, 1, "fp16"), base.gemm_seconds(m, 5120, 5120, 1, "fp16"));
+}
+
+TEST(gpu_model, weights_that_fit_the_cache_are_read_once) {
+  gpu_model gpu{gpu_params{}};
+  const operation op = gemm(1, 1024, 1024);  // 2 MiB of weights, 50 MiB of L2
+  EXPECT_EQ(gpu.plan(op).accesses.size(), 1u);
+  EXPECT_EQ(gpu.plan(op).accesses.size(), 0u);
+}
+
+TEST(gpu_model, narrow_weights_cost_their_expansion) {
+  gpu_model gpu{gpu_params{}};
+  operation wide = gemm(1, 8192, 8192), narrow = wide;
+  narrow.weight_bits = 4.5;
+  const ps_t difference = gpu.plan(narrow).compute.sum() - gpu.plan(wide).compute.sum();
+  EXPECT_NEAR(static_cast<double>(difference), gpu.params().dequant_ops * 8192 * 8192 / gpu.params().vector_rate.value * 1e12, 2);
+}
+
+TEST(cpu_model, outstanding_lines_grow_with_threads_up_to_the_cores) {
+  cpu_params p;
+  p.cores = 8;
+  for (const std::int64_t threads : {1, 4, 8, 16}) {
+    p.threads = threads;
+    cpu_model cpu(p);
+    EXPECT_EQ(cpu.plan(gemm(1, 4096, 4096)).window, std::min<std::int64_t>(threads, 8) * p.line_fill_buffers * 64);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The laws of the design, on every preset, through the program.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "platforms/description.h"
+#include "tests/support/run_program.h"
+#include "tests/support/temp_dir.h"
+
+using namespace memwall;
+using json = nlohmann::ordered_json;
+
+namespace {
+
+const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --context 256 --dtype int8/fp16/fp16 --quiet --json ";
+
+/// The presets every run of the tests goes through; the others differ from them in numbers only.
+const std::vector<std::string> presets = {"von_neumann_h100", "von_neumann_rtx4090", "von_neumann_cpu", "von_neumann_unified", "cim_sram", "cim_analog", "cim_dram"};
+
+json run(const std::string& platform, const std::string& more = "") {
+  const auto r = test::memwall("run --platform " + platform + mini + more);
+  EXPECT_EQ(r.exit_code, 0) << platform << ": " << r.err;
+  return r.json();
+}
+
+/// Nanoseconds as printed, back to whole picoseconds.
+std::int64_t ps(const json& nanoseconds) { return std::llround(nanoseconds.get<double>() * 1000); }
+
+std::int64_t sum(const json& stack) {
+  std::int64_t total = 0;
+  for (const auto& part : stack) total += ps(part);
+  return total;
+}
+
+json without_host(json r) {
+  r.erase("host");
+  return r;
+}
+
+class laws : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(presets, laws, testing::ValuesIn(presets), [](const auto& i) { return i.param; });
+
+TEST_P(laws, stall_stacks_sum_to_the_picosecond_and_bytes_are_conserved) {
+  const json r = run(GetParam());
+  EXPECT_EQ(sum(r["stall_stack_ns"]), ps(r["summary"]["time_ns"]));
+  for (const auto& l : r["layers"]) EXPECT_EQ(sum(l["stall_stack_ns"]), ps(l["end_ns"]) - ps(l["start_ns"])) << l["name"];
+  for (const auto& e : r["executors"]) EXPECT_EQ(sum(e["stall_stack_ns"]), ps(r["summary"]["time_ns"])) << e["name"];
+  EXPECT_EQ(r["conservation"]["operators"], r["conservation"]["executors"]);
+  EXPECT_EQ(r["conservation"]["executors"], r["conservation"]["memories"]);
+  std::int64_t through_buses = 0, asked = 0;
+  for (const auto& b : r["buses"]) through_buses += b["bytes"].get<std::int64_t>();
+  for (const auto& c : r["conservation"]["operators"]) asked += c.get<std::int64_t>();
+  EXPECT_EQ(through_buses, asked) << "one bus between every core and its memory in these presets";
+}
+
+TEST_P(laws, same_inputs_same_result_with_and_without_replay_and_outputs) {
+  const test::temp_dir dir;
+  const json plain = without_host(run(GetParam()));
+  EXPECT_EQ(plain, without_host(run(GetParam())));
+  json no_replay = without_host(run(GetParam(), "--replay off"));
+  EXPECT_EQ(no_replay["fidelity"]["replay"], false);
+  for (const char* key : {"fidelity", "config", "provenance"}) no_replay[key] = plain[key];
+  EXPECT_EQ(plain, no_replay);
+  json watched = without_host(run(GetParam(), "--vcd --timeline --out " + dir.path()));
+  watched.erase("outputs");
+  watched["provenance"] = plain["provenance"];
+  EXPECT_EQ(plain, watched);
+}
+
+// Law 7. A cache line a transfer against the automatic size.
+TEST_P(laws, burst_level_and_automatic_transfer_sizes_agree_within_one_percent) {
+  const double burst = run(GetParam(), "--transfer-bytes burst")["summary"]["time_ns"];
+  const double automatic = run(GetParam())["summary"]["time_ns"];
+  EXPECT_NEAR(automatic / burst, 1, 0.01);
+}
+
+TEST_P(laws, running_from_the_resolved_configuration_reproduces_the_result) {
+  const test::temp_dir dir;
+  const json first = run(GetParam(), "--out " + dir.path());
+  const json again = run(dir / "result.json");
+  EXPECT_EQ(first["summary"], again["summary"]);
+  EXPECT_EQ(first["layers"], again["layers"]);
+}
+
+TEST(law_monotone, a_faster_part_never_makes_the_run_slower) {
+  const double base = run("von_neumann_h100")["summary"]["time_ns"];
+  for (const char* faster : {"fabric.slices=96", "gpu.kernel_launch='0.5 us'", "gpu.in_flight_per_sm='64 KiB'", "gpu.load_latency='300 ns'", "gpu.l2_bandwidth='11 TB/s'"})
+    EXPECT_LE(run("von_neumann_h100", std::string("--set ") + faster)["summary"]["time_ns"].get<double>(), 1.001 * base) << faster;
+}
+
+}  // namespace

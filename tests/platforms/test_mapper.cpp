@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/mapper.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/model.h"
+#include "traces/generator.h"
+
+using namespace memwall;
+using namespace memwall::platforms;
+
+namespace {
+
+platform_description tensor_parallel(int devices) {
+  const std::string yaml = R"(
+modules:
+  hbm: {type: dram, standard: HBM3, count: )" + std::to_string(devices) + R"(}
+  gpu: {type: gpu, count: )" + std::to_string(devices) + R"(}
+mapping:
+  - {executor: gpu, weights: hbm, kv_cache: hbm, activations: hbm}
+)";
+  return read_platform(config::node::parse_text(yaml, "p.yaml"), "p");
+}
+
+std::vector<memory_slot> slots(int devices, std::int64_t capacity) {
+  std::vector<memory_slot> out;
+  for (int i = 0; i < devices; ++i) {
+    memory_slot s;
+    s.name = devices == 1 ? "hbm0" : "hbm" + std::to_string(i);
+    s.base = static_cast<std::uint64_t>(i + 1) << 44;
+    s.capacity = capacity;
+    out.push_back(s);
+  }
+  return out;
+}
+
+trace_source source_of(const std::string& model, trace::workload w) {
+  const memwall::model m = load_model(model);
+  return [m, w] { return trace::generate(m, w); };
+}
+
+// Law: what devices ask for sums to what the trace asks for, class by class, weights exactly once over all devices.
+TEST(mapper, tensor_parallel_parts_sum_to_the_operator) {
+  const trace::workload w;
+  const auto source = source_of("llama-2-7b", w);
+  for (const int devices : {1, 2, 4, 8}) {
+    const auto d = tensor_parallel(devices);
+    const placement where(d, slots(devices, std::int64_t{80} << 30), source);
+    const auto stream = source();
+    trace::op op;
+    double flops = 0, split_flops = 0;
+    std::int64_t weights = 0, split_weights = 0, repeated = 0;
+    while (stream->next(op)) {
+      const auto& group = where.executors(where.rule(op));
+      const auto parts = split_operator(op, stream->header(), where, group);
+      ASSERT_EQ(parts.size(), static_cast<std::size_t>(devices));
+      flops += static_cast<double>(op.flops()) * (op.shard == trace::shard::none ? devices : 1);
+      weights += op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read);
+      if (op.shard == trace::shard::none) repeated += (devices - 1) * op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read);
+      for (const auto& p : parts) {
+        split_flops += p.work.flops;
+        for (const auto& o : p.work.operands)
+          if (o.kind == traffic::weights) split_weights += o.bytes;
+      }
+      const auto reduce = all_reduce(op, stream->header(), where, group);
+      EXPECT_EQ(reduce.size(), devices > 1 && op.shard == trace::shard::rows ? static_cast<std::size_t>(devices) : 0u) << op.name;
+    }
+    EXPECT_NEAR(split_flops, flops, 1e-9 * flops);
+    EXPECT_EQ(split_weights, weights + repeated) << devices << " devices: only small unsharded tensors (norms) are read by each";
+    EXPECT_LT(repeated, weights / 100);
+  }
+}
+
+TEST(placement, refuses_with_the_arithmetic) {
+  trace::workload w;
+  w.types = dtypes::parse("fp16");
+  const auto source = source_of("llama-65b", w);
+  const auto d = tensor_parallel(1);
+  try {
+    placement where(d, slots(1, std::int64_t{80'000'000'000}), source);
+    FAIL();
+  } catch (const capacity_error& e) {
+    const std::string text = e.what();
+    EXPECT_NE(text.find("missing"), std::string::npos) << text;
+    EXPECT_NE(text.find("int4g32"), std::string::npos) << "what would fit: " << text;
+    EXPECT_NE(text.find("Or 2 such devices"), std::string::npos) << text;
+  }
+}
+
+TEST(placement, streams_the_rest_where_the_rule_says_so) {
+  const std::string yaml = R"(
+modules:
+  hbm: {type: dram, standard: HBM3}
+  host: {type: dram, standard: DDR5-4800}
+  gpu: {type: gpu}
+mapping:
+  - {executor: gpu, weights: hbm, kv_cache: hbm, activations: hbm, overflow: host}
+)";
+  const auto d = read_platform(config::node::parse_text(yaml, "p.yaml"), "p");
+  memory_slot hbm, host;
+  hbm.name = "hbm";
+  hbm.capacity = std::int64_t{8} << 30;
+  host.name = "host";
+  host.base = std::uint64_t{1} << 44;
+  host.capacity = std::int64_t{64} << 30;
+  const placement where(d, {hbm, host}, source_of("llama-2-7b", {}));
+  EXPECT_GT(where.slots()[0].used, std::int64_t{7} << 30);
+  EXPECT_GT(where.slots()[1].used, std::int64_t{4} << 30);
+  EXPECT_EQ(where.report()["notes"].size(), 1u);
+}
+
+}  // namespace

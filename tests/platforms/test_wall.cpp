@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory wall must show, and move when the hardware changes.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/support/run_program.h"
+#include "tests/support/temp_dir.h"
+
+using namespace memwall;
+using json = nlohmann::ordered_json;
+
+namespace {
+
+json run(const std::string& arguments) {
+  const auto r = test::memwall("run --quiet --json " + arguments);
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  return r.exit_code == 0 ? r.json() : json();
+}
+
+double time_of(const json& r) { return r["summary"]["time_ns"]; }
+double share(const json& r, const char* cause) {
+  return r["stall_stack_ns"].contains(cause) ? r["stall_stack_ns"][cause].get<double>() / time_of(r) : 0.0;
+}
+
+const std::string decode_65b = "--platform von_neumann_h100 --model llama-65b --phase decode --batch 1 --context 2048 --dtype int4g32/fp16/fp16 ";
+
+TEST(wall, decode_is_bound_by_memory_and_prefill_by_compute) {
+  const json decode = run(decode_65b);
+  EXPECT_EQ(decode["summary"]["bound_by"], "memory");
+  const double bytes = decode["summary"]["dram_bytes"];
+  const double datasheet = bytes / 3350e9 * 1e9;  // H100 SXM5: 3350 GB/s
+  EXPECT_GE(time_of(decode), 1.00 * datasheet);
+  EXPECT_LE(time_of(decode), 1.35 * datasheet);
+  EXPECT_LT(decode["summary"]["flops"].get<double>() / (time_of(decode) * 1e-9) / 989.4e12, 0.05) << "arithmetic units nearly idle";
+  // Everything but the last of the KV cache and the norms is weights: about 34.2 GiB.
+  EXPECT_NEAR(decode["summary"]["weight_bytes"].get<double>() / 1073741824.0, 34.2, 0.2);
+  const json prefill = run("--platform von_neumann_h100 --model llama-65b --phase prefill --batch 1 --prompt 2048 --dtype int4g32/fp16/fp16 ");
+  EXPECT_EQ(prefill["summary"]["bound_by"], "compute");
+}
+
+TEST(wall, half_the_channels_take_twice_as_long_where_memory_binds) {
+  const std::string base = "--platform von_neumann_cpu --model gpt-2-xl --context 128 --dtype fp16 --set cpu.cache='1 MB' ";
+  const json all = run(base), half = run(base + "--set mem.channels=8");
+  const double memory = share(all, "dram_data") + share(all, "dram_refresh") + share(all, "dram_row_miss") + share(all, "dram_queue");
+  EXPECT_GT(memory, 0.5);
+  EXPECT_GT(time_of(half) / time_of(all), 1.6);
+  EXPECT_LT(time_of(half) / time_of(all), 2.1);
+}
+
+TEST(wall, a_narrow_bus_becomes_the_bottleneck) {
+  const std::string base = "--platform von_neumann_cpu --model gpt-2-xl --context 128 --dtype fp16 --set cpu.cache='1 MB' ";
+  // 64 B x 2 GHz = 128 GB/s, and half of it: both under the 307 GB/s of the memory.
+  const json wide = run(base + "--set mesh.slices=1"), narrow = run(base + "--set mesh.slices=1 --set mesh.width='32 B'");
+  EXPECT_EQ(narrow["summary"]["bound_by"], "bus");
+  EXPECT_GT(time_of(narrow) / time_of(wide), 1.7);
+  EXPECT_LT(time_of(narrow) / time_of(wide), 2.1);
+  EXPECT_GT(narrow["summary"]["bus_utilization"].get<double>(), 0.9);
+}
+
+TEST(wall, a_second_initiator_raises_the_first_ones_waiting_time) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "two.yaml") << R"(base: von_neumann_cpu
+modules:
+  mesh: {slices: 1}
+  dma: {type: traffic_generator, memory: mem, rate: 100 GB/s, transfer_size: 4 KiB, outstanding: 64}
+connect:
+  - [cpu, mesh]
+  - [dma, mesh]
+  - [mesh, mem]
+)";
+  const std::string work = " --model gpt-2 --context 128 --set cpu.cache='1 MB'";
+  const json alone = run("--platform von_neumann_cpu --set mesh.slices=1" + work), both = run("--platform " + dir / "two.yaml" + work);
+  const double before = alone["buses"][0]["wait_ns"]["cpu"]["mean"], after = both["buses"][0]["wait_ns"]["cpu"]["mean"];
+  EXPECT_GT(after, before);
+  EXPECT_GT(time_of(both), 1.2 * time_of(alone));
+  EXPECT_GT(both["buses"][0]["wait_matrix_ns"]["cpu"]["dma"].get<double>(), 0);
+}
+
+TEST(wall, resident_weights_do_not_move_and_streamed_ones_do) {
+  const std::string work = " --model llama-2-7b --context 128 --dtype int8/int8/int8";
+  const json analog = run("--platform cim_analog" + work), sram = run("--platform cim_sram" + work);
+  const double weights = analog["summary"]["weight_bytes"];
+  EXPECT_LT(analog["conservation"]["operators"]["weights"].get<double>(), 0.01 * weights) << "only norms and one row of the embedding";
+  EXPECT_GT(sram["conservation"]["operators"]["weights"].get<double>(), 0.9 * weights) << "64 MiB of macros do not hold 7 GB";
+  EXPECT_GT(time_of(sram), 2 * time_of(analog));
+}
+
+TEST(wall, compute_in_memory_loses_with_batch) {
+  const auto ratio = [](int batch) {
+    const std::string work = " --model llama-2-7b --context 64 --dtype int8/int8/int8 --batch " + std::to_string(batch);
+    return time_of(run("--platform cim_dram" + work)) / time_of(run("--platform von_neumann_h100" + work));
+  };
+  EXPECT_GT(ratio(64), 4 * ratio(1)) << "vectors go through the banks one by one, the GPU reuses its weights";
+}
+
+TEST(wall, what_does_not_fit_is_refused_with_the_arithmetic) {
+  const auto r = test::memwall("run --platform von_neumann_h100 --model llama-65b --dtype fp16 --quiet");
+  EXPECT_EQ(r.exit_code, 3);
+  EXPECT_NE(r.err.find("missing"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("int4g32"), std::string::npos) << r.err;
+}
+
+}  // namespace
