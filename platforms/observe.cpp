@@ -131,6 +131,7 @@ void recorder::finish(json& result, ps_t end) {
   }
   if (m_vcd) {
     if (!m_vcd->close()) throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
+    if (!m_options.save_file.empty()) m_vcd->write_save_file(m_options.save_file, "waves.vcd");
     outputs["vcd"] = {{"bytes", m_vcd->bytes()}};
     if (m_vcd->cut_at() != never) outputs["vcd"]["cut_at_ns"] = ns(m_vcd->cut_at());
   }

@@ -28,6 +28,7 @@ struct run_options {
   std::uint64_t seed = 1;
   std::string version;
   std::string vcd_file, vcd_window;  ///< "" none; window "" all, "10us:12us", "layers.3.*"
+  std::string save_file;             ///< GTKWave save file for it, which names waves.vcd
   std::string timeline_file;
   std::size_t max_layers = 20'000;   ///< operators listed in the result; the CSV has all of them
   std::function<void(const std::string& line)> csv;      ///< one line an operator, as they end; unset: none

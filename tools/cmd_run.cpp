@@ -82,6 +82,7 @@ void run_command(const std::string& platform, const run_arguments& a) {
     if (a.out.empty()) throw input_error(problem{a.vcd.empty() ? "--timeline" : "--vcd", "", "needs a place for its file", "--out DIR", ""});
     if (!a.vcd.empty()) {
       o.vcd_file = a.out + "/waves.vcd.part";
+      o.save_file = a.out + "/waves.gtkw";
       o.vcd_window = a.vcd == "all" ? "" : a.vcd;
     }
     if (a.timeline) o.timeline_file = a.out + "/timeline.json.part";

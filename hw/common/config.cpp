@@ -130,10 +130,14 @@ void node::merge(const node& over) {
     return;
   }
   for (const auto& [key, child] : over.m_entries) {
-    if (node* mine = find(key))
-      mine->merge(child);
-    else
+    if (node* mine = find(key)) {
+      if (child.is_null())
+        *mine = child;  // `key:` without a value takes an inherited one out
+      else
+        mine->merge(child);
+    } else {
       m_entries.emplace_back(key, child);
+    }
   }
 }
 

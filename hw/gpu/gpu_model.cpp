@@ -39,6 +39,7 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("l2_bandwidth", &gpu_params::l2_bandwidth, "last-level cache to SMs, total", "microbenchmarks: 64 B a cycle a slice").range(bandwidth(1e6), bandwidth(1e15))
           .add("in_flight_per_sm", &gpu_params::in_flight_per_sm, "bytes an SM keeps in flight towards memory", "fitted on M = 1 linear layers; bounded by registers and MSHRs").range(byte_size(32), byte_size(1e9))
           .add("load_latency", &gpu_params::load_latency, "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks").range(duration(1e-9), duration(1e-4))
+          .add("cluster", &gpu_params::cluster, "thread blocks that share an operand by multicast (1 before Hopper)", "Hopper whitepaper: thread block clusters, TMA multicast").range<std::int64_t>(1, 16)
           .add("dequant_ops", &gpu_params::dequant_ops, "vector operations to expand one narrow weight", "int4 unpack, scale: 2 (packed half2 conversion)").range(0.0, 1000.0)
           .add("kernel_launch", &gpu_params::kernel_launch, "gap between back-to-back kernels", "2.7 us from a stream, 1.3 us from a graph (H200 microbenchmark)").range(duration(0), duration(1))
           .add("kernel_ramp", &gpu_params::kernel_ramp, "kernel prologue and tail: block scheduling, first loads, last stores", "intercept of kernel time over bytes, M = 1 linear layers").range(duration(0), duration(1))
@@ -67,7 +68,8 @@ double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, s
       if (split > 1 && (blocks * split > m_p.sms || k / split < 256)) break;
       const double depth = static_cast<double>(divide_up(k, split));
       const double arithmetic = 2.0 * static_cast<double>(t.m * t.n) * depth / sm_rate;
-      const double feed = static_cast<double>(t.m + t.n) * depth * element / sm_bandwidth;
+      // Blocks of a cluster share one operand by multicast.
+      const double feed = (static_cast<double>(t.m) + static_cast<double>(t.n) / static_cast<double>(m_p.cluster)) * depth * element / sm_bandwidth;
       // Partial sums of a split are written and read once more in fp32.
       const double reduce = split == 1 ? 0 : 2.0 * 4.0 * static_cast<double>(t.m * t.n) / sm_bandwidth;
       const double waves = static_cast<double>(divide_up(blocks * split, m_p.sms));

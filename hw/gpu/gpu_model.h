@@ -25,6 +25,7 @@ struct gpu_params {
   bandwidth l2_bandwidth{5.5e12};
   byte_size in_flight_per_sm{16384};
   duration load_latency{560e-9};
+  std::int64_t cluster = 2;
   double dequant_ops = 2;
   // --- software
   duration kernel_launch{1.3e-6};

@@ -19,7 +19,7 @@ struct bad_case {
   std::vector<std::string> says;
 };
 
-const std::string ok = " --platform von_neumann_cpu --model gpt-2 ";
+const std::string ok = " --platform von_neumann_cpu --model gpt-2 --context 64 ";
 
 class bad_input : public testing::TestWithParam<bad_case> {};
 INSTANTIATE_TEST_SUITE_P(
