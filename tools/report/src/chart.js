@@ -88,18 +88,24 @@ export class chart_card {
     cards.push(this);
     queue.push(this);
   }
-  draw() {
-    const t = {...theme_of(), width: this.area.clientWidth || 1000};
+  /** Fits the chart to its frame; a frame without a size (hidden, or being laid out) leaves it as it is. */
+  fit(width = this.area.clientWidth) {
+    if (width > 0 && this.chart && (width !== this.chart.getWidth() || this.height !== this.chart.getHeight())) this.chart.resize({width, height: this.height});
+  }
+  draw(width = this.area.clientWidth || this.chart?.getWidth() || 1000) {
+    const t = {...theme_of(), width};
     if (!this.chart) {
-      this.chart = echarts.init(this.area, null, {renderer: this.spec.renderer ?? 'svg', height: this.spec.height ?? 340});
+      this.height = this.spec.height ?? 340;
+      this.chart = echarts.init(this.area, null, {renderer: this.spec.renderer ?? 'svg', width, height: this.height});
       this.spec.ready?.(this.chart);
-      new ResizeObserver(() => this.chart.resize()).observe(this.area);
+      new ResizeObserver(() => this.fit()).observe(this.area);
     }
     this.option = this.spec.option(t);
     if (this.option.height_px) {
-      this.area.style.height = `${this.option.height_px}px`;
-      this.chart.resize({height: this.option.height_px});
+      this.height = this.option.height_px;
+      this.area.style.height = `${this.height}px`;
     }
+    this.fit(width);
     this.chart.setOption(dressed(this.option, t), true);
     if (!this.data_area.hidden) this.fill_data();
   }
@@ -151,7 +157,7 @@ export class chart_card {
   }
 }
 
-export function redraw_all() { for (const card of cards) if (card.chart) card.draw(); }
+export function redraw_all(width) { for (const card of cards) if (card.chart) card.draw(width); }
 export function set_patterns(on) { patterns = on; redraw_all(); }
 
 /** Draws the charts one after the other, so that the page is usable at once; resolves when all are there. */

@@ -28,7 +28,7 @@ export class grid {
         h('div', {class: 'tools'}, h('button', {type: 'button', class: 'small', title: 'Save the rows that match', onclick: () => download(`${spec.id}.csv`, this.csv(), 'text/csv')}, 'CSV'))),
       spec.note && h('p', {class: 'note'}, spec.note),
       h('div', {class: 'controls'}, spec.controls ?? [], h('label', {class: 'control'}, h('span', {}, 'Search'), this.search), this.count),
-      this.frame, this.detail);
+      this.frame, h('p', {class: 'note print-only'}, 'Paper holds the first 60 rows in this order; the CSV has all.'), this.detail);
     this.print_all = false;
     this.refresh();
   }

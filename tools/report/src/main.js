@@ -35,11 +35,11 @@ function title() {
 
 function theme_buttons() {
   const root = document.documentElement;
-  const set = (theme) => {
+  const set = (theme, width) => {
     if (theme) root.dataset.theme = theme;
     else delete root.dataset.theme;
     paint_swatches();
-    redraw_all();
+    redraw_all(width);
     for (const g of grids) g.current().paint();
   };
   const dark = () => getComputedStyle(root).getPropertyValue('--scheme').trim() === 'dark';
@@ -52,11 +52,12 @@ function theme_buttons() {
   document.getElementById('actions').append(pattern, button, h('button', {type: 'button', onclick: () => window.print()}, 'Print'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => set(root.dataset.theme));
   // Paper is white: charts take the light colours while the page prints.
+  const paper = 660;  // pixels: what A4 and Letter leave between the margins of the style sheet
   let before;
   addEventListener('beforeprint', () => {
     before = root.dataset.theme;
     for (const d of document.querySelectorAll('details')) d.open = true;
-    set('light');
+    set('light', paper);
     for (const g of grids) g.current().set_printing(true);
   });
   addEventListener('afterprint', () => {

@@ -104,8 +104,7 @@ function blocker_card(runs) {
         xAxis: {type: 'category', data: whom, name: 'holder', nameLocation: 'middle', nameGap: 30, splitLine: {show: false}},
         yAxis: {type: 'category', data: who, inverse: true, splitLine: {show: false}, axisLabel: {width: 120, overflow: 'truncate'}},
         visualMap: {min: 0, max: most, text: [format.time(most), '0'], right: 0, top: 'center', itemHeight: 100, inRange: {color: ramp}, textStyle: {color: t.muted}, formatter: (v) => format.time(v)},
-        series: [{type: 'heatmap', data: cells, label: {show: true, formatter: (p) => (p.value[2] ? format.time(p.value[2]) : ''),
-          color: '#fff', textBorderColor: '#000', textBorderWidth: 2}, itemStyle: {borderColor: t.panel, borderWidth: 1}}],
+        series: [{type: 'heatmap', data: cells.map((c) => ({value: c, label: {color: c[2] > 0.55 * most ? '#111' : '#fff'}})), label: {show: true, formatter: (p) => (p.value[2] ? format.time(p.value[2]) : '')}, itemStyle: {borderColor: t.panel, borderWidth: 1}}],
       };
     },
     table: () => {
