@@ -3,7 +3,7 @@
 //   node check_page.mjs MEMWALL CHROMIUM OUTPUT_DIR
 // Keeps pictures (light, dark, print) in OUTPUT_DIR for a person to look at. Exit code 1: something is wrong.
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {cpus, loadavg} from 'node:os';
 import {join, resolve} from 'node:path';
 import {browser} from './browser.mjs';
@@ -162,6 +162,28 @@ try {
   await small.until('document.documentElement.dataset.ready');
   check((await small.value(`document.querySelectorAll('figure').length`)) >= 1, 'a bare result has its stall stack');
   check(small.errors.length === 0, `a bare result makes no errors: ${small.errors.join(' | ')}`);
+
+  // 9. Real results: a small model on two platforms.
+  const real = join(dir, 'real');
+  const platforms = ['von_neumann_h100', 'cim_dram'];
+  execFileSync(memwall, ['compare', ...platforms.flatMap((p) => ['--platform', p]), '--model', 'gpt-2', '--context', '64', '--out', real, '--quiet']);
+  execFileSync(memwall, ['report', real, '-o', join(dir, 'real.html'), '--quiet']);
+  const true_page = await b.open(`file://${join(dir, 'real.html')}`);
+  await true_page.until('document.documentElement.dataset.ready');
+  const labels = JSON.parse(await true_page.value(`JSON.stringify([...document.querySelectorAll('article.run h3')].map((n) => n.textContent))`));
+  check(labels.join() === platforms.join(), `von Neumann first, then CIM; has ${labels}`);
+  const files = platforms.map((p) => JSON.parse(readFileSync(join(real, p, 'result.json'), 'utf8')));
+  const said = JSON.parse(await true_page.value(`JSON.stringify([...document.querySelectorAll('.value[data-value]')].map((n) => [n.dataset.run, n.dataset.path, n.dataset.value]))`));
+  check(said.length > 30, 'the real summary is on the page');
+  for (const [run, path, value] of said) check(Number(value) === path.split('.').reduce((o, k) => o[k], files[run]), `${path} of ${platforms[run]}`);
+  const whole = JSON.parse(await true_page.value(`(() => { document.querySelector('#stalls button').click(); return JSON.stringify([...document.querySelectorAll('#stalls .data tbody tr')].map((r) => Number(r.cells[r.cells.length - 1].textContent))); })()`));
+  whole.forEach((sum, run) => check(near(sum, files[run].summary.time_ns, 1e-9), `the stall stack of ${platforms[run]} sums to its time on the page`));
+  check((await true_page.value(`document.getElementById('layers-table-count').textContent`)).includes(` of ${files[0].layers.length} rows`), 'all operators are in the table');
+  for (const id of ['stalls', 'stalls-by', 'what-if', 'roofline', 'timeline', 'latency', 'capacity', 'energy', 'layers-table', 'configuration'])
+    check(await true_page.value(`document.getElementById('${id}') !== null`), `real results have ${id}`);
+  await true_page.value(`document.querySelector('header').style.position = 'static'`);
+  await true_page.picture(join(dir, 'real_light.png'));
+  check(true_page.errors.length === 0, `real results make no errors: ${true_page.errors.join(' | ')}`);
 } catch (error) {
   ++failures;
   console.error(error);

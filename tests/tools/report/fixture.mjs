@@ -5,7 +5,7 @@
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 
-const causes = ['compute', 'launch', 'bus_wait', 'bus_transfer', 'link', 'dram_queue', 'dram_data', 'dram_latency', 'dram_row_miss', 'dram_row_conflict',
+const causes = ['compute', 'launch', 'core_requests', 'bus_wait', 'bus_transfer', 'link', 'dram_queue', 'dram_data', 'dram_latency', 'dram_row_miss', 'dram_row_conflict',
   'dram_bank_group', 'dram_activate', 'dram_refresh', 'dram_turnaround', 'cim_input', 'cim_array', 'cim_adc', 'cim_digital', 'cim_program', 'dependency', 'idle'];
 
 function generator(seed) {
@@ -46,7 +46,7 @@ export function make_result({platform, cim = false, layers = 80, tokens = 1, see
         const ps = Math.round((1500 + bytes / rate) * 1000 * (1 + 0.05 * random()));
         const weights_of = weights || kv
           ? (cim ? {cim_array: 6, cim_adc: 2, cim_input: 1, cim_digital: 0.5, bus_transfer: 1, launch: 0.4, dram_data: kv ? 4 : 0.1}
-            : {dram_data: 70, dram_refresh: 4, dram_row_miss: 3, dram_activate: 1, dram_latency: 1.5, bus_wait: 3, bus_transfer: 2, launch: 4, compute: 1.5 * random()})
+            : {core_requests: 9, dram_data: 70, dram_refresh: 4, dram_row_miss: 3, dram_activate: 1, dram_latency: 1.5, bus_wait: 3, bus_transfer: 2, launch: 4, compute: 1.5 * random()})
           : {launch: 6, compute: 2, dram_latency: 2, bus_transfer: 0.5, dependency: 0.2};
         const stack = split(ps, weights_of);
         for (const [c, v] of Object.entries(stack)) total[c] += v;
@@ -67,7 +67,7 @@ export function make_result({platform, cim = false, layers = 80, tokens = 1, see
   const buckets = 200;
   const track = (name, unit, f) => ({name, unit, values: Array.from({length: buckets}, (_, i) => f(i))});
   const histogram = Array.from({length: 24}, (_, i) => [40 * 1.25 ** i, Math.round(1e6 * Math.exp(-((i - 6) ** 2) / 8))]);
-  const percentiles = {mean: 142.5, p50: 131.2, p95: 233.4, p99: 310.9, max: 1204.75};
+  const percentiles = {mean: 142.5, p50: 131.2, p90: 201.5, p99: 310.9, max: 1204.75};
   return {
     schema: 'memwall-result-1', memwall_version: '0.1.0', platform, model: 'llama-65b', workload: {phase: 'decode', batch, prompt: 0, context: 2048, tokens, dtype: 'fp16'}, seed: 1,
     fidelity: {transfer_bytes: 65536, replay: true},

@@ -16,35 +16,51 @@ function latency_card(runs) {
   const all = resources(runs, 'memories').filter((m) => m.r.latency_ns?.histogram?.some((b) => b[1] > 0));
   if (!all.length) return null;
   const list = [...all].sort((a, b) => moved(b.r) - moved(a.r)).slice(0, drawn);
+  // The result's intervals grow with the latency and empty ones are left out: for the picture they are gathered in bins of
+  // equal ratio, the same for all memories.
+  const used = list.flatMap((m) => m.r.latency_ns.histogram.filter((b) => b[1] > 0).map((b) => b[0]));
+  const low = Math.max(1e-3, used.reduce((a, b) => Math.min(a, b), Infinity)) / 1.05;
+  const high = used.reduce((a, b) => Math.max(a, b), 0) * 1.05;
+  const bins = 64;
+  const edge = (k) => low * (high / low) ** (k / bins);
+  let mode = 'share';
   const share = (m) => {
-    const bins = m.r.latency_ns.histogram;
-    const total = bins.reduce((a, b) => a + b[1], 0);
-    return bins.map(([upper, n]) => [upper, total ? (100 * n) / total : 0, n]);
+    const total = m.r.latency_ns.histogram.reduce((a, b) => a + b[1], 0) || 1;
+    if (mode === 'cumulative') {
+      let sum = 0;
+      return [[low, 0, 0], ...m.r.latency_ns.histogram.map(([upper, n]) => [Math.max(upper, low), (100 * (sum += n)) / total, sum])];
+    }
+    const counts = new Array(bins).fill(0);
+    for (const [upper, n] of m.r.latency_ns.histogram) counts[Math.max(0, Math.min(bins - 1, Math.ceil((bins * Math.log(upper / low)) / Math.log(high / low)) - 1))] += n;
+    return [[low, 0, 0], ...counts.map((n, k) => [edge(k + 1), (100 * n) / total, n])];
   };
-  return new chart_card({
+  const card = new chart_card({
     id: 'latency', title: 'Latency of memory accesses', height: 360,
-    note: `Share of the transfers in each interval of latency, from request to last byte.${all.length > drawn ? ` The ${drawn} memories that moved most, of ${all.length}.` : ''}`,
+    note: `From request to last byte.${all.length > drawn ? ` The ${drawn} memories that moved most, of ${all.length}.` : ''}`,
+    controls: [select('Show', [['share', 'share of the transfers'], ['cumulative', 'share up to a latency']], mode, (v) => { mode = v; card.draw(); })],
     option: (t) => {
-      const lowest = Math.min(...list.flatMap((m) => share(m).filter((b) => b[2] > 0).map((b) => b[0])));
-      const highest = Math.max(...list.flatMap((m) => share(m).filter((b) => b[2] > 0).map((b) => b[0])));
       return {
         grid: {left: 60, right: 30, top: 62, bottom: 50}, legend: {},
         tooltip: {trigger: 'item', formatter: (p) => `<b>${format.escape(p.seriesName)}</b><br>up to ${format.time(p.value[0])}: ${format.count(p.value[2])} transfers, ${format.digits(p.value[1], 3)} %`},
-        xAxis: {type: 'log', min: Math.max(0.1, lowest / 2), max: highest * 2, name: 'latency, ns', nameLocation: 'middle', nameGap: 30, axisLabel: {showMaxLabel: false, showMinLabel: false, formatter: (v) => format.digits(v, 3)}},
-        yAxis: {type: 'value', name: '% of transfers', nameTextStyle: {align: 'left'}, min: 0},
+        xAxis: {type: 'log', min: low, max: high, name: 'latency, ns', nameLocation: 'middle', nameGap: 30, axisLabel: {showMaxLabel: false, showMinLabel: false, formatter: (v) => format.digits(v, 3)}},
+        yAxis: {type: 'value', name: '% of transfers', nameTextStyle: {align: 'left'}, min: 0, max: mode === 'cumulative' ? 100 : undefined},
         series: list.map((m, k) => ({
-          type: 'line', step: 'start', name: m.label, symbol: 'circle', symbolSize: 6, showSymbol: share(m).filter((b) => b[2] > 0).length < 40, color: series_color(k, t.dark),
+          type: 'line', step: 'start', name: m.label, symbol: 'circle', symbolSize: 6, showSymbol: false, color: series_color(k, t.dark),
           lineStyle: {width: 1.6, type: series_dash(k)}, areaStyle: {opacity: 0.08},
           data: share(m),
           markLine: list.length > 3 ? undefined : {silent: true, symbol: 'none', lineStyle: {color: series_color(k, t.dark), type: 'dotted', opacity: 0.9},
             label: {color: t.muted, fontSize: 10, formatter: (p) => p.name},
-            data: ['p50', 'p95', 'p99'].filter((q) => m.r.latency_ns[q] > 0).map((q) => ({name: q, xAxis: m.r.latency_ns[q]}))},
+            data: ['p50', 'p90', 'p95', 'p99'].filter((q) => m.r.latency_ns[q] > 0).map((q) => ({name: q, xAxis: m.r.latency_ns[q]}))},
         })),
       };
     },
     table: () => ({columns: ['memory', 'latency_up_to_ns', 'transfers'], rows: all.flatMap((m) => m.r.latency_ns.histogram.map(([upper, n]) => [m.label, upper, n]))}),
   });
+  return card;
 }
+
+/** The figures of a distribution that any of them has. */
+const quantiles = (list, names = ['mean', 'p50', 'p90', 'p95', 'p99', 'max']) => names.filter((q) => list.some((l) => typeof l?.[q] === 'number'));
 
 function memory_table(runs) {
   const list = resources(runs, 'memories');
@@ -53,10 +69,11 @@ function memory_table(runs) {
     const total = (r.row?.hit ?? 0) + (r.row?.miss ?? 0) + (r.row?.conflict ?? 0);
     return total ? format.percent((r.row?.[k] ?? 0) / total) : '–';
   };
+  const shown = quantiles(list.map((m) => m.r.latency_ns));
   return h('div', {class: 'card'}, h('h3', {}, 'Memories'), table({
-    columns: ['memory', 'standard', 'channels', 'peak', 'read', 'written', 'utilisation', 'mean', 'p50', 'p95', 'p99', 'max', 'row hit', 'miss', 'conflict'],
+    columns: ['memory', 'standard', 'channels', 'peak', 'read', 'written', 'utilisation', ...shown, 'row hit', 'miss', 'conflict'],
     rows: list.map(({r, label}) => [label, format.text(r.standard), format.text(r.channels), format.gbps(r.peak_gbps), format.bytes(r.read_bytes), format.bytes(r.write_bytes), format.percent(r.utilization),
-      ...['mean', 'p50', 'p95', 'p99', 'max'].map((q) => format.time(r.latency_ns?.[q])), row_share(r, 'hit'), row_share(r, 'miss'), row_share(r, 'conflict')]),
+      ...shown.map((q) => (r.latency_ns?.count === 0 ? '–' : format.time(r.latency_ns?.[q]))), row_share(r, 'hit'), row_share(r, 'miss'), row_share(r, 'conflict')]),
   }, {caption: 'Memories', class: 'plain numbers'}));
 }
 
@@ -70,13 +87,14 @@ const waits = (r) => {
 function interconnect_table(runs) {
   const list = [...resources(runs, 'buses'), ...resources(runs, 'links')];
   if (!list.length) return null;
+  const shown = quantiles(list.flatMap(({r}) => waits(r).map(([, v]) => v)), ['mean', 'p50', 'p90', 'p95', 'p99', 'max', 'total']);
   const rows = list.flatMap(({r, label}) => {
     const first = [label, format.bytes(r.bytes), format.percent(r.utilization), format.energy(typeof r.energy_pj === 'object' ? r.energy_pj?.total : r.energy_pj)];
     const w = waits(r);
-    return w.length ? w.map(([who, v], i) => [...(i ? [label, '', '', ''] : first), who, ...['mean', 'p50', 'p95', 'p99', 'max', 'total'].map((q) => format.time(v[q]))]) : [[...first, '–', '–', '–', '–', '–', '–', '–']];
+    return w.length ? w.map(([who, v], i) => [...(i ? [label, '', '', ''] : first), who, ...shown.map((q) => (v.count === 0 ? '–' : format.time(v[q])))]) : [[...first, '–', ...shown.map(() => '–')]];
   });
   return h('div', {class: 'card'}, h('h3', {}, 'Buses and links'), table({
-    columns: ['bus or link', 'moved', 'utilisation', 'energy', 'initiator', 'mean wait', 'p50', 'p95', 'p99', 'max', 'total'], rows,
+    columns: ['bus or link', 'moved', 'utilisation', 'energy', 'initiator', ...shown.map((q) => (q === 'mean' ? 'mean wait' : q))], rows,
   }, {caption: 'Buses and links', class: 'plain numbers'}));
 }
 

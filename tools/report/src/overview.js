@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a reader wants first: which platform is faster, by how much, and what it waits for.
 import {at} from './data.js';
-import {h} from './dom.js';
+import {h, select} from './dom.js';
 import * as format from './format.js';
 import {cause_about, cause_label, series_color} from './palette.js';
 import {theme_of} from './chart.js';
@@ -41,25 +41,29 @@ export function workload_line(result) {
   const w = result.workload ?? {};
   const parts = [];
   if (w.phase) parts.push(w.phase);
-  for (const key of ['batch', 'prompt', 'context', 'tokens']) if (w[key] !== undefined && w[key] !== 0) parts.push(`${key} ${w[key]}`);
+  const idle = {decode: 'prompt', prefill: 'context'}[w.phase];  // what the phase does not use
+  for (const key of ['batch', 'prompt', 'context', 'tokens']) if (w[key] !== undefined && w[key] !== 0 && key !== idle) parts.push(`${key} ${w[key]}`);
   const type = w.dtype;
-  if (typeof type === 'string') parts.push(type);
+  if (typeof type === 'string') parts.push([...new Set(type.split('/'))].length === 1 ? type.split('/')[0] : type);
   else if (type && typeof type === 'object') parts.push(Object.values(type).join('/'));
   return parts.join(' · ');
 }
 
+const partial = (run) => Boolean(run.result.interrupted || run.result.partial);
+
 function story(run, runs) {
   const s = run.summary;
   const stack = run.result.stall_stack_ns ?? {};
-  const share = stack[s.bound_by] / s.time_ns;
   const gain = (s.what_if ?? []).find((w) => w.cause === s.bound_by);
-  const fastest = runs.reduce((a, b) => ((b.summary.time_per_token_ns ?? b.summary.time_ns) < (a.summary.time_per_token_ns ?? a.summary.time_ns) ? b : a));
+  const share = gain?.share ?? stack[s.bound_by] / s.time_ns;
+  const whole = runs.filter((r) => !partial(r));
+  const fastest = whole.length && whole.reduce((a, b) => ((b.summary.time_per_token_ns ?? b.summary.time_ns) < (a.summary.time_per_token_ns ?? a.summary.time_ns) ? b : a));
   const sentence = [];
   if (s.bound_by)
     sentence.push('Bound by ', h('strong', {title: cause_about(s.bound_by)}, cause_label(s.bound_by)),
       Number.isFinite(share) ? ` (${format.percent(share)} of the time)` : '', '. ');
   if (gain) sentence.push(`Without it the run would be ${format.times(gain.speedup)} as fast`, s.second_bound_by ? `, then bound by ${cause_label(s.second_bound_by)}.` : '.');
-  return h('p', {}, sentence, runs.length > 1 && run === fastest ? h('strong', {class: 'badge'}, 'fastest') : null);
+  return h('p', {}, sentence, whole.length > 1 && run === fastest ? h('strong', {class: 'badge'}, 'fastest') : null);
 }
 
 export function overview(runs) {
@@ -72,27 +76,31 @@ export function overview(runs) {
       h('div', {}, h('dt', {}, 'energy per token'), h('dd', {}, value_node(run, 'summary.energy_per_token_pj', format.energy))),
       h('div', {}, h('dt', {}, 'DRAM utilisation'), h('dd', {}, value_node(run, 'summary.dram_utilization', format.percent)))),
     story(run, runs), run.notes.map((n) => h('p', {class: 'warning', role: 'note'}, n)),
-    (run.result.interrupted || run.result.partial) && h('p', {class: 'warning', role: 'note'}, 'This run was interrupted: its results are partial.')));
+    partial(run) && h('p', {class: 'warning', role: 'note'}, 'This run was interrupted: its results are partial and are not compared.')));
 
-  const base = runs[0];
-  const body = rows.filter(([path]) => runs.some((r) => at(r.result, path) !== undefined)).map(([path, label, formatter, better]) => {
-    const reference = at(base.result, path);
-    return h('tr', {}, h('th', {scope: 'row'}, label), runs.map((run) => {
-      const value = at(run.result, path);
-      const ratio = better && run !== base && reference > 0 && value > 0 ? (better === 'low' ? reference / value : value / reference) : undefined;
-      return h('td', {class: 'num'}, value_node(run, path, formatter),
-        ratio !== undefined && h('span', {class: `ratio ${ratio >= 1 ? 'better' : 'worse'}`, title: `${ratio >= 1 ? 'better' : 'worse'} than ${base.label}`},
-          ratio >= 1 ? `▲ ${format.times(ratio)}` : `▼ ${format.times(ratio)}`));
-    }));
-  });
-  const table = (title, list) => list.length && h('div', {class: 'scroll card', tabindex: 0, role: 'region', 'aria-label': title},
-    h('table', {class: 'plain summary'},
-      h('caption', {}, title),
-      h('thead', {}, h('tr', {}, h('td', {}), runs.map((r) => h('th', {scope: 'col', class: 'num'}, r.label)))),
-      h('tbody', {}, list)));
-  const split = rows.filter(([path], i) => i < traffic && runs.some((r) => at(r.result, path) !== undefined)).length;
-  return [h('div', {class: 'runs'}, cards), h('div', {class: runs.length > 3 ? '' : 'columns'},
-    table(runs.length > 1 ? `Time and energy. ▲ better, ▼ worse than ${base.label}.` : 'Time and energy', body.slice(0, split)), table('Work and traffic', body.slice(split)))];
+  const build = (base) => {
+    const body = rows.filter(([path]) => runs.some((r) => at(r.result, path) !== undefined)).map(([path, label, formatter, better]) => {
+      const reference = at(base.result, path);
+      return h('tr', {}, h('th', {scope: 'row'}, label), runs.map((run) => {
+        const value = at(run.result, path);
+        const ratio = better && run !== base && !partial(run) && !partial(base) && reference > 0 && value > 0 ? (better === 'low' ? reference / value : value / reference) : undefined;
+        return h('td', {class: 'num'}, value_node(run, path, formatter),
+          ratio !== undefined && h('span', {class: `ratio ${ratio >= 1 ? 'better' : 'worse'}`, title: `${ratio >= 1 ? 'better' : 'worse'} than ${base.label}`},
+            ratio >= 1 ? `▲ ${format.times(ratio)}` : `▼ ${format.times(ratio)}`));
+      }));
+    });
+    const table = (title, list) => list.length && h('div', {class: 'scroll card', tabindex: 0, role: 'region', 'aria-label': title},
+      h('table', {class: 'plain summary'},
+        h('caption', {}, title),
+        h('thead', {}, h('tr', {}, h('td', {}), runs.map((r) => h('th', {scope: 'col', class: 'num'}, r.label)))),
+        h('tbody', {}, list)));
+    const split = rows.filter(([path], i) => i < traffic && runs.some((r) => at(r.result, path) !== undefined)).length;
+    return [h('div', {class: runs.length > 3 ? '' : 'columns'},
+      table(runs.length > 1 ? `Time and energy. ▲ better, ▼ worse than ${base.label}.` : 'Time and energy', body.slice(0, split)), table('Work and traffic', body.slice(split)))];
+  };
+  const place = h('div', {}, build(runs[0]));
+  const controls = runs.length > 1 ? h('div', {class: 'controls'}, select('Compare with', runs.map((r) => [r.index, r.label]), 0, (v) => place.replaceChildren(...build(runs[Number(v)])))) : null;
+  return [h('div', {class: 'runs'}, cards), controls, place];
 }
 
 /** Paints the little squares that tie a run's name to its colour in the charts. */

@@ -5,7 +5,8 @@
 const causes = [
   // name, what a reader sees, light theme, dark theme, explanation
   ['compute', 'Compute', '#009E73', '#12b98a', 'arithmetic of a core or vector unit'],
-  ['launch', 'Launch', '#6f7780', '#8e98a3', 'kernel launch, driver and per-operator serialisation'],
+  ['launch', 'Launch', '#8b95a0', '#8e98a3', 'kernel launch, driver and per-operator serialisation'],
+  ['core_requests', 'Core requests', '#3b4048', '#c6cdd6', "the core's own limit of outstanding requests or fill bandwidth"],
   ['bus_wait', 'Bus: waiting', '#B84A00', '#D55E00', 'waiting for the bus to be granted'],
   ['bus_transfer', 'Bus: transfer', '#E69F00', '#f0ad1e', 'beats on the bus'],
   ['link', 'Link', '#b5a300', '#F0E442', 'latency, waiting and bytes on a point-to-point link'],
@@ -23,10 +24,18 @@ const causes = [
   ['cim_adc', 'CIM: ADC', '#882255', '#b8487f', 'analog-to-digital conversion'],
   ['cim_digital', 'CIM: digital', '#a8588a', '#c474a6', 'shift-add and accumulation of partial sums'],
   ['cim_program', 'CIM: programming', '#5b1a45', '#93437a', 'writing weights into macros'],
-  ['dependency', 'Dependency', '#a9a9a9', '#7b7f85', 'waiting for another operator'],
-  ['idle', 'Idle', '#d4d4d4', '#4d5157', 'nothing to do'],
+  ['dependency', 'Dependency', '#b9b9b9', '#6b7078', 'waiting for another operator'],
+  ['idle', 'Idle', '#dedede', '#454a52', 'nothing to do'],
+];
+// Families of causes, as bound_by and what_if name them: the colour of their main cause.
+const families = [
+  ['memory', 'Memory', 'dram_data', 'all that the DRAM takes: data beats, rows, refresh, turnaround, queueing'],
+  ['bus', 'Bus', 'bus_transfer', 'waiting for the bus and beats on it'],
+  ['cim_compute', 'CIM compute', 'cim_array', 'input, array, conversion and accumulation in the macros'],
 ];
 const by_name = new Map(causes.map((c, i) => [c[0], {order: i, label: c[1], light: c[2], dark: c[3], about: c[4]}]));
+
+for (const [name, label, like, about] of families) by_name.set(name, {...by_name.get(like), label, about});
 
 export const cause_label = (name) => by_name.get(name)?.label ?? String(name).replaceAll('_', ' ');
 export const cause_about = (name) => by_name.get(name)?.about ?? '';

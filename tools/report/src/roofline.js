@@ -15,7 +15,7 @@ export function ceilings(run) {
     const peaks = e.peak_flops ?? {};
     const dtype = peaks[e.dtype_used] !== undefined ? e.dtype_used : Object.keys(peaks)[0];
     const peak = peaks[dtype];
-    const bandwidths = (e.bandwidths ?? []).filter((b) => b.bytes_per_s > 0);
+    const bandwidths = (e.bandwidths ?? []).filter((b) => b.bytes_per_s > 0).sort((p, q) => q.bytes_per_s - p.bytes_per_s);
     const same = out.find((o) => o.peak === peak && JSON.stringify(o.bandwidths) === JSON.stringify(bandwidths));
     if (same) same.names.push(e.name);
     else out.push({names: [e.name], peak, dtype, bandwidths});

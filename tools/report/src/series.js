@@ -5,7 +5,7 @@ import {select} from './dom.js';
 import * as format from './format.js';
 import {cause_color, cause_label, series_color, series_dash} from './palette.js';
 
-const unit_names = {'GB/s': 'GB/s', fraction: 'utilisation, %', bytes: 'bytes'};
+const unit_names = {'GB/s': 'GB/s', fraction: 'utilisation, % of the peak', bytes: 'bytes'};
 const show = {'GB/s': format.gbps, fraction: format.percent, bytes: format.bytes};
 const operators_drawn = 3000;
 
@@ -13,6 +13,13 @@ export function series_card(runs) {
   const shown = runs.filter((r) => r.result.series?.tracks?.length);
   if (!shown.length) return null;
   let index = shown[0].index;
+  // Bandwidth as a share of the peak, where the result has it only in bytes a second.
+  const tracks_of = (run) => {
+    const tracks = run.result.series.tracks;
+    if (tracks.some((k) => k.unit === 'fraction')) return tracks;
+    const peak = new Map(['memories', 'buses', 'links'].flatMap((k) => run.result[k] ?? []).map((r) => [r.name, r.peak_gbps]));
+    return [...tracks, ...tracks.filter((k) => k.unit === 'GB/s' && peak.get(k.name) > 0).map((k) => ({name: k.name, unit: 'fraction', values: k.values.map((v) => v / peak.get(k.name))}))];
+  };
   const times = (s, n) => Array.from({length: n}, (_, i) => (s.start_ns ?? 0) + i * s.bucket_ns);
   const card = new chart_card({
     id: 'timeline', title: 'Over time', height: 520, renderer: 'canvas',
@@ -20,7 +27,7 @@ export function series_card(runs) {
     controls: shown.length > 1 ? [select('Run', shown.map((r) => [r.index, r.label]), index, (v) => { index = Number(v); card.draw(); })] : [],
     option: (t) => {
       const run = runs[index];
-      const s = run.result.series;
+      const s = {...run.result.series, tracks: tracks_of(run)};
       const units = [...new Set(s.tracks.map((k) => k.unit))];
       const l = run.layers;
       const lanes = [...new Set(l.column.executor)].filter(Boolean).slice(0, 8);
@@ -38,10 +45,11 @@ export function series_card(runs) {
       const bottom = below + lane_height;
       const axes = grids.map((_, k) => ({type: 'value', gridIndex: k, min: 0, max: end / u.scale, axisLabel: {show: k === grids.length - 1, showMaxLabel: false, formatter: (v) => format.digits(v)},
         name: k === grids.length - 1 ? `time, ${u.unit}` : '', nameLocation: 'middle', nameGap: 26, splitLine: {show: false}}));
+      const color_of = (track) => s.tracks.findIndex((k) => k.name === track.name);
       const x = times(s, Math.max(...s.tracks.map((k) => k.values.length)));
       return {
         height_px: bottom + 92, grid: grids, xAxis: axes,
-        legend: {top: 0, left: 0, data: s.tracks.map((k) => k.name)},
+        legend: {top: 0, left: 0, data: [...new Set(s.tracks.map((k) => k.name))]},
         tooltip: {trigger: 'item'}, axisPointer: {link: [{xAxisIndex: 'all'}]},
         yAxis: [...units.map((unit, k) => ({type: 'value', gridIndex: k, min: 0, max: unit === 'fraction' ? 100 : undefined, name: unit_names[unit] ?? unit, nameLocation: 'end', nameGap: 10,
           nameTextStyle: {align: 'left'}, splitNumber: 3, interval: unit === 'fraction' ? 25 : undefined, axisLabel: {formatter: (v) => (unit === 'bytes' ? format.bytes(v) : format.digits(v, 3))}})),
@@ -51,7 +59,7 @@ export function series_card(runs) {
         series: [
           ...s.tracks.map((track, k) => ({
             type: 'line', name: track.name, xAxisIndex: units.indexOf(track.unit), yAxisIndex: units.indexOf(track.unit), step: 'end', symbol: 'circle', symbolSize: 5, showSymbol: false,
-            color: series_color(k, t.dark), lineStyle: {width: 1.4, type: series_dash(k)},
+            color: series_color(color_of(track), t.dark), lineStyle: {width: 1.4, type: series_dash(color_of(track))},
             tooltip: {formatter: (p) => `<b>${format.escape(track.name)}</b><br>${format.time(x[p.dataIndex])}: ${(show[track.unit] ?? format.number)(track.values[p.dataIndex])}`},
             data: track.values.map((v, i) => [x[i] / u.scale, track.unit === 'fraction' ? v * 100 : v]),
           })),
@@ -72,7 +80,7 @@ export function series_card(runs) {
       };
     },
     table: () => {
-      const s = runs[index].result.series;
+      const s = {...runs[index].result.series, tracks: tracks_of(runs[index])};
       const n = Math.max(...s.tracks.map((k) => k.values.length));
       return {columns: ['time_ns', ...s.tracks.map((k) => `${k.name} (${k.unit})`)], rows: times(s, n).map((at, i) => [at, ...s.tracks.map((k) => k.values[i])])};
     },
