@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <set>
 
 #include "hw/common/error.h"
 
@@ -103,6 +105,7 @@ void vcd_writer::open_window() {
   if (m_active || m_cut_at != never) return;
   if (!m_header_done) header();
   m_active = true;
+  if (m_first_time < 0) m_first_time = m_clock();
   stamp(m_clock());
   put("$dumpvars\n");
   for (auto& s : m_signals) {
@@ -151,6 +154,7 @@ void vcd_writer::flush() {
     stamp(m_pending_time);
     put(v + s.id + "\n");
     s.last = std::move(v);
+    s.changed = true;
   }
   m_dirty.clear();
 }
@@ -171,12 +175,26 @@ bool vcd_writer::close() {
 void vcd_writer::write_save_file(const std::string& path, const std::string& dump_name) const {
   // Flags of GTKWave's save format: 0x200 blank label, 0x800000 + 0x1000000 group begin and end, 0x22 right-justified hex,
   // 0x24 right-justified decimal, 0x28 right-justified binary, 0x20000 ... analog.
-  std::string out = "[*] memwall\n[dumpfile] \"" + dump_name + "\"\n[timestart] 0\n[size] 1600 900\n[pos] -1 -1\n[sst_width] 240\n[signals_width] 260\n[sst_expanded] 1\n";
+  std::string no_markers;
+  for (int i = 0; i < 26; ++i) no_markers += " -1";
+  // Zoom: a pixel is 2^-zoom ticks; the whole recording in about 1100 pixels.
+  const double range = static_cast<double>(std::max<ps_t>(1, m_written_time - std::max<ps_t>(0, m_first_time)));
+  std::string out = fmt::format("[*] memwall\n[dumpfile] \"{}\"\n[timestart] {}\n[size] 1600 900\n[pos] -1 -1\n*-{:.6f} -1{}\n[sst_width] 240\n[signals_width] 260\n[sst_expanded] 1\n",
+                                dump_name, std::max<ps_t>(0, m_first_time), std::max(0.0, std::log2(range / 1100)), no_markers);
   std::string module;
   const auto end_group = [&] {
     if (!module.empty()) out += "@1000200\n-" + module + "\n";
   };
-  for (const auto& s : m_signals) {
+  // Modules that did something first, those that slept the whole time last.
+  std::set<std::string> awake;
+  for (const auto& s : m_signals)
+    if (s.changed) awake.insert(s.module);
+  std::vector<const signal*> order;
+  for (const bool wanted : {true, false})
+    for (const auto& s : m_signals)
+      if ((awake.count(s.module) != 0) == wanted) order.push_back(&s);
+  for (const signal* in_order : order) {
+    const signal& s = *in_order;
     if (s.module != module) {
       end_group();
       module = s.module;

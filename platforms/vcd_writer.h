@@ -43,7 +43,7 @@ class vcd_writer final : public probe_listener {
     probe_base* source;
     std::string id;
     std::string last;
-    bool dirty = false;
+    bool dirty = false, changed = false;
   };
   static std::string value_text(const probe_base& p);
   void header();
@@ -57,7 +57,7 @@ class vcd_writer final : public probe_listener {
   std::vector<signal> m_signals;
   std::unordered_map<const probe_base*, std::size_t> m_index;  // looked up only, never iterated
   std::vector<std::size_t> m_dirty;
-  ps_t m_pending_time = 0, m_written_time = -1, m_cut_at = never;
+  ps_t m_pending_time = 0, m_written_time = -1, m_first_time = -1, m_cut_at = never;
   bool m_active = false, m_header_done = false, m_failed = false;
 };
 
