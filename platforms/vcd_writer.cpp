@@ -177,10 +177,10 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
   // 0x24 right-justified decimal, 0x28 right-justified binary, 0x20000 ... analog.
   std::string no_markers;
   for (int i = 0; i < 26; ++i) no_markers += " -1";
-  // Zoom: a pixel is 2^-zoom ticks; the whole recording in about 1100 pixels.
+  // Zoom: 200 pixels are 2^-zoom ticks; the whole recording in about 1000 pixels.
   const double range = static_cast<double>(std::max<ps_t>(1, m_written_time - std::max<ps_t>(0, m_first_time)));
   std::string out = fmt::format("[*] memwall\n[dumpfile] \"{}\"\n[timestart] {}\n[size] 1600 900\n[pos] -1 -1\n*-{:.6f} -1{}\n[sst_width] 240\n[signals_width] 260\n[sst_expanded] 1\n",
-                                dump_name, std::max<ps_t>(0, m_first_time), std::max(0.0, std::log2(range / 1100)), no_markers);
+                                dump_name, std::max<ps_t>(0, m_first_time), std::max(0.0, std::log2(range / 5)), no_markers);
   std::string module;
   const auto end_group = [&] {
     if (!module.empty()) out += "@1000200\n-" + module + "\n";
