@@ -551,7 +551,8 @@ at_target_port& bus::add_initiator(const std::string& name, const bus_initiator_
   return *m_impl->initiators.back()->port;
 }
 
-at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, std::uint64_t size, std::uint64_t target_base) {
+at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, std::uint64_t size,
+                                   std::uint64_t target_base) {
   const child_of scope(*this);
   const int index = static_cast<int>(m_impl->targets.size());
   auto side = std::make_unique<impl::target_side>();

@@ -40,7 +40,10 @@ struct link::impl {
   }
 
   impl(link& l, const link_params& params)
-      : self(l), p(params), latency(to_ps(p.latency)), forward_channel(timing_of(p), arbiters().get("round_robin")()),
+      : self(l),
+        p(params),
+        latency(to_ps(p.latency)),
+        forward_channel(timing_of(p), arbiters().get("round_robin")()),
         backward_channel(timing_of(p), arbiters().get("round_robin")()) {
     sc_core::sc_spawn_options options;
     options.spawn_method();
@@ -58,10 +61,10 @@ struct link::impl {
 
   std::deque<flight> store;
   std::vector<flight*> spare;
-  ring<flight*> pending;        // requests that the target does not take yet
-  ring<due> answers;            // responses of writes, errors
+  ring<flight*> pending;  // requests that the target does not take yet
+  ring<due> answers;      // responses of writes, errors
   ps_t blocked = 0, blocked_since = 0;
-  flight* held = nullptr;       // its request phase stays open: too many in flight
+  flight* held = nullptr;  // its request phase stays open: too many in flight
   std::int64_t in_flight = 0;
   std::uint64_t flights = 0;
   sc_core::sc_event wake;
@@ -84,10 +87,12 @@ struct link::impl {
     return static_cast<int>(last_source);
   }
 
-  // Contiguous requests share packets, so that overheads are in proportion to bytes whatever the transfer size.
+  // Contiguous requests share packets, so that overheads are in proportion to bytes whatever the transfer
+  // size.
   std::int64_t request_bytes(std::int64_t bytes) const {
     const double wire = static_cast<double>(bytes) * p.request_overhead.value / p.read_request.value;
-    return std::max<std::int64_t>(1, std::llround(wire * p.packet_payload.value / (p.packet_payload.value + p.packet_overhead.value)));
+    return std::max<std::int64_t>(
+        1, std::llround(wire * p.packet_payload.value / (p.packet_payload.value + p.packet_overhead.value)));
   }
 
   bool request(transfer& t) {
@@ -127,9 +132,11 @@ struct link::impl {
       forward_channel.add(&f, f.source, f.bytes, to_fs(now), to_fs(now), true, 1, &unused);
     } else {
       // The first request packet starts the target; the others only take their room.
-      const std::int64_t all = request_bytes(f.bytes), first = std::min(all, request_bytes(to_bytes(p.read_request)));
+      const std::int64_t all = request_bytes(f.bytes),
+                         first = std::min(all, request_bytes(to_bytes(p.read_request)));
       forward_channel.add(&f, f.source, first, to_fs(now), to_fs(now), false, 1, &unused);
-      if (all > first) forward_channel.add(nullptr, f.source, all - first, to_fs(now), to_fs(now), false, 1, &unused);
+      if (all > first)
+        forward_channel.add(nullptr, f.source, all - first, to_fs(now), to_fs(now), false, 1, &unused);
     }
     forward_probe.set(true);
     if (!running) schedule();
@@ -166,7 +173,8 @@ struct link::impl {
       if (f.moved) answer(now + latency, f);
     } else if (ok) {
       channel_event unused;
-      backward_channel.add(&f, f.source, f.bytes, to_fs(std::min(info(t).first_data, now)), to_fs(now), false, 1, &unused);
+      backward_channel.add(&f, f.source, f.bytes, to_fs(std::min(info(t).first_data, now)), to_fs(now), false,
+                           1, &unused);
       backward_probe.set(true);
     } else {
       answer(now + latency, f);
@@ -196,7 +204,8 @@ struct link::impl {
       (f->write ? s.write_bytes : s.read_bytes)[i.carries] += f->bytes;
       bytes_by_class[i.carries] += f->bytes;
     }
-    if (observer != nullptr) observer->span({self.name(), f->write ? "write" : "read", i.source, i.op, f->bytes, f->entered, now});
+    if (observer != nullptr)
+      observer->span({self.name(), f->write ? "write" : "read", i.source, i.op, f->bytes, f->entered, now});
     bytes_probe.set(bytes_probe.value() - static_cast<std::uint64_t>(f->bytes));
     spare.push_back(f);
     queue_probe.set(static_cast<unsigned>(--flights));
@@ -270,7 +279,10 @@ struct link::impl {
 };
 
 link::link(const sc_core::sc_module_name& name, const link_params& params)
-    : sc_core::sc_module(name), upstream("upstream"), downstream("downstream"), m_impl(std::make_unique<impl>(*this, params)) {
+    : sc_core::sc_module(name),
+      upstream("upstream"),
+      downstream("downstream"),
+      m_impl(std::make_unique<impl>(*this, params)) {
   impl* m = m_impl.get();
   upstream.on_request = [m](transfer& t) { return m->request(t); };
   upstream.on_done = [m](transfer& t) { m->done(t); };
@@ -297,7 +309,8 @@ bus_report link::report() const {
   const share_channel* channels[] = {&m.forward_channel, &m.backward_channel};
   const share_channel* busiest = channels[0]->busy() >= channels[1]->busy() ? channels[0] : channels[1];
   for (const auto* c : channels)
-    r.channels.push_back({c == channels[0] ? "forward" : "backward", r.peak_bytes_per_s, c->bytes(), c->busy() / 1000});
+    r.channels.push_back(
+        {c == channels[0] ? "forward" : "backward", r.peak_bytes_per_s, c->bytes(), c->busy() / 1000});
   for (std::size_t i = 0; i < n; ++i) {
     const auto& s = m.sources[i];
     fabric_port_report port;
@@ -310,11 +323,13 @@ bus_report link::report() const {
     port.round_trip = summarize(s.round_trip);
     for (const auto* c : channels) {
       port.busy_ps += c->busy_of(static_cast<int>(i)) / 1000;
-      for (std::size_t j = 0; j < n; ++j) r.waited_for[i][j] += c->waited_for(static_cast<int>(i), static_cast<int>(j)) / 1000;
+      for (std::size_t j = 0; j < n; ++j)
+        r.waited_for[i][j] += c->waited_for(static_cast<int>(i), static_cast<int>(j)) / 1000;
     }
     r.initiators.push_back(std::move(port));
   }
-  if (r.elapsed_ps > 0) r.utilization = static_cast<double>(busiest->busy()) / 1000 / static_cast<double>(r.elapsed_ps);
+  if (r.elapsed_ps > 0)
+    r.utilization = static_cast<double>(busiest->busy()) / 1000 / static_cast<double>(r.elapsed_ps);
   r.occupancy_bucket_ps = busiest->occupancy().bucket_width();
   r.occupancy = busiest->occupancy().values();
   for (double& v : r.occupancy) v /= static_cast<double>(r.occupancy_bucket_ps);
@@ -325,6 +340,8 @@ probe_list link::probes() {
   return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe};
 }
 
-void link::observe(transfer_observer* observer) { m_impl->observer = observer; }
+void link::observe(transfer_observer* observer) {
+  m_impl->observer = observer;
+}
 
 }  // namespace memwall

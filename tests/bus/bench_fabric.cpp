@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host speed of the fabric: transfers a second through initiator -> bus -> DRAM module. One platform a process: give
+// Host speed of the fabric: transfers a second through initiator -> bus -> DRAM module. One platform a
+// process: give
 //   --benchmark_filter=NAME
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -32,8 +33,9 @@ void fabric(benchmark::State& state, bench_case c) {
   dram_params d;
   d.standard = "DDR5-4800";
   d.channels = 8;
-  std::unique_ptr<dram_module> memory =
-      c.real_dram ? std::make_unique<dram_module>("dram", d) : plain_memory("dram", 400, 40'000, std::uint64_t{1} << 36);
+  std::unique_ptr<dram_module> memory = c.real_dram
+                                            ? std::make_unique<dram_module>("dram", d)
+                                            : plain_memory("dram", 400, 40'000, std::uint64_t{1} << 36);
   std::unique_ptr<link> l;
   if (c.through_link) {
     l = std::make_unique<link>("pcie", link_preset("pcie5"));
@@ -47,7 +49,10 @@ void fabric(benchmark::State& state, bench_case c) {
     const std::uint64_t base = static_cast<std::uint64_t>(i) << 32, bytes = c.bytes;
     sources.push_back(std::make_unique<traffic_source>(
         fmt::format("source{}", i).c_str(), i, SIZE_MAX,
-        [=](std::size_t k) { return order{base + (k * bytes) % (std::uint64_t{1} << 30), bytes, false, 0}; }, std::max<std::uint64_t>(bytes * 2, 4096)));
+        [=](std::size_t k) {
+          return order{base + (k * bytes) % (std::uint64_t{1} << 30), bytes, false, 0};
+        },
+        std::max<std::uint64_t>(bytes * 2, 4096)));
     sources.back()->keep_records = false;
     sources.back()->port.bind(b.add_initiator(fmt::format("source{}", i)));
   }

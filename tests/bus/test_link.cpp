@@ -27,7 +27,8 @@ link_params plain_link() {
 }
 
 struct line {
-  explicit line(const link_params& p, ps_t burst, unsigned seed = 0) : wire("wire", p), memory(plain_memory("memory", burst, 40'000)) {
+  explicit line(const link_params& p, ps_t burst, unsigned seed = 0)
+      : wire("wire", p), memory(plain_memory("memory", burst, 40'000)) {
     if (seed != 0) stalls = std::make_unique<stall_injector>("stalls", seed, 30'000);
     auto& first = check();
     in = &first;
@@ -63,11 +64,17 @@ struct line {
 
 TEST(link, one_read_and_one_write_take_what_the_formula_says) {
   line l(plain_link(), 1000);
-  traffic_source s("source", 0, 2, [](std::size_t i) { return order{0, 256, i == 1, static_cast<ps_t>(i) * 10'000'000}; }, 256);
+  traffic_source s(
+      "source", 0, 2,
+      [](std::size_t i) {
+        return order{0, 256, i == 1, static_cast<ps_t>(i) * 10'000'000};
+      },
+      256);
   s.port.bind(l.in->from_initiator);
   l.run();
-  // Read: 256 bytes ask for 256 * 64 / 512 = 32 raw bytes = 0.4 ns (the channel counts 26 whole bytes of data rate: 0.40625 ns);
-  // four bursts of memory; the data at 64 B/ns, of which all but the last packet of 256 bytes may have moved meanwhile: 4 ns.
+  // Read: 256 bytes ask for 256 * 64 / 512 = 32 raw bytes = 0.4 ns (the channel counts 26 whole bytes of data
+  // rate: 0.40625 ns); four bursts of memory; the data at 64 B/ns, of which all but the last packet of 256
+  // bytes may have moved meanwhile: 4 ns.
   EXPECT_EQ(s.records[0].latency(), 407 + 100'000 + 40'000 + 4'000 + 4'000 + 100'000);
   EXPECT_EQ(s.records[0].parts.sum(), s.records[0].latency());
   EXPECT_EQ(s.records[0].parts[stall::link], 200'000 + 4'000 + 407);
@@ -77,7 +84,12 @@ TEST(link, one_read_and_one_write_take_what_the_formula_says) {
 TEST(link, a_large_read_takes_its_time_on_the_wire_once) {
   line l(plain_link(), 500);
   const std::uint64_t bytes = 1 << 20;
-  traffic_source s("source", 0, 1, [=](std::size_t) { return order{0, bytes, false, 0}; }, bytes);
+  traffic_source s(
+      "source", 0, 1,
+      [=](std::size_t) {
+        return order{0, bytes, false, 0};
+      },
+      bytes);
   s.port.bind(l.in->from_initiator);
   l.run();
   const double wire = static_cast<double>(bytes) / 64 * 1000;
@@ -89,17 +101,27 @@ TEST(link, credits_limit_a_direction_to_what_fits_in_a_round_trip) {
   p.credits = byte_size(3200);  // 3200 bytes in 200 ns: 16 bytes a nanosecond, a quarter of the wire
   line l(p, 100);
   const std::uint64_t bytes = 1 << 20;
-  traffic_source s("source", 0, 1, [=](std::size_t) { return order{0, bytes, false, 0}; }, bytes);
+  traffic_source s(
+      "source", 0, 1,
+      [=](std::size_t) {
+        return order{0, bytes, false, 0};
+      },
+      bytes);
   s.port.bind(l.in->from_initiator);
   l.run();
-  EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(bytes) / 16 * 1000 + 240'000, 20'000);
+  EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(bytes) / 16 * 1000 + 240'000,
+              20'000);
 }
 
 class link_stalls : public testing::TestWithParam<unsigned> {};
 TEST_P(link_stalls, change_times_and_nothing_else) {
   line l(plain_link(), 1000, GetParam());
   traffic_source s(
-      "source", 0, 300, [](std::size_t i) { return order{i * 4096, 64 + (i % 7) * 320, i % 3 == 0, 0}; }, 8192);
+      "source", 0, 300,
+      [](std::size_t i) {
+        return order{i * 4096, 64 + (i % 7) * 320, i % 3 == 0, 0};
+      },
+      8192);
   s.port.bind(l.in->from_initiator);
   l.run();
   ASSERT_EQ(s.completed, 300u);
@@ -114,8 +136,9 @@ INSTANTIATE_TEST_SUITE_P(seeds, link_stalls, testing::Range(0u, 6u));
 
 // Published: GB/s a direction. Full packets may lose up to a tenth of it to headers.
 TEST(link, presets_have_their_published_bandwidth) {
-  const std::pair<const char*, double> published[] = {{"pcie3", 16e9},    {"pcie4", 32e9},    {"pcie5", 64e9},     {"pcie6", 128e9},
-                                                      {"nvlink2", 150e9}, {"nvlink3", 300e9}, {"nvlink4", 450e9}, {"nvlink5", 900e9}};
+  const std::pair<const char*, double> published[] = {
+      {"pcie3", 16e9},    {"pcie4", 32e9},    {"pcie5", 64e9},    {"pcie6", 128e9},
+      {"nvlink2", 150e9}, {"nvlink3", 300e9}, {"nvlink4", 450e9}, {"nvlink5", 900e9}};
   for (const auto& [name, rate] : published) {
     const auto p = link_preset(name);
     EXPECT_NEAR(static_cast<double>(p.lanes) * p.lane_rate.value / 8, rate, rate * 0.001) << name;
@@ -127,14 +150,16 @@ TEST(link, presets_have_their_published_bandwidth) {
 
 TEST(link, presets_can_be_changed_and_wrong_ones_are_named) {
   problem_list problems;
-  const auto p = read_link_params(config::node::parse_text("{preset: pcie5, lanes: 8}", "t.yaml"), problems, "links.a");
+  const auto p =
+      read_link_params(config::node::parse_text("{preset: pcie5, lanes: 8}", "t.yaml"), problems, "links.a");
   EXPECT_NO_THROW(problems.check());
   EXPECT_EQ(p.lanes, 8);
   EXPECT_EQ(p.preset, "pcie5");
   EXPECT_DOUBLE_EQ(p.peak_bytes_per_s(), link_preset("pcie5").peak_bytes_per_s() / 2);
   EXPECT_EQ(link_param_table().write(p)["lanes"], 8);
   problem_list wrong;
-  read_link_params(config::node::parse_text("{preset: pci5, lanes: 0, latncy: 3 ns}", "t.yaml"), wrong, "links.a");
+  read_link_params(config::node::parse_text("{preset: pci5, lanes: 0, latncy: 3 ns}", "t.yaml"), wrong,
+                   "links.a");
   try {
     wrong.check();
     FAIL();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ports against raw peers that use every freedom of the base protocol: annotated delays, all return values, early
-// completion, withheld ends of requests and responses, blocking calls, foreign payloads. A checker is on every link.
+// The two ports against raw peers that use every freedom of the base protocol: annotated delays, all return
+// values, early completion, withheld ends of requests and responses, blocking calls, foreign payloads. A
+// checker is on every link.
 #include <memory>
 
 #include "hw/common/at_initiator.h"
@@ -28,7 +29,8 @@ struct target_owner : sc_core::sc_module {
   explicit target_owner(const sc_core::sc_module_name& n) : sc_core::sc_module(n) {}
 };
 
-// ---- the initiator's port -------------------------------------------------------------------------------------------
+// ---- the initiator's port
+// -------------------------------------------------------------------------------------------
 
 class initiator_port : public testing::Test {
  protected:
@@ -148,7 +150,8 @@ TEST_F(initiator_port, may_send_again_from_its_callbacks_and_recycles_payloads) 
   EXPECT_LE(seen.size(), 2u);
 }
 
-// ---- the target's port ----------------------------------------------------------------------------------------------
+// ---- the target's port
+// ----------------------------------------------------------------------------------------------
 
 class target_port : public testing::Test {
  protected:
@@ -344,7 +347,8 @@ TEST_F(target_port, refuses_direct_memory) {
   run();
 }
 
-// ---- payloads -------------------------------------------------------------------------------------------------------
+// ---- payloads
+// -------------------------------------------------------------------------------------------------------
 
 TEST(payload_pool_test, sets_every_attribute_each_time_and_keeps_old_scratch_memory) {
   payload_pool pool;

@@ -135,7 +135,9 @@ TEST_F(checker_test, accepted_with_a_changed_phase) {
 }
 
 TEST_F(checker_test, end_of_response_answered_with_a_new_state) {
-  target.answer = [](transfer&, tlm::tlm_phase& phase, sc_core::sc_time&) { return phase == END_RESP ? TLM_UPDATED : TLM_ACCEPTED; };
+  target.answer = [](transfer&, tlm::tlm_phase& phase, sc_core::sc_time&) {
+    return phase == END_RESP ? TLM_UPDATED : TLM_ACCEPTED;
+  };
   transfer& t = initiator.make();
   act.at(10, [&] { initiator.send(t, BEGIN_REQ); });
   act.at(20, [&] { ok(t), target.send(t, BEGIN_RESP); });
@@ -189,7 +191,8 @@ TEST_F(checker_test, target_that_waits_in_a_non_blocking_call) {
     return TLM_ACCEPTED;
   };
   transfer& t = initiator.make();
-  act.at(10, [&] { initiator.send(t, BEGIN_REQ); }, true);
+  act.at(
+      10, [&] { initiator.send(t, BEGIN_REQ); }, true);
   run();
   expect_only(rule::blocking);
 }
@@ -206,7 +209,8 @@ TEST_F(checker_test, blocking_call_outside_a_thread) {
 
 TEST_F(checker_test, blocking_call_with_a_transaction_on_the_non_blocking_path) {
   transfer& t = initiator.make();
-  act.at(10, [&] { initiator.send(t, BEGIN_REQ); }, true);
+  act.at(
+      10, [&] { initiator.send(t, BEGIN_REQ); }, true);
   act.at(
       20,
       [&] {
@@ -223,12 +227,23 @@ TEST_P(broken_attribute, is_noticed) {
   transfer& t = initiator.make();
   unsigned char enables = 0xff;
   switch (GetParam()) {
-    case 0: t.set_data_ptr(nullptr); break;
-    case 1: t.set_data_length(0); break;
-    case 2: t.set_streaming_width(0); break;
-    case 3: t.set_dmi_allowed(true); break;
-    case 4: t.set_response_status(tlm::TLM_OK_RESPONSE); break;
-    default: t.set_byte_enable_ptr(&enables);
+    case 0:
+      t.set_data_ptr(nullptr);
+      break;
+    case 1:
+      t.set_data_length(0);
+      break;
+    case 2:
+      t.set_streaming_width(0);
+      break;
+    case 3:
+      t.set_dmi_allowed(true);
+      break;
+    case 4:
+      t.set_response_status(tlm::TLM_OK_RESPONSE);
+      break;
+    default:
+      t.set_byte_enable_ptr(&enables);
   }
   act.at(10, [&] { initiator.send(t, BEGIN_REQ); });
   run();
@@ -269,9 +284,15 @@ TEST_P(small_target, accepts_what_it_does_not_have) {
   transfer& t = initiator.make();
   unsigned char enables[64] = {};
   switch (GetParam()) {
-    case 0: t.set_address(4096 - 63); break;
-    case 1: t.set_address(UINT64_MAX - 10); break;  // address + length wraps around
-    case 2: t.set_streaming_width(16); break;
+    case 0:
+      t.set_address(4096 - 63);
+      break;
+    case 1:
+      t.set_address(UINT64_MAX - 10);
+      break;  // address + length wraps around
+    case 2:
+      t.set_streaming_width(16);
+      break;
     default:
       t.set_byte_enable_ptr(enables);
       t.set_byte_enable_length(64);

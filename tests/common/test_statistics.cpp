@@ -30,7 +30,8 @@ TEST(latency_histogram, percentiles_are_within_a_sixteenth) {
   std::uint64_t sum = 0;
   for (const auto& b : h.bins()) {
     sum += b.count;
-    const auto inside = std::count_if(values.begin(), values.end(), [&](ps_t v) { return v >= b.low && v < b.high; });
+    const auto inside =
+        std::count_if(values.begin(), values.end(), [&](ps_t v) { return v >= b.low && v < b.high; });
     EXPECT_EQ(static_cast<std::uint64_t>(inside), b.count);
   }
   EXPECT_EQ(sum, 10'000u);
@@ -72,7 +73,8 @@ TEST(apportion, equals_its_definition) {
     stall_stack weights;
     const unsigned used = 1 + random() % 6;
     const int shift = static_cast<int>(random() % 34);
-    for (unsigned k = 0; k < used; ++k) weights.part[random() % stall_count] = static_cast<ps_t>((random() & 0xffff) << shift >> 2);
+    for (unsigned k = 0; k < used; ++k)
+      weights.part[random() % stall_count] = static_cast<ps_t>((random() & 0xffff) << shift >> 2);
     const auto total = static_cast<ps_t>(random() >> (20 + random() % 40));
     stall_stack expected;
     const ps_t sum = weights.sum();

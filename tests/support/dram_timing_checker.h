@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a DRAM command trace and says whether a device would have accepted it. Shares no code with the engine: only the
-// timing table and the record type. Each rule is written as the standards state it, from command to command.
+// Reads a DRAM command trace and says whether a device would have accepted it. Shares no code with the
+// engine: only the timing table and the record type. Each rule is written as the standards state it, from
+// command to command.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,8 +15,9 @@ namespace memwall::test {
 
 struct timing_violation {
   dram::command_record at;
-  std::string rule;           ///< "tRCDRD", "tFAW", "command bus", "bank state", ...
-  std::int64_t earliest = 0;  ///< first cycle at which this rule would have allowed the command; -1: never in this state
+  std::string rule;  ///< "tRCDRD", "tFAW", "command bus", "bank state", ...
+  std::int64_t earliest =
+      0;  ///< first cycle at which this rule would have allowed the command; -1: never in this state
   std::string text() const;
 };
 
@@ -33,15 +35,15 @@ class dram_timing_checker : public dram::command_listener {
   /// The first few violations, one a line: what a failing test prints.
   std::string report() const;
 
-  /// First cycle at which `c` would be legal after everything seen, whatever c.cycle says, and the rule that says so. An
-  /// engine is tight when it issues at this cycle whenever it has something to do.
+  /// First cycle at which `c` would be legal after everything seen, whatever c.cycle says, and the rule that
+  /// says so. An engine is tight when it issues at this cycle whenever it has something to do.
   std::pair<std::int64_t, std::string> earliest(const dram::command_record& c) const;
   /// Slack of each command seen: cycles it was issued later than legal. Only kept after keep_slack().
   void keep_slack() { m_keep_slack = true; }
   const std::vector<std::pair<dram::command_record, std::int64_t>>& slack() const { return m_slack; }
 
-  /// Every rank was refreshed often enough up to `cycle`: REFab (or a round of REFpb) every REFI on average, with at most
-  /// `postponed` outstanding. Adds "refresh rate" violations.
+  /// Every rank was refreshed often enough up to `cycle`: REFab (or a round of REFpb) every REFI on average,
+  /// with at most `postponed` outstanding. Adds "refresh rate" violations.
   void check_refresh(std::int64_t cycle, bool per_bank, int postponed);
 
  private:
@@ -51,14 +53,14 @@ class dram_timing_checker : public dram::command_listener {
     bool open = false;
     std::int64_t row = -1;
     std::int64_t act = long_ago, read = long_ago, write = long_ago;
-    std::int64_t closing = long_ago;    ///< start of the last precharge, explicit or automatic
+    std::int64_t closing = long_ago;  ///< start of the last precharge, explicit or automatic
     bool closed_by_prea = false;
-    std::int64_t refresh = long_ago;    ///< last REFpb
+    std::int64_t refresh = long_ago;  ///< last REFpb
   };
   struct rank_state {
     std::vector<bank_state> banks;
     std::vector<std::int64_t> group_act, group_read, group_write;
-    std::vector<std::int64_t> acts;     ///< the last four
+    std::vector<std::int64_t> acts;  ///< the last four
     std::int64_t act = long_ago, read = long_ago, write = long_ago, precharge = long_ago;
     std::int64_t refresh_all = long_ago, refresh_bank = long_ago;
     int refresh_bank_at = -1;

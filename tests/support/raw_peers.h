@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Initiators and targets without any manners: each test says itself what they answer. For the checker and the ports.
+// Initiators and targets without any manners: each test says itself what they answer. For the checker and the
+// ports.
 #pragma once
 #include <functional>
 #include <vector>

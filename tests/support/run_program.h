@@ -28,7 +28,8 @@ inline std::string read_file(const std::string& path) {
 /// `arguments` as typed in a shell. `directory`: where the error stream is kept while it runs.
 inline program_output memwall(const std::string& arguments, const std::string& directory = "/tmp") {
   static int count = 0;
-  const std::string errors = directory + "/memwall-test-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".err";
+  const std::string errors =
+      directory + "/memwall-test-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".err";
   const std::string command = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall " + arguments + " 2>" + errors;
   program_output result;
   std::FILE* pipe = popen(command.c_str(), "r");
