@@ -20,6 +20,7 @@ struct moe_shape {
   std::int64_t ffn = 0;           ///< inner width of one expert
   std::int64_t dense_layers = 0;  ///< the first layers that have an ordinary MLP of model::ffn
   bool router_bias = false;       ///< a correction bias an expert (DeepSeek-V3)
+  bool expert_bias = false;       ///< biases on the experts' products (gpt-oss)
 };
 
 /// Multi-head latent attention: what is cached a position is one latent of kv_rank + rope values, for all
@@ -55,23 +56,23 @@ struct model {
   double rope_fraction = 1;          ///< share of a head's values that are rotated
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
   bool qk_norm = false;          ///< a norm over head_dim on queries and keys
+  bool sinks = false;            ///< a learned score a head that takes part in the softmax (gpt-oss)
   bool post_norms = false;       ///< norms after attention and MLP too (Gemma 2)
   bool embed_norm = false;       ///< a norm after the embedding (BLOOM)
   bool embed_scale = false;      ///< the embedding is multiplied by sqrt(hidden) (Gemma)
   bool parallel_blocks = false;  ///< attention and MLP both read the layer's input (GPT-J, NeoX, Falcon)
   bool shared_norm = false;      ///< with parallel_blocks: one norm serves both
   bool lm_head_bias = false;
-  bool tied = false;        ///< lm_head uses the embedding table
-  std::int64_t window = 0;  ///< sliding attention window, own position included; 0: none
-  std::int64_t window_every =
-      1;  ///< layers 0, window_every, 2 window_every ... have the window, the others do not
+  bool tied = false;            ///< lm_head uses the embedding table
+  std::int64_t window = 0;      ///< sliding attention window, own position included; 0: none
+  std::int64_t full_every = 0;  ///< with a window: every full_every-th layer sees all positions; 0: none does
 
   std::optional<moe_shape> moe;
   std::optional<mla_shape> mla;
 
   /// Positions a query of this layer can see; 0: all.
   std::int64_t window_of(std::int64_t layer) const {
-    return window > 0 && layer % window_every == 0 ? window : 0;
+    return full_every > 0 && (layer + 1) % full_every == 0 ? 0 : window;
   }
   bool is_moe(std::int64_t layer) const { return moe && layer >= moe->dense_layers; }
   /// Values the KV cache holds a position and layer: 2 x kv_heads x head_dim, or the MLA latent.
@@ -81,7 +82,7 @@ struct model {
 /// One weight tensor as a runtime holds it: queries, keys and values fused, gate and up fused, experts
 /// stacked.
 struct weight {
-  enum class role { embedding, position, linear, router, expert, norm, bias };
+  enum class role { embedding, position, linear, router, expert, expert_bias, norm, bias };
   std::string name;  ///< "layers.3.attn.qkv", "embed", "lm_head.weight" is "lm_head"
   role what = role::linear;
   std::int64_t layer = -1;   ///< -1: outside the layers
@@ -91,7 +92,9 @@ struct weight {
 
   std::int64_t count() const { return rows * columns; }
   /// Held in the weights' type; norms, biases and routers are held in dtypes::vectors().
-  bool is_matrix() const { return what != role::norm && what != role::bias && what != role::router; }
+  bool is_matrix() const {
+    return what != role::norm && what != role::bias && what != role::router && what != role::expert_bias;
+  }
 };
 
 /// Every weight tensor, in the order a forward pass meets them. A tied lm_head has no tensor of its own.

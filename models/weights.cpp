@@ -64,6 +64,7 @@ void attention_of(const model& m, collector& c) {
   const std::int64_t q = m.heads * m.head_dim, kv = m.kv_heads * m.head_dim;
   c.linear("attn.qkv", q + 2 * kv, m.hidden, m.qkv_bias, sum_of({{"q", q}, {"k", kv}, {"v", kv}}));
   if (m.qk_norm) c.add("attn.qk_norm", role::norm, 2, m.head_dim, "q + k");
+  if (m.sinks) c.add("attn.sinks", role::norm, 1, m.heads);
   c.linear("attn.o", m.hidden, q, m.out_bias);
 }
 
@@ -78,13 +79,15 @@ void mlp_of(const model& m, collector& c, const std::string& prefix, std::int64_
 void moe_of(const model& m, collector& c) {
   const auto& e = *m.moe;
   const std::int64_t up = (m.gated ? 2 : 1) * e.ffn;
-  const auto stacked = [&](std::int64_t rows) {
-    return std::to_string(e.experts) + " experts x " + std::to_string(rows);
-  };
   c.add("moe.router", role::router, e.experts, m.hidden);
   if (e.router_bias) c.add("moe.router.bias", role::bias, 1, e.experts);
-  c.add(m.gated ? "moe.gate_up" : "moe.up", role::expert, e.experts * up, m.hidden, stacked(up));
-  c.add("moe.down", role::expert, e.experts * m.hidden, e.ffn, stacked(m.hidden));
+  const auto stack = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+    c.add(name.c_str(), role::expert, e.experts * rows, columns,
+          std::to_string(e.experts) + " experts x " + std::to_string(rows));
+    if (e.expert_bias) c.add((name + ".bias").c_str(), role::expert_bias, e.experts, rows);
+  };
+  stack(m.gated ? "moe.gate_up" : "moe.up", up, m.hidden);
+  stack("moe.down", m.hidden, e.ffn);
   if (e.shared > 0) mlp_of(m, c, "moe.shared.", e.shared * e.ffn, false);
 }
 
@@ -126,7 +129,8 @@ std::int64_t parameter_count(const model& m) {
 std::int64_t active_parameter_count(const model& m) {
   std::int64_t sum = 0;
   for (const auto& w : weights_of(m))
-    sum += w.what == role::expert ? w.count() / m.moe->experts * m.moe->active : w.count();
+    sum += w.what == role::expert || w.what == role::expert_bias ? w.count() / m.moe->experts * m.moe->active
+                                                                 : w.count();
   return sum;
 }
 

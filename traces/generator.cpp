@@ -353,6 +353,7 @@ class generator final : public op_stream {
     std::int64_t first = 0;
     const std::int64_t seen = visible(first);
     o.n = m_pass.phase == trace::phase::decode ? seen : std::min(seen, longest_view());
+    if (m_model.sinks) read_weight(o, "attn.sinks");
     cache(o, access::read, first, seen);
     out(o, "act.attention", r, q);
     linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, q);
@@ -505,20 +506,30 @@ class generator final : public op_stream {
     o.weight = w().types.weights;
     o.matmul_flops = 2 * m * n * k;
     in(o, from, from_rows, k);
-    const auto index = m_layout.at(m_prefix + name);
-    const std::int64_t one = bytes_of(w().types.weights, n, k);
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-      if (chosen[i] == 0) continue;
-      o.group_rows.push_back(chosen[i]);
-      const std::int64_t offset = static_cast<std::int64_t>(i) * one;
-      auto& last = o.uses.back();
-      if (last.tensor == index && last.offset + last.bytes == offset)
-        last.bytes += one;  // neighbours are read as one block
-      else
-        use(o, access::read, index, offset, one);
+    read_chosen(o, m_prefix + name, bytes_of(w().types.weights, n, k), chosen);
+    for (const auto r : chosen)
+      if (r > 0) o.group_rows.push_back(r);
+    if (has_weight(name + ".bias")) {
+      read_chosen(o, m_prefix + name + ".bias", bytes_of(w().types.vectors(), 1, n), chosen);
+      o.vector_flops = m * n;
     }
     out(o, to, m, n);
     return o.id;
+  }
+
+  /// Reads the parts of a stacked tensor that belong to experts with rows; neighbours are read as one block.
+  void read_chosen(op& o, const std::string& stack, std::int64_t one,
+                   const std::vector<std::int64_t>& chosen) const {
+    const auto index = m_layout.at(stack);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] == 0) continue;
+      const std::int64_t offset = static_cast<std::int64_t>(i) * one;
+      auto& last = o.uses.back();
+      if (last.tensor == index && last.offset + last.bytes == offset)
+        last.bytes += one;
+      else
+        use(o, access::read, index, offset, one);
+    }
   }
 
   const model m_model;

@@ -15,9 +15,17 @@ void read_gemma2(fields& f, model& m) {
   m.post_norms = true;
   m.embed_scale = true;
   m.window = f.count_or({"sliding_window"}, 0, 1, most_positions);
-  m.window_every = 2;
+  m.full_every = 2;
 }
 
+void read_gemma3(fields& f, model& m) {
+  read_gemma2(f, m);
+  m.family = "gemma3";
+  m.qk_norm = true;
+  m.full_every = f.count_or({"sliding_window_pattern"}, 6, 1, most_layers);
+}
+
+const family_entry gemma3{"gemma3_text", "Gemma 3, the language part", read_gemma3};
 const family_entry gemma2{"gemma2", "Gemma 2", read_gemma2};
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-J, GPT-NeoX and Falcon: attention and MLP both read the layer's input, and their results are added to it together.
+// GPT-J, GPT-NeoX and Falcon: attention and MLP both read the layer's input, and their results are added to
+// it together.
 #include "models/fields.h"
 
 namespace memwall {
@@ -35,7 +36,8 @@ void read_neox(fields& f, model& m) {
   m.rope_fraction = f.number_or({"rotary_pct"}, 0.25, 0, 1);
 }
 
-/// Falcon 7B has one norm and one KV head; 40B and 180B ("new_decoder_architecture") two norms and several KV heads.
+/// Falcon 7B has one norm and one KV head; 40B and 180B ("new_decoder_architecture") two norms and several KV
+/// heads.
 void read_falcon(fields& f, model& m) {
   m.family = "falcon";
   common_shape(f, m, true);
@@ -46,7 +48,8 @@ void read_falcon(fields& f, model& m) {
   else
     m.kv_heads = f.flag_or({"multi_query"}, true) ? 1 : m.heads;
   if (m.heads % m.kv_heads != 0)
-    f.problem_at({"num_kv_heads"}, std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads),
+    f.problem_at({"num_kv_heads"},
+                 std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads),
                  "a divisor of the number of heads");
   m.shared_norm = !late;
   if (!late) f.only("parallel_attn", "true", "blocks one after the other are not modelled for this family");

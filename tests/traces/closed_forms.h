@@ -50,8 +50,9 @@ inline std::int64_t expected_weight_bytes(const model& m, const workload& w) {
   const std::int64_t head =
       bytes_where(m, w.types, is_head) +
       (m.tied ? bytes_where(m, w.types, [](const weight& t) { return t.what == role::embedding; }) : 0);
-  const std::int64_t body = bytes_where(
-      m, w.types, [&](const weight& t) { return !is_table(t) && !is_head(t) && t.what != role::expert; });
+  const std::int64_t body = bytes_where(m, w.types, [&](const weight& t) {
+    return !is_table(t) && !is_head(t) && t.what != role::expert && t.what != role::expert_bias;
+  });
   const std::int64_t row = bytes_of(w.types.weights, 1, m.hidden);
   std::int64_t sum = 0;
   for (const auto& f : forwards_of(w)) {

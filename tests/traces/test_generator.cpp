@@ -207,7 +207,8 @@ TEST(generator, same_arguments_same_trace) {
 // What an operator reads in activations, an operator before it has written (the embedding reads none), and
 // the writer is among its ancestors.
 TEST(generator, dependencies_cover_the_flow_of_activations) {
-  for (const auto& name : {"llama-7b", "gpt-2", "gemma-2-2b", "mixtral-8x7b", "deepseek-v3", "gpt-j-6b", "falcon-180b"}) {
+  for (const auto& name :
+       {"llama-7b", "gpt-2", "gemma-2-2b", "mixtral-8x7b", "deepseek-v3", "gpt-j-6b", "falcon-180b"}) {
     const auto m = load_model(name);
     for (auto w : {decode(2, 64, "fp16", 2), prefill(2, 64, "fp16", 40)}) {
       auto g = generate(m, w);

@@ -28,11 +28,13 @@ class dice {
 };
 
 std::string random_config(dice& d) {
-  const std::string type =
-      d.one_of<std::string>({"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2",
-                             "gpt2", "opt", "bloom", "deepseek_v2", "deepseek_v3", "gptj", "gpt_neox", "falcon"});
+  const std::string type = d.one_of<std::string>(
+      {"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2", "gpt2", "opt", "bloom",
+       "deepseek_v2", "deepseek_v3", "gptj", "gpt_neox", "falcon", "gpt_oss", "gemma3_text"});
   const auto kv = d.in(1, 4), groups = d.in(1, 4), heads = kv * groups, head_dim = 2 * d.in(1, 20);
-  const bool own_head_dim = (type == "llama" || type.rfind("qwen3", 0) == 0 || type == "gemma2") && d.maybe();
+  const bool own_head_dim =
+      (type == "llama" || type.rfind("qwen3", 0) == 0 || type.rfind("gemma", 0) == 0 || type == "gpt_oss") &&
+      d.maybe();
   const auto hidden = own_head_dim ? d.in(1, 300) : heads * head_dim;
   const auto layers = d.in(1, 6), experts = d.in(1, 12);
   std::string c = fmt::format(
@@ -47,11 +49,12 @@ std::string random_config(dice& d) {
     c += fmt::format(R"(,"intermediate_size":{})", d.in(1, 700));
   if (type == "gpt2" && d.maybe()) c += fmt::format(R"(,"n_inner":{})", d.in(1, 700));
   c += R"(,"max_position_embeddings":4096)";
-  if (d.maybe() && (type == "mistral" || type == "mixtral" || type == "phi3" || type == "gemma2"))
+  if (d.maybe() && (type == "mistral" || type == "mixtral" || type == "phi3" || type.rfind("gemma", 0) == 0 ||
+                    type == "gpt_oss"))
     c += fmt::format(R"(,"sliding_window":{})", d.in(1, 60));
   if (d.maybe()) c += fmt::format(R"(,"tie_word_embeddings":{})", d.maybe());
   if (type == "llama" && d.maybe()) c += R"(,"attention_bias":true,"mlp_bias":true)";
-  if (type == "mixtral")
+  if (type == "mixtral" || type == "gpt_oss")
     c += fmt::format(R"(,"num_local_experts":{},"num_experts_per_tok":{})", experts, d.in(1, experts));
   if (type == "qwen3_moe")
     c += fmt::format(R"(,"num_experts":{},"num_experts_per_tok":{},"moe_intermediate_size":{})", experts,
