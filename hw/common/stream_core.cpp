@@ -215,9 +215,10 @@ void stream_core::wait_until(ps_t t, ps_t held, const stall_stack& weights) {
   const ps_t own = std::min(wait, held);
   m_result.parts[stall::core_requests] += own;
   wait -= own;
-  // The way through the core's own caches is part of the load like any other hop.
+  // The way through the core's own caches is part of the load like any other hop, but only the first tile's is seen: the
+  // later ones are on that way while earlier tiles arrive.
   stall_stack w = weights;
-  w[stall::core_requests] += m_core_latency;
+  if (m_read_computed == 0) w[stall::core_requests] += m_core_latency;
   m_result.parts += apportion(wait, w, stall::core_requests);
   m_booked = t;
 }
