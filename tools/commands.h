@@ -23,5 +23,6 @@ void add_fit(CLI::App& app);
 void add_trace(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
+void add_accuracy(CLI::App& app);
 
 }  // namespace memwall::tools

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   tools::add_trace(app);
   tools::add_sweep(app);
   tools::add_report(app);
+  tools::add_accuracy(app);
   try {
     app.parse(argc, argv);
     return tools::exit_status;

@@ -22,7 +22,9 @@ void bank_sequencer::run(const std::vector<column_access>& program) {
   run([&](column_access& a) { return i < program.size() && (a = program[i++], true); });
 }
 
-void bank_sequencer::consider(std::int64_t when) { m_next_event = std::min(m_next_event, std::max(when, m_now + 1)); }
+void bank_sequencer::consider(std::int64_t when) {
+  m_next_event = std::min(m_next_event, std::max(when, m_now + 1));
+}
 
 // One past the last access that may be issued now: those up to and including the first fence.
 std::size_t bank_sequencer::group_end() const {
@@ -65,8 +67,8 @@ void bank_sequencer::finish() {
   m_cycles.total = m_now;
 }
 
-// Banks are closed as soon as their timing allows; until the last one is, work goes on (the standard lets a refresh be
-// postponed). Then REF takes the channel for tRFC.
+// Banks are closed as soon as their timing allows; until the last one is, work goes on (the standard lets a
+// refresh be postponed). Then REF takes the channel for tRFC.
 bool bank_sequencer::serve_refresh() {
   if (!m_refresh_waiting) return false;
   bool open = false;
@@ -125,7 +127,8 @@ bool bank_sequencer::issue_column() {
     for (std::size_t j = 0; j < m_banks.size(); ++j) {
       const bool same = group_of(static_cast<int>(j)) == group;
       bank_state& other = m_banks[j];
-      const int read_gap = a.write ? m_t.CWL + m_t.BL + (same ? m_t.WTR_L : m_t.WTR_S) : (same ? m_t.CCD_L : m_t.CCD_S);
+      const int read_gap =
+          a.write ? m_t.CWL + m_t.BL + (same ? m_t.WTR_L : m_t.WTR_S) : (same ? m_t.CCD_L : m_t.CCD_S);
       const int write_gap = a.write ? (same ? m_t.CCD_L_WR : m_t.CCD_S_WR) : m_t.read_to_write();
       other.next_read = std::max(other.next_read, m_now + read_gap);
       other.next_write = std::max(other.next_write, m_now + write_gap);

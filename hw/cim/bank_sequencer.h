@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cycles that a program of column commands takes on one DRAM channel whose banks hold compute units. A PIM program is a list of
-// column accesses in groups: the host may not start a group before the one ahead of it has been issued (it has no other way to
-// keep a unit's program counter in step), inside a group any order goes. Rows open and close as the accesses need them, by the
-// timing rules of the standard; all-bank refresh interrupts. Ordinary host traffic is one endless group.
+// Cycles that a program of column commands takes on one DRAM channel whose banks hold compute units. A PIM
+// program is a list of column accesses in groups: the host may not start a group before the one ahead of it
+// has been issued (it has no other way to keep a unit's program counter in step), inside a group any order
+// goes. Rows open and close as the accesses need them, by the timing rules of the standard; all-bank refresh
+// interrupts. Ordinary host traffic is one endless group.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -20,11 +21,11 @@ enum class access_purpose : std::uint8_t { compute, input, output, control, coun
 /// One column access.
 struct column_access {
   bool write = false;
-  int bank = 0;          ///< flat: group * banks_per_group + bank in the group
+  int bank = 0;  ///< flat: group * banks_per_group + bank in the group
   std::int64_t row = 0;
-  bool fence = false;    ///< last of its group
-  bool settle = false;   ///< a mode register write: nothing else before its data have arrived
-  bool buffer = false;   ///< a buffer beside the banks: no row has to be open
+  bool fence = false;      ///< last of its group
+  bool settle = false;     ///< a mode register write: nothing else before its data have arrived
+  bool buffer = false;     ///< a buffer beside the banks: no row has to be open
   bool all_banks = false;  ///< every bank (of one parity) answers
   access_purpose purpose = access_purpose::control;
 };
@@ -32,11 +33,12 @@ struct column_access {
 /// Time by cause, in clock cycles; sums to the time of the last data beat.
 struct sequencer_cycles {
   std::int64_t total = 0;
-  std::array<std::int64_t, static_cast<std::size_t>(access_purpose::count_)> data{};  ///< column commands at tCCD
+  std::array<std::int64_t, static_cast<std::size_t>(access_purpose::count_)>
+      data{};                   ///< column commands at tCCD
   std::int64_t row = 0;         ///< waiting for PRE and ACT
   std::int64_t turnaround = 0;  ///< read/write direction
   std::int64_t refresh = 0;
-  std::int64_t latency = 0;     ///< last command to last beat
+  std::int64_t latency = 0;  ///< last command to last beat
   std::int64_t activates = 0, all_bank_activates = 0, refreshes = 0;
   std::int64_t columns = 0, all_bank_columns = 0;
 };
@@ -46,7 +48,8 @@ class bank_sequencer {
   /// `window`: accesses the controller looks at (its command queue).
   bank_sequencer(const dram::organisation& org, const dram::timing& t, int window = 64);
 
-  /// Issues a program; `next` is called until it returns false. Continues where the last program's last command was issued.
+  /// Issues a program; `next` is called until it returns false. Continues where the last program's last
+  /// command was issued.
   void run(const std::function<bool(column_access&)>& next);
   void run(const std::vector<column_access>& program);
   /// Waits for the last data beat.

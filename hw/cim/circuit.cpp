@@ -69,12 +69,14 @@ void supply::check(problem_list& problems, const std::string& path) const {
     std::string expected;
     if (!parse_quantity(text, "voltage", volts_at, expected))
       problems.add({"", prefix + "clock_at." + text, "the key is not a voltage", expected, ""});
-    if (!(clock.value > 0)) problems.add({"", prefix + "clock_at." + text, "is not positive", "a frequency above 0 Hz", ""});
+    if (!(clock.value > 0))
+      problems.add({"", prefix + "clock_at." + text, "is not positive", "a frequency above 0 Hz", ""});
   }
 }
 
 namespace {
-[[noreturn]] void refuse(const std::string& kind, const std::string& key, const std::string& got, const std::string& expected) {
+[[noreturn]] void refuse(const std::string& kind, const std::string& key, const std::string& got,
+                         const std::string& expected) {
   throw input_error(problem{"", kind + "." + key, "got " + got, expected, ""});
 }
 void check_limit(const std::string& kind, const std::string& key, std::int64_t value, std::int64_t limit) {
@@ -82,7 +84,8 @@ void check_limit(const std::string& kind, const std::string& key, std::int64_t v
 }
 }  // namespace
 
-void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits, int max_w_bits) {
+void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits,
+               int max_w_bits) {
   check_limit(kind, "w_bits", s.w_bits, max_w_bits);
   check_limit(kind, "in_bits", s.in_bits, max_in_bits);
   check_limit(kind, "rows", s.rows, limits.rows);
@@ -98,7 +101,8 @@ void check_weights(const std::string& kind, const std::int32_t* weights, std::in
   check_mvm(kind, mvm_shape{rows, cols, 1, 1, format.bits, 0}, limits, 1, max_w_bits);
   for (std::int64_t i = 0; i < rows * cols; ++i)
     if (weights[i] < format.low() || weights[i] > format.high())
-      refuse(kind, "weights[" + std::to_string(i / cols) + "][" + std::to_string(i % cols) + "]", std::to_string(weights[i]),
+      refuse(kind, "weights[" + std::to_string(i / cols) + "][" + std::to_string(i % cols) + "]",
+             std::to_string(weights[i]),
              std::to_string(format.low()) + " to " + std::to_string(format.high()));
 }
 
@@ -137,23 +141,40 @@ double uniform(std::uint64_t seed, std::uint64_t index) {
 
 // Inverse of the normal distribution function: Wichura's PPND16, Applied Statistics algorithm AS 241 (1988).
 double gaussian(std::uint64_t seed, std::uint64_t index) {
-  static constexpr double a[] = {3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514427e+3,
+  static constexpr double a[] = {3.3871328727963666080e0,  1.3314166789178437745e+2, 1.9715909503065514427e+3,
                                  1.3731693765509461125e+4, 4.5921953931549871457e+4, 6.7265770927008700853e+4,
                                  3.3430575583588128105e+4, 2.5090809287301226727e+3};
-  static constexpr double b[] = {1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2, 5.3941960214247511077e+3,
-                                 2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4,
+  static constexpr double b[] = {1.0,
+                                 4.2313330701600911252e+1,
+                                 6.8718700749205790830e+2,
+                                 5.3941960214247511077e+3,
+                                 2.1213794301586595867e+4,
+                                 3.9307895800092710610e+4,
+                                 2.8729085735721942674e+4,
                                  5.2264952788528545610e+3};
-  static constexpr double c[] = {1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
-                                 3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+  static constexpr double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0,
+                                 5.76949722146069140550e0,  3.64784832476320460504e0,
+                                 1.27045825245236838258e0,  2.41780725177450611770e-1,
                                  2.27238449892691845833e-2, 7.74545014278341407640e-4};
-  static constexpr double d[] = {1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
-                                 1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+  static constexpr double d[] = {1.0,
+                                 2.05319162663775882187e0,
+                                 1.67638483018380384940e0,
+                                 6.89767334985100004550e-1,
+                                 1.48103976427480074590e-1,
+                                 1.51986665636164571966e-2,
+                                 5.47593808499534494600e-4,
                                  1.05075007164441684324e-9};
-  static constexpr double e[] = {6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
-                                 2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+  static constexpr double e[] = {6.65790464350110377720e0,  5.46378491116411436990e0,
+                                 1.78482653991729133580e0,  2.96560571828504891230e-1,
+                                 2.65321895265761230930e-2, 1.24266094738807843860e-3,
                                  2.71155556874348757815e-5, 2.01033439929228813265e-7};
-  static constexpr double f[] = {1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
-                                 7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
+  static constexpr double f[] = {1.0,
+                                 5.99832206555887937690e-1,
+                                 1.36929880922735805310e-1,
+                                 1.48753612908506148525e-2,
+                                 7.86869131145613259100e-4,
+                                 1.84631831751005468180e-5,
+                                 1.42151175831644588870e-7,
                                  2.04426310338993978564e-15};
   const double p = uniform(seed, index) + 0x1.0p-54;  // never 0
   const double q = p - 0.5;
@@ -162,7 +183,8 @@ double gaussian(std::uint64_t seed, std::uint64_t index) {
     return q * polynomial(a, r) / polynomial(b, r);
   }
   const double r = std::sqrt(-portable_log(q < 0 ? p : 1 - p));
-  const double tail = r <= 5 ? polynomial(c, r - 1.6) / polynomial(d, r - 1.6) : polynomial(e, r - 5) / polynomial(f, r - 5);
+  const double tail =
+      r <= 5 ? polynomial(c, r - 1.6) / polynomial(d, r - 1.6) : polynomial(e, r - 5) / polynomial(f, r - 5);
   return q < 0 ? -tail : tail;
 }
 

@@ -10,11 +10,14 @@ const std::string kind_name = "dram_bank";
 
 // Rows of the address space that are not memory: where a mode is set, where registers are written.
 constexpr std::int64_t row_park = 4096, row_mode = 0x17ff, row_mode_back = 0x1fff, row_registers = 0x3fff;
-// Inner loops simulated in detail before the rest is taken at their steady rate: enough for many refresh intervals.
+// Inner loops simulated in detail before the rest is taken at their steady rate: enough for many refresh
+// intervals.
 constexpr std::int64_t refreshes_in_detail = 24;
 constexpr std::int64_t host_bursts_in_detail = 65536;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // A program under construction.
 class program_builder {
@@ -73,36 +76,54 @@ dram_bank::dram_bank(dram_bank_params p) : m_p(std::move(p)) {
   if (m_p.ranks > 0) m_org.ranks = m_p.ranks;
   if (m_p.rows > 0) m_org.rows = m_p.rows;
   if (m_p.clock_period) m_t.tck_fs = static_cast<std::int64_t>(m_p.clock_period->value * 1e15 + 0.5);
-  const std::map<std::string, int dram::timing::*> fields = {
-      {"BL", &dram::timing::BL},           {"CL", &dram::timing::CL},           {"CWL", &dram::timing::CWL},
-      {"RCDRD", &dram::timing::RCDRD},     {"RCDWR", &dram::timing::RCDWR},     {"RP", &dram::timing::RP},
-      {"RAS", &dram::timing::RAS},         {"RC", &dram::timing::RC},           {"CCD_S", &dram::timing::CCD_S},
-      {"CCD_L", &dram::timing::CCD_L},     {"CCD_S_WR", &dram::timing::CCD_S_WR}, {"CCD_L_WR", &dram::timing::CCD_L_WR},
-      {"RRD_S", &dram::timing::RRD_S},     {"RRD_L", &dram::timing::RRD_L},     {"FAW", &dram::timing::FAW},
-      {"WTR_S", &dram::timing::WTR_S},     {"WTR_L", &dram::timing::WTR_L},     {"RTP", &dram::timing::RTP},
-      {"WR", &dram::timing::WR},           {"RTW", &dram::timing::RTW},         {"RFC", &dram::timing::RFC},
-      {"REFI", &dram::timing::REFI}};
+  const std::map<std::string, int dram::timing::*> fields = {{"BL", &dram::timing::BL},
+                                                             {"CL", &dram::timing::CL},
+                                                             {"CWL", &dram::timing::CWL},
+                                                             {"RCDRD", &dram::timing::RCDRD},
+                                                             {"RCDWR", &dram::timing::RCDWR},
+                                                             {"RP", &dram::timing::RP},
+                                                             {"RAS", &dram::timing::RAS},
+                                                             {"RC", &dram::timing::RC},
+                                                             {"CCD_S", &dram::timing::CCD_S},
+                                                             {"CCD_L", &dram::timing::CCD_L},
+                                                             {"CCD_S_WR", &dram::timing::CCD_S_WR},
+                                                             {"CCD_L_WR", &dram::timing::CCD_L_WR},
+                                                             {"RRD_S", &dram::timing::RRD_S},
+                                                             {"RRD_L", &dram::timing::RRD_L},
+                                                             {"FAW", &dram::timing::FAW},
+                                                             {"WTR_S", &dram::timing::WTR_S},
+                                                             {"WTR_L", &dram::timing::WTR_L},
+                                                             {"RTP", &dram::timing::RTP},
+                                                             {"WR", &dram::timing::WR},
+                                                             {"RTW", &dram::timing::RTW},
+                                                             {"RFC", &dram::timing::RFC},
+                                                             {"REFI", &dram::timing::REFI}};
   problem_list problems;
   std::vector<std::string> names;
   for (const auto& [name, unused] : fields) names.push_back(name);
   for (const auto& [name, cycles] : m_p.timing) {
     const auto f = fields.find(name);
     if (f == fields.end())
-      problems.add({"", "timing." + name, "unknown timing constraint", "a JEDEC name in cycles", nearest_name(name, names)});
+      problems.add({"", "timing." + name, "unknown timing constraint", "a JEDEC name in cycles",
+                    nearest_name(name, names)});
     else if (cycles < 0 || cycles > 1'000'000)
       problems.add({"", "timing." + name, "got " + std::to_string(cycles), "0 to 1000000 cycles", ""});
     else
       m_t.*(f->second) = static_cast<int>(cycles);
   }
   if (m_org.banks_per_rank() % m_p.banks_per_unit != 0)
-    problems.add({"", "banks_per_unit", "does not divide the " + std::to_string(m_org.banks_per_rank()) + " banks", "a divisor", ""});
+    problems.add({"", "banks_per_unit",
+                  "does not divide the " + std::to_string(m_org.banks_per_rank()) + " banks", "a divisor",
+                  ""});
   if (m_p.lanes * m_p.value_bits != m_org.access_bytes() * 8 && m_p.dataflow != "processor")
     problems.add({"", "lanes", "lanes x value_bits is not one column access",
                   std::to_string(m_org.access_bytes() * 8) + " bits", ""});
   problems.check();
 }
 
-const std::string& dram_bank::kind() const { return kind_name; }
+const std::string& dram_bank::kind() const {
+  return kind_name;
+}
 
 geometry dram_bank::shape(int) const {
   geometry g;
@@ -121,7 +142,8 @@ geometry dram_bank::shape(int) const {
 }
 
 int dram_bank::natural_out_bits(const mvm_shape& s) const {
-  return m_p.arithmetic == "integer" ? std::min(64, s.in_bits + s.w_bits + ceil_log2(s.rows)) : m_p.value_bits;
+  return m_p.arithmetic == "integer" ? std::min(64, s.in_bits + s.w_bits + ceil_log2(s.rows))
+                                     : m_p.value_bits;
 }
 
 double dram_bank::bytes_per_s_inside() const {
@@ -168,7 +190,8 @@ void dram_bank::leave(bank_sequencer& s) const {
   s.run(p.accesses());
 }
 
-void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols, std::int64_t vectors) const {
+void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols,
+                         std::int64_t vectors) const {
   const std::int64_t tiles = output_tiles(cols);
   program_builder p;
   if (m_p.dataflow == "register") {
@@ -182,7 +205,8 @@ void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols
         // The even banks hold the even input tiles: all of them, then the odd ones.
         for (int parity = 0; parity < std::min(2, m_p.banks_per_unit); ++parity)
           for (std::int64_t i = parity; i < input_tiles; i += std::min(2, m_p.banks_per_unit)) {
-            for (int g = 0; g < m_p.input_registers; ++g) p.add(true, 1, row_registers, access_purpose::input, true);
+            for (int g = 0; g < m_p.input_registers; ++g)
+              p.add(true, 1, row_registers, access_purpose::input, true);
             p.fence();
             const std::int64_t column = per_tile * (i / 2 + tile * input_tiles / 2);
             for (std::int64_t c = 0; c < per_tile; ++c) {
@@ -203,7 +227,8 @@ void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols
     return;
   }
   // Broadcast: the buffer takes a piece of the input, every row of weights is read against it.
-  const std::int64_t piece = std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes);
+  const std::int64_t piece =
+      std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes);
   for (std::int64_t v = 0; v < vectors; ++v)
     for (std::int64_t begin = 0, chunk = 0; begin < rows; begin += piece, ++chunk) {
       const std::int64_t accesses = ceil_div(std::min(piece, rows - begin), m_p.lanes);
@@ -223,6 +248,18 @@ void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols
 }
 
 sequencer_cycles dram_bank::gemv_cycles(std::int64_t rows, std::int64_t cols, std::int64_t vectors) const {
+  const std::array<std::int64_t, 3> shape{rows, cols, vectors};
+  {
+    const std::lock_guard<std::mutex> lock(m_known_guard);
+    const auto known = m_known.find(shape);
+    if (known != m_known.end()) return known->second;
+  }
+  const sequencer_cycles cycles = simulate_gemv(rows, cols, vectors);
+  const std::lock_guard<std::mutex> lock(m_known_guard);
+  return m_known.emplace(shape, cycles).first->second;
+}
+
+sequencer_cycles dram_bank::simulate_gemv(std::int64_t rows, std::int64_t cols, std::int64_t vectors) const {
   // Vectors repeat one another: beyond some refresh intervals the rest runs at the rate measured.
   bank_sequencer s = sequencer();
   enter(s);
@@ -263,16 +300,19 @@ sequencer_cycles dram_bank::gemv_cycles(std::int64_t rows, std::int64_t cols, st
 
 sequencer_cycles dram_bank::elementwise_cycles(elementwise op, std::int64_t elements) const {
   if (m_p.dataflow != "register")
-    throw input_error(problem{"", "dataflow", "got " + m_p.dataflow, "register: only its units have element-wise instructions", ""});
+    throw input_error(problem{"", "dataflow", "got " + m_p.dataflow,
+                              "register: only its units have element-wise instructions", ""});
   bank_sequencer s = sequencer();
   enter(s);
   program_builder p;
   p.mode(0, row_registers);
   p.fence();
-  // Operands lie in rows of their own; a tile is what the registers of all units take. A last part tile takes fewer registers.
+  // Operands lie in rows of their own; a tile is what the registers of all units take. A last part tile takes
+  // fewer registers.
   constexpr std::int64_t second_operand = 128, results = 256;
   const std::int64_t per_register = std::int64_t{m_org.banks_per_rank()} * m_p.lanes;
-  for (std::int64_t first = 0, left = ceil_div(elements, per_register); left > 0; first += m_p.input_registers) {
+  for (std::int64_t first = 0, left = ceil_div(elements, per_register); left > 0;
+       first += m_p.input_registers) {
     const std::int64_t registers = std::min<std::int64_t>(left, m_p.input_registers);
     left -= registers;
     for (int parity = 0; parity < 2; ++parity) {
@@ -296,7 +336,8 @@ sequencer_cycles dram_bank::elementwise_cycles(elementwise op, std::int64_t elem
 
 sequencer_cycles dram_bank::host_cycles(std::int64_t read_bytes, std::int64_t write_bytes) const {
   bank_sequencer s = sequencer();
-  const std::int64_t reads = ceil_div(read_bytes, m_org.access_bytes()), writes = ceil_div(write_bytes, m_org.access_bytes());
+  const std::int64_t reads = ceil_div(read_bytes, m_org.access_bytes()),
+                     writes = ceil_div(write_bytes, m_org.access_bytes());
   std::int64_t n = 0;
   // Neighbouring accesses go to neighbouring banks, then to the next column.
   const auto stream = [&](bool write, std::int64_t end) {
@@ -334,7 +375,8 @@ void dram_bank::read_results(bank_sequencer& s, std::int64_t columns) const {
 }
 
 mvm_cost dram_bank::processor_mvm(const mvm_shape& s) const {
-  const double values = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
+  const double values =
+      static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
   const double copying = values * m_p.value_bits / 8 / m_p.unit_bandwidth.value;
   const double computing = values * m_p.instructions_per_mac / m_p.unit_clock.value;
   mvm_cost out;
@@ -346,8 +388,9 @@ mvm_cost dram_bank::processor_mvm(const mvm_shape& s) const {
   out.interval = out.total / s.vectors;
   out.input_bytes = s.rows * m_p.value_bits / 8 * s.vectors;
   out.output_bytes = s.cols * 4 * s.vectors;
-  out.energy[component::dram] = values * m_p.value_bits * to_pj(m_p.bank_bit) +
-                                values * m_p.value_bits / 8 / static_cast<double>(m_org.row_bytes()) * to_pj(m_p.activate);
+  out.energy[component::dram] =
+      values * m_p.value_bits * to_pj(m_p.bank_bit) +
+      values * m_p.value_bits / 8 / static_cast<double>(m_org.row_bytes()) * to_pj(m_p.activate);
   out.energy[component::digital] = values * to_pj(m_p.mac);
   out.energy[component::leakage] = leakage_mw() * 1e-3 * static_cast<double>(out.total);
   return out;
@@ -368,8 +411,9 @@ mvm_cost dram_bank::mvm(const mvm_shape& s) const {
     reader.finish();
     back = reader.cycles();
     if (detailed < result_columns)
-      back.total = static_cast<std::int64_t>(static_cast<double>(back.total) * static_cast<double>(result_columns) /
-                                             static_cast<double>(detailed));
+      back.total =
+          static_cast<std::int64_t>(static_cast<double>(back.total) * static_cast<double>(result_columns) /
+                                    static_cast<double>(detailed));
   }
   const auto data = [&c](access_purpose p) { return c.data[static_cast<std::size_t>(p)]; };
   stall_stack cycles;
@@ -388,17 +432,20 @@ mvm_cost dram_bank::mvm(const mvm_shape& s) const {
                                          ? ceil_div(s.rows, m_p.lanes) * output_tiles(s.cols) * s.vectors
                                          : ceil_div(s.rows, m_p.lanes) * s.vectors;
   if (m_p.dataflow == "broadcast")
-    result_columns = output_tiles(s.cols) * s.vectors *
-                     ceil_div(s.rows, std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes));
+    result_columns =
+        output_tiles(s.cols) * s.vectors *
+        ceil_div(s.rows, std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes));
   out.input_bytes = input_columns * access;
   out.output_bytes = result_columns * access;
 
   // One parity of banks answers an all-bank command when two banks share a unit.
   const double access_bits = static_cast<double>(access) * 8, unit_count = units();
-  const double macs = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
+  const double macs =
+      static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
   out.energy[component::dram] =
       static_cast<double>(c.all_bank_columns) * unit_count * access_bits * to_pj(m_p.bank_bit) +
-      (static_cast<double>(c.all_bank_activates) * unit_count + static_cast<double>(c.activates + back.activates)) *
+      (static_cast<double>(c.all_bank_activates) * unit_count +
+       static_cast<double>(c.activates + back.activates)) *
           to_pj(m_p.activate);
   out.energy[component::buffer] =
       static_cast<double>(input_columns + result_columns) * access_bits * to_pj(m_p.host_bit);
@@ -422,8 +469,9 @@ program_cost dram_bank::program(std::int64_t rows, std::int64_t cols, int w_bits
   return out;
 }
 
-std::unique_ptr<programmed_array> dram_bank::program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
-                                                             number_format format, std::uint64_t) const {
+std::unique_ptr<programmed_array> dram_bank::program_weights(const std::int32_t* weights, std::int64_t rows,
+                                                             std::int64_t cols, number_format format,
+                                                             std::uint64_t) const {
   check_weights(kind_name, weights, rows, cols, format, shape(format.bits), max_w_bits());
   return hold_weights(m_p, weights, rows, cols);
 }
@@ -450,9 +498,10 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   return std::make_unique<dram_bank>(std::move(p));
 }
 
-const bool registered = (macros().add(kind_name, "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
-                                      {make, [] { return dram_bank_table().describe(); }}),
-                         true);
+const bool registered =
+    (macros().add(kind_name, "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
+                  {make, [] { return dram_bank_table().describe(); }}),
+     true);
 
 }  // namespace
 
@@ -461,10 +510,12 @@ const param_table<dram_bank_params>& dram_bank_table() {
     using p = dram_bank_params;
     const energy none(0), most(1e-6);
     param_table<p> t("dram_bank");
-    t.add("dataflow", &p::dataflow, "how inputs reach the units").choices({"register", "broadcast", "processor"});
+    t.add("dataflow", &p::dataflow, "how inputs reach the units")
+        .choices({"register", "broadcast", "processor"});
     t.add("standard", &p::standard, "DRAM standard of the banks");
     t.add("timing", &p::timing, "constraints that differ from the standard, in clock cycles, by JEDEC name");
-    t.add("clock_period", &p::clock_period, "where it differs from the standard").range(std::optional(duration(1e-11)), std::optional(duration(1e-7)));
+    t.add("clock_period", &p::clock_period, "where it differs from the standard")
+        .range(std::optional(duration(1e-11)), std::optional(duration(1e-7)));
     t.add("ranks", &p::ranks, "refresh is staggered over them; 0: the standard's").range(0, 16);
     t.add("rows", &p::rows, "of a bank; 0: the standard's").range(0, 1 << 24);
     t.add("banks_per_unit", &p::banks_per_unit, "banks sharing one unit").range(1, 64);
@@ -477,7 +528,8 @@ const param_table<dram_bank_params>& dram_bank_table() {
     t.add("fence", &p::fence, "accesses between two fences of the host").range(1, 4096);
     t.add("global_buffer", &p::global_buffer, "shared input buffer").range(byte_size(32), byte_size(1048576));
     t.add("unit_clock", &p::unit_clock, "of a processor").range(frequency(1e6), frequency(1e10));
-    t.add("unit_bandwidth", &p::unit_bandwidth, "of a processor, from its bank").range(bandwidth(1e6), bandwidth(1e12));
+    t.add("unit_bandwidth", &p::unit_bandwidth, "of a processor, from its bank")
+        .range(bandwidth(1e6), bandwidth(1e12));
     t.add("instructions_per_mac", &p::instructions_per_mac, "of a processor").range(0.01, 1e4);
     t.add("mac", &p::mac, "energy of one multiply-accumulate").range(none, most);
     t.add("bank_bit", &p::bank_bit, "energy of one bit from an open row to the unit").range(none, most);

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Multiply-accumulate units beside the banks of a DRAM channel. One macro is one channel (of HBM-PIM: a pseudo-channel); a
-// memory has as many as it has channels, and they work side by side on different outputs.
+// Multiply-accumulate units beside the banks of a DRAM channel. One macro is one channel (of HBM-PIM: a
+// pseudo-channel); a memory has as many as it has channels, and they work side by side on different outputs.
 //
-// register:  the host writes inputs into registers of all units at once; each command reads one column of every bank and
-//            multiplies it lane by lane; lanes hold partial sums the host adds up (Samsung HBM-PIM and its LPDDR5 kin).
-// broadcast: the host fills one buffer; each command reads one column of every bank, an adder tree sums the lanes, one output a
+// register:  the host writes inputs into registers of all units at once; each command reads one column of
+// every bank and
+//            multiplies it lane by lane; lanes hold partial sums the host adds up (Samsung HBM-PIM and its
+//            LPDDR5 kin).
+// broadcast: the host fills one buffer; each command reads one column of every bank, an adder tree sums the
+// lanes, one output a
 //            bank (SK hynix AiM).
 // processor: a small processor beside each bank copies from it and computes by instructions (UPMEM).
 //
-// Time comes from the DRAM commands such a program needs (bank_sequencer.h); rows, refresh, turnarounds and mode changes count.
+// Time comes from the DRAM commands such a program needs (bank_sequencer.h); rows, refresh, turnarounds and
+// mode changes count.
 #pragma once
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -22,35 +27,36 @@
 namespace memwall::cim {
 
 struct dram_bank_params {
-  std::string dataflow = "register";  ///< register | broadcast | processor
-  std::string standard = "HBM2";      ///< of the DRAM room: shape, timing, energy
+  std::string dataflow = "register";           ///< register | broadcast | processor
+  std::string standard = "HBM2";               ///< of the DRAM room: shape, timing, energy
   std::map<std::string, std::int64_t> timing;  ///< constraints that differ, in clock cycles by JEDEC name
   std::optional<duration> clock_period;
-  int ranks = 0;                      ///< 0: the standard's; refresh is staggered over them, the units sit in one
-  int rows = 0;                       ///< of a bank; 0: the standard's
-  int banks_per_unit = 2;             ///< sharing one unit
-  int lanes = 16;                     ///< values of one column access
+  int ranks = 0;           ///< 0: the standard's; refresh is staggered over them, the units sit in one
+  int rows = 0;            ///< of a bank; 0: the standard's
+  int banks_per_unit = 2;  ///< sharing one unit
+  int lanes = 16;          ///< values of one column access
   int value_bits = 16;
-  std::string arithmetic = "fp16";    ///< fp16 | bf16 | fp32 | integer
+  std::string arithmetic = "fp16";  ///< fp16 | bf16 | fp32 | integer
   int max_input_bits = 16;
   int input_registers = 8, accumulators = 8;  ///< register: columns a unit holds of inputs and of results
-  int fence = 8;                      ///< register: accesses between two fences
-  byte_size global_buffer{2048};      ///< broadcast
-  frequency unit_clock{300e6};        ///< processor
-  bandwidth unit_bandwidth{600e6};    ///< processor: bank to working memory
-  double instructions_per_mac = 6;    ///< processor
-  energy mac{1.5e-12};                ///< one multiply-accumulate
-  energy bank_bit{0.44e-12};          ///< one bit from an open row to the unit
-  energy host_bit{3.5e-12};           ///< one bit from an open row to the host, or back
-  energy activate{900e-12};           ///< one row of one bank
-  power leakage{0};                   ///< of the units of one channel
-  area unit_area{0};                  ///< one unit
+  int fence = 8;                              ///< register: accesses between two fences
+  byte_size global_buffer{2048};              ///< broadcast
+  frequency unit_clock{300e6};                ///< processor
+  bandwidth unit_bandwidth{600e6};            ///< processor: bank to working memory
+  double instructions_per_mac = 6;            ///< processor
+  energy mac{1.5e-12};                        ///< one multiply-accumulate
+  energy bank_bit{0.44e-12};                  ///< one bit from an open row to the unit
+  energy host_bit{3.5e-12};                   ///< one bit from an open row to the host, or back
+  energy activate{900e-12};                   ///< one row of one bank
+  power leakage{0};                           ///< of the units of one channel
+  area unit_area{0};                          ///< one unit
 };
 const param_table<dram_bank_params>& dram_bank_table();
 
 enum class elementwise : std::uint8_t { add, mul, relu };
 
-/// The third kind of macro, with what only it can do: element-wise kernels in the banks, and plain memory traffic.
+/// The third kind of macro, with what only it can do: element-wise kernels in the banks, and plain memory
+/// traffic.
 class dram_bank : public macro {
  public:
   explicit dram_bank(dram_bank_params p);
@@ -64,8 +70,9 @@ class dram_bank : public macro {
   program_cost program(std::int64_t rows, std::int64_t cols, int w_bits) const override;
   bool concurrent_program() const override { return false; }
   bool shares_memory() const override { return true; }
-  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
-                                                    number_format format, std::uint64_t seed) const override;
+  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
+                                                    std::int64_t cols, number_format format,
+                                                    std::uint64_t seed) const override;
   breakdown area() const override;
   double leakage_mw() const override { return m_p.leakage.value * 1e3; }
   nlohmann::ordered_json parameters() const override;
@@ -88,20 +95,26 @@ class dram_bank : public macro {
   bank_sequencer sequencer() const { return bank_sequencer(m_org, m_t); }
   void enter(bank_sequencer& s) const;
   void leave(bank_sequencer& s) const;
+  sequencer_cycles simulate_gemv(std::int64_t rows, std::int64_t cols, std::int64_t vectors) const;
   void run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols, std::int64_t vectors) const;
   void read_results(bank_sequencer& s, std::int64_t columns) const;
   mvm_cost processor_mvm(const mvm_shape& s) const;
   std::int64_t output_tiles(std::int64_t cols) const;
-  ps_t ps(double cycles) const { return static_cast<ps_t>(cycles * static_cast<double>(m_t.tck_fs) * 1e-3 + 0.5); }
+  ps_t ps(double cycles) const {
+    return static_cast<ps_t>(cycles * static_cast<double>(m_t.tck_fs) * 1e-3 + 0.5);
+  }
 
   dram_bank_params m_p;
   dram::organisation m_org;
   dram::timing m_t;
+  // Layers of a model repeat: the cycles of a shape are simulated once.
+  mutable std::mutex m_known_guard;
+  mutable std::map<std::array<std::int64_t, 3>, sequencer_cycles> m_known;
 };
 
 /// Weights in the banks, in the arithmetic of the units (dram_bank_array.cpp).
-std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights, std::int64_t rows,
-                                               std::int64_t cols);
+std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights,
+                                               std::int64_t rows, std::int64_t cols);
 /// Nearest IEEE half or bfloat16 value, ties to even.
 double round_fp16(double v);
 double round_bf16(double v);

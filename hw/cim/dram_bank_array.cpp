@@ -28,8 +28,10 @@ class bank_array final : public programmed_array {
         m_rows(rows),
         m_cols(cols) {}
 
-  // Each lane (or, with an adder tree, each bank) has one accumulator of the unit's width; the host adds the lanes.
-  void compute(const std::int32_t* inputs, number_format, double* outputs, double, std::uint64_t) const override {
+  // Each lane (or, with an adder tree, each bank) has one accumulator of the unit's width; the host adds the
+  // lanes.
+  void compute(const std::int32_t* inputs, number_format, double* outputs, double,
+               std::uint64_t) const override {
     std::vector<double> lane(static_cast<std::size_t>(m_lanes));
     for (std::int64_t c = 0; c < m_cols; ++c) {
       std::fill(lane.begin(), lane.end(), 0.0);
@@ -37,8 +39,9 @@ class bank_array final : public programmed_array {
       for (std::int64_t r = 0; r < m_rows; r += m_lanes) {
         double sum = 0;
         for (std::int64_t l = 0; l < m_lanes && r + l < m_rows; ++l) {
-          const double product = operand(static_cast<double>(inputs[r + l])) *
-                                 operand(static_cast<double>(m_weights[static_cast<std::size_t>((r + l) * m_cols + c)]));
+          const double product =
+              operand(static_cast<double>(inputs[r + l])) *
+              operand(static_cast<double>(m_weights[static_cast<std::size_t>((r + l) * m_cols + c)]));
           if (m_tree)
             sum += product;  // the tree is wide enough for the products of one column
           else
@@ -74,11 +77,15 @@ class bank_array final : public programmed_array {
 
 }  // namespace
 
-double round_fp16(double v) { return round_significant(v, 11, -24, 65504); }
-double round_bf16(double v) { return round_significant(v, 8, -133, 3.3895313892515355e38); }
+double round_fp16(double v) {
+  return round_significant(v, 11, -24, 65504);
+}
+double round_bf16(double v) {
+  return round_significant(v, 8, -133, 3.3895313892515355e38);
+}
 
-std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights, std::int64_t rows,
-                                               std::int64_t cols) {
+std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights,
+                                               std::int64_t rows, std::int64_t cols) {
   return std::make_unique<bank_array>(p, weights, rows, cols);
 }
 

@@ -6,7 +6,7 @@
 namespace memwall::cim {
 namespace {
 
-constexpr std::int64_t bank_side = 4096;       // of the matrix DRAM banks are measured with
+constexpr std::int64_t bank_side = 4096;  // of the matrix DRAM banks are measured with
 constexpr double seconds_a_day = 86400;
 constexpr double bits_a_mb = 1048576;
 constexpr std::int64_t steady_vectors = 64;
@@ -23,7 +23,8 @@ macro_figures figures(const macro& m, int in_bits, int w_bits, int out_bits) {
   s.out_bits = out_bits;
   s.vectors = steady_vectors;
   const mvm_cost c = m.mvm(s);
-  const double vectors = static_cast<double>(s.vectors), macs = static_cast<double>(s.rows) * static_cast<double>(s.cols);
+  const double vectors = static_cast<double>(s.vectors),
+               macs = static_cast<double>(s.rows) * static_cast<double>(s.cols);
   macro_figures f;
   f.mvm_ns = static_cast<double>(c.interval) * 1e-3;
   f.energy_pj = c.energy.sum() / vectors;

@@ -6,8 +6,12 @@
 namespace memwall::cim {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-double ps_of(double bytes, bandwidth b) { return bytes / b.value * 1e12; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+double ps_of(double bytes, bandwidth b) {
+  return bytes / b.value * 1e12;
+}
 
 }  // namespace
 
@@ -30,19 +34,24 @@ const param_table<hierarchy_params>& hierarchy_table() {
     t.add("tile_energy", &p::tile_energy, "one byte across a tile").range(none, most);
     t.add("chip_energy", &p::chip_energy, "one byte across a chip").range(none, most);
     t.add("package_energy", &p::package_energy, "one byte to or from a chip").range(none, most);
-    t.add("accumulate_rate", &p::accumulate_rate, "partial-sum additions of one tile").range(op_rate(1.0), op_rate(1e18));
+    t.add("accumulate_rate", &p::accumulate_rate, "partial-sum additions of one tile")
+        .range(op_rate(1.0), op_rate(1e18));
     t.add("accumulate_energy", &p::accumulate_energy, "one addition").range(none, most);
-    t.add("tile_buffer", &p::tile_buffer, "inputs and outputs of one tile").range(byte_size(1), byte_size(1e12));
-    t.add("tile_leakage", &p::tile_leakage, "buffers, accumulators and network of one tile").range(power(0), power(1e3));
-    t.add("tile_area", &p::tile_area, "buffers, accumulators and network of one tile").range(area(0), area(1e-2));
+    t.add("tile_buffer", &p::tile_buffer, "inputs and outputs of one tile")
+        .range(byte_size(1), byte_size(1e12));
+    t.add("tile_leakage", &p::tile_leakage, "buffers, accumulators and network of one tile")
+        .range(power(0), power(1e3));
+    t.add("tile_area", &p::tile_area, "buffers, accumulators and network of one tile")
+        .range(area(0), area(1e-2));
     return t;
   }();
   return table;
 }
 
-// Pieces of one column of the layer sit side by side, so that a tile adds up as many partial sums as it can itself. The fullest
-// tile and the fullest chip set the pace; vectors follow one another through the stages.
-layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors, int in_bits, int w_bits) {
+// Pieces of one column of the layer sit side by side, so that a tile adds up as many partial sums as it can
+// itself. The fullest tile and the fullest chip set the pace; vectors follow one another through the stages.
+layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors,
+                      int in_bits, int w_bits) {
   if (f.pieces() > h.macros())
     throw input_error(problem{"", "macros", "the layer takes " + std::to_string(f.pieces()) + " macros",
                               "at most " + std::to_string(h.macros()), ""});
@@ -70,12 +79,14 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   const std::int64_t chip_out = in_chip_tiles * columns_a_tile * output_piece;
   const std::int64_t package_in = chip_in, package_out = columns_a_chip * output_piece;
   const double additions_a_tile =
-      static_cast<double>(in_tile - columns_a_tile + ceil_div(in_chip_tiles * columns_a_tile - columns_a_chip, in_chip_tiles)) *
+      static_cast<double>(in_tile - columns_a_tile +
+                          ceil_div(in_chip_tiles * columns_a_tile - columns_a_chip, in_chip_tiles)) *
       static_cast<double>(f.piece_cols);
 
   const double tile_ps = ps_of(static_cast<double>(tile_in + tile_out), h.tile_network);
   const double chip_ps = ps_of(static_cast<double>(chip_in + chip_out), h.chip_network);
-  const double package_ps = out.chips > 1 ? ps_of(static_cast<double>(package_in + package_out), h.package_link) : 0;
+  const double package_ps =
+      out.chips > 1 ? ps_of(static_cast<double>(package_in + package_out), h.package_link) : 0;
   const double add_ps = additions_a_tile / h.accumulate_rate.value * 1e12;
   const double macro_ps = static_cast<double>(macro_one.interval);
   const double pace = std::max({tile_ps, chip_ps, package_ps, add_ps, macro_ps});
@@ -83,7 +94,8 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   const auto whole = [](double ps) { return static_cast<ps_t>(ps + 0.5); };
   out.interval = whole(pace);
   // First vector through every stage, the others behind it at the pace of the slowest.
-  const double latency = 2e12 * (h.tile_latency.value + h.chip_latency.value + (out.chips > 1 ? h.package_latency.value : 0));
+  const double latency =
+      2e12 * (h.tile_latency.value + h.chip_latency.value + (out.chips > 1 ? h.package_latency.value : 0));
   out.parts = macro_one.parts;
   out.parts[stall::bus_transfer] += whole(tile_ps + chip_ps + latency);
   out.parts[stall::link] += whole(package_ps);
@@ -92,10 +104,13 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   if (pace <= macro_ps) {
     // The macro's own account of the vectors that follow.
     stall_stack following = macro_all.parts;
-    for (std::size_t i = 0; i < stall_count; ++i) following.part[i] = std::max<ps_t>(0, following.part[i] - macro_one.parts.part[i]);
+    for (std::size_t i = 0; i < stall_count; ++i)
+      following.part[i] = std::max<ps_t>(0, following.part[i] - macro_one.parts.part[i]);
     out.parts += apportion(rest, following, stall::cim_array);
   } else {
-    const stall cause = pace == package_ps ? stall::link : pace == add_ps ? stall::cim_digital : stall::bus_transfer;
+    const stall cause = pace == package_ps ? stall::link
+                        : pace == add_ps   ? stall::cim_digital
+                                           : stall::bus_transfer;
     stall_stack following;
     following[cause] = whole((pace - macro_ps) * static_cast<double>(vectors - 1));
     const stall_stack macro_part = apportion(rest - following[cause], macro_one.parts, stall::cim_array);
@@ -104,18 +119,22 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   }
   out.total = out.parts.sum();
 
-  const double v = static_cast<double>(vectors), tiles = static_cast<double>(out.tiles), chips = static_cast<double>(out.chips);
+  const double v = static_cast<double>(vectors), tiles = static_cast<double>(out.tiles),
+               chips = static_cast<double>(out.chips);
   out.tile_bytes = static_cast<std::int64_t>(v * tiles * static_cast<double>(tile_in + tile_out));
   out.chip_bytes = static_cast<std::int64_t>(v * chips * static_cast<double>(chip_in + chip_out));
-  out.package_bytes = out.chips > 1 ? static_cast<std::int64_t>(v * chips * static_cast<double>(package_in + package_out)) : 0;
+  out.package_bytes =
+      out.chips > 1 ? static_cast<std::int64_t>(v * chips * static_cast<double>(package_in + package_out))
+                    : 0;
   // Dynamic energy is that of the layer's own numbers; leakage runs in every macro for the whole time.
   out.macro_energy = macro_all.energy;
   out.macro_energy[component::leakage] = 0;
   const double shape = static_cast<double>(f.k) * static_cast<double>(f.n) /
                        (static_cast<double>(f.piece_rows) * static_cast<double>(f.piece_cols));
   out.macro_energy = out.macro_energy.scaled(shape);
-  out.macro_energy[component::leakage] = static_cast<double>(out.total) * 1e-3 *
-                                         (m.leakage_mw() * static_cast<double>(out.macros) + h.tile_leakage.value * 1e3 * tiles);
+  out.macro_energy[component::leakage] =
+      static_cast<double>(out.total) * 1e-3 *
+      (m.leakage_mw() * static_cast<double>(out.macros) + h.tile_leakage.value * 1e3 * tiles);
   out.network_pj = static_cast<double>(out.tile_bytes) * to_pj(h.tile_energy) +
                    static_cast<double>(out.chip_bytes) * to_pj(h.chip_energy) +
                    static_cast<double>(out.package_bytes) * to_pj(h.package_energy);

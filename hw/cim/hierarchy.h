@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Macro -> tile -> chip -> package: local networks with bandwidth, buffers and accumulators, so that moving inputs and partial
-// sums can itself become the wall.
+// Macro -> tile -> chip -> package: local networks with bandwidth, buffers and accumulators, so that moving
+// inputs and partial sums can itself become the wall.
 #pragma once
 #include <cstdint>
 
@@ -12,16 +12,16 @@ namespace memwall::cim {
 
 struct hierarchy_params {
   std::int64_t macros_per_tile = 8, tiles_per_chip = 8, chips = 1;
-  bandwidth tile_network{64e9};    ///< tile buffer <-> its macros, one tile
-  bandwidth chip_network{256e9};   ///< chip port <-> tiles, shared by a chip's tiles
-  bandwidth package_link{64e9};    ///< package port <-> chips, one chip's link
-  duration tile_latency{2e-9}, chip_latency{10e-9}, package_latency{50e-9};  ///< one crossing
+  bandwidth tile_network{64e9};   ///< tile buffer <-> its macros, one tile
+  bandwidth chip_network{256e9};  ///< chip port <-> tiles, shared by a chip's tiles
+  bandwidth package_link{64e9};   ///< package port <-> chips, one chip's link
+  duration tile_latency{2e-9}, chip_latency{10e-9}, package_latency{50e-9};     ///< one crossing
   energy tile_energy{0.05e-12}, chip_energy{0.3e-12}, package_energy{1.2e-12};  ///< one byte across
-  op_rate accumulate_rate{64e9};   ///< partial-sum additions a second, one tile
+  op_rate accumulate_rate{64e9};       ///< partial-sum additions a second, one tile
   energy accumulate_energy{0.03e-12};  ///< one addition
   byte_size tile_buffer{64 * 1024.0};  ///< inputs and outputs of one tile
   power tile_leakage{1e-3};
-  area tile_area{0.05e-6};         ///< buffers, accumulators and network of one tile, macros excluded
+  area tile_area{0.05e-6};  ///< buffers, accumulators and network of one tile, macros excluded
   std::int64_t macros() const { return macros_per_tile * tiles_per_chip * chips; }
 };
 const param_table<hierarchy_params>& hierarchy_table();
@@ -29,16 +29,17 @@ const param_table<hierarchy_params>& hierarchy_table();
 /// A layer spread over the hierarchy: time and energy of `vectors` input vectors.
 struct layer_cost {
   ps_t total = 0;
-  ps_t interval = 0;           ///< of one vector in steady state
-  stall_stack parts;           ///< sums to total; network time shows as link (package) and bus_transfer (chip, tile)
-  breakdown macro_energy;      ///< pJ
+  ps_t interval = 0;  ///< of one vector in steady state
+  stall_stack parts;  ///< sums to total; network time shows as link (package) and bus_transfer (chip, tile)
+  breakdown macro_energy;  ///< pJ
   double network_pj = 0, accumulate_pj = 0;
   std::int64_t tile_bytes = 0, chip_bytes = 0, package_bytes = 0;  ///< moved at each level
-  std::int64_t macros = 0, tiles = 0, chips = 0;  ///< in use
+  std::int64_t macros = 0, tiles = 0, chips = 0;                   ///< in use
 };
 
-/// Identical tiles are costed once. `in_bits`, `w_bits` as in mvm_shape. Throws input_error when the layer needs more macros
-/// than there are.
-layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors, int in_bits, int w_bits);
+/// Identical tiles are costed once. `in_bits`, `w_bits` as in mvm_shape. Throws input_error when the layer
+/// needs more macros than there are.
+layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors,
+                      int in_bits, int w_bits);
 
 }  // namespace memwall::cim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one interface of every compute-in-memory macro: what an array costs (time, energy, area, wear) and what it computes.
-// Plain C++: the SystemC shell, the mapper and the tools all see macros through this header only.
+// The one interface of every compute-in-memory macro: what an array costs (time, energy, area, wear) and what
+// it computes. Plain C++: the SystemC shell, the mapper and the tools all see macros through this header
+// only.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -22,7 +23,8 @@ namespace memwall::cim {
 enum class component : std::uint8_t { array, dac, adc, digital, buffer, dram, leakage, count_ };
 constexpr std::size_t component_count = static_cast<std::size_t>(component::count_);
 constexpr const char* component_name(component c) {
-  constexpr const char* names[component_count] = {"array", "dac", "adc", "digital", "buffer", "dram", "leakage"};
+  constexpr const char* names[component_count] = {"array",  "dac",  "adc",    "digital",
+                                                  "buffer", "dram", "leakage"};
   return names[static_cast<std::size_t>(c)];
 }
 
@@ -47,7 +49,8 @@ struct breakdown {
   }
 };
 
-/// One use of one macro: `vectors` input vectors of `rows` numbers, each against the same `rows` x `cols` weights.
+/// One use of one macro: `vectors` input vectors of `rows` numbers, each against the same `rows` x `cols`
+/// weights.
 struct mvm_shape {
   std::int64_t rows = 0;     ///< inputs used, at most geometry.rows
   std::int64_t cols = 0;     ///< logical outputs used, at most geometry.cols
@@ -58,27 +61,29 @@ struct mvm_shape {
 
 /// Time, energy and port traffic of one mvm_shape on one macro.
 struct mvm_cost {
-  ps_t total = 0;             ///< first input to last output
-  ps_t interval = 0;          ///< steady state: from one vector to the next
-  stall_stack parts;          ///< exposed time by cause (cim_input, cim_array, cim_adc, cim_digital, dram_*); sums to total
-  breakdown energy;           ///< pJ, leakage over `total` included
+  ps_t total = 0;     ///< first input to last output
+  ps_t interval = 0;  ///< steady state: from one vector to the next
+  stall_stack
+      parts;  ///< exposed time by cause (cim_input, cim_array, cim_adc, cim_digital, dram_*); sums to total
+  breakdown energy;                                ///< pJ, leakage over `total` included
   std::int64_t input_bytes = 0, output_bytes = 0;  ///< through the macro's port
 };
 
 /// Time, energy and wear of writing weights into one macro.
 struct program_cost {
   ps_t total = 0;
-  breakdown energy;               ///< pJ
-  std::int64_t cell_writes = 0;   ///< cells written, each once (wear counts these)
-  std::int64_t bytes = 0;         ///< weight bytes through the macro's port
+  breakdown energy;              ///< pJ
+  std::int64_t cell_writes = 0;  ///< cells written, each once (wear counts these)
+  std::int64_t bytes = 0;        ///< weight bytes through the macro's port
 };
 
 /// What fits into one macro at one weight width.
 struct geometry {
   std::int64_t rows = 0, cols = 0;  ///< largest K x N of one mvm
   int sets = 1;                     ///< weight sets that share the compute circuits (rows x cols each)
-  std::int64_t weights = 0;         ///< capacity in weights (rows x cols x sets, or bank capacity when flexible)
-  /// DRAM banks: any K x N up to `weights` runs as one mvm (rows and cols are then the limits of one dimension).
+  std::int64_t weights = 0;  ///< capacity in weights (rows x cols x sets, or bank capacity when flexible)
+  /// DRAM banks: any K x N up to `weights` runs as one mvm (rows and cols are then the limits of one
+  /// dimension).
   bool flexible = false;
   std::int64_t row_quantum = 1, col_quantum = 1;  ///< K and N are padded to these inside the macro
 };
@@ -91,13 +96,14 @@ struct number_format {
   std::int64_t high() const { return (std::int64_t{1} << (is_signed ? bits - 1 : bits)) - 1; }
 };
 
-/// Weights held by a macro, ready to compute. Deterministic: the same seed gives the same values on any machine.
+/// Weights held by a macro, ready to compute. Deterministic: the same seed gives the same values on any
+/// machine.
 class programmed_array {
  public:
   virtual ~programmed_array() = default;
-  /// `inputs`: `rows` integers in the range of `in`. `outputs`: `cols` values in units of the integer product; exact integers
-  /// from digital macros and from ideal analog ones. `age`: seconds since programming (drift). `read`: number of this read,
-  /// which seeds read noise.
+  /// `inputs`: `rows` integers in the range of `in`. `outputs`: `cols` values in units of the integer
+  /// product; exact integers from digital macros and from ideal analog ones. `age`: seconds since programming
+  /// (drift). `read`: number of this read, which seeds read noise.
   virtual void compute(const std::int32_t* inputs, number_format in, double* outputs, double age = 0,
                        std::uint64_t read = 0) const = 0;
   virtual std::int64_t rows() const = 0;
@@ -124,12 +130,14 @@ class macro {
   /// False for DRAM banks: the memory is unreachable for others while it computes.
   virtual bool shares_memory() const { return false; }
 
-  /// `weights`: rows x cols, weights[r * cols + c]. Throws input_error on a value outside `format` or a shape that does not fit.
-  virtual std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
-                                                            number_format format, std::uint64_t seed) const = 0;
+  /// `weights`: rows x cols, weights[r * cols + c]. Throws input_error on a value outside `format` or a shape
+  /// that does not fit.
+  virtual std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
+                                                            std::int64_t cols, number_format format,
+                                                            std::uint64_t seed) const = 0;
 
-  virtual breakdown area() const = 0;        ///< mm2, one macro
-  virtual double leakage_mw() const = 0;     ///< one macro, weights kept
+  virtual breakdown area() const = 0;     ///< mm2, one macro
+  virtual double leakage_mw() const = 0;  ///< one macro, weights kept
   /// Writes a cell survives; infinite where writing does not wear.
   virtual double endurance() const { return std::numeric_limits<double>::infinity(); }
   virtual nlohmann::ordered_json parameters() const = 0;  ///< resolved, readable back
@@ -137,7 +145,8 @@ class macro {
 
 /// How a kind of macro is made and described.
 struct macro_kind {
-  /// Reads the parameters (keys `type`, `base`, `description`, `sources` are skipped); every problem is thrown at once.
+  /// Reads the parameters (keys `type`, `base`, `description`, `sources` are skipped); every problem is
+  /// thrown at once.
   std::function<std::unique_ptr<const macro>(const config::node& parameters, const std::string& path)> make;
   std::function<std::vector<param_info>()> describe;
 };
@@ -147,9 +156,11 @@ registry<macro_kind>& macros();
 
 /// Names of the presets in hw/cim/presets: "hermes", "neurram", ...
 std::vector<std::string> macro_preset_names();
-/// A preset's tree with its `base:` chain merged. `name` may be a path to a YAML file. Throws input_error (nearest name, cycles).
+/// A preset's tree with its `base:` chain merged. `name` may be a path to a YAML file. Throws input_error
+/// (nearest name, cycles).
 config::node load_macro_tree(const std::string& name);
-/// The macro described by a tree: `base:` (a preset or a file) first, then the tree's own keys. `path` prefixes keys in messages.
+/// The macro described by a tree: `base:` (a preset or a file) first, then the tree's own keys. `path`
+/// prefixes keys in messages.
 std::unique_ptr<const macro> make_macro(const config::node& tree, const std::string& path = {});
 /// Preset or file by name.
 std::unique_ptr<const macro> load_macro(const std::string& name);

@@ -9,7 +9,9 @@
 namespace memwall::cim {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // What a copy of a layer takes: weight sets of macros, or weights where macros are flexible.
 struct demand {
@@ -21,35 +23,44 @@ struct demand {
 
 fold fold_layer(const macro& m, std::int64_t k, std::int64_t n, int w_bits, std::int64_t macros_wanted) {
   if (k < 1 || n < 1)
-    throw input_error(problem{"", "layer", "got " + std::to_string(k) + " x " + std::to_string(n), "at least 1 x 1", ""});
+    throw input_error(
+        problem{"", "layer", "got " + std::to_string(k) + " x " + std::to_string(n), "at least 1 x 1", ""});
   if (w_bits < 1 || w_bits > m.max_w_bits())
     throw input_error(problem{"", "w_bits", "got " + std::to_string(w_bits) + " for '" + m.kind() + "'",
                               "1 to " + std::to_string(m.max_w_bits()), ""});
   const geometry g = m.shape(w_bits);
   if (g.rows < 1 || g.cols < 1)
-    throw input_error(problem{"", "w_bits", "not one weight of " + std::to_string(w_bits) + " bits fits a row of the array",
+    throw input_error(problem{"", "w_bits",
+                              "not one weight of " + std::to_string(w_bits) + " bits fits a row of the array",
                               "narrower weights or more columns", ""});
   fold f;
   f.k = k;
   f.n = n;
   if (g.flexible) {
-    f.row_folds = ceil_div(k, g.weights);
-    f.col_folds = std::min(n, std::max<std::int64_t>(macros_wanted, ceil_div(ceil_div(k, f.row_folds) * n, g.weights)));
-    while (ceil_div(k, f.row_folds) * ceil_div(n, f.col_folds) > g.weights) ++f.col_folds;
+    // Outputs are spread over the macros; where that leaves units without an output, the inputs are shared
+    // out as well.
+    const std::int64_t wanted = std::max<std::int64_t>(macros_wanted, 1);
+    f.col_folds = std::min(wanted, ceil_div(n, g.col_quantum));
+    f.row_folds = std::clamp<std::int64_t>(wanted / f.col_folds, 1, ceil_div(k, g.row_quantum));
+    while (ceil_div(k, f.row_folds) * ceil_div(n, f.col_folds) > g.weights)
+      ++(f.col_folds < n ? f.col_folds : f.row_folds);
   } else {
     f.row_folds = ceil_div(k, g.rows);
     f.col_folds = ceil_div(n, g.cols);
   }
   f.piece_rows = ceil_div(k, f.row_folds);
   f.piece_cols = ceil_div(n, f.col_folds);
-  const double held = static_cast<double>(f.pieces()) * static_cast<double>(g.flexible ? g.weights : g.rows * g.cols);
+  const double held =
+      static_cast<double>(f.pieces()) * static_cast<double>(g.flexible ? g.weights : g.rows * g.cols);
   f.utilisation = static_cast<double>(k) * static_cast<double>(n) / held;
   return f;
 }
 
-placement place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options) {
+placement place_layers(const macro& m, const std::vector<layer_request>& layers,
+                       const placement_options& options) {
   if (options.macro_count < 1)
-    throw input_error(problem{"", "macro_count", "got " + std::to_string(options.macro_count), "at least 1", ""});
+    throw input_error(
+        problem{"", "macro_count", "got " + std::to_string(options.macro_count), "at least 1", ""});
   placement out;
   std::vector<demand> demands;
   bool flexible = false;
@@ -74,8 +85,9 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
   std::vector<std::size_t> order(layers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (options.policy == placement_policy::most_used)
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return layers[a].uses_per_token > layers[b].uses_per_token; });
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return layers[a].uses_per_token > layers[b].uses_per_token;
+    });
   out.layers.resize(layers.size());
   for (const std::size_t i : order) {
     const layer_request& l = layers[i];
@@ -86,15 +98,18 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
     p.resident = std::min(l.copies, left / d.units);
     p.streamed = l.copies - p.resident;
     left -= p.resident * d.units;
-    p.macros = flexible ? (p.resident > 0 ? options.macro_count : 0) : ceil_div(p.resident * d.units, per_macro);
+    p.macros =
+        flexible ? (p.resident > 0 ? options.macro_count : 0) : ceil_div(p.resident * d.units, per_macro);
     const double bytes = static_cast<double>(l.k) * static_cast<double>(l.n) * l.w_bits / 8;
     out.resident_bytes += bytes * static_cast<double>(p.resident);
     out.streamed_bytes += bytes * static_cast<double>(p.streamed);
     if (p.streamed > 0) {
       p.rounds = out.stream_slots > 0 ? ceil_div(d.units, out.stream_slots) : 0;
-      p.reason = (p.resident > 0 ? std::to_string(p.resident) + " of " + std::to_string(l.copies) + " copies resident, then " : std::string()) +
-                 "no room: a copy takes " + std::to_string(d.units) + (flexible ? " weights, " : " weight sets, ") +
-                 std::to_string(left) + " are left";
+      p.reason = (p.resident > 0 ? std::to_string(p.resident) + " of " + std::to_string(l.copies) +
+                                       " copies resident, then "
+                                 : std::string()) +
+                 "no room: a copy takes " + std::to_string(d.units) +
+                 (flexible ? " weights, " : " weight sets, ") + std::to_string(left) + " are left";
     } else {
       p.reason = "resident: every copy fits";
     }
@@ -121,8 +136,8 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
   return out;
 }
 
-folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n, number_format format,
-                           std::uint64_t seed)
+folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n,
+                           number_format format, std::uint64_t seed)
     : m_fold(fold_layer(m, k, n, format.bits)) {
   for (std::int64_t i = 0; i <= m_fold.row_folds; ++i) m_row_start.push_back(i * k / m_fold.row_folds);
   for (std::int64_t j = 0; j <= m_fold.col_folds; ++j) m_col_start.push_back(j * n / m_fold.col_folds);
@@ -133,11 +148,13 @@ folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int
       for (std::int64_t r = m_row_start[i]; r < m_row_start[i + 1]; ++r)
         piece.insert(piece.end(), weights + r * n + m_col_start[j], weights + r * n + m_col_start[j + 1]);
       m_pieces.push_back(m.program_weights(piece.data(), m_row_start[i + 1] - m_row_start[i],
-                                           m_col_start[j + 1] - m_col_start[j], format, seed + m_pieces.size()));
+                                           m_col_start[j + 1] - m_col_start[j], format,
+                                           seed + m_pieces.size()));
     }
 }
 
-void folded_array::compute(const std::int32_t* inputs, number_format in, double* outputs, double age, std::uint64_t read) const {
+void folded_array::compute(const std::int32_t* inputs, number_format in, double* outputs, double age,
+                           std::uint64_t read) const {
   std::fill(outputs, outputs + m_fold.n, 0.0);
   std::vector<double> partial(static_cast<std::size_t>(m_fold.piece_cols));
   std::size_t at = 0;

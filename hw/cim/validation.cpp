@@ -12,8 +12,8 @@
 namespace memwall::cim {
 namespace {
 
-constexpr int pseudo_channels = 64;                   // of the simulated HBM2-PIM system
-constexpr std::int64_t elements_a_tile = 131072;      // its element-wise kernels run whole tiles
+constexpr int pseudo_channels = 64;               // of the simulated HBM2-PIM system
+constexpr std::int64_t elements_a_tile = 131072;  // its element-wise kernels run whole tiles
 
 // Cells of one line; the last of `columns` takes the rest of the line, commas and all.
 std::vector<std::string> split(const std::string& line, std::size_t columns) {
@@ -30,10 +30,13 @@ std::vector<std::string> split(const std::string& line, std::size_t columns) {
 }
 
 // Calls `use` with each data line of a shipped table; comments and the header are skipped.
-void read_table(const std::string& file, std::size_t columns, const std::function<void(const std::vector<std::string>&)>& use) {
+void read_table(const std::string& file, std::size_t columns,
+                const std::function<void(const std::vector<std::string>&)>& use) {
   const std::string path = data_path("hw/cim/data/" + file);
   std::ifstream in(path);
-  if (path.empty() || !in) throw input_error(problem{file, "", "the validation data of hw/cim are not installed", "hw/cim/data", ""});
+  if (path.empty() || !in)
+    throw input_error(
+        problem{file, "", "the validation data of hw/cim are not installed", "hw/cim/data", ""});
   std::string line;
   bool header = true;
   for (int number = 1; std::getline(in, line); ++number) {
@@ -44,13 +47,15 @@ void read_table(const std::string& file, std::size_t columns, const std::functio
     }
     const auto cells = split(line, columns);
     if (cells.size() != columns)
-      throw input_error(problem{path + ":" + std::to_string(number), "", "has " + std::to_string(cells.size()) + " columns",
-                                std::to_string(columns), ""});
+      throw input_error(problem{path + ":" + std::to_string(number), "",
+                                "has " + std::to_string(cells.size()) + " columns", std::to_string(columns),
+                                ""});
     use(cells);
   }
 }
 
-std::unique_ptr<const macro> preset_with(const std::string& preset, const std::string& changes, const std::string& where) {
+std::unique_ptr<const macro> preset_with(const std::string& preset, const std::string& changes,
+                                         const std::string& where) {
   config::node tree = load_macro_tree(preset);
   std::size_t begin = 0;
   while (begin < changes.size()) {
@@ -74,12 +79,18 @@ const std::map<std::string, measure>& measures() {
   };
   static const std::map<std::string, measure> table = {
       {"mvm_time", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mvm_ns; }},
-      {"energy_per_mvm", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_pj; }},
-      {"energy_per_mac", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_per_mac_fj; }},
-      {"tops", [](const macro& m, int count, int in, int w, int out) { return count * figures(m, in, w, out).tops; }},
-      {"tops_w", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_w; }},
-      {"tops_mm2", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_mm2; }},
-      {"mb_mm2", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mb_per_mm2; }},
+      {"energy_per_mvm",
+       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_pj; }},
+      {"energy_per_mac",
+       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_per_mac_fj; }},
+      {"tops",
+       [](const macro& m, int count, int in, int w, int out) { return count * figures(m, in, w, out).tops; }},
+      {"tops_w",
+       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_w; }},
+      {"tops_mm2",
+       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_mm2; }},
+      {"mb_mm2",
+       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mb_per_mm2; }},
       {"adc_per_column", energy_per_column(component::adc)},
       {"array_per_column", energy_per_column(component::array)},
       {"digital_per_column", energy_per_column(component::digital)},
@@ -87,15 +98,17 @@ const std::map<std::string, measure>& measures() {
        [](const macro& m, int, int in, int w, int out) {
          const geometry g = m.shape(w);
          const breakdown e = m.mvm({g.rows, g.cols, 1, in, w, out}).energy;
-         return 2 * static_cast<double>(g.rows * g.cols) / (e[component::array] + e[component::dac] + e[component::adc]);
+         return 2 * static_cast<double>(g.rows * g.cols) /
+                (e[component::array] + e[component::dac] + e[component::adc]);
        }},
-      {"weights", [](const macro& m, int count, int, int w, int) { return count * static_cast<double>(m.shape(w).weights) * 1e-6; }},
+      {"weights", [](const macro& m, int count, int, int w,
+                     int) { return count * static_cast<double>(m.shape(w).weights) * 1e-6; }},
       {"inside_bandwidth",
        [](const macro& m, int count, int, int, int) {
          return count * dynamic_cast<const dram_bank&>(m).bytes_per_s_inside() * 1e-9;
        }},
-      {"peak_tflops",
-       [](const macro& m, int count, int, int, int) { return count * 2 * dynamic_cast<const dram_bank&>(m).macs_per_s() * 1e-12; }},
+      {"peak_tflops", [](const macro& m, int count, int, int,
+                         int) { return count * 2 * dynamic_cast<const dram_bank&>(m).macs_per_s() * 1e-12; }},
   };
   return table;
 }
@@ -110,7 +123,8 @@ void add_silicon(std::vector<validation_row>& rows) {
     r.quantity = c[quantity];
     r.unit = c[unit];
     r.measured = std::stod(c[measured]);
-    r.simulated = measures().at(c[quantity])(*m, std::stoi(c[count]), std::stoi(c[in]), std::stoi(c[w]), std::stoi(c[out]));
+    r.simulated = measures().at(c[quantity])(*m, std::stoi(c[count]), std::stoi(c[in]), std::stoi(c[w]),
+                                             std::stoi(c[out]));
     r.kind = c[kind];
     r.source = c[source];
     rows.push_back(r);
@@ -130,13 +144,16 @@ void add_bank_cycles(std::vector<validation_row>& rows) {
     r.source = "SAITPublic/PIMSimulator, 64 pseudo-channels of HBM2 at tCK 1 ns";
     const bool gemv = c[kernel] == "GEMV";
     r.category = gemv ? "cim dram-bank GEMV" : "cim dram-bank element-wise";
-    r.name = c[kernel] + " " + c[out] + (gemv ? " x " + c[in] + (b > 1 ? ", batch " + c[batch] : std::string()) : std::string());
+    r.name = c[kernel] + " " + c[out] +
+             (gemv ? " x " + c[in] + (b > 1 ? ", batch " + c[batch] : std::string()) : std::string());
     std::int64_t cycles = 0, read = 0;
     if (gemv) {
       cycles = bank.gemv_cycles(k, (n + pseudo_channels - 1) / pseudo_channels, b).total;
       read = (n * k + k * b) * bytes;
     } else {
-      const auto op = c[kernel] == "ADD" ? elementwise::add : c[kernel] == "MUL" ? elementwise::mul : elementwise::relu;
+      const auto op = c[kernel] == "ADD"   ? elementwise::add
+                      : c[kernel] == "MUL" ? elementwise::mul
+                                           : elementwise::relu;
       cycles = bank.elementwise_cycles(op, n / elements_a_tile * elements_a_tile / pseudo_channels).total;
       read = n * bytes * (op == elementwise::relu ? 1 : 2);
     }
@@ -146,7 +163,8 @@ void add_bank_cycles(std::vector<validation_row>& rows) {
     rows.push_back(r);
     r.quantity = "cycles_host";
     r.measured = std::stod(c[host]);
-    r.simulated = static_cast<double>(bank.host_cycles(read / pseudo_channels, n * b * bytes / pseudo_channels).total);
+    r.simulated =
+        static_cast<double>(bank.host_cycles(read / pseudo_channels, n * b * bytes / pseudo_channels).total);
     rows.push_back(r);
   });
 }

@@ -12,7 +12,7 @@ struct validation_row {
   std::string quantity;  ///< "mvm_time", "energy_per_mvm", "tops", "cycles_pim", ...
   std::string unit;
   double measured = 0, simulated = 0;
-  std::string kind;      ///< "calibration": a parameter was fitted on it; "validation": none was
+  std::string kind;  ///< "calibration": a parameter was fitted on it; "validation": none was
   std::string source;
   double error() const { return measured != 0 ? simulated / measured - 1 : 0; }
 };

@@ -20,7 +20,8 @@ TEST(cim_cost, parts_sum_to_the_total_for_every_preset_and_width) {
         for (const std::int64_t vectors : {1, 2, 7}) {
           if (in_bits > m->max_in_bits() || w_bits > m->max_w_bits()) continue;
           const geometry g = m->shape(w_bits);
-          const std::int64_t rows = std::min<std::int64_t>(g.rows, 512), cols = std::min<std::int64_t>(g.cols, 64);
+          const std::int64_t rows = std::min<std::int64_t>(g.rows, 512),
+                             cols = std::min<std::int64_t>(g.cols, 64);
           const mvm_cost c = m->mvm({rows, cols, vectors, in_bits, w_bits, 0});
           ASSERT_EQ(c.parts.sum(), c.total) << name;
           ASSERT_GT(c.total, 0) << name;
@@ -36,7 +37,8 @@ TEST(cim_cost, more_work_never_takes_less_time_or_energy) {
     const geometry g = m->shape(4);
     const std::int64_t rows = std::min<std::int64_t>(g.rows, 256), cols = std::min<std::int64_t>(g.cols, 64);
     const mvm_cost base = m->mvm({rows, cols, 4, 4, 4, 0});
-    for (const mvm_shape& less : {mvm_shape{rows / 2, cols, 4, 4, 4, 0}, mvm_shape{rows, std::max<std::int64_t>(1, cols / 2), 4, 4, 4, 0},
+    for (const mvm_shape& less : {mvm_shape{rows / 2, cols, 4, 4, 4, 0},
+                                  mvm_shape{rows, std::max<std::int64_t>(1, cols / 2), 4, 4, 4, 0},
                                   mvm_shape{rows, cols, 3, 4, 4, 0}, mvm_shape{rows, cols, 4, 3, 4, 0}}) {
       const mvm_cost c = m->mvm(less);
       EXPECT_LE(c.total, base.total) << name;
@@ -45,15 +47,18 @@ TEST(cim_cost, more_work_never_takes_less_time_or_energy) {
   }
 }
 
-// Eight bits, two a cycle: four cycles a vector of 1 ns, three vectors, two more in the pipeline. Of 12 rows, 5 at a time: three
-// groups.
+// Eight bits, two a cycle: four cycles a vector of 1 ns, three vectors, two more in the pipeline. Of 12 rows,
+// 5 at a time: three groups.
 TEST(cim_cost, digital_time_counts_cycles) {
-  const std::string base = "{type: digital_sram, rows: 16, bit_columns: 32, input_bits_per_cycle: 2, clock: 1 GHz, pipeline_cycles: 2";
+  const std::string base =
+      "{type: digital_sram, rows: 16, bit_columns: 32, input_bits_per_cycle: 2, clock: 1 GHz, "
+      "pipeline_cycles: 2";
   EXPECT_EQ(from_yaml(base + "}")->mvm({12, 4, 3, 8, 8, 0}).total, (4 * 3 + 2) * 1000);
   EXPECT_EQ(from_yaml(base + ", rows_per_cycle: 5}")->mvm({12, 4, 3, 8, 8, 0}).total, (4 * 3 * 3 + 2) * 1000);
 }
 
-// A tree over 4 rows of 3-bit numbers: two adders of 3 bits, one of 4. A chain carries 3 + 2 bits past each row.
+// A tree over 4 rows of 3-bit numbers: two adders of 3 bits, one of 4. A chain carries 3 + 2 bits past each
+// row.
 TEST(cim_cost, adder_bits_are_counted) {
   EXPECT_EQ(tree_adder_bits(4, 3), 2 * 3 + 4);
   EXPECT_EQ(tree_adder_bits(5, 3), 2 * 3 + 4 + 5);
@@ -61,21 +66,26 @@ TEST(cim_cost, adder_bits_are_counted) {
   EXPECT_EQ(chain_adder_bits(4, 3), 4 * 5);
 }
 
-// 4 x 2 weights of 3 bits, 2-bit inputs, one vector, energies 1, 10, 100, 1000 pJ: products 4 x 2 x 3 x 2; adders 10 bits x 2
-// columns x 2 slices; accumulators 3 + 2 + 2 bits x 2 x 2; inputs 4 x 2.
+// 4 x 2 weights of 3 bits, 2-bit inputs, one vector, energies 1, 10, 100, 1000 pJ: products 4 x 2 x 3 x 2;
+// adders 10 bits x 2 columns x 2 slices; accumulators 3 + 2 + 2 bits x 2 x 2; inputs 4 x 2.
 TEST(cim_cost, digital_energy_counts_operations) {
-  const auto m = from_yaml("{type: digital_sram, rows: 4, bit_columns: 6, weight_granularity: 1, bit_product: 1 pJ, full_adder: 10 pJ,"
-                           " accumulator_bit: 100 pJ, input_bit: 1000 pJ, nominal_voltage: 0.8 V}");
+  const auto m = from_yaml(
+      "{type: digital_sram, rows: 4, bit_columns: 6, weight_granularity: 1, bit_product: 1 pJ, full_adder: "
+      "10 pJ,"
+      " accumulator_bit: 100 pJ, input_bit: 1000 pJ, nominal_voltage: 0.8 V}");
   const mvm_cost c = m->mvm({4, 2, 1, 2, 3, 0});
   EXPECT_NEAR(c.energy[component::array], 48, 1e-9);
   EXPECT_NEAR(c.energy[component::digital], 10 * 10 * 2 * 2 + 100 * 7 * 2 * 2, 1e-9);
   EXPECT_NEAR(c.energy[component::buffer], 8000, 1e-6);
 }
 
-// Two slices of 4 bits, read 10 + 5 ns. SAR of 8 bits: 9 steps of 2 ns for each of 4 columns on a converter: 72 ns.
+// Two slices of 4 bits, read 10 + 5 ns. SAR of 8 bits: 9 steps of 2 ns for each of 4 columns on a converter:
+// 72 ns.
 TEST(cim_cost, analog_time_serial_and_pipelined) {
-  const std::string base = "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 8, dac_bits: 4, step_time: 10 ns,"
-                           " settle_time: 5 ns, adc_bits: 8, adc_step: 2 ns, columns_per_adc: 4, digital_latency: 3 ns, adc_timing: ";
+  const std::string base =
+      "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 8, dac_bits: 4, step_time: 10 ns,"
+      " settle_time: 5 ns, adc_bits: 8, adc_step: 2 ns, columns_per_adc: 4, digital_latency: 3 ns, "
+      "adc_timing: ";
   const auto serial = from_yaml(base + "serial}")->mvm({64, 64, 3, 8, 8, 0});
   EXPECT_EQ(serial.total, 3 * 2 * (15 + 72) * 1000 + 3000);
   EXPECT_EQ(serial.parts[stall::cim_adc], 3 * 2 * 72 * 1000);
@@ -85,24 +95,35 @@ TEST(cim_cost, analog_time_serial_and_pipelined) {
   EXPECT_EQ(pipelined.interval, 2 * 72 * 1000);
 }
 
-// Pulses: 2^4 - 1 steps a slice. A ramp of 5 bits takes 32 steps. Ten rows, four at once: three groups; two phases.
+// Pulses: 2^4 - 1 steps a slice. A ramp of 5 bits takes 32 steps. Ten rows, four at once: three groups; two
+// phases.
 TEST(cim_cost, analog_time_pulses_ramps_groups_and_phases) {
-  const auto m = from_yaml("{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 8, drive: pulse, dac_bits: 4, step_time: 1 ns,"
-                           " adc: ramp, adc_bits: 5, adc_step: 1 ns, adc_timing: serial, rows_parallel: 4, phases: 2}");
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 8, drive: pulse, dac_bits: 4, "
+      "step_time: 1 ns,"
+      " adc: ramp, adc_bits: 5, adc_step: 1 ns, adc_timing: serial, rows_parallel: 4, phases: 2}");
   EXPECT_EQ(m->mvm({10, 64, 1, 8, 8, 0}).total, 3 * 2 * 2 * (15 + 32) * 1000);
 }
 
-// Weights of 8 bits on 2-bit cells: four slices, pairs: eight columns a weight. With a sign, seven bits: still four slices.
+// Weights of 8 bits on 2-bit cells: four slices, pairs: eight columns a weight. With a sign, seven bits:
+// still four slices.
 TEST(cim_cost, weight_slices_take_columns) {
   EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2}")->shape(8).cols, 16);
-  EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, differential: true}")->shape(8).cols, 8);
-  EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, sets: 3}")->shape(8).weights, 8 * 16 * 3);
+  EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, differential: true}")
+                ->shape(8)
+                .cols,
+            8);
+  EXPECT_EQ(
+      from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, sets: 3}")->shape(8).weights,
+      8 * 16 * 3);
 }
 
 // 64 cells, 16 at once: 4 batches of 5 pulses of 100 + 50 ns.
 TEST(cim_cost, programming_takes_pulses) {
-  const auto m = from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, pulses: 5, pulse_time: 100 ns, verify_time: 50 ns,"
-                           " pulse_energy: 3 pJ, verify_energy: 1 pJ, cells_parallel: 16}");
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, pulses: 5, pulse_time: 100 ns, "
+      "verify_time: 50 ns,"
+      " pulse_energy: 3 pJ, verify_energy: 1 pJ, cells_parallel: 16}");
   const program_cost c = m->program(8, 2, 8);
   EXPECT_EQ(c.cell_writes, 64);
   EXPECT_EQ(c.total, 4 * 5 * 150 * 1000);
@@ -127,9 +148,12 @@ TEST(cim_cost, supply_scales_energy_and_speed) {
 
 // 128 x 64 MACs in 4 ns: 2 x 8192 / 4 = 4096 operations a nanosecond = 4.096 TOPS; over 0.5 mm2.
 TEST(cim_cost, figures_follow_from_time_energy_and_area) {
-  const auto m = from_yaml("{type: digital_sram, rows: 128, bit_columns: 256, weight_granularity: 4, clock: 1 GHz, pipeline_cycles: 0,"
-                           " array_area: 0.2 mm2, digital_area: 0.3 mm2, bit_product: 1 fJ, full_adder: 0 fJ, accumulator_bit: 0 fJ,"
-                           " input_bit: 0 fJ}");
+  const auto m = from_yaml(
+      "{type: digital_sram, rows: 128, bit_columns: 256, weight_granularity: 4, clock: 1 GHz, "
+      "pipeline_cycles: 0,"
+      " array_area: 0.2 mm2, digital_area: 0.3 mm2, bit_product: 1 fJ, full_adder: 0 fJ, accumulator_bit: 0 "
+      "fJ,"
+      " input_bit: 0 fJ}");
   const macro_figures f = figures(*m, 4, 4);
   EXPECT_NEAR(f.mvm_ns, 4, 1e-9);
   EXPECT_NEAR(f.tops, 4.096, 1e-9);

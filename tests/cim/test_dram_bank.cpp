@@ -63,7 +63,9 @@ std::int64_t total(const std::vector<column_access>& program, const dram::timing
 }  // namespace
 
 // ACT at 0, RD at RCD, seven more at CCD_L, data CL + BL after the last.
-TEST(cim_dram_bank, a_group_in_one_row_takes_the_formula) { EXPECT_EQ(total(reads(8, 0, 5), plain()), 14 + 7 * 4 + 20 + 2); }
+TEST(cim_dram_bank, a_group_in_one_row_takes_the_formula) {
+  EXPECT_EQ(total(reads(8, 0, 5), plain()), 14 + 7 * 4 + 20 + 2);
+}
 
 // The next row: PRE RTP after the last read (which is later than RAS here), RP, RCD.
 TEST(cim_dram_bank, a_row_change_takes_precharge_and_activate) {
@@ -96,13 +98,16 @@ TEST(cim_dram_bank, cycles_by_cause_sum_to_the_total) {
     }
 }
 
-// A stream is limited by CCD_S and by refresh: one access every two clocks for the part RFC / REFI leaves, within a percent.
+// A stream is limited by CCD_S and by refresh: one access every two clocks for the part RFC / REFI leaves,
+// within a percent.
 TEST(cim_dram_bank, plain_traffic_reaches_the_refresh_limited_peak) {
   const auto m = load_macro("hbm_pim");
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
   const double accesses = 200'000;
   const double expected = accesses * 2 / (1 - 350.0 / 3900);
-  EXPECT_NEAR(static_cast<double>(bank.host_cycles(static_cast<std::int64_t>(accesses) * 32, 0).total) / expected, 1, 0.01);
+  EXPECT_NEAR(
+      static_cast<double>(bank.host_cycles(static_cast<std::int64_t>(accesses) * 32, 0).total) / expected, 1,
+      0.01);
 }
 
 // Many vectors are taken at the rate of those simulated: the law is checked where both can run.
@@ -114,19 +119,21 @@ TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
   double sum = 0;
   for (int i = 0; i < 60; ++i) sum += static_cast<double>(bank.gemv_cycles(1024, 64, 10).total);
   const double modes = static_cast<double>(bank.gemv_cycles(1024, 64, 10).total) -
-                       (static_cast<double>(bank.gemv_cycles(1024, 64, 20).total) - static_cast<double>(bank.gemv_cycles(1024, 64, 10).total));
+                       (static_cast<double>(bank.gemv_cycles(1024, 64, 20).total) -
+                        static_cast<double>(bank.gemv_cycles(1024, 64, 10).total));
   EXPECT_NEAR(both / (sum - 59 * modes), 1, 0.02);
 }
 
 TEST(cim_dram_bank, batch_scales_the_program) {
   const auto m = load_macro("hbm_pim");
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
-  const double one = static_cast<double>(bank.gemv_cycles(4096, 64, 1).total), eight = static_cast<double>(bank.gemv_cycles(4096, 64, 8).total);
+  const double one = static_cast<double>(bank.gemv_cycles(4096, 64, 1).total),
+               eight = static_cast<double>(bank.gemv_cycles(4096, 64, 8).total);
   EXPECT_NEAR(eight / one, 8, 0.15);  // the mode changes are paid once
 }
 
-// AiM: 64 accesses of one row a nanosecond apart, then the next row: the unit waits for RCD and RP each row, which bounds its use
-// between half and all of 64 / (64 + RCD + RP + RTP).
+// AiM: 64 accesses of one row a nanosecond apart, then the next row: the unit waits for RCD and RP each row,
+// which bounds its use between half and all of 64 / (64 + RCD + RP + RTP).
 TEST(cim_dram_bank, broadcast_units_are_bound_by_rows) {
   const auto m = load_macro("aim");
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
@@ -137,7 +144,8 @@ TEST(cim_dram_bank, broadcast_units_are_bound_by_rows) {
   EXPECT_LT(use, 64.0 / (64 + 15.39 + 15.39));
 }
 
-// 64 x 1000 bytes at 628 MB/s and 6 instructions at 350 MHz each: 101.9 us and 1097 us; the processor is the wall.
+// 64 x 1000 bytes at 628 MB/s and 6 instructions at 350 MHz each: 101.9 us and 1097 us; the processor is the
+// wall.
 TEST(cim_dram_bank, a_processor_is_bound_by_the_longer_of_copying_and_computing) {
   const auto m = load_macro("upmem");
   EXPECT_NEAR(static_cast<double>(m->mvm({64, 1000, 1, 8, 8, 0}).total), 64000 * 6 / 350e6 * 1e12, 1);

@@ -17,27 +17,38 @@ struct variant {
   const char* yaml;
 };
 
-// Small arrays, so that random layers fold often. A converter of 24 bits counts every integer these arrays can sum to.
+// Small arrays, so that random layers fold often. A converter of 24 bits counts every integer these arrays
+// can sum to.
 const variant variants[] = {
     {"digital bit-serial", "{type: digital_sram, rows: 48, bit_columns: 64, weight_granularity: 1}"},
-    {"digital 3 bits a cycle", "{type: digital_sram, rows: 20, bit_columns: 40, weight_granularity: 1, input_bits_per_cycle: 3}"},
-    {"digital bit-parallel", "{type: digital_sram, rows: 64, bit_columns: 64, weight_granularity: 4, input_bits_per_cycle: 8}"},
-    {"analog offset, 1-bit", "{type: analog_crossbar, rows: 40, columns: 64, bits_per_cell: 1, dac_bits: 1, adc_bits: 24}"},
-    {"analog offset, 2-bit cells", "{type: analog_crossbar, rows: 33, columns: 32, bits_per_cell: 2, dac_bits: 3, adc_bits: 24}"},
+    {"digital 3 bits a cycle",
+     "{type: digital_sram, rows: 20, bit_columns: 40, weight_granularity: 1, input_bits_per_cycle: 3}"},
+    {"digital bit-parallel",
+     "{type: digital_sram, rows: 64, bit_columns: 64, weight_granularity: 4, input_bits_per_cycle: 8}"},
+    {"analog offset, 1-bit",
+     "{type: analog_crossbar, rows: 40, columns: 64, bits_per_cell: 1, dac_bits: 1, adc_bits: 24}"},
+    {"analog offset, 2-bit cells",
+     "{type: analog_crossbar, rows: 33, columns: 32, bits_per_cell: 2, dac_bits: 3, adc_bits: 24}"},
     {"analog differential",
-     "{type: analog_crossbar, rows: 64, columns: 96, bits_per_cell: 2, differential: true, dac_bits: 2, adc_bits: 24}"},
+     "{type: analog_crossbar, rows: 64, columns: 96, bits_per_cell: 2, differential: true, dac_bits: 2, "
+     "adc_bits: 24}"},
     {"analog bipolar",
-     "{type: analog_crossbar, rows: 50, columns: 64, bits_per_cell: 8, differential: true, drive: pulse, signed_inputs: bipolar,"
+     "{type: analog_crossbar, rows: 50, columns: 64, bits_per_cell: 8, differential: true, drive: pulse, "
+     "signed_inputs: bipolar,"
      " dac_bits: 3, max_slices: 2, adc_bits: 24}"},
     {"analog bipolar offset cells",
-     "{type: analog_crossbar, rows: 31, columns: 48, bits_per_cell: 3, signed_inputs: bipolar, dac_bits: 8, adc_bits: 24}"},
+     "{type: analog_crossbar, rows: 31, columns: 48, bits_per_cell: 3, signed_inputs: bipolar, dac_bits: 8, "
+     "adc_bits: 24}"},
     {"analog few rows at once",
-     "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 4, rows_parallel: 9, dac_bits: 4, adc_bits: 24}"},
+     "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 4, rows_parallel: 9, dac_bits: 4, "
+     "adc_bits: 24}"},
     {"analog ideal converter",
-     "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 4, differential: true, dac_bits: 8, adc_bits: 4, adc_ideal: true}"},
+     "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 4, differential: true, dac_bits: 8, "
+     "adc_bits: 4, adc_ideal: true}"},
     {"dram bank, integer lanes",
      "{type: dram_bank, standard: HBM2, arithmetic: integer, max_input_bits: 16}"},
-    {"dram bank, fp32 tree", "{type: dram_bank, standard: GDDR6-16, dataflow: broadcast, banks_per_unit: 1, arithmetic: fp32}"},
+    {"dram bank, fp32 tree",
+     "{type: dram_bank, standard: GDDR6-16, dataflow: broadcast, banks_per_unit: 1, arithmetic: fp32}"},
 };
 
 }  // namespace
@@ -53,16 +64,20 @@ TEST(cim_function, exact_products_for_all_widths_and_signs_folded_and_unfolded) 
           // A differential pair spends a bit more on unsigned weights; the macro then has fewer columns.
           const int held = std::min(w.is_signed ? w_bits : w_bits + 1, 8);
           const geometry g = m->shape(held);
-          const std::int64_t rows = g.flexible ? 1 + static_cast<std::int64_t>(random() % 70)
-                                               : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.rows));
-          const std::int64_t cols = g.flexible ? 1 + static_cast<std::int64_t>(random() % 20)
-                                               : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.cols));
-          if (w_bits == 8 && !w.is_signed) continue;  // nine bits with a sign: outside the formats of these macros
+          const std::int64_t rows =
+              g.flexible ? 1 + static_cast<std::int64_t>(random() % 70)
+                         : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.rows));
+          const std::int64_t cols =
+              g.flexible ? 1 + static_cast<std::int64_t>(random() % 20)
+                         : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.cols));
+          if (w_bits == 8 && !w.is_signed)
+            continue;  // nine bits with a sign: outside the formats of these macros
           const auto weights = random_values(random, rows * cols, w);
           const auto x = random_values(random, rows, in);
           const auto a = m->program_weights(weights.data(), rows, cols, w, 1);
           ASSERT_EQ(compute(*a, x, in), product(x, weights, cols))
-              << v.name << ": " << rows << " x " << cols << ", " << in_bits << " x " << w_bits << " bits, signs " << signs;
+              << v.name << ": " << rows << " x " << cols << ", " << in_bits << " x " << w_bits
+              << " bits, signs " << signs;
         }
   }
 }
@@ -72,8 +87,10 @@ TEST(cim_function, a_folded_layer_equals_the_reference) {
   for (const variant& v : variants) {
     const auto m = from_yaml(v.yaml);
     for (int round = 0; round < 12; ++round) {
-      const number_format in{1 + static_cast<int>(random() % 8), random() % 2 == 0}, w{2 + static_cast<int>(random() % 7), true};
-      const std::int64_t k = 1 + static_cast<std::int64_t>(random() % 300), n = 1 + static_cast<std::int64_t>(random() % 90);
+      const number_format in{1 + static_cast<int>(random() % 8), random() % 2 == 0},
+          w{2 + static_cast<int>(random() % 7), true};
+      const std::int64_t k = 1 + static_cast<std::int64_t>(random() % 300),
+                         n = 1 + static_cast<std::int64_t>(random() % 90);
       const auto weights = random_values(random, k * n, w);
       const auto x = random_values(random, k, in);
       const folded_array layer(*m, weights.data(), k, n, w, 1);
@@ -87,7 +104,7 @@ TEST(cim_function, a_folded_layer_equals_the_reference) {
 TEST(cim_function, weights_outside_their_format_and_shapes_outside_the_array_are_refused) {
   const auto m = from_yaml("{type: digital_sram, rows: 8, bit_columns: 16, weight_granularity: 4}");
   const std::vector<std::int32_t> w(64, 9);
-  EXPECT_THROW(m->program_weights(w.data(), 2, 2, {4, true}, 1), input_error);   // 9 > 7
+  EXPECT_THROW(m->program_weights(w.data(), 2, 2, {4, true}, 1), input_error);  // 9 > 7
   EXPECT_NO_THROW(m->program_weights(w.data(), 2, 2, {4, false}, 1));
   EXPECT_THROW(m->program_weights(w.data(), 9, 2, {4, false}, 1), input_error);  // rows
   EXPECT_THROW(m->mvm({8, 5, 1, 4, 4, 0}), input_error);                         // 16 / 4 = 4 columns
@@ -109,8 +126,8 @@ TEST(cim_function, half_precision_and_bfloat16_round_to_nearest_even) {
   EXPECT_EQ(round_bf16(1.00390625), 1);
 }
 
-// 16 lanes of half precision each sum rows r, r + 16, ...: 4096 rows of 1 x 1 stay exact in a lane (256), one lane of 1 x 4096
-// rows would stop at 2048.
+// 16 lanes of half precision each sum rows r, r + 16, ...: 4096 rows of 1 x 1 stay exact in a lane (256), one
+// lane of 1 x 4096 rows would stop at 2048.
 TEST(cim_function, half_precision_lanes_lose_what_half_precision_loses) {
   const auto m = load_macro("hbm_pim");
   const std::vector<std::int32_t> ones(4096, 1);
@@ -118,7 +135,8 @@ TEST(cim_function, half_precision_lanes_lose_what_half_precision_loses) {
   EXPECT_EQ(compute(*a, ones, {16, true})[0], 4096);
   std::vector<std::int32_t> one_lane(std::size_t{4096} * 16, 0);
   for (std::size_t i = 0; i < one_lane.size(); i += 16) one_lane[i] = 1;
-  const auto b = m->program_weights(one_lane.data(), static_cast<std::int64_t>(one_lane.size()), 1, {16, true}, 1);
+  const auto b =
+      m->program_weights(one_lane.data(), static_cast<std::int64_t>(one_lane.size()), 1, {16, true}, 1);
   const std::vector<std::int32_t> x(one_lane.size(), 1);
   EXPECT_EQ(compute(*b, x, {16, true})[0], 2048);
 }

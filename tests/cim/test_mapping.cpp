@@ -10,7 +10,9 @@ using namespace memwall::cim;
 using namespace memwall::cim::test;
 
 namespace {
-const char* const small = "{type: digital_sram, rows: 64, bit_columns: 128, weight_granularity: 4, clock: 1 GHz, pipeline_cycles: 2}";
+const char* const small =
+    "{type: digital_sram, rows: 64, bit_columns: 128, weight_granularity: 4, clock: 1 GHz, pipeline_cycles: "
+    "2}";
 }
 
 // 64 x 16 weights of 8 bits a macro: 200 / 64 -> 4, 50 / 16 -> 4, pieces of 50 x 13.
@@ -33,9 +35,16 @@ TEST(cim_mapping, flexible_macros_take_as_many_as_wanted) {
   EXPECT_EQ(f.row_folds, 1);
   EXPECT_EQ(f.col_folds, 64);
   EXPECT_EQ(f.piece_cols, 172);
+  // 1024 channels and 8192 outputs: 64 outputs fill the units of a channel, so 128 column pieces, each cut in
+  // eight along K.
+  const fold wide = fold_layer(*m, 8192, 8192, 16, 1024);
+  EXPECT_EQ(wide.col_folds, 128);
+  EXPECT_EQ(wide.row_folds, 8);
+  EXPECT_EQ(fold_layer(*m, 8192, 8192, 16).pieces(), 1);
 }
 
-// Six copies of four pieces; 20 macros: five copies would fill them, but one macro is kept for streaming: four stay.
+// Six copies of four pieces; 20 macros: five copies would fill them, but one macro is kept for streaming:
+// four stay.
 TEST(cim_mapping, what_does_not_fit_streams) {
   const auto m = from_yaml(small);
   placement_options o;
@@ -69,7 +78,8 @@ TEST(cim_mapping, macros_left_over_hold_replicas) {
   placement_options o;
   o.macro_count = 14;
   o.replicate = true;
-  const placement p = place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
+  const placement p =
+      place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
   EXPECT_EQ(p.layers[0].replicas, 2);
   EXPECT_EQ(p.layers[1].replicas, 3);
   EXPECT_EQ(p.slots_used, 14);
@@ -82,9 +92,11 @@ TEST(cim_mapping, bytes_are_conserved) {
     std::vector<layer_request> layers;
     double bytes = 0;
     for (std::uint64_t i = 0; i < 1 + random() % 5; ++i) {
-      layers.push_back({"l", 1 + static_cast<std::int64_t>(random() % 500), 1 + static_cast<std::int64_t>(random() % 500),
-                        1 + static_cast<int>(random() % 8), 1 + static_cast<std::int64_t>(random() % 4), 1.0});
-      bytes += static_cast<double>(layers.back().k * layers.back().n * layers.back().copies) * layers.back().w_bits / 8;
+      layers.push_back({"l", 1 + static_cast<std::int64_t>(random() % 500),
+                        1 + static_cast<std::int64_t>(random() % 500), 1 + static_cast<int>(random() % 8),
+                        1 + static_cast<std::int64_t>(random() % 4), 1.0});
+      bytes += static_cast<double>(layers.back().k * layers.back().n * layers.back().copies) *
+               layers.back().w_bits / 8;
     }
     placement_options o;
     o.macro_count = 1 + static_cast<std::int64_t>(random() % 2000);
@@ -96,25 +108,32 @@ TEST(cim_mapping, bytes_are_conserved) {
 
 namespace {
 
-// Every tile on its own: each vector enters the chip, then each tile, the macros compute, the sums leave. One event a transfer.
+// Every tile on its own: each vector enters the chip, then each tile, the macros compute, the sums leave. One
+// event a transfer.
 struct detailed_chip {
   hierarchy_params h;
   const macro& m;
   double run(const fold& f, std::int64_t vectors, int in_bits, int w_bits) const {
     const mvm_cost one = m.mvm({f.piece_rows, f.piece_cols, 1, in_bits, w_bits, 0});
-    const double input = static_cast<double>((f.piece_rows * in_bits + 7) / 8), output = static_cast<double>(one.output_bytes);
+    const double input = static_cast<double>((f.piece_rows * in_bits + 7) / 8),
+                 output = static_cast<double>(one.output_bytes);
     const std::int64_t tiles = (f.pieces() + h.macros_per_tile - 1) / h.macros_per_tile;
     double chip_free = 0, last = 0;
-    std::vector<double> tile_free(static_cast<std::size_t>(tiles), 0), add_free(tile_free), macro_free(static_cast<std::size_t>(f.pieces()), 0);
+    std::vector<double> tile_free(static_cast<std::size_t>(tiles), 0), add_free(tile_free),
+        macro_free(static_cast<std::size_t>(f.pieces()), 0);
     for (std::int64_t v = 0; v < vectors; ++v) {
       // The whole input once over the chip's network.
-      const double in_chip = chip_free + input * static_cast<double>(std::min(f.row_folds, f.pieces())) / h.chip_network.value * 1e12;
+      const double in_chip = chip_free + input * static_cast<double>(std::min(f.row_folds, f.pieces())) /
+                                             h.chip_network.value * 1e12;
       chip_free = in_chip;
       double out_chip = in_chip;
       for (std::int64_t t = 0; t < tiles; ++t) {
-        const std::int64_t first = t * h.macros_per_tile, count = std::min(h.macros_per_tile, f.pieces() - first);
+        const std::int64_t first = t * h.macros_per_tile,
+                           count = std::min(h.macros_per_tile, f.pieces() - first);
         double& free = tile_free[static_cast<std::size_t>(t)];
-        const double in_tile = std::max(free, in_chip) + input * static_cast<double>(std::min(f.row_folds, count)) / h.tile_network.value * 1e12;
+        const double in_tile =
+            std::max(free, in_chip) +
+            input * static_cast<double>(std::min(f.row_folds, count)) / h.tile_network.value * 1e12;
         double computed = in_tile;
         for (std::int64_t i = first; i < first + count; ++i) {
           double& busy = macro_free[static_cast<std::size_t>(i)];
@@ -124,7 +143,8 @@ struct detailed_chip {
         free = in_tile + output * static_cast<double>(count) / h.tile_network.value * 1e12;
         const std::int64_t columns = (count + f.row_folds - 1) / f.row_folds;
         double& adder = add_free[static_cast<std::size_t>(t)];
-        adder = std::max(adder, computed) + static_cast<double>((count - columns) * f.piece_cols) / h.accumulate_rate.value * 1e12;
+        adder = std::max(adder, computed) +
+                static_cast<double>((count - columns) * f.piece_cols) / h.accumulate_rate.value * 1e12;
         out_chip = std::max(out_chip, adder);
         chip_free += output * static_cast<double>(columns) / h.chip_network.value * 1e12;
       }
@@ -136,12 +156,12 @@ struct detailed_chip {
 
 }  // namespace
 
-// Where both can run, the whole equals the detail: identical tiles are costed once, yet the time for many vectors is within two
-// percent of simulating every tile, whichever resource is the wall.
+// Where both can run, the whole equals the detail: identical tiles are costed once, yet the time for many
+// vectors is within two percent of simulating every tile, whichever resource is the wall.
 TEST(cim_hierarchy, the_whole_equals_the_detail) {
   const auto m = from_yaml(small);
-  for (const auto& [tile_bw, chip_bw, adds] : {std::tuple{1e12, 4e12, 1e12}, std::tuple{4e9, 4e12, 1e12}, std::tuple{1e12, 16e9, 1e12},
-                                               std::tuple{1e12, 4e12, 2e9}}) {
+  for (const auto& [tile_bw, chip_bw, adds] : {std::tuple{1e12, 4e12, 1e12}, std::tuple{4e9, 4e12, 1e12},
+                                               std::tuple{1e12, 16e9, 1e12}, std::tuple{1e12, 4e12, 2e9}}) {
     hierarchy_params h;
     h.macros_per_tile = 8;
     h.tiles_per_chip = 16;

@@ -25,10 +25,13 @@ struct measured {
 };
 
 // Runs `vectors` random inputs through one programmed array and compares with the exact product.
-measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format in, number_format w, int vectors, double age = 0) {
+measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format in, number_format w,
+             int vectors, double age = 0) {
   std::mt19937_64 random(11);
-  std::uniform_int_distribution<std::int32_t> weight(static_cast<std::int32_t>(w.low()), static_cast<std::int32_t>(w.high()));
-  std::uniform_int_distribution<std::int32_t> input(static_cast<std::int32_t>(in.low()), static_cast<std::int32_t>(in.high()));
+  std::uniform_int_distribution<std::int32_t> weight(static_cast<std::int32_t>(w.low()),
+                                                     static_cast<std::int32_t>(w.high()));
+  std::uniform_int_distribution<std::int32_t> input(static_cast<std::int32_t>(in.low()),
+                                                    static_cast<std::int32_t>(in.high()));
   std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * cols)), x(static_cast<std::size_t>(rows));
   for (auto& v : weights) v = weight(random);
   const auto a = m.program_weights(weights.data(), rows, cols, w, 3);
@@ -47,17 +50,20 @@ measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format
   return out;
 }
 
-
 }  // namespace
 
-// One conversion of a sum of many products: the error is evenly spread over a step, so its power is step^2 / 12. The range is
-// rows x 128 x 128 (both signs take one level more), over 2^(bits - 1) - 1 steps a side, used in part so that nothing clips.
+// One conversion of a sum of many products: the error is evenly spread over a step, so its power is step^2
+// / 12. The range is rows x 128 x 128 (both signs take one level more), over 2^(bits - 1) - 1 steps a side,
+// used in part so that nothing clips.
 TEST(cim_noise, quantisation_noise_matches_its_closed_form) {
   constexpr std::int64_t rows = 256, cols = 64;
   for (int bits = 6; bits <= 12; ++bits) {
-    const double part = 0.12;  // 0.12 x 256 x 2^14 = 5e5 is six standard deviations of the sum (16 x 73.6^2 = 8.7e4)
-    const auto m = from_yaml("{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"
-                             " signed_inputs: bipolar, dac_bits: 8, adc_range: 0.12, adc_bits: " + std::to_string(bits) + "}");
+    const double part =
+        0.12;  // 0.12 x 256 x 2^14 = 5e5 is six standard deviations of the sum (16 x 73.6^2 = 8.7e4)
+    const auto m = from_yaml(
+        "{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"
+        " signed_inputs: bipolar, dac_bits: 8, adc_range: 0.12, adc_bits: " +
+        std::to_string(bits) + "}");
     const double step = part * static_cast<double>(rows) * 128 * 128 / (std::ldexp(1.0, bits - 1) - 1);
     const measured r = run(*m, rows, cols, {8, true}, {8, true}, 60);
     const double expected = 10 * std::log10(r.signal / (step * step / 12));
@@ -65,13 +71,15 @@ TEST(cim_noise, quantisation_noise_matches_its_closed_form) {
   }
 }
 
-// Offset inputs and cells without a sign: slices of 4 bits, four conversions whose errors add up in power, weighted by place:
-// step^2 / 12 x (1 + 16^2 + 16^2 + 16^4) = step^2 / 12 x 257^2. Range: rows x 15 x 15, over 2^bits - 1 steps.
+// Offset inputs and cells without a sign: slices of 4 bits, four conversions whose errors add up in power,
+// weighted by place: step^2 / 12 x (1 + 16^2 + 16^2 + 16^4) = step^2 / 12 x 257^2. Range: rows x 15 x 15,
+// over 2^bits - 1 steps.
 TEST(cim_noise, errors_of_slices_add_in_power_by_place) {
   constexpr std::int64_t rows = 128, cols = 64;
   for (const int bits : {7, 9, 11}) {
-    const auto m = from_yaml("{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 4, dac_bits: 4, adc_bits: " +
-                             std::to_string(bits) + "}");
+    const auto m = from_yaml(
+        "{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 4, dac_bits: 4, adc_bits: " +
+        std::to_string(bits) + "}");
     const double step = static_cast<double>(rows) * 15 * 15 / (std::ldexp(1.0, bits) - 1);
     const measured r = run(*m, rows, cols, {8, true}, {8, true}, 60);
     const double expected = 10 * std::log10(r.signal / (step * step / 12 * 257 * 257));
@@ -83,35 +91,42 @@ TEST(cim_noise, errors_of_slices_add_in_power_by_place) {
 // rows x E[x^2] x 2 (128 sigma)^2.
 TEST(cim_noise, gaussian_weight_noise_matches_its_closed_form) {
   constexpr std::int64_t rows = 256, cols = 64;
-  const double x2 = (256.0 * 256.0 - 1) / 12 + 0.25;  // even distribution over -128..127: variance, and a mean of -1/2
+  const double x2 =
+      (256.0 * 256.0 - 1) / 12 + 0.25;  // even distribution over -128..127: variance, and a mean of -1/2
   for (const double sigma : {0.005, 0.02, 0.1}) {
-    const auto m = from_yaml("{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"
-                             " signed_inputs: bipolar, dac_bits: 8, adc_ideal: true, clip_conductance: false, program_noise: " +
-                             std::to_string(sigma) + "}");
+    const auto m = from_yaml(
+        "{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"
+        " signed_inputs: bipolar, dac_bits: 8, adc_ideal: true, clip_conductance: false, program_noise: " +
+        std::to_string(sigma) + "}");
     const measured r = run(*m, rows, cols, {8, true}, {8, true}, 60);
-    const double expected = 10 * std::log10(r.signal / (static_cast<double>(rows) * x2 * 2 * 128 * 128 * sigma * sigma));
+    const double expected =
+        10 * std::log10(r.signal / (static_cast<double>(rows) * x2 * 2 * 128 * 128 * sigma * sigma));
     EXPECT_NEAR(r.snr_db(), expected, 0.3) << sigma;
   }
 }
 
 TEST(cim_noise, output_noise_is_given_in_converter_steps) {
-  const auto m = from_yaml("{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 8, differential: true,"
-                           " signed_inputs: bipolar, dac_bits: 8, adc_bits: 10, adc_ideal: true, output_noise: 2}");
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 8, differential: true,"
+      " signed_inputs: bipolar, dac_bits: 8, adc_bits: 10, adc_ideal: true, output_noise: 2}");
   const double step = 64.0 * 128 * 128 / 511;
   const measured r = run(*m, 64, 64, {8, true}, {8, true}, 60);
   EXPECT_NEAR(10 * std::log10(r.error), 10 * std::log10(4 * step * step), 0.3);
 }
 
-// All cells with the same exponent: every output shrinks by (t / t0)^-nu, and compensation takes it out exactly.
+// All cells with the same exponent: every output shrinks by (t / t0)^-nu, and compensation takes it out
+// exactly.
 TEST(cim_noise, drift_follows_its_power_law_and_is_compensated) {
-  const std::string base = "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 8, differential: true,"
-                           " signed_inputs: bipolar, dac_bits: 8, adc_ideal: true, drift: 0.05, drift_start: 20 s";
+  const std::string base =
+      "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 8, differential: true,"
+      " signed_inputs: bipolar, dac_bits: 8, adc_ideal: true, drift: 0.05, drift_start: 20 s";
   const auto plain = from_yaml(base + "}"), compensated = from_yaml(base + ", drift_compensation: true}");
   const number_format f{8, true};
   std::mt19937_64 random(3);
   const auto w = random_values(random, 64 * 64, f), x = random_values(random, 64, f);
   const auto exact = product(x, w, 64);
-  const auto a = plain->program_weights(w.data(), 64, 64, f, 1), b = compensated->program_weights(w.data(), 64, 64, f, 1);
+  const auto a = plain->program_weights(w.data(), 64, 64, f, 1),
+             b = compensated->program_weights(w.data(), 64, 64, f, 1);
   EXPECT_EQ(compute(*a, x, f, 20), exact);
   const double year = 365.25 * 86400, shrink = std::pow(year / 20, -0.05);
   const auto old = compute(*a, x, f, year), mended = compute(*b, x, f, year);
@@ -121,10 +136,12 @@ TEST(cim_noise, drift_follows_its_power_law_and_is_compensated) {
   }
 }
 
-// One column of equal cells, all rows at full drive: segment j carries rows - j currents; cell r lacks ir x sum of them up to r.
+// One column of equal cells, all rows at full drive: segment j carries rows - j currents; cell r lacks ir x
+// sum of them up to r.
 TEST(cim_noise, ir_drop_is_the_first_order_loss_along_the_wire) {
-  const auto m = from_yaml("{type: analog_crossbar, rows: 16, columns: 8, bits_per_cell: 8, dac_bits: 8, adc_ideal: true,"
-                           " ir_drop: 0.0001}");
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 16, columns: 8, bits_per_cell: 8, dac_bits: 8, adc_ideal: true,"
+      " ir_drop: 0.0001}");
   const number_format f{8, false};
   const std::vector<std::int32_t> w(16, 255), x(16, 255);
   const auto a = m->program_weights(w.data(), 16, 1, f, 1);
@@ -137,7 +154,9 @@ TEST(cim_noise, ir_drop_is_the_first_order_loss_along_the_wire) {
 }
 
 TEST(cim_noise, a_narrow_range_clips) {
-  const auto m = from_yaml("{type: analog_crossbar, rows: 16, columns: 8, bits_per_cell: 8, dac_bits: 8, adc_bits: 16, adc_range: 0.25}");
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 16, columns: 8, bits_per_cell: 8, dac_bits: 8, adc_bits: 16, adc_range: "
+      "0.25}");
   const number_format f{8, false};
   const std::vector<std::int32_t> w(16, 255), x(16, 255);
   const auto a = m->program_weights(w.data(), 16, 1, f, 1);
@@ -156,7 +175,8 @@ TEST(cim_noise, the_same_seed_gives_the_same_errors_and_another_read_gives_other
   EXPECT_NE(compute(*a, x, f, 100, 7), compute(*c, x, f, 100, 7));
 }
 
-// Quantiles of the normal distribution from its tables; moments of a million draws within five standard errors.
+// Quantiles of the normal distribution from its tables; moments of a million draws within five standard
+// errors.
 TEST(cim_noise, random_numbers_are_normal) {
   double sum = 0, squares = 0, beyond = 0;
   constexpr int n = 1'000'000;

@@ -11,26 +11,35 @@ using namespace memwall::cim;
 
 namespace {
 
-bool is_time(const std::string& quantity) { return quantity == "mvm_time" || quantity == "tops"; }
-bool starts_with(const std::string& text, const std::string& head) { return text.compare(0, head.size(), head) == 0; }
+bool is_time(const std::string& quantity) {
+  return quantity == "mvm_time" || quantity == "tops";
+}
+bool starts_with(const std::string& text, const std::string& head) {
+  return text.compare(0, head.size(), head) == 0;
+}
 
 // The source itself names the cause: the chip's input supply, outside the macro.
-bool outside_the_macro(const validation_row& r) { return r.name == "Jia 0.85 V 8b"; }
+bool outside_the_macro(const validation_row& r) {
+  return r.name == "Jia 0.85 V 8b";
+}
 
 }  // namespace
 
 TEST(cim_validation, silicon) {
   int calibration = 0, all = 0;
   for (const auto& r : validate_cim()) {
-    std::printf("%-28s %-18s %10.5g %10.5g %+6.1f %% %s\n", r.name.c_str(), r.quantity.c_str(), r.measured, r.simulated,
-                r.error() * 100, r.kind.c_str());
+    std::printf("%-28s %-18s %10.5g %10.5g %+6.1f %% %s\n", r.name.c_str(), r.quantity.c_str(), r.measured,
+                r.simulated, r.error() * 100, r.kind.c_str());
     ++all;
     calibration += r.kind == "calibration" ? 1 : 0;
     EXPECT_FALSE(r.source.empty()) << r.name;
     if (r.category != "cim macro") continue;
     const double error = std::fabs(r.error());
     const double unfitted = is_time(r.quantity) ? 0.15 : 0.30;
-    EXPECT_LT(error, r.kind == "calibration" ? 0.03 : outside_the_macro(r) ? 0.20 : unfitted) << r.name << ' ' << r.quantity;
+    EXPECT_LT(error, r.kind == "calibration" ? 0.03
+                     : outside_the_macro(r)  ? 0.20
+                                             : unfitted)
+        << r.name << ' ' << r.quantity;
     if (starts_with(r.name, "NeuRRAM") && is_time(r.quantity)) {
       EXPECT_LT(error, 0.03) << r.name;
     }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/npy.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "hw/common/error.h"
+
+namespace memwall::tools {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, const std::string& message, const std::string& expected) {
+  throw input_error(problem{path, "", message, expected, ""});
+}
+
+// The text after 'key': in the header's dictionary, up to the comma or brace that ends it.
+std::string entry(const std::string& path, const std::string& header, const std::string& key) {
+  const std::size_t at = header.find("'" + key + "'");
+  const std::size_t colon = at == std::string::npos ? at : header.find(':', at);
+  if (colon == std::string::npos)
+    refuse(path, "the header has no '" + key + "'", "a .npy file of version 1 to 3");
+  std::size_t begin = header.find_first_not_of(' ', colon + 1);
+  if (begin == std::string::npos) refuse(path, "the header ends after '" + key + "'", "a value");
+  const bool tuple = header[begin] == '(';
+  const std::size_t end = tuple ? header.find(')', begin) : header.find_first_of(",}", begin);
+  if (end == std::string::npos) refuse(path, "the header is not closed", "a dictionary");
+  return header.substr(begin, end - begin + (tuple ? 1 : 0));
+}
+
+template <class T>
+double load(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof v);
+  return static_cast<double>(v);
+}
+
+double load_half(const char* p) {
+  std::uint16_t h = 0;
+  std::memcpy(&h, p, sizeof h);
+  const int exponent = (h >> 10) & 31, mantissa = h & 1023;
+  const double magnitude = exponent == 0    ? std::ldexp(mantissa, -24)
+                           : exponent == 31 ? (mantissa != 0 ? std::nan("") : HUGE_VAL)
+                                            : std::ldexp(1024 + mantissa, exponent - 25);
+  return (h & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+struct element {
+  const char* code;
+  std::size_t bytes;
+  double (*load)(const char*);
+};
+const element elements[] = {
+    {"f2", 2, load_half},           {"f4", 4, load<float>},         {"f8", 8, load<double>},
+    {"i1", 1, load<std::int8_t>},   {"i2", 2, load<std::int16_t>},  {"i4", 4, load<std::int32_t>},
+    {"i8", 8, load<std::int64_t>},  {"u1", 1, load<std::uint8_t>},  {"u2", 2, load<std::uint16_t>},
+    {"u4", 4, load<std::uint32_t>}, {"u8", 8, load<std::uint64_t>}, {"b1", 1, load<std::uint8_t>}};
+
+const element& element_of(const std::string& path, const std::string& descr) {
+  for (const element& e : elements)
+    if (descr.size() == 5 && descr.substr(2, 2) == e.code && (descr[1] == '<' || descr[1] == '|')) return e;
+  refuse(path, "element type " + descr, "f2, f4, f8, i1 to i8, u1 to u8 or b1, little endian");
+}
+
+}  // namespace
+
+npy_array read_npy(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) refuse(path, "cannot be opened", "a .npy file");
+  const std::string data((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (data.size() < 10 || data.compare(0, 6, "\x93NUMPY") != 0)
+    refuse(path, "is not a .npy file", "numpy.save output");
+  const bool wide = data[6] > 1;  // header length of four bytes since version 2
+  const std::size_t prefix = wide ? 12 : 10;
+  if (data.size() < prefix) refuse(path, "ends in its header", "a whole file");
+  std::size_t length = 0;
+  for (std::size_t i = prefix; i-- > 8;) length = length << 8 | static_cast<unsigned char>(data[i]);
+  if (data.size() < prefix + length) refuse(path, "ends in its header", "a whole file");
+  const std::string header = data.substr(prefix, length);
+  const element& e = element_of(path, entry(path, header, "descr"));
+  const bool fortran = entry(path, header, "fortran_order") == "True";
+  npy_array out;
+  std::int64_t count = 1;
+  const std::string shape = entry(path, header, "shape");
+  for (std::size_t at = 0; (at = shape.find_first_of("0123456789", at)) != std::string::npos;) {
+    std::size_t used = 0;
+    const std::int64_t n = std::stoll(shape.substr(at), &used);
+    if (n < 0 || (n > 0 && count > (std::int64_t{1} << 40) / n))
+      refuse(path, "shape " + shape + " is absurd", "at most 2^40 elements");
+    out.shape.push_back(n);
+    count *= n;
+    at += used;
+  }
+  if (data.size() - prefix - length != static_cast<std::size_t>(count) * e.bytes)
+    refuse(path, "holds " + std::to_string(data.size() - prefix - length) + " bytes of data",
+           std::to_string(static_cast<std::size_t>(count) * e.bytes) + " for shape " + shape);
+  out.values.resize(static_cast<std::size_t>(count));
+  const char* p = data.data() + prefix + length;
+  for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = e.load(p + i * e.bytes);
+  if (fortran && out.shape.size() == 2) {
+    const std::vector<double> columns = out.values;
+    const std::size_t rows = static_cast<std::size_t>(out.shape[0]),
+                      cols = static_cast<std::size_t>(out.shape[1]);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = 0; c < cols; ++c) out.values[r * cols + c] = columns[c * rows + r];
+  } else if (fortran && out.shape.size() > 2) {
+    refuse(path, "is in Fortran order with more than two dimensions", "C order");
+  }
+  for (const double v : out.values)
+    if (!std::isfinite(v)) refuse(path, "holds a value that is not finite", "finite numbers");
+  return out;
+}
+
+void write_npy(const std::string& path, const npy_array& array) {
+  std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (";
+  for (const std::int64_t n : array.shape) header += std::to_string(n) + ", ";
+  header += "), }";
+  header.append(63 - (10 + header.size()) % 64, ' ');
+  header += '\n';
+  const std::string temporary = path + ".tmp";
+  std::ofstream out(temporary, std::ios::binary);
+  out.write("\x93NUMPY\x01\x00", 8);
+  const char length[] = {static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  out.write(length, 2);
+  out << header;
+  out.write(reinterpret_cast<const char*>(array.values.data()),
+            static_cast<std::streamsize>(array.values.size() * sizeof(double)));
+  out.close();
+  std::error_code failure;
+  if (out) std::filesystem::rename(temporary, path, failure);
+  if (!out || failure) {
+    std::remove(temporary.c_str());
+    refuse(path, "cannot be written", "a writable directory with room");
+  }
+}
+
+}  // namespace memwall::tools
