@@ -68,10 +68,15 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
     bytes = static_cast<std::int64_t>(whole.bytes);
     out.requests = bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
   } else {
+    // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in strides in which less than
+    // what lies ahead can be served.
+    const std::size_t window = std::min<std::size_t>(static_cast<std::size_t>(p.controller.max_transfers),
+                                                     8 * static_cast<std::size_t>(p.controller.read_queue + p.controller.write_queue) *
+                                                         static_cast<std::size_t>(p.channels));
+    const ps_t stride = static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
     request r;
-    ps_t next = 0;  // lower bound of the next completion
     while (source->next(r)) {
-      while (!m.can_accept()) next = step(std::max(next, now));
+      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();) next = step(std::max(next, now + stride));
       transfer t;
       t.address = r.address;
       t.bytes = r.bytes;
