@@ -9,6 +9,8 @@ namespace memwall::dram {
 
 channel_setup::channel_setup(const standard& s, const address_map& m, const controller_params& p)
     : t(s.t), org(s.org), map(m), params(p) {
+  if (params.read_queue == 0) params.read_queue = s.queue;
+  if (params.write_queue == 0) params.write_queue = params.read_queue;
   problem_list problems;
   const auto refuse = [&](const char* key, const std::string& what, const std::string& expected) {
     problems.add({"", key, what, expected, ""});
@@ -43,8 +45,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   closed_page = p.page_policy == "closed";
   if (p.page_policy == "timeout")
     page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
-  high = static_cast<int>(p.write_high * p.write_queue);
-  low = static_cast<int>(std::ceil(p.write_low * p.write_queue)) - 1;
+  high = static_cast<int>(p.write_high * params.write_queue);
+  low = static_cast<int>(std::ceil(p.write_low * params.write_queue)) - 1;
 
   const int per_rank = org.banks_per_rank();
   if (mode == "all_bank") {

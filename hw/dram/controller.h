@@ -12,8 +12,8 @@ namespace memwall::dram {
 struct controller_params {
   std::string scheduler = "frfcfs";  ///< fcfs | frfcfs | frfcfs_cap
   int cap = 16;                ///< frfcfs_cap: row hits that may pass an older request of the same bank
-  int read_queue = 32;         ///< entries a channel
-  int write_queue = 32;        ///< entries a channel
+  int read_queue = 0;          ///< entries a channel; 0: what the standard needs (32 or 64)
+  int write_queue = 0;         ///< entries a channel; 0: as read_queue
   std::string write_mode = "drain";  ///< drain: write queue between watermarks | unified: reads and writes compete by age
   double write_high = 0.8;     ///< drain: writes are served from this filling of the write queue on ...
   double write_low = 0.2;      ///< ... down to this one

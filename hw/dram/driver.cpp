@@ -70,9 +70,10 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   } else {
     // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in strides in which less than
     // what lies ahead can be served.
-    const std::size_t window = std::min<std::size_t>(static_cast<std::size_t>(p.controller.max_transfers),
-                                                     8 * static_cast<std::size_t>(p.controller.read_queue + p.controller.write_queue) *
-                                                         static_cast<std::size_t>(p.channels));
+    const int reads = p.controller.read_queue != 0 ? p.controller.read_queue : out.spec.queue;
+    const int writes = p.controller.write_queue != 0 ? p.controller.write_queue : reads;
+    const std::size_t window = std::min(static_cast<std::size_t>(p.controller.max_transfers),
+                                        8 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
     const ps_t stride = static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
     request r;
     while (source->next(r)) {

@@ -242,7 +242,7 @@ class reader {
 
   standard read() {
     check_keys(m_tree, "", {"name", "description", "data_rate", "organisation", "timing", "energy", "idd", "sources",
-                            "default_map", "refresh", "channels_per_device", "notes"});
+                            "default_map", "refresh", "queue", "channels_per_device", "notes"});
     if (const node* n = m_tree.find("name")) m_out.name = n->text();
     if (const node* n = m_tree.find("description")) m_out.description = n->text();
     const node* rate = m_tree.find("data_rate");
@@ -505,14 +505,18 @@ class reader {
                       nearest_name(m_out.refresh, {"all_bank", "per_bank", "none"})});
     if (m_out.refresh == "per_bank" && m_out.t.RFCpb == 0)
       m_problems.add({m_tree.find("refresh")->where(), "refresh", "is per_bank", "timing.RFCpb", ""});
-    if (const node* n = m_tree.find("channels_per_device")) {
+    const auto count = [&](const char* key, int high, int& out) {
+      const node* n = m_tree.find(key);
+      if (n == nullptr) return;
       double number = 0;
       std::string rest;
-      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) || number < 1 || number > 1024)
-        m_problems.add({n->where(), "channels_per_device", "got '" + n->text() + "'", "an integer, 1 to 1024", ""});
+      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) || number < 1 || number > high)
+        m_problems.add({n->where(), key, "got '" + n->text() + "'", fmt::format("an integer, 1 to {}", high), ""});
       else
-        m_out.channels_per_device = static_cast<int>(number);
-    }
+        out = static_cast<int>(number);
+    };
+    count("channels_per_device", 1024, m_out.channels_per_device);
+    count("queue", 4096, m_out.queue);
   }
 
   node m_tree;

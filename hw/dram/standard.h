@@ -89,6 +89,7 @@ struct standard {
   double data_rate_mbps = 0;  ///< per pin
   std::string default_map;    ///< bit-field expression, see address_map.h
   std::string refresh = "all_bank";  ///< the mode the standard's users run
+  int queue = 32;  ///< entries of a controller's read and write queue that a stream needs to hide row changes at this speed
   int channels_per_device = 1;  ///< channels of one stack, chip or DIMM (HBM3 stack: 32 pseudo-channels; DDR5 DIMM: 2)
   std::map<std::string, provenance> sources;  ///< by key: "timing.CL", "energy.act", "organisation.rows"
   /// Peak bytes a second of one channel: an access every max(BL, CCD_S) cycles on each pseudo-channel.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "hw/common/error.h"
+#include "hw/dram/driver.h"
+
+using namespace memwall;
+using namespace memwall::dram;
+using testing::HasSubstr;
+
+namespace {
+
+driver_params params(const std::string& standard, const std::string& pattern, std::int64_t requests) {
+  driver_params p;
+  p.standard = standard;
+  p.pattern.pattern = pattern;
+  p.pattern.requests = requests;
+  return p;
+}
+
+std::vector<std::string> keys(const nlohmann::ordered_json& j) {
+  std::vector<std::string> out;
+  for (const auto& [k, v] : j.items()) out.push_back(k);
+  return out;
+}
+
+TEST(driver, json_starts_with_the_stable_keys) {
+  const auto j = to_json(run_driver(params("DDR4-3200", "c", 3000)));
+  const auto top = keys(j);
+  ASSERT_GE(top.size(), 9u);
+  EXPECT_THAT(std::vector<std::string>(top.begin(), top.begin() + 9),
+              testing::ElementsAre("time_ns", "bandwidth_gbps", "pct_peak", "read_latency_ns", "write_latency_ns", "row", "commands",
+                                   "energy_pj", "host"));
+  EXPECT_THAT(keys(j["read_latency_ns"]), testing::ElementsAre("mean", "p50", "p95", "p99", "max"));
+  EXPECT_THAT(keys(j["row"]), testing::ElementsAre("hit", "miss", "conflict"));
+  EXPECT_THAT(keys(j["host"]), testing::ElementsAre("wall_s", "requests_per_s", "peak_rss_mb"));
+  EXPECT_EQ(j["commands"]["RD"], 2000);
+  EXPECT_EQ(j["commands"]["WR"], 1000);
+  EXPECT_EQ(j["row"]["hit"].get<int>() + j["row"]["miss"].get<int>() + j["row"]["conflict"].get<int>(), 3000);
+}
+
+// One read of an idle, closed bank: the input register, ACT to RD, CL and the burst.
+TEST(driver, unloaded_latency_is_its_closed_form_for_every_standard) {
+  for (const auto& name : standard_names()) {
+    const driver_result r = run_driver(params(name, "seq", 1));
+    const timing& t = r.spec.t;
+    const std::int64_t clocks = controller_params{}.input_clocks + t.ACT_CK - 1 + t.RCDRD + t.CAS_CK - 1 + t.CL + t.BL;
+    EXPECT_NEAR(static_cast<double>(r.time) * 1000, static_cast<double>(clocks * t.tck_fs), 1000) << name;
+  }
+}
+
+// Without refresh a long stream runs at peak; what it loses is the first access and, in a few standards, a fraction of a percent
+// at row changes. With refresh: REFab takes RFC of every REFI, and the rows have to be opened again.
+TEST(driver, the_default_map_reaches_the_peak_that_refresh_leaves) {
+  for (const auto& name : standard_names()) {
+    driver_params p = params(name, "seq", 150'000);
+    p.controller.refresh = "none";
+    const driver_result bare = run_driver(p);
+    EXPECT_GT(bare.bandwidth / bare.peak, 0.985) << name << ": " << bare.bound_by;
+    EXPECT_LE(bare.bandwidth / bare.peak, 1.0) << name;
+    const driver_result r = run_driver(params(name, "seq", 150'000));
+    const timing& t = r.spec.t;
+    // From the last burst before a refresh to the first after it: close all banks, refresh, open a row.
+    const double lost = t.RFC + t.RTP + t.RP + t.RCDRD + t.CL + t.BL + 12;
+    const double limit = 1.0 - static_cast<double>(t.RFC) / t.REFI, reached = 1.0 - lost / t.REFI;
+    EXPECT_LE(r.bandwidth / r.peak, limit + 0.012) << name;
+    EXPECT_GT(r.bandwidth / r.peak, reached - 0.015) << name << ": " << r.bound_by;
+  }
+}
+
+TEST(driver, one_transfer_and_single_requests_give_the_same) {
+  // stride:64 is the same addresses, but goes in request by request.
+  const driver_result whole = run_driver(params("DDR4-3200", "a", 20'000)), single = run_driver(params("DDR4-3200", "stride:64", 20'000));
+  EXPECT_EQ(whole.time, single.time);
+  EXPECT_EQ(whole.stats.commands, single.stats.commands);
+  EXPECT_TRUE(whole.stats.read_latency == single.stats.read_latency);
+}
+
+TEST(driver, energy_and_bytes_are_conserved) {
+  for (const char* pattern : {"seq", "random", "c", "mix:1:3", "stride:8KiB"}) {
+    const driver_result r = run_driver(params("DDR5-4800", pattern, 6000));
+    EXPECT_EQ(r.stats.bytes_read + r.stats.bytes_written, 6000 * 64) << pattern;
+    EXPECT_EQ(r.stats.reads + r.stats.writes, 6000);
+    EXPECT_EQ(r.stats.read_latency.count() + r.stats.write_latency.count(), 6000);
+    const energy_table& e = r.spec.energy;
+    EXPECT_DOUBLE_EQ(r.energy.activate, static_cast<double>(r.stats.count(command::ACT)) * e.act_pj);
+    EXPECT_DOUBLE_EQ(r.energy.read, static_cast<double>(r.stats.reads) * e.read_pj);
+    EXPECT_EQ(r.stats.by_cause.sum(), r.stats.time * r.stats.channels);
+  }
+}
+
+TEST(driver, replay_changes_nothing_but_the_host_part) {
+  for (const char* pattern : {"seq", "c", "d"}) {
+    driver_params p = params("HBM3", pattern, 60'000);
+    p.channels = 4;
+    p.controller.replay = true;
+    auto on = to_json(run_driver(p));
+    p.controller.replay = false;
+    auto off = to_json(run_driver(p));
+    on.erase("host");
+    off.erase("host");
+    EXPECT_EQ(on.dump(), off.dump()) << pattern;
+  }
+}
+
+// Every paced request finds the memory idle when the load is small: latency does not depend on the pauses.
+TEST(driver, load_is_a_share_of_peak) {
+  driver_params p = params("DDR4-3200", "seq", 10'000);
+  p.pattern.load = 0.25;
+  const driver_result r = run_driver(p);
+  EXPECT_NEAR(r.bandwidth / r.peak, 0.25, 0.001);
+}
+
+TEST(driver, a_trace_file_is_the_pattern_it_was_written_from) {
+  const std::string path = testing::TempDir() + "memwall_driver_" + std::to_string(::getpid()) + ".trace";
+  {
+    std::ofstream out(path);
+    for (int i = 0; i < 3000; ++i) {
+      const int g = i / 3, k = i % 3;
+      if (k < 2)
+        out << "0x" << std::hex << (2 * g + k) * 64 << " R\n";
+      else
+        out << "0x" << std::hex << (512 << 20) + g * 64 << " W\n";
+    }
+  }
+  driver_params p = params("DDR4-3200", "c", 3000);
+  const driver_result pattern = run_driver(p);
+  p.trace = path;
+  p.pattern.requests = 0;
+  const driver_result trace = run_driver(p);
+  std::remove(path.c_str());
+  EXPECT_EQ(pattern.time, trace.time);
+  EXPECT_EQ(pattern.stats.commands, trace.stats.commands);
+}
+
+TEST(driver, the_command_file_lists_every_command) {
+  const std::string path = testing::TempDir() + "memwall_commands_" + std::to_string(::getpid()) + ".csv";
+  command_file file(path);
+  const driver_result r = run_driver(params("DDR4-3200", "random", 2000), &file);
+  EXPECT_FALSE(std::ifstream(path).good());  // nothing under the final name before it is complete
+  file.finish();
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  EXPECT_EQ(line, "cycle,command,channel,rank,bank_group,bank,row,column");
+  std::int64_t lines = 0, acts = 0, total = 0;
+  while (std::getline(in, line)) {
+    ++lines;
+    acts += line.find(",ACT,") != std::string::npos;
+  }
+  std::remove(path.c_str());
+  for (const auto n : r.stats.commands) total += n;
+  EXPECT_EQ(lines, total);
+  EXPECT_EQ(acts, r.stats.count(command::ACT));
+  EXPECT_THROW(command_file("/nonexistent/dir/file.csv"), input_error);
+}
+
+TEST(driver, the_table_says_what_bounds_the_run) {
+  const std::string text = to_text(run_driver(params("DDR4-3200", "seq", 50'000)));
+  EXPECT_THAT(text, HasSubstr("bound by"));
+  EXPECT_THAT(text, HasSubstr("refresh"));
+  EXPECT_THAT(text, HasSubstr("% of 25.600 GB/s"));
+}
+
+}  // namespace
