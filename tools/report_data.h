@@ -12,8 +12,8 @@ namespace memwall::tools {
 
 using ordered_json = nlohmann::ordered_json;
 
-/// Rows of the operator table that a page carries over all its runs; some 150 bytes each.
-constexpr std::size_t report_layer_rows = 12000;
+/// Rows of the operator table that a page carries over all its runs; some 180 bytes each.
+constexpr std::size_t report_layer_rows = 9000;
 
 /// One run for the page: {label, result (without layers), layers (packed), by_kind}. Operators beyond `rows`
 /// are left out, shortest first, and the page says so; `by_kind` always counts all of them. A result without

@@ -132,13 +132,15 @@ std::string command_pattern(const std::string& command, const std::vector<std::s
   for (std::size_t c = 0; c < header.size(); ++c) {
     if (header[c].compare(0, axis.size(), axis) != 0 || row[c].empty()) continue;
     if (numeric[c] && !prints_alike(row[c])) continue;
+    // "--set bus.width=64", "--platform a"; of workload.batch also "--batch 4".
     const std::string name = header[c].substr(axis.size());
-    for (const char* between : {"=", " "}) {
-      const std::string wanted = name + between + row[c];
+    const std::string option = "--" + name.substr(name.rfind('.') + 1);
+    for (const std::string& before : {name + "=", option + " "}) {
+      const std::string wanted = before + row[c];
       const auto at = out.find(wanted);
       if (at == std::string::npos || at == 0) continue;
       const auto end = at + wanted.size();
-      const bool whole = (out[at - 1] == ' ' || out[at - 1] == '-' || out[at - 1] == '\'') &&
+      const bool whole = (out[at - 1] == ' ' || out[at - 1] == '\'') &&
                          (end == out.size() || out[end] == ' ' || out[end] == '\'');
       if (!whole) continue;
       out.replace(end - row[c].size(), row[c].size(), "\x01" + std::to_string(c) + "\x01");

@@ -150,22 +150,28 @@ TEST_F(report_files, sweep_table_keeps_numbers_and_text) {
 }
 
 TEST_F(report_files, sweep_table_says_repeated_things_once) {
-  std::string content = "point,status,axis.bus.width,axis.platform,summary.x,message,key,command\n";
-  for (int i = 0; i < 64; ++i)
-    content +=
-        fmt::format("{},{},{},{},7,{},k{},memwall run --platform {} --set 'bus.width={} bit' --set other=3\n",
-                    i, i == 5 ? "refused" : "ok", 8 << i % 3, i % 2 ? "a" : "b", i == 5 ? "too wide" : "", i,
-                    i % 2 ? "a" : "b", 8 << i % 3);
+  std::string content =
+      "point,status,axis.bus.width,axis.platform,axis.workload.batch,summary.x,message,key,command\n";
+  for (int i = 0; i < 64; ++i) {
+    const int width = 8 << i % 3, batch = 1 + i % 4;
+    const char* platform = i % 2 ? "a" : "b";
+    content += fmt::format(
+        "{},{},{},{},{},7,{},k{},memwall run --platform {} --batch {} --set 'bus.width={} bit' --set "
+        "other=3\n",
+        i, i == 5 ? "refused" : "ok", width, platform, batch, i == 5 ? "too wide" : "", i, platform, batch,
+        width);
+  }
   auto s = pack_sweep(file(content), "s");
   EXPECT_EQ(s["statuses"], ordered_json::parse(R"({"ok":63,"refused":1})"));
   const auto& c = s["columns"];
-  ASSERT_EQ(c.size(), 7u) << "all but the key";
+  ASSERT_EQ(c.size(), 8u) << "all but the key";
   EXPECT_EQ(c[2]["levels"], ordered_json::parse("[8,16,32]"));
-  EXPECT_EQ(c[4], ordered_json::parse(R"({"name":"summary.x","constant":7})"));
-  ASSERT_EQ(c[6]["levels"].size(), 1u) << "the values of the axes are marks with the number of their column";
-  EXPECT_EQ(c[6]["levels"][0],
+  EXPECT_EQ(c[5], ordered_json::parse(R"({"name":"summary.x","constant":7})"));
+  ASSERT_EQ(c[7]["levels"].size(), 1u) << "the values of the axes are marks with the number of their column";
+  EXPECT_EQ(c[7]["levels"][0],
             "memwall run --platform \x01"
-            "3\x01 --set 'bus.width=\x01"
+            "3\x01 --batch \x01"
+            "4\x01 --set 'bus.width=\x01"
             "2\x01 bit' --set other=3");
 }
 

@@ -66,6 +66,9 @@ function story(run, runs) {
   return h('p', {}, sentence, whole.length > 1 && run === fastest ? h('strong', {class: 'badge'}, 'fastest') : null);
 }
 
+/** Sign and class of a ratio; what rounds to 1 is neither better nor worse. */
+const mark = (ratio) => (Math.abs(ratio - 1) < 0.005 ? ['≈', ''] : ratio > 1 ? ['▲', 'better'] : ['▼', 'worse']);
+
 export function overview(runs) {
   const cards = runs.map((run) => h('article', {class: 'run', 'data-series': run.index},
     h('h3', {}, h('span', {class: 'swatch', 'data-series': run.index, 'aria-hidden': 'true'}), run.label),
@@ -85,8 +88,8 @@ export function overview(runs) {
         const value = at(run.result, path);
         const ratio = better && run !== base && !partial(run) && !partial(base) && reference > 0 && value > 0 ? (better === 'low' ? reference / value : value / reference) : undefined;
         return h('td', {class: 'num'}, value_node(run, path, formatter),
-          ratio !== undefined && h('span', {class: `ratio ${ratio >= 1 ? 'better' : 'worse'}`, title: `${ratio >= 1 ? 'better' : 'worse'} than ${base.label}`},
-            ratio >= 1 ? `▲ ${format.times(ratio)}` : `▼ ${format.times(ratio)}`));
+          ratio !== undefined && h('span', {class: `ratio ${mark(ratio)[1]}`, title: `${mark(ratio)[1] || 'the same as'}${mark(ratio)[1] && ' than'} ${base.label}`},
+            `${mark(ratio)[0]} ${format.times(ratio)}`));
       }));
     });
     const table = (title, list) => list.length && h('div', {class: 'scroll card', tabindex: 0, role: 'region', 'aria-label': title},

@@ -53,6 +53,9 @@ export const series_dash = (i) => dashes[Math.floor(i / series_light.length) % d
 /** Perceptually even ramps that keep their order in grey print (after the "cividis" idea: blue to yellow). */
 export const ramp = ['#00224e', '#2a3f6d', '#575c6d', '#7d7c78', '#a59c74', '#d2c060', '#fee838'];
 
+/** The same for thin lines, which must be seen on the page's background, too. */
+export const line_ramp = (dark) => (dark ? ['#5b86d6', '#7d93b8', '#98a09a', '#b3a56f', '#d8c45a', '#fee838'] : ['#00224e', '#2a3f6d', '#575c6d', '#7d7c78', '#a08f4a', '#b39400', '#c79f00']);
+
 /** Kinds of data that fill a memory. */
 export const class_color = (name, dark) => ({
   weights: dark ? '#1f8fd4' : '#0072B2', kv_cache: dark ? '#f0ad1e' : '#E69F00', activations: dark ? '#12b98a' : '#009E73',

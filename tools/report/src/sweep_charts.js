@@ -3,7 +3,7 @@
 import {chart_card} from './chart.js';
 import {h, select, table} from './dom.js';
 import * as format from './format.js';
-import {ramp, series_color, series_dash, series_symbol} from './palette.js';
+import {line_ramp, ramp, series_color, series_dash, series_symbol} from './palette.js';
 import {crossings} from './sweep_data.js';
 
 const dots_drawn = 6000;
@@ -62,7 +62,7 @@ export function pareto_card(s, id, open) {
       card?.set_note(`${format.count(front.length)} of ${format.count(with_both.length)} points are on the front: no other point is better in both.` +
         (drawn.length < with_both.length ? ` ${format.count(drawn.length)} dots are drawn, the whole front among them.` : '') + ' Click a dot for its settings.');
       const groups = by ? by.levels.map((l) => l.label) : ['points'];
-      const dot = (i) => ({value: [x.value(i), y.value(i)], i, symbolSize: on_front.has(i) ? 11 : 6, itemStyle: {opacity: on_front.has(i) ? 1 : 0.45}});
+      const dot = (i) => ({value: [x.value(i), y.value(i)], i, symbolSize: on_front.has(i) ? 12 : drawn.length > 500 ? 6 : 8, itemStyle: {opacity: on_front.has(i) ? 1 : drawn.length > 500 ? 0.45 : 0.8}});
       series = groups.map((label, k) => ({type: 'scatter', name: label, symbol: series_symbol(k), color: series_color(k, t.dark), itemStyle: {borderColor: t.panel, borderWidth: 0.5},
         data: drawn.filter((i) => !by || by.level(i) === k).map(dot)}));
       series.push({type: 'line', name: 'front', step: x.small === y.small ? (x.small ? 'end' : 'start') : 'end', symbol: 'none', color: t.text, lineStyle: {width: 1.6, color: t.text}, silent: true, z: 1,
@@ -99,7 +99,7 @@ export function tornado_card(s, id) {
           const e = list[p.dataIndex];
           return `<b>${format.escape(e.axis.name)}</b>, explains ${format.percent(e.share)}<br>` + e.levels.slice(0, 16).map((l) => `${format.escape(l.label)}: ${show(o)(l.median)} (${format.count(l.count)} points)`).join('<br>');
         }},
-        xAxis: {type: positive ? 'log' : 'value', logBase: high / low < 12 ? 2 : 10, ...(positive ? {min: low / 1.25, max: high * 1.25} : {}), name: positive ? `${o.name}, times the median of all points` : `${o.name}, difference to the median`, nameLocation: 'middle', nameGap: 32,
+        xAxis: {type: positive ? 'log' : 'value', logBase: high / low < 300 ? 2 : 10, ...(positive ? {min: low / 1.25, max: high * 1.25} : {}), name: positive ? `${o.name}, times the median of all points` : `${o.name}, difference to the median`, nameLocation: 'middle', nameGap: 32,
           axisLabel: {formatter: (v) => (positive ? format.times(v) : show(o)(v)), showMinLabel: false, showMaxLabel: false, hideOverlap: true}},
         yAxis: {type: 'category', data: list.map((e) => e.axis.name), inverse: true, splitLine: {show: false}, axisLabel: {width: 230, overflow: 'truncate'}},
         series: [{
@@ -345,8 +345,8 @@ export function parallel_card(s, id, open) {
         parallelAxis: dimensions,
         tooltip: {trigger: 'item', formatter: (p) => `<b>point ${s.number(drawn[p.dataIndex])}</b><br>${ends.map((o) => `${format.escape(o.name)}: ${show(o)(o.value(drawn[p.dataIndex]))}`).join('<br>')}<br>${where(s, drawn[p.dataIndex])}`},
         visualMap: {min: scale(low), max: Math.max(scale(high), scale(low) + 1e-9), dimension: s.axes.length + ends.length, right: 0, top: 'center', itemHeight: 140, calculable: false, text: [show(by)(high), show(by)(low)],
-          textStyle: {color: t.muted}, inRange: {color: by.small ? [...ramp].reverse() : ramp}},
-        series: [{type: 'parallel', smooth: false, lineStyle: {width: 1.1, opacity: drawn.length > 400 ? 0.25 : 0.55}, emphasis: {lineStyle: {width: 3, opacity: 1}}, progressive: 0,
+          textStyle: {color: t.muted}, inRange: {color: by.small ? line_ramp(t.dark).reverse() : line_ramp(t.dark)}},
+        series: [{type: 'parallel', smooth: false, lineStyle: {width: 1.2, opacity: drawn.length > 400 ? 0.25 : 0.75}, emphasis: {lineStyle: {width: 3, opacity: 1}}, progressive: 0,
           data: drawn.map((i) => [...s.axes.map((a) => a.levels[a.level(i)]?.label), ...ends.map((o) => o.value(i)), scale(by.value(i))])}],
       };
     },
