@@ -33,6 +33,12 @@ TEST(wall, decode_is_bound_by_memory_and_prefill_by_compute) {
   EXPECT_GE(time_of(decode), 1.00 * datasheet);
   EXPECT_LE(time_of(decode), 1.35 * datasheet);
   EXPECT_LT(decode["summary"]["flops"].get<double>() / (time_of(decode) * 1e-9) / 989.4e12, 0.05) << "arithmetic units nearly idle";
+  for (const auto& m : decode["memories"])
+    if (m["name"] == "hbm") {
+      // Channels that move data, refresh, open rows or turn around are busy.
+      const double idle = m["time_by_cause_ns"]["idle"].get<double>() / m["channels"].get<double>();
+      EXPECT_LT(idle / time_of(decode), 0.2);
+    }
   // Everything but the last of the KV cache and the norms is weights: about 34.2 GiB.
   EXPECT_NEAR(decode["summary"]["weight_bytes"].get<double>() / 1073741824.0, 34.2, 0.2);
   const json prefill = run("--platform von_neumann_h100 --model llama-65b --phase prefill --batch 1 --prompt 2048 --dtype int4g32/fp16/fp16 ");
