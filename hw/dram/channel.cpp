@@ -92,9 +92,10 @@ int channel::push(int source, const work& w) {
 
 clocks_t channel::ready_clock(const work& w) const {
   if (w.pace_fs == 0) return w.arrival;
-  const std::uint64_t address = m_setup.map.address_of(m_index, w.next);
+  std::uint64_t address = m_setup.map.address_of(m_index, w.next);
+  if (address < w.base) address += static_cast<std::uint64_t>(m_setup.map.capacity_bytes());  // the transfer wraps
   const auto i = static_cast<std::int64_t>((address - w.base) / static_cast<std::uint64_t>(m_setup.map.access_bytes()));
-  const std::int64_t fs = w.start_fs + (i > 0 ? i : 0) * w.pace_fs;
+  const std::int64_t fs = w.start_fs + i * w.pace_fs;
   return std::max(w.arrival, (fs + m_setup.t.tck_fs - 1) / m_setup.t.tck_fs);
 }
 

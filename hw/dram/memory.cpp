@@ -58,7 +58,8 @@ class memory::impl {
     w.sequence = slot.sequence;
     w.arrival = m_setup.clock_at_or_after(t.arrival + m_front);
     if (t.pace > 0) {
-      w.base = t.address - t.address % static_cast<std::uint64_t>(m_setup.map.access_bytes());
+      const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
+      w.base = t.address % static_cast<std::uint64_t>(m_setup.map.capacity_bytes()) / access * access;
       w.start_fs = (t.arrival + m_front) * 1000;
       w.pace_fs = t.pace * 1000;
     }
