@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "hw/dram/replay.h"
+
 namespace memwall::dram {
 
 namespace {
@@ -16,7 +18,8 @@ inline void at_least(clocks_t& t, clocks_t v) {
 inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
-channel::channel(const channel_setup& setup, int index) : m_setup(setup), m_index(index) {
+channel::channel(const channel_setup& setup, int index, replay_table* table)
+    : m_setup(setup), m_index(index), m_table(table) {
   bank_state b{};
   std::fill(std::begin(b.t), std::end(b.t), 0);
   b.row = -1;
@@ -78,10 +81,13 @@ int channel::push(int source, const work& w) {
   mine.link = -1;
   if (source >= static_cast<int>(s.sources.size())) s.sources.resize(at(source + 1));
   source_state& q = s.sources[at(source)];
-  if (q.head < 0)
-    q.head = i;
+  if (q.oldest < 0)
+    q.oldest = i;
   else
     m_pool[at(q.tail)].link = i;
+  if (q.head < 0) q.head = i;
+  if (q.head == i && m_replaying) m_intruder = std::min(m_intruder, mine.arrival);
+  m_looked = false;
   q.tail = i;
   q.pushed += mine.count;
   mine.position = q.pushed;
@@ -139,6 +145,9 @@ void channel::admit() {
   e.age = s.next_age++;
   e.row = where.row;
   e.column = where.column;
+  e.burst = w.next;
+  e.sequence = q.admitted;
+  e.source = static_cast<std::int16_t>(m_admission_source);
   e.work = wi;
   e.bank = static_cast<std::int16_t>(b);
   e.write = w.write;
@@ -147,17 +156,20 @@ void channel::admit() {
   ++s.count[w.write];
   ++s.ranks[at(where.rank)].requests;
 
+  const bus_state& bus = s.buses[at(bus_of(where.rank))];
+  if (m_recorder != nullptr)
+    m_recorder->admissions.push_back({static_cast<std::int32_t>(t - m_recorder->start),
+                                      static_cast<std::int32_t>(bus.covered - m_recorder->start),
+                                      static_cast<std::uint16_t>(m_recorder->services.size()),
+                                      static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
   if (w.entered < 0) {
-    const bus_state& bus = s.buses[at(bus_of(where.rank))];
     w.entered = t;
     w.covered = bus.covered;
     w.before = bus.by_cause;
   }
   ++q.admitted;
-  if (++w.next == w.end) {
-    q.head = w.link;
-    if (q.head < 0) q.tail = -1;
-  }
+  q.position = ++w.next;
+  if (w.next == w.end) q.head = w.link;
 
   bank_state& bank = s.banks[at(b)];
   const int l = list_of(e.write);
@@ -607,7 +619,14 @@ void channel::issue_column(int b, clocks_t t) {
     ++m_counts.row_misses;
   else
     ++m_counts.row_conflicts;
-  m_latency[write].add(to - e.arrival);
+  if (m_recorder == nullptr) {
+    m_latency[write].add(to - e.arrival);
+  } else {
+    m_recorder->latencies[write].push_back(static_cast<std::int32_t>(to - e.arrival));
+    m_recorder->services.push_back({static_cast<std::int32_t>(to - m_recorder->start),
+                                    static_cast<std::int32_t>(e.sequence - m_recorder->positions[at(e.source)]),
+                                    static_cast<std::uint8_t>(e.source), static_cast<std::uint8_t>(bus)});
+  }
 
   bool close = false;
   if (m_setup.closed_page) {
@@ -634,8 +653,7 @@ void channel::issue_column(int b, clocks_t t) {
   if (w.done < to) w.done = to;
   if (--w.remaining == 0) {
     finish(w, bus);
-    m_free_works.push_back(e.work);
-    --m_works;
+    release(s.sources[at(e.source)]);
   }
 
   // Next request of the bank: the next hit lies behind this one in its list.
@@ -667,7 +685,14 @@ void channel::account(const entry& e, const bank_state& bank, clocks_t t, clocks
   bus_state& bus = s.buses[at(bus_of(place.rank))];
   const rank_state& rank = s.ranks[at(place.rank)];
   auto& out = bus.by_cause;
-  const auto book = [&](cause c, clocks_t n) { out[static_cast<std::size_t>(c)] += n; };
+  const auto book = [&](cause c, clocks_t n) {
+    if (n == 0) return;
+    out[static_cast<std::size_t>(c)] += n;
+    if (m_recorder != nullptr)
+      m_recorder->bookings.push_back({static_cast<std::uint16_t>(m_recorder->services.size()),
+                                      static_cast<std::uint8_t>(bus_of(place.rank)), static_cast<std::uint8_t>(c),
+                                      static_cast<std::int32_t>(n)});
+  };
   const clocks_t gap = from - bus.covered, seen = e.arrival + m_setup.params.input_clocks;
 
   const clocks_t idle = std::clamp<clocks_t>(seen - bus.covered, 0, gap);
@@ -711,8 +736,21 @@ void channel::account(const entry& e, const bank_state& bank, clocks_t t, clocks
   take(e.found == 2 ? cause::row_conflict : cause::activate, begin);
 }
 
+/// Frees finished works, oldest first.
+void channel::release(source_state& q) {
+  while (q.oldest >= 0 && m_pool[at(q.oldest)].remaining == 0) {
+    const std::int32_t i = q.oldest;
+    q.oldest = m_pool[at(i)].link;
+    m_free_works.push_back(i);
+    --m_works;
+  }
+}
+
 void channel::finish(work& w, int bus_index) {
-  const bus_state& bus = s.buses[at(bus_index)];
+  if (!w.reported) m_finished.push_back(finished_of(w, s.buses[at(bus_index)].by_cause));
+}
+
+finished_work channel::finished_of(const work& w, const cause_clocks& by_cause) const {
   finished_work f;
   f.transfer = w.transfer;
   f.channel = m_index;
@@ -721,7 +759,7 @@ void channel::finish(work& w, int bus_index) {
   f.done = w.done;
   cause_clocks d;
   clocks_t sum = 0;
-  for (std::size_t i = 0; i < cause_count; ++i) sum += d[i] = std::max<clocks_t>(0, bus.by_cause[i] - w.before[i]);
+  for (std::size_t i = 0; i < cause_count; ++i) sum += d[i] = std::max<clocks_t>(0, by_cause[i] - w.before[i]);
   // Beats of others are time behind others.
   auto& data = d[static_cast<std::size_t>(cause::data)];
   auto& order = d[static_cast<std::size_t>(cause::order)];
@@ -743,7 +781,7 @@ void channel::finish(work& w, int bus_index) {
     }
   }
   f.parts = d;
-  m_finished.push_back(f);
+  return f;
 }
 
 cause_clocks channel::causes(int bus_index, clocks_t now) const {
@@ -774,26 +812,30 @@ clocks_t channel::active_clocks(clocks_t now) const {
 
 // ---- The loop -----------------------------------------------------------------------------------------------------
 
-void channel::advance(clocks_t limit, bool to_the_end) {
+/// Issues what happens before `limit`. True when it stopped because a burst that ends a block has entered.
+bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
   while (true) {
     if (!m_admission_known) find_admission();
     if (m_admission_time <= s.cursor && m_admission_time < limit && s.next_due > m_admission_time) {
       admit();
+      if (stop_at_blocks && at_block_boundary()) return true;
       continue;
     }
     if (!m_scanned) scan();
     const clocks_t next = std::min(m_admission_time, m_command_time);
-    if (next >= no_time && !to_the_end) return;
+    if (next >= no_time && !to_the_end) return false;
     if (s.next_due <= next) {
-      if (s.next_due >= limit) return;
+      if (s.next_due >= limit) return false;
       refresh_due();
       continue;
     }
-    if (next >= limit) return;
-    if (m_admission_time < m_command_time)
+    if (next >= limit) return false;
+    if (m_admission_time < m_command_time) {
       admit();
-    else
+      if (stop_at_blocks && at_block_boundary()) return true;
+    } else {
       issue();
+    }
   }
 }
 
@@ -804,20 +846,24 @@ clocks_t channel::next_event() {
 }
 
 clocks_t channel::next_completion() {
+  if (m_replaying)
+    return std::min({m_next_finish, valid_until(),
+                     s.cursor + m_table->at_block(m_block).duration + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL});
   const clocks_t t = next_event();
   if (t >= no_time) return no_time;
   return t + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL;
 }
 
 clocks_t channel::completion_bound(int source, int i) {
+  if (m_replaying) return replay_bound(source, m_pool[at(i)]);
   const clocks_t t = next_event();
   if (t >= no_time) return no_time;
   const work& w = m_pool[at(i)];
   const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - s.count[0] - s.count[1];
   const std::int64_t ahead = w.position - s.sources[at(source)].admitted - room;
   const std::int64_t bursts = std::max<std::int64_t>({w.remaining - 1, ahead, 0});
-  const int gap = std::min(m_setup.read_gap, m_setup.write_gap);
-  return t + bursts / m_setup.buses * gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+  // Bursts of different ranks may follow each other as closely as the bus allows.
+  return t + bursts / m_setup.buses * m_setup.least_gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
 }
 
 }  // namespace memwall::dram

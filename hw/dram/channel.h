@@ -50,6 +50,7 @@ struct channel_setup {
   int high = 0, low = 0;      ///< writes are served from more than `high` entries down to `low`
   refresh_mode refresh = refresh_mode::none;
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
+  int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
   std::array<int, slot_count> length{};  ///< clocks on the command bus
   std::vector<bank_place> place;
@@ -68,7 +69,9 @@ struct work {
   std::int32_t link = -1;          ///< next work of the same source
   std::int64_t sequence = 0;       ///< of the transfer
   std::int64_t position = 0;       ///< bursts of its source pushed to this channel up to its end
+  std::int64_t begin() const { return position - count; }  ///< its bursts are begin() .. position - 1 of the source's
   bool write = false;
+  bool reported = false;           ///< handed to finished() ahead of the channel's own time (replay)
   clocks_t arrival = 0;            ///< no burst enters before
   std::uint64_t base = 0;          ///< pace: byte address of burst 0 of the transfer
   std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: burst i enters no earlier than start_fs + i x pace_fs
@@ -86,17 +89,30 @@ struct finished_work {
   cause_clocks parts{};  ///< sums to done - entered; `order` holds the time behind others
 };
 
+class replay_table;
+
 /// Counters of one channel; sums of deltas, so that replay can add them in one go.
 struct channel_counts {
   std::array<std::int64_t, command_count> commands{};
   std::int64_t bursts[2] = {0, 0};  ///< reads, writes
   std::int64_t row_hits = 0, row_misses = 0, row_conflicts = 0;
   std::int64_t active = 0;  ///< clocks x ranks with an open row
+  channel_counts& operator+=(const channel_counts& o) { return add(o, 1); }
+  channel_counts& add(const channel_counts& o, std::int64_t times) {
+    for (std::size_t i = 0; i < command_count; ++i) commands[i] += times * o.commands[i];
+    for (int i = 0; i < 2; ++i) bursts[i] += times * o.bursts[i];
+    row_hits += times * o.row_hits;
+    row_misses += times * o.row_misses;
+    row_conflicts += times * o.row_conflicts;
+    active += times * o.active;
+    return *this;
+  }
 };
 
 class channel {
  public:
-  channel(const channel_setup& setup, int index);
+  /// `table`: shared by the channels of a memory; nullptr: no replay.
+  channel(const channel_setup& setup, int index, replay_table* table = nullptr);
 
   /// Appends work of a source (dense number given by the memory).
   int push(int source, const work& w);
@@ -118,18 +134,22 @@ class channel {
   clocks_t active_clocks(clocks_t now) const;
   const latency_histogram& latency(bool write) const { return m_latency[write]; }
   int index() const { return m_index; }
-  void listen(command_listener* l) { m_listener = l; }
+  void listen(command_listener* l);
+  /// Leaves the replay table: afterwards nothing refers to it.
+  void leave_replay();
 
   const work& work_at(int i) const { return m_pool[static_cast<std::size_t>(i)]; }
 
  private:
-  friend class replay_engine;
+  friend class replay_table;
   struct entry {
     clocks_t arrival;
     std::int64_t age;
     std::int64_t row;
+    std::int64_t burst;     ///< local burst index
+    std::int64_t sequence;  ///< counts the bursts of its source in this channel
     std::int32_t column, work;
-    std::int16_t bank, next, prev;
+    std::int16_t bank, next, prev, source;
     bool write;
     std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
   };
@@ -161,8 +181,10 @@ class channel {
     cause_clocks by_cause;
   };
   struct source_state {
-    std::int32_t head = -1, tail = -1;
+    std::int32_t head = -1, tail = -1;  ///< works that have bursts still to enter
+    std::int32_t oldest = -1;           ///< first work that is not finished
     std::int64_t pushed = 0, admitted = 0;  ///< bursts
+    std::int64_t position = 0;              ///< local burst after the last one that entered
   };
   /// Everything that decides what happens next.
   struct state {
@@ -205,6 +227,25 @@ class channel {
   void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from, clocks_t to);
   void finish(work& w, int bus);
   void unlink(int e);
+  bool simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks);
+  void release(source_state& q);
+  finished_work finished_of(const work& w, const cause_clocks& by_cause) const;
+
+  // Replay (channel_replay.cpp).
+  bool at_block_boundary() const;
+  bool saturated() const;
+  bool normalise(std::vector<std::int32_t>& words);
+  void materialise();
+  bool enter_replay();
+  void find_block();
+  void record_block();
+  clocks_t valid_until();
+  void apply_block();
+  void look_ahead(clocks_t limit);
+  bool follow(int source, work& w, cause_clocks& at_end);
+  cause_clocks causes_at(int bus, int order) const;
+  void flush_active();
+  clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
   void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);
   std::int16_t oldest_waiting() const;
@@ -229,6 +270,17 @@ class channel {
   latency_histogram m_latency[2];
   std::vector<finished_work> m_finished;
   command_listener* m_listener = nullptr;
+
+  // Replay: while m_replaying, `s` is described by a state of the table (times relative to s.cursor); only s.cursor,
+  // s.sources, the buses' by_cause and the ranks' due times are kept up in `s` itself.
+  replay_table* m_table = nullptr;
+  bool m_replaying = false;
+  std::int32_t m_state = -1, m_block = -1;  ///< m_block: what happens next if nothing interferes; -1: not known yet
+  clocks_t m_intruder = no_time;  ///< arrival of a source that the state does not know
+  clocks_t m_next_finish = no_time;  ///< next completion within m_block that was not reported
+  bool m_looked = false;
+  int m_misses = 0, m_backoff = 0;
+  struct recorder* m_recorder = nullptr;
 };
 
 }  // namespace memwall::dram

@@ -64,6 +64,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   read_gap = std::max(t.CCD_S, t.BL);
   write_gap = std::max(t.CCD_S_WR, t.BL);
   stack_gap = std::max(t.CCD_R, t.BL);
+  least_gap = ranks_per_bus > 1 ? t.BL : std::min(read_gap, write_gap);
   prea_to_act = t.RPab > 0 ? t.RPab : t.RP;
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
 

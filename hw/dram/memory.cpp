@@ -6,6 +6,7 @@
 
 #include "hw/common/error.h"
 #include "hw/dram/channel.h"
+#include "hw/dram/replay.h"
 
 namespace memwall::dram {
 
@@ -34,9 +35,10 @@ constexpr std::size_t bounded_transfers = 64;
 class memory::impl {
  public:
   impl(const standard& s, const address_map& map, const controller_params& p)
-      : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)) {
+      : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
+        m_table(static_cast<std::size_t>(p.replay_memory.value)) {
     m_channels.reserve(at(map.channels()));
-    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i);
+    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i, p.replay ? &m_table : nullptr);
     m_single.assign(m_channels.size(), 0);
   }
 
@@ -79,6 +81,10 @@ class memory::impl {
   ps_t advance(ps_t now) {
     const clocks_t limit = now >= never ? no_time - 1 : m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
+    if (m_table.full()) {
+      for (auto& c : m_channels) c.leave_replay();
+      m_table.clear();
+    }
     for (auto& c : m_channels) {
       if (!c.busy()) continue;
       c.advance(limit);
@@ -105,6 +111,7 @@ class memory::impl {
     const clocks_t limit = m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
     for (auto& c : m_channels) {
+      c.advance(limit);
       c.advance(limit, true);
       collect(c);
     }
@@ -113,22 +120,29 @@ class memory::impl {
     out.tck_fs = m_setup.t.tck_fs;
     out.time = now;
     cause_clocks sum{};
+    channel_counts n;
+    latency_histogram latency[2];
+    m_table.add_to(n, latency, out.replay);
     for (const auto& c : m_channels) {
-      const channel_counts& n = c.counts();
-      for (std::size_t i = 0; i < command_count; ++i) out.commands[i] += n.commands[i];
-      out.reads += n.bursts[0];
-      out.writes += n.bursts[1];
-      out.row_hits += n.row_hits;
-      out.row_misses += n.row_misses;
-      out.row_conflicts += n.row_conflicts;
-      out.active_clocks += c.active_clocks(limit);
-      out.read_latency.add(c.latency(false));
-      out.write_latency.add(c.latency(true));
+      n += c.counts();
+      n.active += c.active_clocks(limit) - c.counts().active;
+      latency[0].add(c.latency(false));
+      latency[1].add(c.latency(true));
       for (int bus = 0; bus < m_setup.buses; ++bus) {
         const cause_clocks part = c.causes(bus, limit);
         for (std::size_t i = 0; i < cause_count; ++i) sum[i] += part[i];
       }
     }
+    out.commands = n.commands;
+    out.reads = n.bursts[0];
+    out.writes = n.bursts[1];
+    out.row_hits = n.row_hits;
+    out.row_misses = n.row_misses;
+    out.row_conflicts = n.row_conflicts;
+    out.active_clocks = n.active;
+    out.read_latency = latency[0];
+    out.write_latency = latency[1];
+    out.replay.simulated_bursts = out.reads + out.writes - out.replay.replayed_bursts;
     out.bytes_read = out.reads * m_setup.org.access_bytes();
     out.bytes_written = out.writes * m_setup.org.access_bytes();
     out.data_clocks = (out.reads + out.writes) * m_setup.t.BL;
@@ -248,7 +262,7 @@ class memory::impl {
       while (true) {
         const auto [c, w] = slot.works[slot.watched];
         const work& watched = m_channels[at(c)].work_at(w);
-        if (watched.sequence == slot.sequence && watched.remaining > 0) {
+        if (watched.sequence == slot.sequence && watched.remaining > 0 && !watched.reported) {
           clock = std::min(clock, m_channels[at(c)].completion_bound(slot.source, w));
           break;
         }
@@ -266,6 +280,7 @@ class memory::impl {
   standard m_standard;
   channel_setup m_setup;
   ps_t m_front, m_back, m_now = 0;
+  replay_table m_table;
   std::vector<channel> m_channels;
   std::vector<std::uint32_t> m_sources;
   std::size_t m_last_source = 0;

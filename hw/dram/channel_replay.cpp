@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: Apache-2.0
+// The channel's side of exact replay: states in relative terms, recording a block, replaying it.
+#include <algorithm>
+
+#include "hw/dram/replay.h"
+
+namespace memwall::dram {
+
+namespace {
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr int misses_before_rest = 512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
+
+/// Writes a state as words. Times before `low` have no effect any more and are all the same.
+struct writer {
+  std::vector<std::int32_t>& words;
+  clocks_t now;
+  std::int64_t first_row;
+  bool fits = true;
+  void number(std::int64_t v) {
+    if (v > INT32_MAX || v < INT32_MIN) fits = false;
+    words.push_back(static_cast<std::int32_t>(v));
+  }
+  template <class T>
+  void value(T& v) {
+    number(static_cast<std::int64_t>(v));
+  }
+  void time(clocks_t& t, clocks_t low) { number(std::max(t, low) - now); }
+  void row(std::int64_t& r) { number(r < 0 ? INT32_MIN : r - first_row); }
+};
+
+struct reader {
+  const std::int32_t* next;
+  clocks_t now;
+  std::int64_t first_row;
+  std::int64_t number() { return *next++; }
+  template <class T>
+  void value(T& v) {
+    v = static_cast<T>(*next++);
+  }
+  void time(clocks_t& t, clocks_t) { t = now + *next++; }
+  void row(std::int64_t& r) {
+    const std::int32_t v = *next++;
+    r = v == INT32_MIN ? -1 : v + first_row;
+  }
+};
+
+/// The fields of banks, groups, ranks and buses that decide the future, in one order for both directions.
+template <class Archive, class State>
+void exchange(Archive& a, State& s, const channel_setup& setup) {
+  const clocks_t now = s.cursor;
+  // A command that takes several clocks may have begun before now.
+  const clocks_t longest = std::max(setup.t.ACT_CK, setup.t.CAS_CK);
+  a.time(s.bus_free[0], now - longest);
+  a.time(s.bus_free[1], now - longest);
+  a.value(s.turn);
+  a.value(s.since_check);
+  a.value(s.write_mode);
+  a.value(s.urgent);
+  for (auto& bus : s.buses) {
+    a.time(bus.covered, INT64_MIN / 2);
+    a.value(bus.last_rank);
+    a.value(bus.last_write);
+  }
+  const clocks_t reach = std::max(setup.t.CL, setup.t.CWL) + std::max(setup.t.RCDRD, setup.t.RCDWR);
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) {
+    auto& rank = s.ranks[r];
+    // Bookings look back to the last data beat, less the latency: earlier times are all the same.
+    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
+    for (auto& t : rank.t) a.time(t, now);
+    std::rotate(rank.faw, rank.faw + rank.faw_at, rank.faw + 4);
+    rank.faw_at = 0;
+    for (auto& t : rank.faw) a.time(t, now - setup.t.FAW);
+    a.time(rank.blocked_from, seen);
+    a.time(rank.blocked_to, seen);
+    a.time(rank.open_since, now);
+    a.time(rank.closed_at, now);
+    a.value(rank.open);
+    a.value(rank.debt);
+    a.value(rank.refresh_bank);
+    a.value(rank.pending);
+  }
+  for (auto& g : s.groups)
+    for (auto& t : g.t) a.time(t, now);
+  for (std::size_t i = 0; i < s.banks.size(); ++i) {
+    auto& b = s.banks[i];
+    const auto r = at(setup.place[i].rank);
+    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
+    a.row(b.row);
+    // The bookings ask since when an ACT could have come, too.
+    for (std::size_t k = 0; k < slot_count; ++k) a.time(b.t[k], k == slot_act ? seen : now);
+    a.time(b.acted, seen);
+    a.time(b.act_ready, seen);
+    if (setup.page_timeout > 0) a.time(b.used, now - setup.page_timeout);
+    if (setup.capped) a.value(b.hits);
+    a.value(b.candidate);
+    a.value(b.owner);
+    std::int32_t flags = b.kind | (b.blocked ? 16 : 0);
+    a.value(flags);
+    b.kind = static_cast<std::uint8_t>(flags & 15);
+    b.blocked = (flags & 16) != 0;
+  }
+}
+}  // namespace
+
+void channel::flush_active() {
+  for (auto& rank : s.ranks)
+    if (rank.open > 0 && rank.open_since < s.cursor) {
+      m_counts.active += s.cursor - rank.open_since;
+      rank.open_since = s.cursor;
+    }
+}
+
+/// A boundary: the first source that has work has entered a multiple of the block.
+bool channel::at_block_boundary() const {
+  for (const source_state& q : s.sources)
+    if (q.head >= 0) return m_pool[at(q.head)].next % m_setup.params.replay_block == 0;
+  return false;
+}
+
+/// Every source that has work can give a block's bursts and one more, back to back, from one stretch of rows.
+bool channel::saturated() const {
+  int feeding = 0;
+  for (const source_state& q : s.sources) feeding += q.head >= 0 ? 1 : 0;
+  const std::int64_t wanted = std::int64_t{m_setup.params.replay_block} * (feeding > 1 ? 2 : 1) + 2;
+  const std::int64_t stretch = m_setup.map.row_period_bursts() * m_setup.map.row_periods();
+  if (feeding == 0) return false;
+  if (m_setup.map.row_periods() < 4 || s.sources.size() > 200) return false;
+  for (const source_state& q : s.sources) {
+    if (q.head < 0) continue;
+    std::int64_t have = 0, expected = m_pool[at(q.head)].next;
+    const bool write = m_pool[at(q.head)].write;
+    if (expected / stretch != (expected + wanted) / stretch) return false;
+    for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
+      const work& w = m_pool[at(i)];
+      if (w.arrival > s.cursor || w.pace_fs != 0 || w.write != write || w.next != expected) return false;
+      have += w.end - w.next;
+      expected = w.end;
+    }
+    if (have < wanted) return false;
+  }
+  return true;
+}
+
+bool channel::normalise(std::vector<std::int32_t>& words) {
+  flush_active();
+  words.clear();
+  const std::int64_t period = m_setup.map.row_period_bursts(), periods = m_setup.map.row_periods();
+  std::int64_t first_period = -1;
+  for (source_state& q : s.sources)
+    if (q.head >= 0) {
+      q.position = m_pool[at(q.head)].next;
+      if (first_period < 0) first_period = q.position / period;
+    }
+  writer a{words, s.cursor, first_period * m_setup.map.row_period_rows()};
+
+  // The queue, oldest first. Banks name its entries by their place in it.
+  std::int16_t order[256];
+  int n = 0;
+  for (const auto& bank : s.banks)
+    for (int l = 0; l < 2; ++l)
+      for (std::int16_t i = bank.head[l]; i >= 0; i = s.entries[at(i)].next) {
+        if (n == 256) return false;
+        order[n++] = i;
+      }
+  std::sort(order, order + n, [&](auto x, auto y) { return s.entries[at(x)].age < s.entries[at(y)].age; });
+  std::vector<std::int16_t> place(s.entries.size(), -1);
+  std::uint64_t queued_sources[4] = {};
+  for (int i = 0; i < n; ++i) {
+    place[at(order[i])] = static_cast<std::int16_t>(i);
+    const int source = s.entries[at(order[i])].source;
+    queued_sources[source >> 6] |= std::uint64_t{1} << (source & 63);
+  }
+  a.number(n);
+  a.number(static_cast<std::int64_t>(s.sources.size()));
+  const auto stretch_of = [&](std::int64_t burst) { return burst / period / periods; };
+  for (std::size_t i = 0; i < s.sources.size(); ++i) {
+    const source_state& q = s.sources[i];
+    const bool feeds = q.head >= 0, queued = (queued_sources[i >> 6] >> (i & 63) & 1) != 0;
+    a.number((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0));
+    if (!feeds && !queued) continue;
+    a.number(q.position % period);
+    a.number(q.position / period - first_period);
+    a.number(stretch_of(q.position));
+  }
+  for (int i = 0; i < n; ++i) {
+    const entry& e = s.entries[at(order[i])];
+    const source_state& q = s.sources[at(e.source)];
+    if (stretch_of(e.burst) != stretch_of(q.position)) return false;
+    a.number(q.admitted - e.sequence);
+    a.number(q.position - e.burst);
+    a.number(e.arrival - s.cursor);
+    a.number(e.source | (e.write ? 256 : 0) | e.found << 9);
+  }
+  // Banks refer to entries by index: put places for the time of writing.
+  for (auto& b : s.banks) {
+    if (b.candidate >= 0) b.candidate = place[at(b.candidate)];
+    if (b.owner >= 0) b.owner = place[at(b.owner)];
+  }
+  if (s.urgent >= 0) s.urgent = place[at(s.urgent)];
+  exchange(a, s, m_setup);
+  for (auto& b : s.banks) {
+    if (b.candidate >= 0) b.candidate = order[b.candidate];
+    if (b.owner >= 0) b.owner = order[b.owner];
+  }
+  if (s.urgent >= 0) s.urgent = order[s.urgent];
+  return a.fits;
+}
+
+/// Back from the table's state to a channel that can be simulated.
+void channel::materialise() {
+  const auto& words = m_table->at_state(m_state).words;
+  const std::int64_t period = m_setup.map.row_period_bursts();
+  reader a{words.data(), s.cursor, 0};
+  const auto n = static_cast<int>(a.number());
+  const auto sources = static_cast<std::size_t>(a.number());
+  std::int64_t first_period = -1;
+  for (std::size_t i = 0; i < sources; ++i) {
+    const std::int64_t flags = a.number();
+    if ((flags & 3) == 0) continue;
+    a.next += 3;
+    if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
+  }
+  a.first_row = first_period * m_setup.map.row_period_rows();
+  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1;
+  for (auto& r : s.ranks) r.requests = r.owners = 0;
+  s.count[0] = s.count[1] = 0;
+  for (int i = 0; i < n; ++i) {
+    entry& e = s.entries[at(i)];
+    const std::int64_t back = a.number(), distance = a.number(), arrival = a.number(), flags = a.number();
+    e.source = static_cast<std::int16_t>(flags & 255);
+    e.write = (flags & 256) != 0;
+    e.found = static_cast<std::uint8_t>(flags >> 9);
+    e.arrival = s.cursor + arrival;
+    e.age = s.next_age++;
+    const source_state& q = s.sources[at(e.source)];
+    e.sequence = q.admitted - back;
+    e.burst = q.position - distance;
+    e.work = q.oldest;
+    while (e.sequence >= m_pool[at(e.work)].position) e.work = m_pool[at(e.work)].link;
+    const local_location where = m_setup.map.decode_local(e.burst);
+    e.row = where.row;
+    e.column = where.column;
+    e.bank = static_cast<std::int16_t>((where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
+    bank_state& bank = s.banks[at(e.bank)];
+    const int l = list_of(e.write);
+    e.next = -1;
+    e.prev = bank.tail[l];
+    if (e.prev >= 0)
+      s.entries[at(e.prev)].next = static_cast<std::int16_t>(i);
+    else
+      bank.head[l] = static_cast<std::int16_t>(i);
+    bank.tail[l] = static_cast<std::int16_t>(i);
+    ++s.count[e.write];
+    ++s.ranks[at(where.rank)].requests;
+  }
+  const int entries = static_cast<int>(s.entries.size());
+  for (int i = n; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
+  s.free = static_cast<std::int16_t>(n < entries ? n : -1);
+
+  exchange(a, s, m_setup);
+  std::fill(s.waiting.begin(), s.waiting.end(), 0);
+  std::fill(s.timed.begin(), s.timed.end(), 0);
+  for (int b = 0; b < m_setup.banks; ++b) {
+    const bank_state& bank = s.banks[at(b)];
+    if (bank.candidate >= 0)
+      set_bit(s.waiting, b);
+    else if (m_setup.page_timeout > 0 && bank.row >= 0)
+      set_bit(s.timed, b);
+    if (bank.owner >= 0) ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
+  }
+  s.pending_ranks = 0;
+  s.next_due = no_time;
+  for (const auto& r : s.ranks) {
+    s.pending_ranks += r.pending ? 1 : 0;
+    s.next_due = std::min(s.next_due, r.due);
+    if (!r.pending && r.debt > 0 && r.requests == 0) s.next_due = std::min(s.next_due, s.cursor);
+  }
+  m_replaying = false;
+  m_block = -1;
+  m_intruder = m_next_finish = no_time;
+  m_scanned = m_admission_known = false;
+}
+
+bool channel::enter_replay() {
+  auto& words = m_table->scratch;
+  if (!normalise(words)) return false;
+  std::vector<std::uint8_t> feed;
+  for (std::size_t i = 0; i < s.sources.size(); ++i)
+    if (s.sources[i].head >= 0) feed.push_back(static_cast<std::uint8_t>(i));
+  m_state = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
+  m_replaying = true;
+  m_block = -1;
+  m_intruder = m_next_finish = no_time;
+  m_looked = false;
+  return true;
+}
+
+void channel::leave_replay() {
+  if (m_replaying) materialise();
+}
+
+void channel::listen(command_listener* l) {
+  leave_replay();
+  m_listener = l;
+}
+
+/// The block that leaves the current state now, if it is known.
+void channel::find_block() {
+  clocks_t due = no_time;
+  for (const auto& r : s.ranks) due = std::min(due, r.due);
+  for (const std::int32_t i : m_table->at_state(m_state).blocks) {
+    const auto& b = m_table->at_block(i);
+    bool same = true;
+    if (!b.refreshed) {
+      same = s.cursor + b.duration < due;
+    } else {
+      for (std::size_t r = 0; same && r < s.ranks.size(); ++r) same = s.ranks[r].due - s.cursor == b.due[r];
+    }
+    if (same) {
+      m_block = i;
+      return;
+    }
+  }
+}
+
+/// Simulates the next block on the side and writes it down; the channel itself stays at the block's start.
+void channel::record_block() {
+  materialise();
+  const std::int32_t from = m_state;
+  const clocks_t start = s.cursor;
+  recorder rec;
+  rec.start = start;
+  std::vector<clocks_t> due;
+  std::vector<cause_clocks> causes;
+  for (const auto& q : s.sources) rec.positions.push_back(q.admitted);
+  for (const auto& r : s.ranks) due.push_back(r.due);
+  for (const auto& b : s.buses) causes.push_back(b.by_cause);
+  const auto pool = m_pool;
+  const auto free_works = m_free_works;
+  const auto sources = s.sources;
+  const int works = m_works;
+  const channel_counts counts = m_counts;
+  const std::size_t finished = m_finished.size();
+
+  m_recorder = &rec;
+  while (static_cast<int>(rec.admissions.size()) < m_setup.params.replay_block)
+    if (!simulate(no_time, false, true)) break;
+  m_recorder = nullptr;
+
+  replay_table::block b;
+  auto& words = m_table->scratch;
+  bool fits = normalise(words);  // also settles the open rows' time
+  // A source that ran dry inside did not feed the block to its end.
+  for (const std::uint8_t source : m_table->at_state(from).feed) fits = fits && s.sources[source].head >= 0;
+  std::vector<std::uint8_t> feed;
+  for (std::size_t i = 0; i < s.sources.size(); ++i)
+    if (s.sources[i].head >= 0) feed.push_back(static_cast<std::uint8_t>(i));
+  if (fits) {
+    b.next = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
+    b.duration = static_cast<std::int32_t>(s.cursor - start);
+    for (std::size_t r = 0; r < s.ranks.size(); ++r) {
+      b.refreshed = b.refreshed || due[r] <= s.cursor;
+      b.due.push_back(static_cast<std::int32_t>(std::min<clocks_t>(due[r] - start, INT32_MAX)));
+      b.due_after.push_back(static_cast<std::int32_t>(s.ranks[r].due - due[r]));
+    }
+    b.counts = m_counts;
+    b.counts.add(counts, -1);
+    for (int k = 0; k < 2; ++k) {
+      auto& seen = rec.latencies[k];
+      std::sort(seen.begin(), seen.end());
+      for (const std::int32_t v : seen) {
+        const int bucket = latency_histogram::bucket_of(v);
+        if (b.latencies[k].empty() || b.latencies[k].back().first != bucket) b.latencies[k].emplace_back(bucket, 0);
+        ++b.latencies[k].back().second;
+        b.latency_sum[k] += v;
+      }
+      if (seen.empty()) continue;
+      b.latency_max[k] = seen.back();
+      b.latency_min[k] = seen.front();
+    }
+    for (std::size_t i = 0; i < s.buses.size(); ++i) {
+      cause_clocks d = s.buses[i].by_cause;
+      for (std::size_t c = 0; c < cause_count; ++c) d[c] -= causes[i][c];
+      b.by_cause.push_back(d);
+    }
+    for (std::size_t i = 0; i < s.sources.size(); ++i) {
+      replay_table::flow f;
+      f.source = static_cast<std::uint8_t>(i);
+      f.lowest = INT32_MAX, f.highest = INT32_MIN;
+      for (const auto& x : rec.admissions) f.admitted += x.source == i ? 1 : 0;
+      for (const auto& x : rec.services)
+        if (x.source == i) {
+          ++f.served;
+          f.lowest = std::min(f.lowest, x.offset);
+          f.highest = std::max(f.highest, x.offset);
+        }
+      if (f.admitted + f.served > 0) b.flows.push_back(f);
+    }
+    b.admissions = std::move(rec.admissions);
+    b.services = std::move(rec.services);
+    b.bookings = std::move(rec.bookings);
+  }
+
+  // Back to the start.
+  m_pool = pool;
+  m_free_works = free_works;
+  s.sources = sources;
+  m_works = works;
+  m_counts = counts;
+  m_finished.resize(finished);
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = due[r];
+  for (std::size_t i = 0; i < s.buses.size(); ++i) s.buses[i].by_cause = causes[i];
+  s.cursor = start;
+  m_state = from;
+  if (fits) {
+    m_replaying = true;
+    m_block = m_table->add_block(from, std::move(b));
+  } else {
+    materialise();
+    m_backoff = 1 << 10;
+  }
+  m_looked = false;
+}
+
+cause_clocks channel::causes_at(int bus, int order) const {
+  const auto& b = m_table->at_block(m_block);
+  cause_clocks out = s.buses[at(bus)].by_cause;
+  for (const auto& k : b.bookings)
+    if (k.order < order && k.bus == bus) out[k.what] += k.clocks;
+  clocks_t bursts = order;
+  if (m_setup.buses > 1) {
+    bursts = 0;
+    for (int i = 0; i < order; ++i) bursts += b.services[at(i)].bus == bus ? 1 : 0;
+  }
+  out[static_cast<std::size_t>(cause::data)] += bursts * m_setup.t.BL;
+  return out;
+}
+
+/// Applies the block to one work of a source. True when its last burst is done in it; then `at_end` are the causes by then.
+bool channel::follow(int source, work& w, cause_clocks& at_end) {
+  const std::int64_t position = s.sources[at(source)].admitted;
+  const auto& b = m_table->at_block(m_block);
+  const replay_table::flow* f = nullptr;
+  for (const auto& x : b.flows)
+    if (x.source == source) f = &x;
+  if (f == nullptr) return false;
+  if (w.entered < 0) {
+    std::int64_t place = w.begin() - position;
+    if (place >= f->admitted) return false;
+    std::size_t i = at(place);
+    if (b.flows.size() > 1)
+      for (i = 0;; ++i)
+        if (b.admissions[i].source == source && place-- == 0) break;
+    const auto& x = b.admissions[i];
+    w.entered = s.cursor + x.clock;
+    w.covered = s.cursor + x.covered;
+    w.before = causes_at(x.bus, x.order);
+  }
+  if (f->served == 0 || position + f->highest < w.begin() || position + f->lowest >= w.position) return false;
+  const bool whole = w.begin() <= position + f->lowest && w.position > position + f->highest;
+  int served = f->served;
+  if (!whole) {
+    served = 0;
+    for (const auto& x : b.services)
+      if (x.source == source && position + x.offset >= w.begin() && position + x.offset < w.position) ++served;
+  }
+  if (served == 0) return false;
+  w.remaining -= served;
+  if (w.remaining > 0 && w.first_done != no_time) return false;
+  int last = -1, bus = 0;
+  for (std::size_t i = 0; i < b.services.size(); ++i) {
+    const auto& x = b.services[i];
+    if (x.source != source || position + x.offset < w.begin() || position + x.offset >= w.position) continue;
+    w.first_done = std::min(w.first_done, s.cursor + x.done);
+    w.done = std::max(w.done, s.cursor + x.done);
+    last = static_cast<int>(i);
+    bus = x.bus;
+  }
+  if (w.remaining > 0) return false;
+  at_end = causes_at(bus, last + 1);
+  return true;
+}
+
+/// First clock at which what the block says may not hold: a source that the state does not know arrives, or a burst that
+/// the block lets enter is not there in time. no_time: the whole block holds.
+clocks_t channel::valid_until() {
+  const auto& b = m_table->at_block(m_block);
+  const auto& known = m_table->at_state(m_state);
+  clocks_t until = m_intruder;
+  for (std::size_t i = 0; i < s.sources.size(); ++i) {
+    const source_state& q = s.sources[i];
+    if (q.head < 0) continue;
+    if (std::find(known.feed.begin(), known.feed.end(), static_cast<std::uint8_t>(i)) == known.feed.end())
+      until = std::min(until, std::max(s.cursor, m_pool[at(q.head)].arrival));
+  }
+  for (const std::uint8_t source : known.feed) {
+    const source_state& q = s.sources[source];
+    std::int64_t admitted = 0;
+    for (const auto& f : b.flows)
+      if (f.source == source) admitted = f.admitted;
+    // Works must continue each other.
+    std::int64_t have = 0, expected = q.position;
+    bool write = false;
+    for (std::int32_t i = q.head; i >= 0 && have < admitted; i = m_pool[at(i)].link) {
+      const work& w = m_pool[at(i)];
+      if (i == q.head) write = w.write;
+      if (w.next != expected || w.pace_fs != 0 || w.write != write) break;
+      if (i == q.head || have > 0) {
+        std::int64_t place = have;
+        std::size_t k = at(place);
+        if (b.flows.size() > 1)
+          for (k = 0;; ++k)
+            if (b.admissions[k].source == source && place-- == 0) break;
+        if (w.arrival > s.cursor + b.admissions[k].clock) break;
+      }
+      have += w.end - w.next;
+      expected = w.end;
+    }
+    if (have < admitted) {
+      std::int64_t place = have;
+      std::size_t k = 0;
+      for (;; ++k)
+        if (b.admissions[k].source == source && place-- == 0) break;
+      until = std::min(until, s.cursor + b.admissions[k].clock);
+    }
+  }
+  return until > s.cursor + b.duration ? no_time : until;
+}
+
+void channel::apply_block() {
+  replay_table::block& b = m_table->at_block(m_block);
+  ++b.uses;
+  m_table->replayed += static_cast<std::int64_t>(b.admissions.size());
+  cause_clocks at_end;
+  for (const auto& f : b.flows) {
+    source_state& q = s.sources[f.source];
+    for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
+      work& w = m_pool[at(i)];
+      if (w.begin() >= q.admitted + f.admitted) break;
+      if (w.remaining > 0 && follow(f.source, w, at_end) && !w.reported)
+        m_finished.push_back(finished_of(w, at_end));
+    }
+    std::int64_t left = f.admitted;
+    while (left > 0) {
+      work& w = m_pool[at(q.head)];
+      const std::int64_t n = std::min(left, w.end - w.next);
+      w.next += n;
+      left -= n;
+      if (w.next == w.end) q.head = w.link;
+    }
+    q.position += f.admitted;
+    q.admitted += f.admitted;
+    release(q);
+  }
+  for (std::size_t i = 0; i < s.buses.size(); ++i)
+    for (std::size_t c = 0; c < cause_count; ++c) s.buses[i].by_cause[c] += b.by_cause[i][c];
+  if (b.refreshed)
+    for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due += b.due_after[r];
+  s.cursor += b.duration;
+  m_state = b.next;
+  m_block = -1;
+  m_looked = false;
+}
+
+/// Reports the works whose last data come no later than `limit` although the block as a whole is not certain yet.
+void channel::look_ahead(clocks_t limit) {
+  if (m_looked && m_next_finish > limit) return;
+  m_looked = true;
+  m_next_finish = no_time;
+  const auto& b = m_table->at_block(m_block);
+  cause_clocks at_end;
+  for (const auto& f : b.flows) {
+    const source_state& q = s.sources[f.source];
+    for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
+      const work& w = m_pool[at(i)];
+      if (w.begin() >= q.admitted + f.admitted) break;
+      if (w.remaining == 0 || w.reported || w.remaining > f.served) continue;
+      work copy = w;
+      if (!follow(f.source, copy, at_end)) continue;
+      if (copy.done <= limit) {
+        m_finished.push_back(finished_of(copy, at_end));
+        m_pool[at(i)].reported = true;
+      } else {
+        m_next_finish = std::min(m_next_finish, copy.done);
+      }
+    }
+  }
+}
+
+void channel::advance(clocks_t limit, bool to_the_end) {
+  const bool allowed = m_table != nullptr && m_listener == nullptr && !to_the_end;
+  bool boundary = false;  // a burst that ends a block has just entered
+  while (true) {
+    if (!m_replaying) {
+      if (boundary && saturated()) {
+        if (m_backoff > 0)
+          --m_backoff;
+        else if (enter_replay())
+          continue;
+      }
+      boundary = simulate(limit, to_the_end, allowed);
+      if (!boundary) return;
+      continue;
+    }
+    boundary = false;
+    if (m_block < 0) {
+      find_block();
+      if (m_block >= 0) {
+        ++m_table->lookups;
+        ++m_table->hits;
+        m_misses = 0;
+      } else if (to_the_end || !saturated()) {
+        materialise();
+        continue;
+      } else {
+        ++m_table->lookups;
+        if (++m_misses > misses_before_rest) {
+          m_misses = 0;
+          m_backoff = 1 << 12;
+          materialise();
+        } else {
+          record_block();
+        }
+        continue;
+      }
+    }
+    const clocks_t until = valid_until(), end = s.cursor + m_table->at_block(m_block).duration;
+    if (until == no_time && end < limit) {
+      apply_block();
+    } else if (to_the_end || until < limit) {
+      materialise();
+    } else {
+      look_ahead(limit);
+      return;
+    }
+  }
+}
+
+clocks_t channel::replay_bound(int source, const work& w) {
+  const auto& b = m_table->at_block(m_block);
+  const source_state& q = s.sources[at(source)];
+  const clocks_t end = s.cursor + b.duration;
+  clocks_t bound;
+  work copy = w;
+  cause_clocks unused;
+  if (follow(source, copy, unused)) {
+    bound = copy.done;
+  } else {
+    std::int64_t admitted = q.admitted;
+    for (const auto& f : b.flows)
+      if (f.source == source) admitted += f.admitted;
+    const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - m_table->at_state(b.next).queued;
+    const std::int64_t bursts = std::max<std::int64_t>({copy.remaining - 1, w.position - admitted - room, 0});
+    bound = end + bursts / m_setup.buses * m_setup.least_gap +
+            (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+  }
+  return std::min(bound, valid_until());
+}
+
+}  // namespace memwall::dram

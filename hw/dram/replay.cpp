@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/replay.h"
+
+namespace memwall::dram {
+
+namespace {
+std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
+  std::uint64_t h = 0x9E3779B97F4A7C15ull;
+  for (const std::int32_t w : words) {
+    h ^= static_cast<std::uint32_t>(w);
+    h *= 0xBF58476D1CE4E5B9ull;
+    h ^= h >> 29;
+  }
+  return h;
+}
+}  // namespace
+
+std::int32_t replay_table::find_or_add(const std::vector<std::int32_t>& words, int queued,
+                                       const std::vector<std::uint8_t>& feed) {
+  const std::uint64_t h = hash_of(words);
+  const auto range = m_index.equal_range(h);
+  for (auto it = range.first; it != range.second; ++it)
+    if (at_state(it->second).words == words) return it->second;
+  const auto i = static_cast<std::int32_t>(m_states.size());
+  state s;
+  s.words = words;
+  s.feed = feed;
+  s.queued = queued;
+  m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + 64;
+  m_states.push_back(std::move(s));
+  m_index.emplace(h, i);
+  return i;
+}
+
+std::int32_t replay_table::add_block(std::int32_t from, block b) {
+  const auto i = static_cast<std::int32_t>(m_blocks.size());
+  m_bytes += sizeof(block) + b.admissions.size() * sizeof(recorder::admission) +
+             b.services.size() * sizeof(recorder::service) + b.bookings.size() * sizeof(recorder::booking) +
+             (b.latencies[0].size() + b.latencies[1].size()) * 8 + b.by_cause.size() * sizeof(cause_clocks) +
+             b.flows.size() * sizeof(flow) + 96;
+  m_blocks.push_back(std::move(b));
+  at_state(from).blocks.push_back(i);
+  return i;
+}
+
+void replay_table::fold() {
+  statistics::replay_counts unused;
+  channel_counts counts;
+  latency_histogram latency[2];
+  add_to(counts, latency, unused);
+  m_counts = counts;
+  for (int k = 0; k < 2; ++k) m_latency[k] = latency[k];
+}
+
+void replay_table::clear() {
+  fold();
+  m_evicted += static_cast<std::int64_t>(m_blocks.size());
+  m_states.clear();
+  m_blocks.clear();
+  m_index.clear();
+  m_bytes = 0;
+}
+
+void replay_table::add_to(channel_counts& counts, latency_histogram latency[2], statistics::replay_counts& replay) const {
+  counts += m_counts;
+  for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k]);
+  for (const block& b : m_blocks) {
+    if (b.uses == 0) continue;
+    counts.add(b.counts, b.uses);
+    for (int k = 0; k < 2; ++k) {
+      for (const auto& [bucket, n] : b.latencies[k]) latency[k].add_many(bucket, n * b.uses);
+      if (b.counts.bursts[k] > 0)
+        latency[k].add_totals(b.counts.bursts[k] * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k], b.latency_min[k]);
+    }
+  }
+  replay.lookups = lookups;
+  replay.hits = hits;
+  replay.replayed_bursts = replayed;
+  replay.simulated_bursts = simulated;
+  replay.entries = static_cast<std::int64_t>(m_blocks.size());
+  replay.evicted = m_evicted;
+  replay.bytes = static_cast<std::int64_t>(m_bytes);
+}
+
+}  // namespace memwall::dram
