@@ -132,7 +132,7 @@ void channel::admit() {
   const std::int32_t wi = q.head;
   work& w = m_pool[at(wi)];
   s.cursor = t;
-  s.turn = m_admission_source + 1 < static_cast<int>(s.sources.size()) ? m_admission_source + 1 : 0;
+  s.turn = m_admission_source + 1;  // wrapped when used: the number of sources may grow
   m_admission_known = false;
   m_scanned = false;
 
