@@ -62,7 +62,7 @@ function(memwall_test)
     set(TEST_TIMEOUT 120)
   endif()
   if(TEST_SLOW)
-    list(APPEND TEST_LABELS slow)
+    set(TEST_LABELS slow)  # one label a test: discovery before the test run does not take lists
   endif()
   add_executable(test_${TEST_NAME} ${TEST_SOURCES})
   target_link_libraries(test_${TEST_NAME} PRIVATE ${TEST_LINK} memwall_test_support memwall_warnings)
@@ -70,7 +70,6 @@ function(memwall_test)
   target_compile_options(test_${TEST_NAME} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(test_${TEST_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests
                         POSITION_INDEPENDENT_CODE OFF)  # as the precompiled header
-  string(REPLACE ";" "\\;" labels "${TEST_LABELS}")
   gtest_discover_tests(test_${TEST_NAME} DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${labels}" TIMEOUT ${TEST_TIMEOUT})
+    PROPERTIES LABELS ${TEST_LABELS} TIMEOUT ${TEST_TIMEOUT})
 endfunction()

@@ -2,6 +2,7 @@
 #include "hw/dram/memory.h"
 
 #include <algorithm>
+#include <numeric>
 #include <queue>
 
 #include "hw/common/error.h"
@@ -53,6 +54,10 @@ class memory::impl {
     slot.arrival = t.arrival;
     slot.sequence = m_sequence++;
     slot.source = source;
+    slot.bytes = static_cast<std::int64_t>(t.bytes);
+    slot.ahead_own = m_waiting[at(source)];
+    slot.ahead_others = std::accumulate(m_waiting.begin(), m_waiting.end(), std::int64_t{0}) - slot.ahead_own;
+    m_waiting[at(source)] += slot.bytes;
     slot.paced = t.pace > 0;
     work w;
     w.write = t.write;
@@ -99,6 +104,7 @@ class memory::impl {
       m_done.pop();
       open_transfer& slot = m_slots[at(i)];
       out.push_back(make_completion(slot));
+      m_waiting[at(slot.source)] -= slot.bytes;
       slot.works.clear();
       m_free_slots.push_back(i);
       --m_in_flight;
@@ -163,6 +169,7 @@ class memory::impl {
     std::uint64_t id = 0;
     ps_t arrival = 0;
     std::int64_t sequence = 0;
+    std::int64_t bytes = 0, ahead_own = 0, ahead_others = 0;  // ahead: in flight when this one came, by whose they were
     int source = 0, left = 0;
     bool paced = false;
     clocks_t first = no_time;
@@ -182,6 +189,7 @@ class memory::impl {
     for (std::size_t i = 0; i < m_sources.size(); ++i)
       if (m_sources[i] == source) return static_cast<int>(m_last_source = i);
     m_sources.push_back(source);
+    m_waiting.push_back(0);
     return static_cast<int>(m_last_source = m_sources.size() - 1);
   }
 
@@ -243,6 +251,12 @@ class memory::impl {
     stall_stack inside;
     add_parts(inside, parts, entered, done, stall::dram_latency);
     out.parts += inside;
+    // Time behind earlier requests of the same source is the stream's own data time; behind others it is queueing.
+    const std::int64_t ahead = slot.ahead_own + slot.ahead_others;
+    const ps_t own = slot.ahead_others == 0 ? inside[stall::dram_queue]
+                                            : static_cast<ps_t>(static_cast<double>(inside[stall::dram_queue]) * static_cast<double>(slot.ahead_own) / static_cast<double>(ahead));
+    inside[stall::dram_queue] -= own;
+    inside[stall::dram_data] += own;
     // What waits at the door waits for what happens inside: for its own stream's data beats, for others (dram_queue), ...
     out.parts += apportion(entered - slot.arrival - front, inside, stall::dram_queue);
     return out;
@@ -283,6 +297,7 @@ class memory::impl {
   replay_table m_table;
   std::vector<channel> m_channels;
   std::vector<std::uint32_t> m_sources;
+  std::vector<std::int64_t> m_waiting;  // bytes in flight by source
   std::size_t m_last_source = 0;
   std::vector<open_transfer> m_slots;
   std::vector<int> m_free_slots;
