@@ -47,7 +47,8 @@ void run(sweep_arguments& a) {
   r.run.kept = a.keep == "everything" ? sweep::keep::everything
                : a.keep == "result"   ? sweep::keep::result
                                       : sweep::keep::nothing;
-  if (r.run.jobs == 0) r.run.jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (r.run.jobs == 0)
+    r.run.jobs = r.executor == "local" ? static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) : 1;
   r.run.terminal = ::isatty(STDERR_FILENO) == 1;
   r.objectives = split(a.objectives);
   if (r.objectives.empty() != (r.budget == 0))
@@ -65,7 +66,7 @@ void add_sweep(CLI::App& app) {
       "sweep", "Simulate many points: a grid, a list, a sample, or a search for the Pareto front");
   c->add_option("FILE", r.file, "sweep file (YAML): base, axes, constraints, sampling")->required();
   c->add_option("--out", r.run.directory, "folder for the results; an interrupted sweep goes on there");
-  c->add_option("-j,--jobs", r.run.jobs, "points at once; 0: one a core")
+  c->add_option("-j,--jobs", r.run.jobs, "points at once; slurm: in one array task; 0: one a core; slurm: 1")
       ->default_val(0)
       ->check(CLI::Range(0, 4096));
   c->add_option("--set", r.overrides,

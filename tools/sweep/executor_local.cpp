@@ -71,7 +71,9 @@ class local_executor : public executor {
     const fs::path root = fs::path(r.options.directory) / "tmp";
     remove_leftovers(root);
     const fs::path mine = root / (host_name() + "-" + std::to_string(::getpid()));
-    fs::create_directories(mine);
+    std::error_code error;
+    for (int attempt = 0; attempt < 5 && !fs::is_directory(mine); ++attempt)  // another process may just remove `root`
+      fs::create_directories(mine, error);
     progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
     std::vector<live_point> live;
     std::vector<ended_point> ended;
@@ -98,7 +100,7 @@ class local_executor : public executor {
       for (const auto& e : ended) {
         const bool kept = settle(r, e);
         meter.done(1, !kept);
-        left_out += e.end.exit_code == 130 && e.end.signal == 0;
+        left_out += !e.timed_out && taken_away(r, e);
       }
       ended.clear();
       meter.draw();
@@ -164,7 +166,7 @@ class local_executor : public executor {
     if (e.timed_out) {
       how.status = "timeout";
       how.message = "took longer than " + format_seconds(limits.timeout_s);
-    } else if (e.end.signal == 0 && e.end.exit_code == 130) {
+    } else if (taken_away(r, e)) {
       fs::remove_all(e.live.folder, ignored);
       return false;
     } else if (e.end.signal == 0 && e.end.exit_code == 0) {
@@ -191,6 +193,12 @@ class local_executor : public executor {
     fs::remove_all(e.live.folder, ignored);
     r.records.save(e.live.p, how, limits, result);
     return how.status == "ok";
+  }
+
+  /// Somebody else ended it (a shutdown, the cluster): that says nothing about the point.
+  static bool taken_away(const run_request& r, const ended_point& e) {
+    if (e.end.signal == 0) return e.end.exit_code == 130;
+    return signal_scope::asks_to_stop(e.end.signal) || (r.options.node && e.end.signal == SIGKILL);
   }
 
   static std::string format_seconds(double s) {

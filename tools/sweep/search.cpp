@@ -40,7 +40,7 @@ std::vector<std::size_t> pareto_search::propose() {
   if (m_told.empty()) return spread(first);
   std::size_t good = 0;
   for (const auto& [unused, r] : m_told) good += r.has_value();
-  const std::size_t batch = std::min(left, std::max<std::size_t>(4, m_budget / 20));
+  const std::size_t batch = std::min(left, std::max<std::size_t>(4, m_budget / 14));
   return good < 4 ? spread(batch) : improve(batch);
 }
 
@@ -173,15 +173,19 @@ std::vector<std::size_t> pareto_search::improve(std::size_t n) {
     double chance, doubt;
   };
   const bool failures = where.size() < m_told.size();
+  const auto open = pool();
   std::vector<guessed> all;
-  for (const std::size_t c : pool()) {
-    guessed g{c, objectives(m_count), objectives(m_count), failures ? feasible(c) : 1, 0};
-    for (std::size_t m = 0; m < m_count; ++m) {
-      const auto at = m_models[m].at(m_candidates[c]);
-      g.mean[m] = at.mean, g.deviation[m] = at.deviation;
-      g.doubt += at.deviation / std::max(1e-9, reference[m] - best[m]);
+  coordinates.clear();
+  for (const std::size_t c : open) {
+    all.push_back({c, objectives(m_count), objectives(m_count), failures ? feasible(c) : 1, 0});
+    coordinates.push_back(m_candidates[c]);
+  }
+  for (std::size_t m = 0; m < m_count; ++m) {
+    const auto guesses = m_models[m].at(coordinates);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i].mean[m] = guesses[i].mean, all[i].deviation[m] = guesses[i].deviation;
+      all[i].doubt += guesses[i].deviation / std::max(1e-9, reference[m] - best[m]);
     }
-    all.push_back(std::move(g));
   }
 
   std::vector<std::size_t> out;

@@ -122,17 +122,39 @@ void surrogate::fit(std::vector<std::vector<double>> points, const std::vector<d
   backward(m_rows, m_weights);
 }
 
-surrogate::guess surrogate::at(const std::vector<double>& point) const {
-  std::vector<double> k(m_points.size());
-  double mean = 0;
-  for (std::size_t i = 0; i < k.size(); ++i) {
-    k[i] = kernel(point, m_points[i], m_scales);
-    mean += k[i] * m_weights[i];
+std::vector<surrogate::guess> surrogate::at(const std::vector<std::vector<double>>& points) const {
+  // Several points at once: the triangular solve is nearly all of the work, and side by side it runs in vector registers.
+  constexpr std::size_t lanes = 16;
+  const std::size_t n = m_points.size();
+  std::vector<double> k(n * lanes);
+  std::vector<guess> out(points.size());
+  for (std::size_t begin = 0; begin < points.size(); begin += lanes) {
+    const std::size_t count = std::min(lanes, points.size() - begin);
+    double mean[lanes] = {}, known[lanes] = {};
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t l = 0; l < count; ++l) {
+        const double v = kernel(points[begin + l], m_points[i], m_scales);
+        k[i * lanes + l] = v;
+        mean[l] += v * m_weights[i];
+      }
+    for (std::size_t i = 0; i < n; ++i) {
+      double* const row = &k[i * lanes];
+      for (std::size_t j = 0; j < i; ++j) {
+        const double factor = m_rows[i][j];
+        const double* const before = &k[j * lanes];
+        for (std::size_t l = 0; l < lanes; ++l) row[l] -= factor * before[l];
+      }
+      const double scale = 1 / m_rows[i][i];
+      for (std::size_t l = 0; l < lanes; ++l) {
+        row[l] *= scale;
+        known[l] += row[l] * row[l];
+      }
+    }
+    for (std::size_t l = 0; l < count; ++l)
+      out[begin + l] = {m_mean + m_spread * mean[l],
+                        m_spread * std::sqrt(m_variance * std::max(0.0, 1 + nugget - known[l]))};
   }
-  forward(m_rows, k);
-  double known = 0;
-  for (const double v : k) known += v * v;
-  return {m_mean + m_spread * mean, m_spread * std::sqrt(m_variance * std::max(0.0, 1 + nugget - known))};
+  return out;
 }
 
 }  // namespace memwall::sweep

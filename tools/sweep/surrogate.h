@@ -25,7 +25,7 @@ class surrogate {
   struct guess {
     double mean = 0, deviation = 0;
   };
-  guess at(const std::vector<double>& point) const;
+  std::vector<guess> at(const std::vector<std::vector<double>>& points) const;
 
  private:
   double kernel(const std::vector<double>& a, const std::vector<double>& b,

@@ -163,12 +163,15 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
     throw input_error(problem{"--out", "", "is missing", "the folder for the sweep's results", ""});
   options.directory = fs::absolute(options.directory).lexically_normal().string();
   if (options.directory.size() > 1 && options.directory.back() == '/') options.directory.pop_back();
+  options.self = fs::read_symlink("/proc/self/exe").string();
+  options.overrides = request.overrides;
   const record_store records(options.directory);
 
   if (!request.chunk_file.empty()) {
     if (!request.expected_digest.empty() && request.expected_digest != points.digest())
       throw input_error(problem{"--node", request.file, "this node plans other points than the submitter",
                                 "the same program and input files on every node", ""});
+    options.node = true;
     std::vector<std::size_t> todo;
     for (const std::size_t n : numbers_in(request.chunk_file, points.size()))
       if (!records.settled(points.at(n).key, options.limits, options.retry_failed)) todo.push_back(n);
