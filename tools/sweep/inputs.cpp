@@ -34,9 +34,9 @@ std::vector<fs::path> data_files(const std::string& folder) {
   return out;
 }
 
-/// The shipped file of a preset: platforms/**/NAME.yaml, models/**/NAME/config.json or NAME.json.
+/// The shipped file of a preset: platforms/presets/**/NAME.yaml, models/**/NAME/config.json or NAME.json.
 std::string shipped(const std::string& kind, const std::string& name) {
-  for (const auto& p : data_files(kind + "s")) {
+  for (const auto& p : data_files(kind == "platform" ? "platforms/presets" : kind + "s")) {
     if (p.stem() == name) return p.string();
     if (kind == "model" && p.filename() == "config.json" && p.parent_path().filename() == name)
       return p.string();
@@ -49,6 +49,12 @@ void add_file(sha256& hash, const std::string& kind, const std::string& name, co
   std::string path = resolve_path(name, directory);
   if (fs::is_directory(path)) path = (fs::path(path) / "config.json").string();
   if (!fs::is_regular_file(path)) path = shipped(kind, name);
+  if (path.empty() && kind == "model") {
+    // Another name of a shipped model: the table of names is in the program's digest, the model may be any.
+    for (const auto& p : data_files("models")) hash.field(file_digest(p.string()));
+    seen.insert(name);
+    return;
+  }
   if (path.empty() || !seen.insert(path).second) return;
   hash.field(file_digest(path));
   if (kind != "platform") return;
@@ -100,7 +106,9 @@ program identify_program(const std::string& runner, const std::string& version) 
     for (const auto& l : libraries)
       if (l.find("libmemwall_sweep") == std::string::npos) hash.field(file_digest(l));
   }
-  for (const auto& p : data_files("hw")) hash.field(p.filename().string()).field(file_digest(p.string()));
+  for (const char* folder : {"hw", "platforms/software"})
+    for (const auto& p : data_files(folder)) hash.field(p.filename().string()).field(file_digest(p.string()));
+  if (const std::string names = data_path("models/aliases.yaml"); !names.empty()) hash.field(file_digest(names));
   out.digest = hash.hex();
   return out;
 }

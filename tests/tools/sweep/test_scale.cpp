@@ -62,7 +62,10 @@ cost sweep_of(std::size_t points) {
   return {std::chrono::duration<double>(steady::now() - begin).count(), end->peak_rss_mb};
 }
 
-TEST(sweep_scale, memory_is_bounded) {
+#ifndef SUITE
+#define SUITE sweep_scale
+#endif
+TEST(SUITE, memory_is_bounded) {
   const cost few = sweep_of(500), many = sweep_of(POINTS);
   RecordProperty("seconds", std::to_string(many.seconds));
   RecordProperty("peak_mb", std::to_string(few.peak_mb) + " to " + std::to_string(many.peak_mb));
