@@ -72,7 +72,8 @@ class local_executor : public executor {
     remove_leftovers(root);
     const fs::path mine = root / (host_name() + "-" + std::to_string(::getpid()));
     std::error_code error;
-    for (int attempt = 0; attempt < 5 && !fs::is_directory(mine); ++attempt)  // another process may just remove `root`
+    for (int attempt = 0; attempt < 5 && !fs::is_directory(mine);
+         ++attempt)  // another process may just remove `root`
       fs::create_directories(mine, error);
     progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
     std::vector<live_point> live;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Points as Slurm job arrays. A task simulates one chunk of points on its node with the local executor and writes one record
-// file a point; this process submits, follows the queue, and submits again what a failed node left undone.
+// Points as Slurm job arrays. A task simulates one chunk of points on its node with the local executor and
+// writes one record file a point; this process submits, follows the queue, and submits again what a failed
+// node left undone.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +31,7 @@ std::string shell_quoted(const std::string& text) {
 /// What must outlive this process: DIR/slurm/state.json.
 struct state {
   int round = 0;
-  std::size_t chunk = 0;                         ///< points a task in this round
+  std::size_t chunk = 0;                     ///< points a task in this round
   std::map<std::string, int> failed_rounds;  ///< by key: rounds that ended without a record of the point
 
   static state load(const std::string& file) {
@@ -44,7 +45,8 @@ struct state {
     return out;
   }
   void save(const std::string& file) const {
-    write_whole(file, json{{"round", round}, {"chunk", chunk}, {"failed_rounds", failed_rounds}}.dump(1) + "\n");
+    write_whole(file,
+                json{{"round", round}, {"chunk", chunk}, {"failed_rounds", failed_rounds}}.dump(1) + "\n");
   }
 };
 
@@ -90,12 +92,15 @@ class slurm_executor : public executor {
     const auto at = answer.output.find("MaxArraySize");
     if (at == std::string::npos) return fallback_array_size;
     const auto digits = answer.output.find_first_of("0123456789", at);
-    return digits == std::string::npos ? fallback_array_size : std::max(2UL, std::stoul(answer.output.substr(digits, 9)));
+    return digits == std::string::npos ? fallback_array_size
+                                       : std::max(2UL, std::stoul(answer.output.substr(digits, 9)));
   }
 
-  /// Points that failed before go in smaller chunks, so that one that kills its node takes fewer and fewer with it.
+  /// Points that failed before go in smaller chunks, so that one that kills its node takes fewer and fewer
+  /// with it.
   std::size_t chunk_size(const run_request& r, const std::vector<std::size_t>& left) const {
-    std::size_t size = r.options.chunk != 0 ? r.options.chunk : std::clamp<std::size_t>(r.todo.size() / 1000, 10, 500);
+    std::size_t size =
+        r.options.chunk != 0 ? r.options.chunk : std::clamp<std::size_t>(r.todo.size() / 1000, 10, 500);
     int worst = 0;
     for (const std::size_t n : left) {
       const auto found = m_state.failed_rounds.find(r.points.at(n).key);
@@ -111,20 +116,25 @@ class slurm_executor : public executor {
     std::size_t chunks = 0;
     for (std::size_t begin = 0; begin < left.size(); begin += m_state.chunk, ++chunks) {
       std::string text;
-      for (std::size_t i = begin; i < std::min(left.size(), begin + m_state.chunk); ++i) text += std::to_string(left[i]) + "\n";
+      for (std::size_t i = begin; i < std::min(left.size(), begin + m_state.chunk); ++i)
+        text += std::to_string(left[i]) + "\n";
       write_whole(round_folder() + "/chunk." + std::to_string(chunks), text);
     }
     m_state.save(state_file);  // before the submission: a killed submitter finds its jobs by the round's name
     const std::size_t most = largest_array() - 1;
-    for (std::size_t offset = 0; offset < chunks; offset += most) submit_array(r, offset, std::min(most, chunks - offset));
+    for (std::size_t offset = 0; offset < chunks; offset += most)
+      submit_array(r, offset, std::min(most, chunks - offset));
   }
 
   void submit_array(const run_request& r, std::size_t offset, std::size_t tasks) {
     const auto& o = r.options;
-    std::string node = "exec " + shell_quoted(o.self) + " sweep " + shell_quoted(o.directory + "/sweep.yaml") + " --out " +
-                       shell_quoted(o.directory) + " --node " + shell_quoted(round_folder() + "/chunk.") + "$(( " +
+    std::string node = "exec " + shell_quoted(o.self) + " sweep " +
+                       shell_quoted(o.directory + "/sweep.yaml") + " --out " + shell_quoted(o.directory) +
+                       " --node " + shell_quoted(round_folder() + "/chunk.") + "$(( " +
                        std::to_string(offset) + " + SLURM_ARRAY_TASK_ID ))";
-    const auto add = [&](const std::string& option, const std::string& text) { node += " " + option + " " + shell_quoted(text); };
+    const auto add = [&](const std::string& option, const std::string& text) {
+      node += " " + option + " " + shell_quoted(text);
+    };
     add("--base-directory", r.points.sweep().directory);
     add("--plan-digest", r.points.digest());
     add("-j", std::to_string(o.jobs));
@@ -134,17 +144,20 @@ class slurm_executor : public executor {
     if (o.limits.memory_bytes > 0) add("--memory", fmt::format("{} B", o.limits.memory_bytes));
     if (o.kept != keep::nothing) add("--keep", o.kept == keep::result ? "result" : "everything");
     node += " --quiet\n";
-    std::vector<std::string> command = {"sbatch",
-                                        "--parsable",
-                                        "--no-requeue",  // a failed node's points are submitted again from here
-                                        "--job-name=" + job_name(r),
-                                        fmt::format("--array=0-{}", tasks - 1),
-                                        fmt::format("--cpus-per-task={}", o.jobs),
-                                        fmt::format("--output={}/{}.%a.log", round_folder(), offset)};
-    for (const auto& [key, text] : r.points.sweep().slurm) command.push_back(text.empty() ? "--" + key : "--" + key + "=" + text);
+    std::vector<std::string> command = {
+        "sbatch",
+        "--parsable",
+        "--no-requeue",  // a failed node's points are submitted again from here
+        "--job-name=" + job_name(r),
+        fmt::format("--array=0-{}", tasks - 1),
+        fmt::format("--cpus-per-task={}", o.jobs),
+        fmt::format("--output={}/{}.%a.log", round_folder(), offset)};
+    for (const auto& [key, text] : r.points.sweep().slurm)
+      command.push_back(text.empty() ? "--" + key : "--" + key + "=" + text);
     const auto answer = run_command(command, "#!/bin/sh\n" + node);
     if (answer.exit_code == 127)
-      throw input_error(problem{"--executor", "slurm", "sbatch was not found", "Slurm's commands in PATH (Debian: slurm-client)", ""});
+      throw input_error(problem{"--executor", "slurm", "sbatch was not found",
+                                "Slurm's commands in PATH (Debian: slurm-client)", ""});
     if (answer.exit_code != 0)
       throw input_error(problem{"--executor", "slurm", "sbatch refused the job: " + answer.errors,
                                 "options under 'slurm:' in the sweep file that this cluster accepts", ""});
@@ -154,25 +167,29 @@ class slurm_executor : public executor {
   bool follow(const run_request& r, progress& meter, const signal_scope& signals) {
     int failures = 0;
     while (true) {
-      const auto answer = run_command({"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
+      const auto answer =
+          run_command({"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
       if (answer.exit_code != 0) {
         if (++failures > patience_with_scheduler)
-          throw std::runtime_error("squeue failed " + std::to_string(failures) + " times, the last time with: " + answer.errors +
+          throw std::runtime_error("squeue failed " + std::to_string(failures) +
+                                   " times, the last time with: " + answer.errors +
                                    "; the jobs may still run: the same command goes on from here");
       } else {
         failures = 0;
-        const auto tasks = static_cast<std::size_t>(std::count(answer.output.begin(), answer.output.end(), '\n'));
+        const auto tasks =
+            static_cast<std::size_t>(std::count(answer.output.begin(), answer.output.end(), '\n'));
         const std::size_t waiting = std::min(r.todo.size(), tasks * std::max<std::size_t>(1, m_state.chunk));
         const std::size_t done = r.todo.size() - waiting;
         if (done > m_done) meter.done(done - m_done), m_done = done;
         if (tasks == 0) return true;
       }
       meter.draw();
-      const auto end = steady::now() + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(r.options.poll_s));
+      const auto end = steady::now() + std::chrono::duration_cast<steady::duration>(
+                                           std::chrono::duration<double>(r.options.poll_s));
       while (steady::now() < end)
         if (signal_scope::asks_to_stop(signals.wait(end - steady::now()))) {
-          std::cerr << "\nmemwall: the jobs go on; the same command follows them, scancel --name=" << job_name(r)
-                    << " ends them\n";
+          std::cerr << "\nmemwall: the jobs go on; the same command follows them, scancel --name="
+                    << job_name(r) << " ends them\n";
           return false;
         }
     }
@@ -198,7 +215,8 @@ class slurm_executor : public executor {
       ending e;
       e.status = "lost";
       e.exit_code = -1;
-      e.message = fmt::format("{} cluster jobs ended without a result of this point; see slurm/{}/", rounds, m_state.round);
+      e.message = fmt::format("{} cluster jobs ended without a result of this point; see slurm/{}/", rounds,
+                              m_state.round);
       r.records.save(p, e, r.options.limits, nullptr);
       m_state.failed_rounds.erase(p.key);
     }

@@ -108,7 +108,8 @@ program identify_program(const std::string& runner, const std::string& version) 
   }
   for (const char* folder : {"hw", "platforms/software"})
     for (const auto& p : data_files(folder)) hash.field(p.filename().string()).field(file_digest(p.string()));
-  if (const std::string names = data_path("models/aliases.yaml"); !names.empty()) hash.field(file_digest(names));
+  if (const std::string names = data_path("models/aliases.yaml"); !names.empty())
+    hash.field(file_digest(names));
   out.digest = hash.hex();
   return out;
 }

@@ -123,7 +123,8 @@ void surrogate::fit(std::vector<std::vector<double>> points, const std::vector<d
 }
 
 std::vector<surrogate::guess> surrogate::at(const std::vector<std::vector<double>>& points) const {
-  // Several points at once: the triangular solve is nearly all of the work, and side by side it runs in vector registers.
+  // Several points at once: the triangular solve is nearly all of the work, and side by side it runs in
+  // vector registers.
   constexpr std::size_t lanes = 16;
   const std::size_t n = m_points.size();
   std::vector<double> k(n * lanes);

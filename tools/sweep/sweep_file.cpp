@@ -21,8 +21,8 @@ using config::node;
 
 constexpr std::size_t longest_axis = 1'000'000;
 
-const std::vector<std::string> workload_keys = {"phase",  "batch", "prompt", "context",
-                                               "tokens", "dtype", "prefill-chunk"};
+const std::vector<std::string> workload_keys = {"phase",  "batch", "prompt",       "context",
+                                                "tokens", "dtype", "prefill-chunk"};
 const std::vector<std::string> option_keys = {"transfer-bytes", "replay", "seed"};
 
 std::string joined(const std::vector<std::string>& words) {

@@ -25,7 +25,8 @@ std::vector<std::string> query(const std::string& file, const std::string& sql) 
   EXPECT_EQ(sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
   const auto row = [](void* to, int n, char** cells, char**) {
     std::string line;
-    for (int i = 0; i < n; ++i) line += (i != 0 ? "|" : "") + std::string(cells[i] != nullptr ? cells[i] : "null");
+    for (int i = 0; i < n; ++i)
+      line += (i != 0 ? "|" : "") + std::string(cells[i] != nullptr ? cells[i] : "null");
     static_cast<std::vector<std::string>*>(to)->push_back(line);
     return 0;
   };
@@ -36,9 +37,14 @@ std::vector<std::string> query(const std::string& file, const std::string& sql) 
 }
 
 json result(double time, const json& config) {
-  return {{"memwall_version", "1.2"}, {"platform", "p"},   {"model", "m"},
-          {"seed", 7},                {"config", config},  {"summary", {{"time_ns", time}, {"bound_by", "bus, or \"so\""}}},
-          {"workload", {{"batch", 1}}}, {"stall_stack_ns", {{"compute", time / 2}, {"dram", time / 2}}}};
+  return {{"memwall_version", "1.2"},
+          {"platform", "p"},
+          {"model", "m"},
+          {"seed", 7},
+          {"config", config},
+          {"summary", {{"time_ns", time}, {"bound_by", "bus, or \"so\""}}},
+          {"workload", {{"batch", 1}}},
+          {"stall_stack_ns", {{"compute", time / 2}, {"dram", time / 2}}}};
 }
 
 TEST(sweep_collect, tables_hold_results_configurations_and_stalls) {
@@ -52,20 +58,30 @@ TEST(sweep_collect, tables_hold_results_configurations_and_stalls) {
   const auto counts = collect(p, store, dir.path());
   EXPECT_EQ(counts, (status_counts{{"ok", 2}, {"pending", 1}}));
   const std::string db = dir / "sweep.sqlite";
-  EXPECT_THAT(query(db, "SELECT * FROM results"),
-              testing::ElementsAre("0|ok|p|m|1|0.5|1.5|bus, or \"so\"", "1|ok|p|m|2 GB/s|0.5|2.0|bus, or \"so\"", "2|pending|p|m|3|0.5|null|null"));
-  EXPECT_THAT(query(db, "SELECT \"axis.a\", typeof(\"axis.a\") FROM results"), testing::ElementsAre("1|integer", "2 GB/s|text", "3|integer"));
+  EXPECT_THAT(
+      query(db, "SELECT * FROM results"),
+      testing::ElementsAre("0|ok|p|m|1|0.5|1.5|bus, or \"so\"", "1|ok|p|m|2 GB/s|0.5|2.0|bus, or \"so\"",
+                           "2|pending|p|m|3|0.5|null|null"));
+  EXPECT_THAT(query(db, "SELECT \"axis.a\", typeof(\"axis.a\") FROM results"),
+              testing::ElementsAre("1|integer", "2 GB/s|text", "3|integer"));
   const auto configs = query(db, "SELECT config FROM point_configs ORDER BY point");
   ASSERT_EQ(configs.size(), 2U);
   EXPECT_EQ(nlohmann::json::parse(configs[0]), nlohmann::json(c0));
   EXPECT_EQ(nlohmann::json::parse(configs[1]), nlohmann::json(c1));
-  EXPECT_THAT(query(db, "SELECT point, cause, ns FROM stalls WHERE point = 1"), testing::ElementsAre("1|compute|1.0", "1|dram|1.0"));
-  EXPECT_THAT(query(db, "SELECT value FROM meta WHERE key IN ('schema_version', 'points', 'objectives') ORDER BY key"),
-              testing::ElementsAre("time_ns", "3", "1"));
+  EXPECT_THAT(query(db, "SELECT point, cause, ns FROM stalls WHERE point = 1"),
+              testing::ElementsAre("1|compute|1.0", "1|dram|1.0"));
+  EXPECT_THAT(
+      query(db,
+            "SELECT value FROM meta WHERE key IN ('schema_version', 'points', 'objectives') ORDER BY key"),
+      testing::ElementsAre("time_ns", "3", "1"));
   EXPECT_THAT(query(db, "SELECT seed, memwall_version, workload, key FROM points WHERE point = 0"),
               testing::ElementsAre("7|1.2|{\"batch\":1}|" + p.at(0).key));
-  EXPECT_EQ(read_text(dir / "results.csv")->substr(0, 200).find("point,status,axis.a,axis.b,summary.time_ns,summary.bound_by,platform"), 0U);
-  EXPECT_NE(read_text(dir / "results.csv")->find("0,ok,1,0.5,1.5,\"bus, or \"\"so\"\"\",p,m,7,1.2,0,,"), std::string::npos);
+  EXPECT_EQ(read_text(dir / "results.csv")
+                ->substr(0, 200)
+                .find("point,status,axis.a,axis.b,summary.time_ns,summary.bound_by,platform"),
+            0U);
+  EXPECT_NE(read_text(dir / "results.csv")->find("0,ok,1,0.5,1.5,\"bus, or \"\"so\"\"\",p,m,7,1.2,0,,"),
+            std::string::npos);
 }
 
 TEST(sweep_collect, order_of_arrival_does_not_show) {
@@ -101,7 +117,8 @@ TEST(sweep_collect, torn_record_is_no_record) {
 }
 
 TEST(sweep_collect, commands_can_be_pasted_into_a_shell) {
-  EXPECT_EQ(shell_command({"run", "--set", "a=4 GB/s", "--set", "b='x'", ""}), "memwall run --set 'a=4 GB/s' --set 'b='\\''x'\\''' ''");
+  EXPECT_EQ(shell_command({"run", "--set", "a=4 GB/s", "--set", "b='x'", ""}),
+            "memwall run --set 'a=4 GB/s' --set 'b='\\''x'\\''' ''");
 }
 
 }  // namespace

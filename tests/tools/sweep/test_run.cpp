@@ -282,16 +282,23 @@ TEST(sweep_run, bad_input_is_exit_code_2) {
   EXPECT_THAT(r.errors, HasSubstr("unknown executor 'slrum'"));
 }
 
-// The sweep's own work: a point of the stand-in takes about a millisecond, so nearly all of this is overhead.
+// The sweep's own work, starting the stand-in (about a millisecond) included. Processor time, as the wall
+// clock of a busy machine says nothing about the program.
 TEST(sweep_run, overhead_of_a_point_is_below_30_ms) {
   const temp_dir dir;
   write(dir / "s.yaml",
         "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 200], step: 1}}\n");
-  const auto begin = std::chrono::steady_clock::now();
-  ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"-j", "1"}).exit_code, 0);
-  const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  RecordProperty("ms_a_point", std::to_string(s / 200 * 1e3));
-  EXPECT_LT(s / 200, 0.030);
+  child_setup setup;
+  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "1"});
+  setup.program = c[0];
+  setup.arguments.assign(c.begin() + 1, c.end());
+  setup.error_file = dir / "err";
+  const pid_t pid = start_child(setup);
+  std::optional<child_end> end;
+  while (!(end = reap_child(pid))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_EQ(end->exit_code, 0);
+  RecordProperty("ms_a_point", std::to_string(end->cpu_s / 200 * 1e3));
+  EXPECT_LT(end->cpu_s / 200, 0.030);
 }
 
 TEST(sweep_run, search_is_the_same_for_any_number_of_jobs_and_resumes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hundred thousand points: the plan, the database and the CSV in bounded memory. Records are written here, as executors
-// write them; the program then plans, finds nothing left to do, and collects.
+// A hundred thousand points: the plan, the database and the CSV in bounded memory. Records are written here,
+// as executors write them; the program then plans, finds nothing left to do, and collects.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -25,8 +25,9 @@ struct cost {
 
 cost sweep_of(std::size_t points) {
   const temp_dir dir;
-  const std::string text = "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, " + std::to_string(points / 100) +
-                           "], step: 1}, a.b: {log: [1 GB/s, 1 TB/s], count: 10}, c: {linear: [1, 10], step: 1}}\n";
+  const std::string text =
+      "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, " + std::to_string(points / 100) +
+      "], step: 1}, a.b: {log: [1 GB/s, 1 TB/s], count: 10}, c: {linear: [1, 10], step: 1}}\n";
   std::ofstream(dir / "s.yaml") << text;
   std::string version = run_command({program_path, "--version"}).output;
   version.erase(version.find_last_not_of('\n') + 1);
@@ -36,12 +37,16 @@ cost sweep_of(std::size_t points) {
   // As large as a real configuration: some 200 values.
   nlohmann::ordered_json config;
   for (int m = 0; m < 20; ++m)
-    for (int k = 0; k < 10; ++k) config["module" + std::to_string(m)]["parameter" + std::to_string(k)] = "1.25 ns";
+    for (int k = 0; k < 10; ++k)
+      config["module" + std::to_string(m)]["parameter" + std::to_string(k)] = "1.25 ns";
   for (std::size_t i = 0; i < p.size(); ++i) {
     const point at = p.at(i);
     config["module3"]["parameter3"] = i % 10;
     store.save(at, {"ok", 0, "", 0.01, 0.01, 10}, {},
-               {{"platform", "p"}, {"model", "m"}, {"config", config}, {"summary", {{"time_ns", 1.5 * static_cast<double>(i)}, {"energy_pj", i}}},
+               {{"platform", "p"},
+                {"model", "m"},
+                {"config", config},
+                {"summary", {{"time_ns", 1.5 * static_cast<double>(i)}, {"energy_pj", i}}},
                 {"stall_stack_ns", {{"compute", 1.0}, {"dram", 2.0}}}});
   }
   child_setup setup;
@@ -54,7 +59,8 @@ cost sweep_of(std::size_t points) {
   std::optional<child_end> end;
   while (!(end = reap_child(pid))) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   EXPECT_EQ(end->exit_code, 0) << *read_text(dir / "err");
-  EXPECT_NE(read_text(dir / "log")->find(std::to_string(points) + " ok (0 run now"), std::string::npos) << *read_text(dir / "log");
+  EXPECT_NE(read_text(dir / "log")->find(std::to_string(points) + " ok (0 run now"), std::string::npos)
+      << *read_text(dir / "log");
   std::ifstream csv(dir / "o/results.csv");
   std::size_t rows = 0;
   for (std::string line; std::getline(csv, line);) ++rows;
@@ -69,7 +75,8 @@ TEST(SUITE, memory_is_bounded) {
   const cost few = sweep_of(500), many = sweep_of(POINTS);
   RecordProperty("seconds", std::to_string(many.seconds));
   RecordProperty("peak_mb", std::to_string(few.peak_mb) + " to " + std::to_string(many.peak_mb));
-  // The plan's eight bytes a point, the list of what is left to do, and page caches of the database that fill up.
+  // The plan's eight bytes a point, the list of what is left to do, and page caches of the database that fill
+  // up.
   EXPECT_LT(many.peak_mb, few.peak_mb + 16);
 }
 

@@ -75,8 +75,8 @@ TEST(sweep_surrogate, passes_through_what_it_learned_and_doubts_elsewhere) {
 }
 
 // A grid of 4,000 designs: 20 bandwidths x 10 array counts x 5 batches x 4 data types. Time is the roofline
-// of streaming the weights and computing, with the knee where they cross, plus a fixed launch; energy a token is
-// traffic and arithmetic at widths that cost more the faster they are, plus leakage over the time; the
+// of streaming the weights and computing, with the knee where they cross, plus a fixed launch; energy a token
+// is traffic and arithmetic at widths that cost more the faster they are, plus leakage over the time; the
 // fastest memories do not exist with the most arrays. Costs of 4 pJ/bit of DRAM traffic and 1 pJ a MAC are
 // the orders of magnitude of Horowitz, ISSCC 2014.
 struct design_grid {
