@@ -57,6 +57,7 @@ export class browser {
       if (m.method === 'Log.entryAdded' && ['error', 'warning'].includes(m.params.entry.level)) p.errors.push(m.params.entry.text);
       if (m.method === 'Network.requestWillBeSent' && !/^(data:|blob:|file:)/.test(m.params.request.url)) p.requests.push(m.params.request.url);
     });
+    await p.send('Performance.enable', {timeDomain: 'threadTicks'});
     for (const domain of ['Runtime', 'Log', 'Network', 'Page']) await p.send(`${domain}.enable`);
     await p.send('Emulation.setDeviceMetricsOverride', {width, height, deviceScaleFactor: 1, mobile: false});
     await p.send('Emulation.setEmulatedMedia', {features: [{name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'}]});
@@ -68,9 +69,13 @@ export class browser {
     try {
       await Promise.race([this.send('Browser.close'), new Promise((r) => setTimeout(r, 3000))]);
     } catch { /* it may be gone before it answers */ }
-    this.process.kill('SIGKILL');
-    await new Promise((r) => setTimeout(r, 100));
-    rmSync(this.profile, {recursive: true, force: true, maxRetries: 5});
+    const gone = new Promise((r) => this.process.once('exit', r));
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill('SIGKILL');
+      await gone;
+    }
+    // Its helpers may still be writing their last words.
+    rmSync(this.profile, {recursive: true, force: true, maxRetries: 20, retryDelay: 200});
   }
 }
 
@@ -85,8 +90,13 @@ class page {
     if (r.exceptionDetails) throw new Error(`${expression}: ${r.exceptionDetails.exception?.description ?? r.exceptionDetails.text}`);
     return r.result.value;
   }
+  /** Processor time that the page's own thread has used. */
+  async cpu_ms() {
+    const {metrics} = await this.send('Performance.getMetrics');
+    return 1000 * (metrics.find((m) => m.name === 'TaskDuration')?.value ?? NaN);
+  }
   /** Waits until the expression is true. */
-  async until(expression, timeout_ms = 60000) {
+  async until(expression, timeout_ms = 180000) {
     const end = Date.now() + timeout_ms;
     for (;;) {
       let ok = false;

@@ -37,18 +37,15 @@ check(statSync(file).size < 3e6, `the page is under 3 MB, is ${statSync(file).si
 
 const b = await browser.start(chromium);
 try {
-  // 2 s on an idle machine. Other programs may use it meanwhile: the best of three openings counts, and a queue of
-  // programs that is longer than the processors are many stretches the limit in proportion.
-  const limit_ms = 2000 * Math.max(1, (1 + loadavg()[0]) / cpus().length);
-  let page;
-  let ready_ms = Infinity;
-  for (let attempt = 0; attempt < 3 && ready_ms >= limit_ms; ++attempt) {
-    page = await b.open(`file://${file}`);
-    await page.until('document.documentElement.dataset.ready');
-    ready_ms = Math.min(ready_ms, Number(await page.value('document.documentElement.dataset.ready')));
-  }
-  console.log(`all charts drawn after ${ready_ms} ms, ${(statSync(file).size / 1024).toFixed(0)} KiB`);
-  check(ready_ms < limit_ms, `open and drawn within ${limit_ms.toFixed(0)} ms, took ${ready_ms} ms`);
+  // 2 s from opening to the last chart. Where other programs use the machine, the page's own processor time counts.
+  const limit_ms = 2000;
+  const page = await b.open(`file://${file}`);
+  await page.until('document.documentElement.dataset.ready');
+  const ready_ms = Number(await page.value('document.documentElement.dataset.ready'));
+  const cpu_ms = await page.cpu_ms();
+  console.log(`all charts drawn after ${ready_ms} ms (${cpu_ms.toFixed(0)} ms of processor time), ${(statSync(file).size / 1024).toFixed(0)} KiB`);
+  const busy = loadavg()[0] > cpus().length;
+  check((busy ? Math.min(cpu_ms, ready_ms) : ready_ms) < limit_ms, `open and drawn within ${limit_ms} ms, took ${ready_ms} ms, ${cpu_ms} ms of processor time`);
 
   // 1. The numbers on the page are those of result.json: the exact value, and the text as a reader understands it.
   const values = JSON.parse(await page.value(`JSON.stringify([...document.querySelectorAll('.value[data-value]')].map((n) => [n.dataset.run, n.dataset.path, n.dataset.value, n.textContent]))`));
@@ -113,11 +110,11 @@ try {
     const r = paths[paths.length - 1].getBoundingClientRect(); return JSON.stringify([r.x + r.width / 2, r.y + r.height / 2]); })()`));
   await page.mouse('mouseMoved', bar[0] - 3, bar[1]);
   await page.mouse('mouseMoved', bar[0], bar[1]);
-  const tip = await page.until(`[...document.querySelectorAll('#stalls-chart > div')].map((d) => d.style.opacity !== '0' && d.style.visibility !== 'hidden' ? d.textContent : '').find((t) => t.includes('%'))`, 20000);
+  const tip = await page.until(`[...document.querySelectorAll('#stalls-chart > div')].map((d) => d.style.opacity !== '0' && d.style.visibility !== 'hidden' ? d.textContent : '').find((t) => t.includes('%'))`, 120000);
   check(/(ns|µs|ms|s) .*%/.test(tip), `a tooltip with time and share, reads "${tip}"`);
   await page.value(`document.getElementById('what-if-chart').focus()`);
   await page.press('ArrowRight');
-  await page.until(`document.getElementById('what-if-chart').textContent.includes('as fast')`, 20000);
+  await page.until(`document.getElementById('what-if-chart').textContent.includes('as fast')`, 120000);
 
   // 6. Exports.
   const svg = await page.value(`new Promise((done) => { const real = URL.createObjectURL; URL.createObjectURL = (blob) => { URL.createObjectURL = real; blob.text().then(done); return 'data:,'; }; [...document.querySelectorAll('#stalls button')].find((x) => x.textContent === 'SVG').click(); })`);

@@ -98,12 +98,14 @@ try {
   execFileSync(memwall, ['report', join(dir, 'large'), '-o', large_file, '--quiet']);
   rmSync(join(dir, 'large'), {recursive: true});
   check(statSync(large_file).size < 20e6, `under 20 MB, is ${statSync(large_file).size}`);
-  const limit_ms = 3000 * Math.max(1, (1 + loadavg()[0]) / cpus().length);  // 3 s on an idle machine
+  const limit_ms = 3000;
   const large = await b.open(`file://${large_file}`, {dark: true});
-  await large.until('document.documentElement.dataset.ready', 60000);
+  await large.until('document.documentElement.dataset.ready');
   const ready_ms = Number(await large.value('document.documentElement.dataset.ready'));
-  console.log(`100,000 points: ${(statSync(large_file).size / 1e6).toFixed(1)} MB, all charts drawn after ${ready_ms} ms`);
-  check(ready_ms < limit_ms, `loads within ${limit_ms.toFixed(0)} ms, took ${ready_ms} ms`);
+  const cpu_ms = await large.cpu_ms();
+  console.log(`100,000 points: ${(statSync(large_file).size / 1e6).toFixed(1)} MB, all charts drawn after ${ready_ms} ms (${cpu_ms.toFixed(0)} ms of processor time)`);
+  const busy = loadavg()[0] > cpus().length;  // then the page's own processor time counts
+  check((busy ? Math.min(cpu_ms, ready_ms) : ready_ms) < limit_ms, `loads within ${limit_ms} ms, took ${ready_ms} ms, ${cpu_ms} ms of processor time`);
   check(/of 98,795 lines are drawn/.test(await large.value(`document.getElementById('parallel').textContent`)), 'says how many lines it draws');
   check(/significant digits/.test(await large.value(`document.getElementById('sweep').textContent`)), 'says that numbers are rounded');
   await large.value(`document.querySelector('header').style.position = 'static'`);
