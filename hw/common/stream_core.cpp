@@ -27,8 +27,8 @@ std::int64_t stream_core::transfer_size() const {
   if (m_fidelity.transfer_bytes > 0) return std::max(m_fidelity.transfer_bytes, m_fidelity.burst);
   // A stripe or more a transfer keeps channels alike (and the DRAM's replay fast), unless that would leave too few tiles
   // for the overlap of transfers and arithmetic to be right within a percent.
-  const std::int64_t share = std::max(m_read_total, m_write_total) / 128;
-  const std::int64_t limit = std::max<std::int64_t>(m_work.window / 8, m_fidelity.burst);
+  const std::int64_t share = std::max(m_read_total, m_write_total) / 64;
+  const std::int64_t limit = std::max<std::int64_t>(m_work.window / 4, m_fidelity.burst);
   const std::int64_t wanted = std::min(share, std::max(limit, m_fidelity.quantum));
   if (wanted >= m_fidelity.quantum) return wanted / m_fidelity.quantum * m_fidelity.quantum;
   return std::max(m_fidelity.burst, std::max<std::int64_t>(wanted, 512) / m_fidelity.burst * m_fidelity.burst);

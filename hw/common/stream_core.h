@@ -17,7 +17,7 @@ namespace memwall {
 
 /// How large transfers are. Speed, not physics: results must agree within 1 % whatever is chosen (law 7).
 struct fidelity {
-  std::int64_t transfer_bytes = 0;  ///< 0: automatic, a 128th of the operator's bytes, at least `quantum`
+  std::int64_t transfer_bytes = 0;  ///< 0: automatic, a 64th of the operator's bytes, at least `quantum`
   std::int64_t quantum = 64;        ///< transfers are multiples of this: a stripe over all channels of the memory
   std::int64_t burst = 64;          ///< smallest transfer
 };
