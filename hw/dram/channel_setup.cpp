@@ -45,7 +45,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   closed_page = p.page_policy == "closed";
   if (p.page_policy == "timeout")
     page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
-  high = static_cast<int>(p.write_high * params.write_queue);
+  // Writes are served from `write_high` of the queue on: 26 of 32 entries at 26/32, 25 at 0.8.
+  high = std::max(1, static_cast<int>(p.write_high * params.write_queue)) - 1;
   low = static_cast<int>(std::ceil(p.write_low * params.write_queue)) - 1;
 
   const int per_rank = org.banks_per_rank();
