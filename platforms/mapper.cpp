@@ -98,7 +98,10 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       const std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
       o.bytes = std::min(o.bytes, std::max<std::int64_t>(0, h.bytes - offset));
       o.address = h.address + static_cast<std::uint64_t>(offset);
-      o.resident = where.slots()[static_cast<std::size_t>(h.memory)].in_core;
+      const memory_slot& slot = where.slots()[static_cast<std::size_t>(h.memory)];
+      const bool beside = tensor.cls != trace::tensor_class::activations && !o.write &&
+                          std::find(slot.computed_by.begin(), slot.computed_by.end(), group.cores[t.device]) != slot.computed_by.end();
+      o.resident = slot.in_core || beside;
       if (o.bytes > 0) w.operands.push_back(o);
     }
     out.push_back(std::move(t));

@@ -24,6 +24,7 @@ struct memory_slot {
   std::int64_t capacity = 0;     ///< bytes
   std::int64_t alignment = 4096;  ///< bytes; a stripe over all channels, so that equal tensors load channels equally
   bool in_core = false;          ///< weights live in compute-in-memory arrays: no transfers to read them
+  std::vector<std::string> computed_by;  ///< cores whose units sit beside this memory's banks: they read it without transfers
   /// in_core: takes room for inputs x outputs weights of some bits, or says no (folding wastes what bytes do not show).
   std::function<bool(std::int64_t rows, std::int64_t columns, double bits)> reserve;
   std::int64_t used = 0;

@@ -33,7 +33,10 @@ system::system(const platform_description& d, const build_context& given) : m_co
         problems.add({d.name, "modules." + m->name() + ".memory", "'" + m->wants_memory() + "' is not a memory", "a dram or sram module", ""});
     }
     if (stream_core* c = m->as_core()) {
-      const std::string name = m->name();
+      const std::string name = m->name(), beside = c->model().computes_in();
+      const auto* banks = find(beside);
+      if (!beside.empty() && (banks == nullptr || !banks->memory()))
+        problems.add({d.name, "modules." + name + ".memory", "'" + beside + "' is not a memory", "a dram module", ""});
       c->set_path_latency([this, name](std::uint64_t address) { return std::max<ps_t>(0, path_latency(name, address)); });
     }
   }
@@ -178,6 +181,8 @@ std::vector<memory_slot> system::slots() const {
     s.in_core = facts->in_core;
     if (s.in_core)
       s.reserve = [core = find(r.memory)->as_core()](std::int64_t rows, std::int64_t columns, double bits) { return core->model().reserve(rows, columns, bits); };
+    for (const auto& m : m_modules)
+      if (stream_core* c = m->as_core(); c != nullptr && c->model().computes_in() == r.memory) s.computed_by.push_back(m->name());
     out.push_back(s);
   }
   return out;

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "hw/cim/figures.h"
 #include "hw/common/error.h"
 #include "platforms/description.h"
 #include "platforms/hardware.h"
@@ -40,7 +41,31 @@ void print_platform(const std::string& name) {
                              r.first_layer == INT64_MIN ? "" : fmt::format(" of layers {}-{}", r.first_layer, r.last_layer), r.executor, r.weights, r.kv_cache, r.activations);
 }
 
+// Peak figures at the widest of 8 bits that a macro takes: one macro, full, nothing in its way.
+void print_macros(const std::string& name) {
+  const auto heading = [] { std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10} {:>10} {:>10} {:>11}\n", "macro", "kind", "weights", "MVM ns", "TOPS", "TOPS/W", "TOPS/mm2"); };
+  const auto line = [](const std::string& n, const cim::macro& m) {
+    const int w = std::min(8, m.max_w_bits());
+    const auto f = cim::figures(m, std::min(8, m.max_in_bits()), w);
+    std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10.4g} {:>10.3g} {:>10.3g} {:>11}\n", n, m.kind(), m.shape(w).weights, f.mvm_ns, f.tops, f.tops_per_w,
+                             f.tops_per_mm2 > 0 ? fmt::format("{:.3g}", f.tops_per_mm2) : "-");
+  };
+  heading();
+  if (name.empty()) {
+    for (const auto& n : cim::macro_preset_names()) line(n, *cim::load_macro(n));
+    return;
+  }
+  const auto tree = cim::load_macro_tree(name);
+  const auto m = cim::make_macro(tree);
+  line(name, *m);
+  if (const auto* text = tree.find("description")) std::cout << "  " << text->text() << "\n";
+  for (const auto& [key, value] : m->parameters().items()) std::cout << fmt::format("  {:<22} {}\n", key, value.dump());
+  if (const auto* sources = tree.find("sources"))
+    for (const auto& [keys, text] : sources->entries()) std::cout << "  source of " << keys << ": " << text.text() << "\n";
+}
+
 void describe(const std::string& what, const std::string& name) {
+  if (what == "macro") return print_macros(name);
   if (what == "platform") {
     if (!name.empty()) return print_platform(name);
     for (const auto& n : platforms::platform_names()) std::cout << fmt::format("{:<22} {}\n", n, platforms::load_platform(n).text);
@@ -74,7 +99,7 @@ void add_describe(CLI::App& app) {
   auto* sub = app.add_subcommand("describe", "every parameter: meaning, unit, range, default, source");
   auto what = std::make_shared<std::string>("platform");
   auto name = std::make_shared<std::string>();
-  sub->add_option("what", *what, "platform, module or param")->check(CLI::IsMember({"platform", "module", "param"}));
+  sub->add_option("what", *what, "platform, module, macro or param")->check(CLI::IsMember({"platform", "module", "macro", "param"}));
   sub->add_option("name", *name, "one of them");
   sub->callback([what, name] { describe(*what, *name); });
 }

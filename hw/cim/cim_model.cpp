@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "hw/cim/figures.h"
 #include "hw/common/plan_accesses.h"
 
 namespace memwall {
@@ -21,6 +22,7 @@ const param_table<cim_params>& cim_param_table() {
           .add("port_bandwidth", &cim_params::port_bandwidth, "between the bus and the global buffer").range(bandwidth(1e6), bandwidth(1e15))
           .add("load_latency", &cim_params::load_latency, "from the arrays' controller to memory and back").range(duration(0), duration(1e-3))
           .add("operator_overhead", &cim_params::operator_overhead, "instruction issue and synchronisation of the tiles").range(duration(0), duration(1))
+          .add("memory", &cim_params::memory, "DRAM-bank macros: the dram module whose banks they sit in; weights and caches there are used in place")
           .add("energy_per_flop", &cim_params::energy_per_flop, "vector unit").range(energy(0), energy(1e-6))
           .add("energy_per_buffer_byte", &cim_params::energy_per_buffer_byte, "global buffer, one byte").range(energy(0), energy(1e-6));
   return table;
@@ -50,6 +52,7 @@ double cim_model::peak_rate(const std::string& type) const {
 }
 
 std::int64_t cim_model::weight_capacity() const {
+  if (!m_p.memory.empty()) return 0;  // the memory's own room
   const int bits = std::min(8, m_macro->max_w_bits());
   return m_hierarchy.macros() * m_macro->shape(bits).weights * bits / 8;
 }
@@ -83,7 +86,7 @@ core_model::program_total cim_model::make_resident(std::uint64_t, std::int64_t r
   return out;
 }
 
-void cim_model::plan_product(const operation& op, bool resident, work& w) const {
+void cim_model::plan_product(const operation& op, bool resident, work& w) {
   const int b = stored_bits(op.weight_bits);
   const int in = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
   const bool flexible = m_macro->shape(b).flexible;
@@ -106,8 +109,24 @@ void cim_model::plan_product(const operation& op, bool resident, work& w) const 
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, b);
   const ps_t program = static_cast<ps_t>(static_cast<double>(one.total) * repeats);
   w.energy_pj += one.energy.sum() * static_cast<double>(f.pieces()) * repeats;
+  m_programmings += repeats;
   // Written while the previous round computes, where the macro can.
   w.compute[stall::cim_program] += m_macro->concurrent_program() ? std::max<ps_t>(0, program - static_cast<ps_t>(static_cast<double>(cost.total) * repeats)) : program;
+}
+
+// Positions of the cache are spread over all macros. Scores: head dimension by positions; values: positions by head dimension.
+void cim_model::plan_attention(const operation& op, work& w) const {
+  const int bits = m_macro->max_w_bits(), in = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
+  for (const auto& [k, n] : {std::pair{op.k, op.n * op.batch}, std::pair{op.n, op.k * op.batch}}) {
+    const auto f = cim::fold_layer(*m_macro, k, n, bits, m_hierarchy.macros());
+    const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, op.m, in, bits);
+    w.compute += cost.parts;
+    w.energy_pj += cost.macro_energy.sum() + cost.network_pj + cost.accumulate_pj;
+  }
+  constexpr double operations_a_score = 5;  // maximum, subtraction, exponential, sum, scaling
+  const double softmax = operations_a_score * static_cast<double>(op.m * op.n * op.batch);
+  w.compute[stall::compute] += static_cast<ps_t>(std::llround(softmax / m_p.vector_rate.value * 1e12));
+  w.energy_pj += softmax * to_pj(m_p.energy_per_flop);
 }
 
 work cim_model::plan(const operation& op) {
@@ -126,6 +145,8 @@ work cim_model::plan(const operation& op) {
   w.accesses = through_cache(outside, m_buffer, touched);
   if (op.kind == work_kind::gemm) {
     plan_product(op, resident, w);
+  } else if (op.kind == work_kind::attention && resident && m_macro->shape(m_macro->max_w_bits()).flexible) {
+    plan_attention(op, w);
   } else {
     w.compute[stall::compute] = static_cast<ps_t>(std::llround(op.flops / m_p.vector_rate.value * 1e12));
     w.energy_pj += op.flops * to_pj(m_p.energy_per_flop);
@@ -140,6 +161,21 @@ work cim_model::plan(const operation& op) {
 power cim_model::idle_power() const {
   return power(m_macro->leakage_mw() * 1e-3 * static_cast<double>(m_hierarchy.macros()) +
                m_hierarchy.tile_leakage.value * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips));
+}
+
+nlohmann::ordered_json cim_model::figures(ps_t elapsed) const {
+  const int bits = std::min(8, m_macro->max_w_bits());
+  const auto f = cim::figures(*m_macro, std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits()), bits);
+  const double count = static_cast<double>(m_hierarchy.macros());
+  nlohmann::ordered_json out{{"macros", m_hierarchy.macros()}, {"macro_tops", f.tops}, {"macro_tops_per_w", f.tops_per_w}};
+  if (f.area_mm2 > 0) {
+    out["macro_tops_per_mm2"] = f.tops_per_mm2;
+    out["area_mm2"] = f.area_mm2 * count + m_hierarchy.tile_area.value * 1e6 * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips);
+  }
+  out["peak_tops"] = f.tops * count;
+  out["programmings_per_macro"] = m_programmings;
+  if (elapsed > 0) out["endurance_used_per_day"] = cim::endurance_per_day(*m_macro, m_programmings / (static_cast<double>(elapsed) * 1e-12));
+  return out;
 }
 
 nlohmann::ordered_json cim_model::config() const {

@@ -23,6 +23,7 @@ struct cim_params {
   bandwidth port_bandwidth{512e9};
   duration load_latency{200e-9};
   duration operator_overhead{200e-9};
+  std::string memory;  // DRAM banks: the dram module that the macros sit in
   energy energy_per_flop{1e-12};
   energy energy_per_buffer_byte{1e-12};
 };
@@ -33,6 +34,8 @@ const param_table<cim_params>& cim_param_table();
 ///     the local networks), for M vectors one after another;
 ///   product with weights elsewhere: weights stream over the bus and are written into the arrays, round by round;
 ///     programming is exposed unless the macro can be written while it computes;
+///   attention over a cache that lies in the banks (`memory:`): scores and values are products beside the banks, the softmax
+///     runs on the vector unit;
 ///   everything else: the vector unit beside the arrays.
 /// Not modelled: replication of weights for throughput, pipelining of operators across tiles.
 class cim_model final : public core_model {
@@ -44,6 +47,8 @@ class cim_model final : public core_model {
   std::int64_t weight_capacity() const override;
   bool reserve(std::int64_t rows, std::int64_t columns, double bits) override;
   program_total make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) override;
+  std::string computes_in() const override { return m_p.memory; }
+  nlohmann::ordered_json figures(ps_t elapsed) const override;
   power idle_power() const override;
   nlohmann::ordered_json config() const override;
 
@@ -52,7 +57,8 @@ class cim_model final : public core_model {
  private:
   std::int64_t slots() const { return m_hierarchy.macros() * m_macro->shape(8).sets; }
   int stored_bits(double bits) const;
-  void plan_product(const operation& op, bool resident, work& w) const;
+  void plan_product(const operation& op, bool resident, work& w);
+  void plan_attention(const operation& op, work& w) const;
 
   cim_params m_p;
   cim::hierarchy_params m_hierarchy;
@@ -60,6 +66,7 @@ class cim_model final : public core_model {
   nlohmann::ordered_json m_macro_config;
   tensor_cache m_buffer;
   std::int64_t m_slots_used = 0;
+  double m_programmings = 0;  // of the macros that weights stream through, each
   double m_weights_used = 0;  // flexible macros: weights, not slots, run out
 };
 

@@ -36,6 +36,13 @@ class core_model {
   };
   virtual program_total make_resident(std::uint64_t /*tensor*/, std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return {}; }
 
+  /// Name of the memory whose banks hold this core's units (DRAM-bank macros): weights and caches that lie there are used where
+  /// they are, and stay ordinary memory for everybody else. Empty: none.
+  virtual std::string computes_in() const { return {}; }
+
+  /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
+  virtual nlohmann::ordered_json figures(ps_t elapsed) const;
+
   virtual power idle_power() const { return power(0); }
   virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
 };

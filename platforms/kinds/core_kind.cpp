@@ -32,6 +32,14 @@ class core_hardware final : public hardware {
     all[stall::idle] += elapsed - s.busy;
     for (std::size_t c = 0; c < stall_count; ++c)
       if (all.part[c] != 0) out["stall_stack_ns"][stall_name(static_cast<stall>(c))] = ns(all.part[c]);
+    auto figures = const_cast<stream_core&>(m_core).model().figures(elapsed);
+    if (!figures.empty()) {
+      // What the core achieves in the system, beside what its parts could: they differ by an order of magnitude.
+      const double pj = energy_pj(elapsed);
+      figures["achieved_tops"] = elapsed > 0 ? s.flops / static_cast<double>(elapsed) : 0.0;
+      figures["achieved_tops_per_w"] = pj > 0 ? s.flops / pj : 0.0;
+      out["figures"] = std::move(figures);
+    }
     return out;
   }
   double energy_pj(ps_t elapsed) const override {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Macros as a core: what is resident, what streams, what sits in a memory of its own.
+#include <gtest/gtest.h>
+
+#include "hw/cim/cim_model.h"
+#include "hw/cim/dram_bank.h"
+#include "hw/dram/memory.h"
+#include "tests/cim/support.h"
+
+using namespace memwall;
+
+namespace {
+
+std::unique_ptr<core_model> core(const std::string& yaml) {
+  problem_list problems;
+  auto out =
+      core_kinds().get("cim").make(config::node::parse_text(yaml, "test.yaml"), problems, "modules.cim");
+  problems.check();
+  return out;
+}
+
+operation product(std::int64_t m, std::int64_t k, std::int64_t n, bool resident) {
+  operation op;
+  op.m = m;
+  op.k = k;
+  op.n = n;
+  op.weight_bits = 8;
+  op.flops = 2.0 * static_cast<double>(m * k * n);
+  operand w;
+  w.tensor = 1;
+  w.bytes = k * n;
+  w.resident = resident;
+  op.operands = {w};
+  return op;
+}
+
+const char* const crossbars =
+    "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8, endurance: 1e6},"
+    " hierarchy: {macros_per_tile: 8, tiles_per_chip: 4}}";
+
+}  // namespace
+
+// 128 x 128 pieces, 32 macros: 256 x 512 is one round of eight; 1024 x 1024 takes 64 pieces: two rounds, each
+// macro written twice.
+TEST(cim_model, streamed_weights_are_programmed_and_wear_the_cells) {
+  auto c = core(crossbars);
+  EXPECT_EQ(c->plan(product(1, 256, 512, true)).compute[stall::cim_program], 0);
+  EXPECT_EQ(c->figures(1'000'000'000'000)["programmings_per_macro"], 0.0);
+  const work w = c->plan(product(1, 1024, 1024, false));
+  EXPECT_GT(w.compute[stall::cim_program], 0);
+  ASSERT_EQ(w.accesses.size(), 1U);
+  EXPECT_EQ(w.accesses[0].bytes, 1024 * 1024);
+  const auto f = c->figures(1'000'000'000'000);  // one second
+  EXPECT_EQ(f["programmings_per_macro"], 2.0);
+  EXPECT_NEAR(f["endurance_used_per_day"].get<double>(), 2 * 86400 / 1e6, 1e-9);
+}
+
+TEST(cim_model, resident_weights_cause_no_transfers) {
+  auto c = core(crossbars);
+  EXPECT_TRUE(c->plan(product(4, 128, 128, true)).accesses.empty());
+  EXPECT_EQ(c->weight_capacity(), 32 * 128 * 128);
+  EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->weight_capacity(), 0);
+  EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->computes_in(), "mem");
+}
+
+// 32 heads of 128 over 4096 positions: 2 x 2 x 4096 x 128 x 32 = 67 MFLOP of products, and a score's five
+// operations on the vector unit: 5 x 4096 x 32 of them at 2 TOPS = 328 ns.
+TEST(cim_model, attention_over_a_cache_in_the_banks_runs_beside_them) {
+  auto c = core(
+      "{type: cim, macro: hbm_pim, memory: mem, in_bits: 16, vector_rate: 2 TOPS, hierarchy: "
+      "{macros_per_tile: 16, tiles_per_chip: 4}}");
+  operation op = product(1, 128, 4096, true);
+  op.kind = work_kind::attention;
+  op.batch = 32;
+  op.flops = 67e6;
+  const work beside = c->plan(op);
+  EXPECT_GT(beside.compute[stall::cim_array], 0);
+  EXPECT_EQ(beside.compute[stall::compute], 5 * 4096 * 32 / 2);
+  op.operands[0].resident = false;
+  const work outside = c->plan(op);
+  EXPECT_EQ(outside.compute[stall::cim_array], 0);
+  EXPECT_EQ(outside.compute[stall::compute], 67'000'000 / 2);
+  EXPECT_EQ(outside.accesses.size(), 1U);
+}
+
+// The DRAM room's engine and the sequencer that PIM programs run through agree on a plain stream of reads.
+TEST(cim_model, plain_traffic_agrees_with_the_memory_of_the_dram_room) {
+  const auto m = cim::load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const cim::dram_bank&>(*m);
+  dram::standard s = dram::load_standard("HBM2");
+  s.org = bank.organisation();
+  s.org.ranks = 1;
+  s.t = bank.timing();
+  constexpr std::int64_t bytes = 4 << 20;
+  const dram::address_map map({"", 1, 256}, s.org);
+  dram::memory memory(s, map, dram::controller_params{});
+  dram::transfer t;
+  t.bytes = bytes;
+  memory.submit(t);
+  std::vector<dram::completion> done;
+  for (ps_t now = 0; done.empty() && now != never;) {
+    now = memory.advance(now);
+    memory.take_completions(done);
+  }
+  ASSERT_EQ(done.size(), 1U);
+  const double sequencer_ps = static_cast<double>(bank.host_cycles(bytes, 0).total) * 1000;
+  EXPECT_NEAR(sequencer_ps / static_cast<double>(done[0].done), 1, 0.03);
+}
