@@ -421,9 +421,9 @@ struct bus::impl {
     const ps_t waited = to_ps_up(e.waited);
     f.waited += waited;
     f.wait_to_book += waited;
-    const fs_t begun =
-        std::max<fs_t>(0, e.first - l.channel.service_time(std::min(f.bytes, timing.granule_bytes)));
     if (second_stage(l, f)) {
+      const fs_t begun =
+          std::max<fs_t>(0, e.first - l.channel.service_time(std::min(f.bytes, timing.granule_bytes)));
       const int next = f.write ? write_in[static_cast<std::size_t>(f.target)]
                                : read_in[static_cast<std::size_t>(f.initiator)];
       enter(next, f, std::min(begun, to_fs(now)), to_fs(now), 0);

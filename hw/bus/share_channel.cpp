@@ -17,12 +17,14 @@ share_channel::share_channel(const channel_timing& timing, std::unique_ptr<arbit
 }
 
 fs_t share_channel::service_time(std::int64_t bytes) const {
+  if (bytes == m_timing.granule_bytes && m_granule != 0) return m_granule;
   const auto of = [&](std::int64_t b) {
     const std::int64_t beats = (b + m_timing.width_bytes - 1) / m_timing.width_bytes;
     return std::max<fs_t>(1, static_cast<fs_t>(std::llround(static_cast<double>(beats) * m_timing.beat_fs)));
   };
   const std::int64_t full = bytes / m_timing.granule_bytes, rest = bytes % m_timing.granule_bytes;
-  return full * of(m_timing.granule_bytes) + (rest != 0 ? of(rest) : 0);
+  return (full != 0 ? full * (m_granule != 0 ? m_granule : of(m_timing.granule_bytes)) : 0) +
+         (rest != 0 ? of(rest) : 0);
 }
 
 int share_channel::add_requester(int priority, int weight) {
@@ -56,10 +58,13 @@ bool share_channel::add(void* item, int requester, std::int64_t bytes, fs_t sinc
   }
   m_bytes += bytes;
 
-  std::int64_t granules = (bytes + m_timing.granule_bytes - 1) / m_timing.granule_bytes;
-  const std::int64_t rest = bytes % m_timing.granule_bytes;
-  const fs_t total = service_time(bytes);
-  const fs_t last = rest != 0 ? service_time(rest) : m_granule;
+  std::int64_t granules = 1;
+  fs_t total = m_granule, last = m_granule;
+  if (bytes != m_timing.granule_bytes) {
+    granules = (bytes + m_timing.granule_bytes - 1) / m_timing.granule_bytes;
+    total = service_time(bytes);
+    last = total - (granules - 1) * m_granule;
+  }
   bool started = false;
   fs_t first = 0;
   if (since < now && granules > keep) {

@@ -122,7 +122,7 @@ class share_channel {
   fs_t* snapshot(int slot) { return &m_snapshots[static_cast<std::size_t>(slot) * m_stride]; }
 
   channel_timing m_timing;
-  fs_t m_granule;  // duration of a full one
+  fs_t m_granule = 0;  // duration of a full one
   std::unique_ptr<arbiter> m_policy;
 
   std::vector<flow> m_flows;  // slots
