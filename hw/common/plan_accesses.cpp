@@ -11,7 +11,8 @@ std::vector<operand> through_cache(const operation& op, tensor_cache& cache, std
   for (const operand& o : op.operands) {
     touched_bytes += o.bytes;
     // Appended keys and values and anything else written for good goes to memory; activations may stay on chip.
-    if (o.write && o.kind != traffic::activations) {
+    // What a collective sends goes to another device.
+    if (o.write && (o.kind != traffic::activations || op.kind == work_kind::collective)) {
       out.push_back(o);
       continue;
     }
