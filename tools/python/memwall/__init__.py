@@ -22,7 +22,7 @@ import subprocess as _subprocess
 import tempfile as _tempfile
 from pathlib import Path as _Path
 
-__all__ = ["Error", "BadInput", "DoesNotFit", "Result", "Table", "load", "program", "run", "sweep"]
+__all__ = ["Error", "BadInput", "DoesNotFit", "Result", "Table", "command", "load", "program", "run", "sweep"]
 
 
 class Error(RuntimeError):
@@ -56,8 +56,9 @@ def program():
     return found
 
 
-def _call(arguments):
-    done = _subprocess.run([program(), *arguments], stdout=_subprocess.PIPE, stderr=_subprocess.PIPE, text=True)
+def command(*arguments):
+    """Runs any memwall command and returns what it printed, e.g. command("describe", "platform")."""
+    done = _subprocess.run([program(), *map(_text, arguments)], stdout=_subprocess.PIPE, stderr=_subprocess.PIPE, text=True)
     if done.returncode != 0:
         kind = {2: BadInput, 3: DoesNotFit}.get(done.returncode, Error)
         raise kind(done.stderr.strip() or done.stdout.strip(), done.returncode)
@@ -195,7 +196,7 @@ def run(platform, model=None, trace=None, set=None, out=None, **workload):
         arguments += ["--set", f"{key}={_text(value)}"]
     with _tempfile.TemporaryDirectory(prefix="memwall-") as scratch:
         folder = _Path(out) if out is not None else _Path(scratch) / "out"
-        _call(arguments + ["--out", str(folder)])
+        command(*arguments, "--out", folder)
         return Result(_json.loads((folder / "result.json").read_text()), folder if out is not None else None)
 
 
@@ -221,7 +222,7 @@ def sweep(spec, out, jobs=None, executor=None, optimise=None, budget=None, **opt
             arguments += ["--" + name.replace("_", "-")] + ([] if value is True else [_text(value)])
     if optimise is not None:
         arguments += ["--optimise", optimise if isinstance(optimise, str) else ",".join(optimise)]
-    _call(arguments)
+    command(*arguments)
     return load(out)
 
 
