@@ -4,6 +4,6 @@
 
 import memwall
 
-result = memwall.run(platform="von_neumann_h100", model="gpt-2", phase="decode", batch=1)
+result = memwall.run(platform="von_neumann_h100", model="gpt-2", phase="decode", context=512)
 for cause, ns in sorted(result.stall_stack_ns.items(), key=lambda item: -item[1]):
     print(f"{cause:24} {ns:14.1f} ns")

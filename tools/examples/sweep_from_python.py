@@ -8,8 +8,9 @@ import memwall
 
 table = memwall.sweep(
     {
-        "base": {"platform": "von_neumann_h100", "model": "gpt-2", "workload": {"phase": "decode"}},
-        "axes": {"hbm.channels": [40, 80, 160], "workload.batch": {"powers_of_two": [1, 8]}},
+        "base": {"platform": "von_neumann_h100", "model": "gpt-2", "workload": {"phase": "decode", "context": 512}},
+        "zip": {"hbm.channels": [80, 160, 240], "hbm.size": ["40 GB", "80 GB", "120 GB"]},
+        "axes": {"workload.batch": {"powers_of_two": [1, 8]}},
     },
     out=sys.argv[1] if len(sys.argv) > 1 else "out/sweep_from_python",
 )
