@@ -11,17 +11,21 @@ const many = 4000;  // dots drawn at most
 /** Ceilings of a run: one entry a distinct executor {name, peak, dtype, bandwidths: [{name, bytes_per_s}]}. */
 export function ceilings(run) {
   const out = [];
+  const rates = (list) => list.map((b) => b.bytes_per_s).join();
   for (const e of run.result.roofline?.executors ?? []) {
     const peaks = e.peak_flops ?? {};
     const dtype = peaks[e.dtype_used] !== undefined ? e.dtype_used : Object.keys(peaks)[0];
     const peak = peaks[dtype];
     const bandwidths = (e.bandwidths ?? []).filter((b) => b.bytes_per_s > 0).sort((p, q) => q.bytes_per_s - p.bytes_per_s);
-    const same = out.find((o) => o.peak === peak && JSON.stringify(o.bandwidths) === JSON.stringify(bandwidths));
+    const same = out.find((o) => o.peak === peak && rates(o.bandwidths) === rates(bandwidths));
     if (same) same.names.push(e.name);
     else out.push({names: [e.name], peak, dtype, bandwidths});
   }
-  for (const o of out) o.name = o.names.length > 1 ? `${o.names[0]} and ${o.names.length - 1} alike` : o.names[0];
-  return out;
+  for (const o of out) o.name = o.names.length > 1 ? `each of ${o.names.length} like ${o.names[0]}` : o.names[0];
+  // An operator that is split over executors can reach what they have together.
+  const together = out.filter((o) => o.names.length > 1).map((o) => ({...o, name: `${o.names.length} like ${o.names[0]} together`, peak: o.peak && o.peak * o.names.length,
+    bandwidths: o.bandwidths.slice(0, 1).map((b) => ({...b, name: `${o.names.length} × ${b.name}`, bytes_per_s: b.bytes_per_s * o.names.length})), together: true}));
+  return [...together, ...out];
 }
 
 function dots(run, per) {
@@ -76,6 +80,7 @@ export function roofline_card(runs) {
       const series = [];
       for (const {run, points, roofs} of list) {
         const color = series_color(run.index, t.dark);
+        const below = (roof) => !roof.together && roof.names.length > 1;
         roofs.forEach((roof, k) => {
           const lines = roof.bandwidths.length ? roof.bandwidths : [null];
           lines.forEach((b, j) => {
@@ -84,11 +89,11 @@ export function roofline_card(runs) {
             const stops = [x[0], ...(ridge > x[0] && ridge < x[1] ? [ridge] : []), x[1]];
             const name = `${run.label} · ${roof.name}`;
             series.push({
-              type: 'line', name: `${run.label} ceilings`, symbol: 'none', color, lineStyle: {color, width: 1.8, type: j === 0 ? 'solid' : 'dashed'}, z: 1,
+              type: 'line', name: `${run.label} ceilings`, symbol: 'none', color, lineStyle: {color, width: 1.8, type: roof.together ? 'dotted' : j === 0 ? 'solid' : 'dashed'}, z: 1,
               data: stops.map((v) => [v, at(v)]), triggerLineEvent: true,
               tooltip_text: `<b>${format.escape(name)}</b><br>${roof.peak ? `peak ${format.flops_rate(roof.peak)} ${format.escape(roof.dtype ?? '')}<br>` : ''}` +
                 (b ? `${format.escape(b.name)} ${format.gbps(b.bytes_per_s / 1e9)}<br>` : '') + (ridge ? `ridge at ${format.number(ridge)} FLOP/byte` : ''),
-              endLabel: {show: j === 0 && k < 3 && roof.peak > 0, color: t.muted, distance: 0, offset: [-8, -3], align: 'right', verticalAlign: 'bottom',
+              endLabel: {show: j === 0 && k < 3 && roof.peak > 0, color: t.muted, distance: 0, offset: [-8, below(roof) ? 3 : -3], align: 'right', verticalAlign: below(roof) ? 'top' : 'bottom',
                 formatter: `${roof.name}: ${format.flops_rate(roof.peak)}`, fontSize: 11},
             });
           });
