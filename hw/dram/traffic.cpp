@@ -57,7 +57,7 @@ class pattern_traffic : public traffic {
 
   transfer as_one() const override {
     transfer t;
-    if (what != kind::sequential || stride != size || static_cast<std::uint64_t>(requests) * size > range) return t;
+    if (what != kind::sequential || stride != size || range % size != 0) return t;  // what is larger than the memory wraps
     if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
     t.bytes = static_cast<std::uint64_t>(requests) * size;
     t.pace = period_fs / 1000 * static_cast<std::int64_t>(burst) / static_cast<std::int64_t>(size);

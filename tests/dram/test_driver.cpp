@@ -81,6 +81,13 @@ TEST(driver, one_transfer_and_single_requests_give_the_same) {
   EXPECT_EQ(whole.time, single.time);
   EXPECT_EQ(whole.stats.commands, single.stats.commands);
   EXPECT_TRUE(whole.stats.read_latency == single.stats.read_latency);
+  // 2 MiB of memory, streamed one and a half times
+  driver_params wrapped = params("DDR4-3200", "a", 50'000), singles = params("DDR4-3200", "stride:64", 50'000);
+  wrapped.changes = singles.changes = config::node::parse_text("organisation: {rows: 16}", "--set");
+  const driver_result w = run_driver(wrapped), x = run_driver(singles);
+  EXPECT_EQ(w.time, x.time);
+  EXPECT_EQ(w.stats.commands, x.stats.commands);
+  EXPECT_EQ(w.requests, 50'000);
 }
 
 TEST(driver, energy_and_bytes_are_conserved) {
