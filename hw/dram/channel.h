@@ -224,7 +224,7 @@ class channel {
   void pick(int b);
   void set_mode();
   void check_age();
-  void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from, clocks_t to);
+  void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from);
   void finish(work& w, int bus);
   void unlink(int e);
   bool simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks);
@@ -245,6 +245,7 @@ class channel {
   bool follow(int source, work& w, cause_clocks& at_end);
   cause_clocks causes_at(int bus, int order) const;
   void flush_active();
+  std::vector<std::uint16_t> feeding_sources() const;
   clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
   void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);

@@ -100,6 +100,13 @@ void exchange(Archive& a, State& s, const channel_setup& setup) {
     b.blocked = (flags & 16) != 0;
   }
 }
+/// Index of the n-th burst of a source among a block's admissions.
+std::size_t admission_of(const replay_table::block& b, int source, std::int64_t n) {
+  if (b.flows.size() == 1) return at(n);
+  std::size_t i = 0;
+  for (;; ++i)
+    if (b.admissions[i].source == source && n-- == 0) return i;
+}
 }  // namespace
 
 void channel::flush_active() {
@@ -281,12 +288,17 @@ void channel::materialise() {
   m_scanned = m_admission_known = false;
 }
 
+std::vector<std::uint16_t> channel::feeding_sources() const {
+  std::vector<std::uint16_t> out;
+  for (std::size_t i = 0; i < s.sources.size(); ++i)
+    if (s.sources[i].head >= 0) out.push_back(static_cast<std::uint16_t>(i | (m_pool[at(s.sources[i].head)].write ? 256u : 0u)));
+  return out;
+}
+
 bool channel::enter_replay() {
   auto& words = m_table->scratch;
   if (!normalise(words)) return false;
-  std::vector<std::uint8_t> feed;
-  for (std::size_t i = 0; i < s.sources.size(); ++i)
-    if (s.sources[i].head >= 0) feed.push_back(static_cast<std::uint8_t>(i));
+  const auto feed = feeding_sources();
   m_state = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
   m_replaying = true;
   m_block = -1;
@@ -351,10 +363,8 @@ void channel::record_block() {
   auto& words = m_table->scratch;
   bool fits = normalise(words);  // also settles the open rows' time
   // A source that ran dry inside did not feed the block to its end.
-  for (const std::uint8_t source : m_table->at_state(from).feed) fits = fits && s.sources[source].head >= 0;
-  std::vector<std::uint8_t> feed;
-  for (std::size_t i = 0; i < s.sources.size(); ++i)
-    if (s.sources[i].head >= 0) feed.push_back(static_cast<std::uint8_t>(i));
+  for (const std::uint16_t f : m_table->at_state(from).feed) fits = fits && s.sources[f & 255].head >= 0;
+  const auto feed = feeding_sources();
   if (fits) {
     b.next = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
     b.duration = static_cast<std::int32_t>(s.cursor - start);
@@ -445,13 +455,9 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
     if (x.source == source) f = &x;
   if (f == nullptr) return false;
   if (w.entered < 0) {
-    std::int64_t place = w.begin() - position;
+    const std::int64_t place = w.begin() - position;
     if (place >= f->admitted) return false;
-    std::size_t i = at(place);
-    if (b.flows.size() > 1)
-      for (i = 0;; ++i)
-        if (b.admissions[i].source == source && place-- == 0) break;
-    const auto& x = b.admissions[i];
+    const auto& x = b.admissions[admission_of(b, source, place)];
     w.entered = s.cursor + x.clock;
     w.covered = s.cursor + x.covered;
     w.before = causes_at(x.bus, x.order);
@@ -490,38 +496,30 @@ clocks_t channel::valid_until() {
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
     if (q.head < 0) continue;
-    if (std::find(known.feed.begin(), known.feed.end(), static_cast<std::uint8_t>(i)) == known.feed.end())
+    const auto i16 = static_cast<std::uint16_t>(i);
+    if (std::find(known.feed.begin(), known.feed.end(), i16) == known.feed.end() &&
+        std::find(known.feed.begin(), known.feed.end(), i16 | 256) == known.feed.end())
       until = std::min(until, std::max(s.cursor, m_pool[at(q.head)].arrival));
   }
-  for (const std::uint8_t source : known.feed) {
-    const source_state& q = s.sources[source];
+  for (const std::uint16_t feed : known.feed) {
+    const int source = feed & 255;
+    const source_state& q = s.sources[at(source)];
     std::int64_t admitted = 0;
     for (const auto& f : b.flows)
       if (f.source == source) admitted = f.admitted;
     // Works must continue each other.
     std::int64_t have = 0, expected = q.position;
-    bool write = false;
+    const bool write = (feed & 256) != 0;
     for (std::int32_t i = q.head; i >= 0 && have < admitted; i = m_pool[at(i)].link) {
       const work& w = m_pool[at(i)];
-      if (i == q.head) write = w.write;
       if (w.next != expected || w.pace_fs != 0 || w.write != write) break;
-      if (i == q.head || have > 0) {
-        std::int64_t place = have;
-        std::size_t k = at(place);
-        if (b.flows.size() > 1)
-          for (k = 0;; ++k)
-            if (b.admissions[k].source == source && place-- == 0) break;
-        if (w.arrival > s.cursor + b.admissions[k].clock) break;
-      }
+      // Has it arrived when the block lets it enter? (What was there before `now` needs no look.)
+      if (w.arrival > s.cursor && w.arrival > s.cursor + b.admissions[admission_of(b, source, have)].clock) break;
       have += w.end - w.next;
       expected = w.end;
     }
     if (have < admitted) {
-      std::int64_t place = have;
-      std::size_t k = 0;
-      for (;; ++k)
-        if (b.admissions[k].source == source && place-- == 0) break;
-      until = std::min(until, s.cursor + b.admissions[k].clock);
+      until = std::min(until, s.cursor + b.admissions[admission_of(b, source, have)].clock);
     }
   }
   return until > s.cursor + b.duration ? no_time : until;

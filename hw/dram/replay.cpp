@@ -16,7 +16,7 @@ std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
 }  // namespace
 
 std::int32_t replay_table::find_or_add(const std::vector<std::int32_t>& words, int queued,
-                                       const std::vector<std::uint8_t>& feed) {
+                                       const std::vector<std::uint16_t>& feed) {
   const std::uint64_t h = hash_of(words);
   const auto range = m_index.equal_range(h);
   for (auto it = range.first; it != range.second; ++it)

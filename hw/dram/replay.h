@@ -60,14 +60,14 @@ class replay_table {
   };
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<std::uint8_t> feed;    ///< sources that had bursts to give
+    std::vector<std::uint16_t> feed;   ///< sources that had bursts to give; 256 is added for writes
     std::vector<std::int32_t> blocks;  ///< leaving this state
     std::int32_t queued = 0;
   };
 
   explicit replay_table(std::size_t limit_bytes) : m_limit(limit_bytes) {}
 
-  std::int32_t find_or_add(const std::vector<std::int32_t>& words, int queued, const std::vector<std::uint8_t>& feed);
+  std::int32_t find_or_add(const std::vector<std::int32_t>& words, int queued, const std::vector<std::uint16_t>& feed);
   std::int32_t add_block(std::int32_t from, block b);
   state& at_state(std::int32_t i) { return m_states[static_cast<std::size_t>(i)]; }
   block& at_block(std::int32_t i) { return m_blocks[static_cast<std::size_t>(i)]; }

@@ -119,7 +119,7 @@ void expect_same(const outcome& a, const outcome& b, const std::string& what) {
 
 TEST(dram_replay, on_is_off_for_random_streams) {
   std::int64_t replayed = 0;
-  for (std::uint32_t seed = 1; seed <= 15; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
     const auto setup = stream_setup(seed);
     const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
     const auto off = run(setup, false, 0), on = run(setup, true, 0);
@@ -129,7 +129,7 @@ TEST(dram_replay, on_is_off_for_random_streams) {
     ASSERT_EQ(off.stats.replay.replayed_bursts, 0);
     if (::testing::Test::HasFailure()) return;
   }
-  EXPECT_GT(replayed, 100'000);
+  EXPECT_GT(replayed, 20'000);
 }
 
 }  // namespace
