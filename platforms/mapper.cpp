@@ -93,7 +93,9 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       o.tensor = u.tensor;
       o.kind = class_of(tensor.cls);
       o.write = u.what == trace::access::write;
-      const bool split = cut && (h.split || (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
+      // A weight that every device holds whole (a table tied to lm_head) is still read in parts by an operator that is cut.
+      const bool split = cut && (h.split || tensor.cls == trace::tensor_class::weights ||
+                                 (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
       o.bytes = split ? share(u.bytes, i, parts) : u.bytes;
       const std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
       o.bytes = std::min(o.bytes, std::max<std::int64_t>(0, h.bytes - offset));

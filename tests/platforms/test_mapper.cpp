@@ -73,6 +73,23 @@ TEST(mapper, tensor_parallel_parts_sum_to_the_operator) {
   }
 }
 
+// GPT-2's lm_head is its embedding table: gathered whole by every device, multiplied in parts.
+TEST(mapper, a_tied_table_is_multiplied_in_parts) {
+  const auto d = tensor_parallel(2);
+  const auto source = source_of("gpt-2", [] { trace::workload w; w.context = 64; return w; }());
+  const placement where(d, slots(2, std::int64_t{8} << 30), source);
+  const auto stream = source();
+  trace::op op;
+  while (stream->next(op)) {
+    if (op.kind != trace::op_kind::lm_head) continue;
+    std::int64_t bytes = 0;
+    for (const auto& p : split_operator(op, stream->header(), where, where.executors(where.rule(op))))
+      for (const auto& o : p.work.operands)
+        if (o.kind == traffic::weights) bytes += o.bytes;
+    EXPECT_EQ(bytes, op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read));
+  }
+}
+
 TEST(placement, refuses_with_the_arithmetic) {
   trace::workload w;
   w.types = dtypes::parse("fp16");
