@@ -11,20 +11,23 @@ namespace {
 
 // The pseudo-channel is the upper part of the rank, see organisation::pseudo_channels.
 constexpr std::size_t field_total = 7, pseudo_channel = 6;
-constexpr const char* field_names[field_total] = {"rank", "bankgroup", "bank", "row", "column", "channel", "pseudochannel"};
+constexpr const char* field_names[field_total] = {"rank",   "bankgroup", "bank",         "row",
+                                                  "column", "channel",   "pseudochannel"};
 
 /// Words of the expression, and the two-letter codes.
 int field_of(const std::string& word) {
   static const std::vector<std::pair<std::string, int>> words = {
-      {"rank", 0},   {"ra", 0},  {"sid", 0}, {"bankgroup", 1}, {"bank_group", 1}, {"bg", 1}, {"bank", 2},
-      {"ba", 2},     {"row", 3}, {"ro", 3},  {"column", 4},    {"col", 4},        {"co", 4}, {"channel", 5},
-      {"ch", 5},     {"pc", 6},  {"pseudochannel", 6}};
+      {"rank", 0}, {"ra", 0},      {"sid", 0}, {"bankgroup", 1}, {"bank_group", 1},   {"bg", 1},
+      {"bank", 2}, {"ba", 2},      {"row", 3}, {"ro", 3},        {"column", 4},       {"col", 4},
+      {"co", 4},   {"channel", 5}, {"ch", 5},  {"pc", 6},        {"pseudochannel", 6}};
   for (const auto& [name, f] : words)
     if (name == word) return f;
   return -1;
 }
 
-bool is_power_of_two(std::int64_t v) { return v > 0 && (v & (v - 1)) == 0; }
+bool is_power_of_two(std::int64_t v) {
+  return v > 0 && (v & (v - 1)) == 0;
+}
 int log2_of(std::int64_t v) {
   int out = 0;
   while (v > 1) v >>= 1, ++out;
@@ -97,9 +100,11 @@ slice parse_slice(const std::string& expression, const std::string& text) {
   const std::string name = lower(trim(text.substr(0, bracket)));
   out.field = field_of(name);
   if (out.field < 0)
-    fail(expression, "unknown field '" + name + "' in a hash", "rank, bankgroup, bank, row, column or channel",
+    fail(expression, "unknown field '" + name + "' in a hash",
+         "rank, bankgroup, bank, row, column or channel",
          nearest_name(name, {field_names, field_names + field_total}));
-  if (out.field == static_cast<int>(pseudo_channel)) fail(expression, "hashes pseudochannel", "rank, whose upper bits it is");
+  if (out.field == static_cast<int>(pseudo_channel))
+    fail(expression, "hashes pseudochannel", "rank, whose upper bits it is");
   if (bracket == std::string::npos) return out;
   const std::string inside = text.substr(bracket + 1, text.size() - bracket - 2);
   const auto colon = inside.find(':');
@@ -114,7 +119,7 @@ slice parse_slice(const std::string& expression, const std::string& text) {
 
 const std::vector<std::pair<std::string, std::string>>& address_map::named() {
   static const std::vector<std::pair<std::string, std::string>> maps = {
-      {"bg_low", "row rank bank column bankgroup"},     // neighbouring bursts take turns between the bank groups
+      {"bg_low", "row rank bank column bankgroup"},  // neighbouring bursts take turns between the bank groups
       {"column_low", "row rank bank bankgroup column"},  // a whole row, then the next bank
       {"bank_low", "row column rank bank bankgroup"},    // neighbouring bursts take turns between all banks
       {"row_high_hashed", "row rank bank column bankgroup ; bankgroup ^= row ; bank ^= row"},
@@ -126,7 +131,9 @@ const std::vector<std::pair<std::string, std::string>>& address_map::named() {
   return maps;
 }
 
-address_map::address_map(const address_map_params& params, const organisation& org) { parse(params, org); }
+address_map::address_map(const address_map_params& params, const organisation& org) {
+  parse(params, org);
+}
 
 void address_map::parse(const address_map_params& params, const organisation& org) {
   std::string expression = params.expression.empty() ? "bg_low" : params.expression;
@@ -147,8 +154,10 @@ void address_map::parse(const address_map_params& params, const organisation& or
       } else if (field_of(lower(head)) < 0) {
         std::vector<std::string> names;
         std::string known;
-        for (const auto& [name, unused] : named()) names.push_back(name), known += (known.empty() ? "" : ", ") + name;
-        fail(given, "unknown address map", "one of " + known + ", or fields from the most significant: row bank column bankgroup",
+        for (const auto& [name, unused] : named())
+          names.push_back(name), known += (known.empty() ? "" : ", ") + name;
+        fail(given, "unknown address map",
+             "one of " + known + ", or fields from the most significant: row bank column bankgroup",
              nearest_name(head, names));
       }
     }
@@ -184,7 +193,8 @@ void address_map::parse(const address_map_params& params, const organisation& or
     int width = -1;
     if (colon != std::string::npos) {
       width = digits(word.substr(colon + 1));
-      if (width < 0 || width > 40) fail(given, "'" + word + "' has no width in bits", "field:bits, e.g. column:7");
+      if (width < 0 || width > 40)
+        fail(given, "'" + word + "' has no width in bits", "field:bits, e.g. column:7");
     }
     tokens.push_back({static_cast<std::size_t>(f), width});
   }
@@ -203,21 +213,26 @@ void address_map::parse(const address_map_params& params, const organisation& or
         known <<= t.width;
     }
     const std::string size = std::to_string(sizes[f]);
-    if (f == channel && count > 1) fail(given, "channel comes more than once", "at most one piece of channel");
+    if (f == channel && count > 1)
+      fail(given, "channel comes more than once", "at most one piece of channel");
     if (open > 1)
-      fail(given, std::string(field_names[f]) + " has more than one piece without a width", "a width on all pieces but one");
+      fail(given, std::string(field_names[f]) + " has more than one piece without a width",
+           "a width on all pieces but one");
     if (count == 0 && sizes[f] > 1 && f != channel && f != pseudo_channel)
-      fail(given, std::string("lacks ") + field_names[f], std::string(field_names[f]) + " (" + size + " values)");
+      fail(given, std::string("lacks ") + field_names[f],
+           std::string(field_names[f]) + " (" + size + " values)");
     if (count != 0 && (open == 1 ? sizes[f] % known != 0 : known != sizes[f]))
       fail(given, std::string(field_names[f]) + " has " + std::to_string(known) + " values in its widths",
-           size + " values" + (is_power_of_two(sizes[f]) ? " (" + std::to_string(log2_of(sizes[f])) + " bits)"
-                                                         : "; leave out one width of a field that is no power of two"));
+           size + " values" +
+               (is_power_of_two(sizes[f]) ? " (" + std::to_string(log2_of(sizes[f])) + " bits)"
+                                          : "; leave out one width of a field that is no power of two"));
     for (auto& t : tokens)  // an open piece becomes its radix, kept negative
       if (t.field == f && t.width < 0) t.width = -static_cast<int>(sizes[f] / known);
   }
 
   std::array<std::int64_t, field_total> below{1, 1, 1, 1, 1, 1, sizes[rank]};
-  if (split_rank && !is_power_of_two(sizes[rank])) m_power_of_two = false;  // a rank is then no string of bits
+  if (split_rank && !is_power_of_two(sizes[rank]))
+    m_power_of_two = false;  // a rank is then no string of bits
   std::int64_t weight = 1;
   m_interleave_bursts = 0;
   for (auto t = tokens.rbegin(); t != tokens.rend(); ++t) {
@@ -228,7 +243,8 @@ void address_map::parse(const address_map_params& params, const organisation& or
       continue;
     }
     if (radix == 1) continue;
-    if (static_cast<std::size_t>(m_piece_count) == m_pieces.size()) fail(given, "has too many pieces", "at most 24");
+    if (static_cast<std::size_t>(m_piece_count) == m_pieces.size())
+      fail(given, "has too many pieces", "at most 24");
     piece& p = m_pieces[static_cast<std::size_t>(m_piece_count++)];
     p.field = t->field == pseudo_channel ? std::size_t{rank} : t->field;
     p.radix = radix;
@@ -250,11 +266,13 @@ void address_map::parse(const address_map_params& params, const organisation& or
   if (m_interleave_bursts == 0) {
     if (params.interleave < m_access_bytes || params.interleave % m_access_bytes != 0)
       throw input_error(problem{"", "interleave", "got " + std::to_string(params.interleave) + " B",
-                                "a multiple of the access size, " + std::to_string(m_access_bytes) + " B", ""});
+                                "a multiple of the access size, " + std::to_string(m_access_bytes) + " B",
+                                ""});
     m_interleave_bursts = params.interleave / m_access_bytes;
   }
   if (m_local_bursts % m_interleave_bursts != 0)
-    throw input_error(problem{"", "interleave", "got " + std::to_string(m_interleave_bursts * m_access_bytes) + " B",
+    throw input_error(problem{"", "interleave",
+                              "got " + std::to_string(m_interleave_bursts * m_access_bytes) + " B",
                               "a divisor of the channel's capacity", ""});
 
   sizes[rank] = org.ranks;
@@ -269,24 +287,27 @@ void address_map::parse(const address_map_params& params, const organisation& or
     for (const slice* s : {&target, &source}) {
       const auto f = static_cast<std::size_t>(s->field);
       if (!is_power_of_two(sizes[f]))
-        fail(given, std::string("hashes ") + field_names[f] + ", which has " + std::to_string(sizes[f]) + " values",
+        fail(given,
+             std::string("hashes ") + field_names[f] + ", which has " + std::to_string(sizes[f]) + " values",
              "a field whose size is a power of two");
       if (s->high >= log2_of(sizes[f]))
         fail(given, std::string(field_names[f]) + " has no bit " + std::to_string(s->high),
              "bits 0 to " + std::to_string(log2_of(sizes[f]) - 1));
     }
     if (target.field == source.field || source.field == channel)
-      fail(given, "'" + parts[i] + "' reads " + field_names[source.field], "two different fields, the right one not channel");
+      fail(given, "'" + parts[i] + "' reads " + field_names[source.field],
+           "two different fields, the right one not channel");
     const int target_bits = log2_of(sizes[static_cast<std::size_t>(target.field)]);
     if (target.high < 0) target.high = target_bits - 1;
     const int target_width = target.high - target.low + 1;
     if (target_width <= 0) continue;  // a field of one value: nothing to spread
-    if (source.high < 0)  // the whole field: as many low bits as the target has
+    if (source.high < 0)              // the whole field: as many low bits as the target has
       source.high = std::min(log2_of(sizes[static_cast<std::size_t>(source.field)]), target_width) - 1;
     const int source_width = source.high - source.low + 1;
     if (source_width <= 0) continue;
     if (source_width > target_width)
-      fail(given, "'" + parts[i] + "' has more bits on the right", "at most " + std::to_string(target_width) + " bits");
+      fail(given, "'" + parts[i] + "' has more bits on the right",
+           "at most " + std::to_string(target_width) + " bits");
     hash h;
     h.target = static_cast<std::size_t>(target.field);
     h.source = static_cast<std::size_t>(source.field);
@@ -299,7 +320,8 @@ void address_map::parse(const address_map_params& params, const organisation& or
         const piece& p = m_pieces[static_cast<std::size_t>(k)];
         const int low = log2_of(p.field_weight), high = low + log2_of(p.radix) - 1;
         if (p.field == h.source && low <= source.high && high >= source.low && p.weight < m_interleave_bursts)
-          fail(given, "'" + parts[i] + "' reads bits below the channel interleave", "bits above it, e.g. of the row");
+          fail(given, "'" + parts[i] + "' reads bits below the channel interleave",
+               "bits above it, e.g. of the row");
       }
       m_channel_hashes.push_back(h);
     } else {
@@ -337,7 +359,8 @@ void address_map::decode_mixed(std::int64_t local_burst, std::array<std::int64_t
 
 std::int64_t address_map::encode_local(const local_location& at) const {
   std::array<std::int64_t, 5> f{at.rank, at.bank_group, at.bank, at.row, at.column};
-  for (auto h = m_hashes.rbegin(); h != m_hashes.rend(); ++h) f[h->target] ^= (f[h->source] >> h->shift & h->mask) << h->target_shift;
+  for (auto h = m_hashes.rbegin(); h != m_hashes.rend(); ++h)
+    f[h->target] ^= (f[h->source] >> h->shift & h->mask) << h->target_shift;
   std::int64_t out = 0;
   for (int i = 0; i < m_piece_count; ++i) {
     const piece& p = m_pieces[static_cast<std::size_t>(i)];
@@ -349,11 +372,14 @@ std::int64_t address_map::encode_local(const local_location& at) const {
 std::uint64_t address_map::address_of(int channel_index, std::int64_t local_burst) const {
   const std::int64_t block = local_burst / m_interleave_bursts;
   const int raw = channel_index ^ channel_hash(block);
-  const std::int64_t burst = (block * m_channels + raw) * m_interleave_bursts + local_burst % m_interleave_bursts;
+  const std::int64_t burst =
+      (block * m_channels + raw) * m_interleave_bursts + local_burst % m_interleave_bursts;
   return static_cast<std::uint64_t>(burst) * static_cast<std::uint64_t>(m_access_bytes);
 }
 
-std::uint64_t address_map::encode(const location& at) const { return address_of(at.channel, encode_local(at)); }
+std::uint64_t address_map::encode(const location& at) const {
+  return address_of(at.channel, encode_local(at));
+}
 
 std::vector<channel_run> address_map::split(std::uint64_t address, std::uint64_t bytes) const {
   std::vector<channel_run> out;
@@ -377,9 +403,9 @@ std::string address_map::text() const {
   }
   const auto write = [&](const hash& h) {
     const int width = log2_of(h.mask + 1);
-    out += std::string(" ; ") + field_names[h.target] + "[" + std::to_string(h.target_shift + width - 1) + ":" +
-           std::to_string(h.target_shift) + "] ^= " + field_names[h.source] + "[" + std::to_string(h.shift + width - 1) + ":" +
-           std::to_string(h.shift) + "]";
+    out += std::string(" ; ") + field_names[h.target] + "[" + std::to_string(h.target_shift + width - 1) +
+           ":" + std::to_string(h.target_shift) + "] ^= " + field_names[h.source] + "[" +
+           std::to_string(h.shift + width - 1) + ":" + std::to_string(h.shift) + "]";
   };
   for (const hash& h : m_hashes) write(h);
   for (const hash& h : m_channel_hashes) write(h);

@@ -16,12 +16,17 @@
 namespace memwall::dram {
 namespace {
 
-double clocks_to_ns(double clocks, const statistics& s) { return clocks * static_cast<double>(s.tck_fs) * 1e-6; }
+double clocks_to_ns(double clocks, const statistics& s) {
+  return clocks * static_cast<double>(s.tck_fs) * 1e-6;
+}
 
 nlohmann::ordered_json latency_json(const latency_histogram& h, const statistics& s) {
   const auto ns = [&](std::int64_t clocks) { return clocks_to_ns(static_cast<double>(clocks), s); };
-  return {{"mean", clocks_to_ns(h.mean(), s)}, {"p50", ns(h.quantile(0.50))}, {"p95", ns(h.quantile(0.95))},
-          {"p99", ns(h.quantile(0.99))},       {"max", ns(h.max())}};
+  return {{"mean", clocks_to_ns(h.mean(), s)},
+          {"p50", ns(h.quantile(0.50))},
+          {"p95", ns(h.quantile(0.95))},
+          {"p99", ns(h.quantile(0.99))},
+          {"max", ns(h.max())}};
 }
 
 double peak_rss_mb() {
@@ -39,12 +44,13 @@ double percent(std::int64_t part, std::int64_t whole) {
 driver_result run_driver(const driver_params& p, command_listener* listener) {
   driver_result out;
   out.spec = load_standard(p.standard, p.changes);
-  const address_map map({p.map.empty() ? out.spec.default_map : p.map, p.channels, p.interleave}, out.spec.org);
+  const address_map map({p.map.empty() ? out.spec.default_map : p.map, p.channels, p.interleave},
+                        out.spec.org);
   out.map = map.text();
   out.peak = out.spec.peak_bytes_per_s() * p.channels;
-  const std::unique_ptr<traffic> source = p.trace.empty()
-                                              ? make_pattern(p.pattern, out.spec, map)
-                                              : open_trace(p.trace, out.spec, p.pattern.size, p.pattern.requests);
+  const std::unique_ptr<traffic> source =
+      p.trace.empty() ? make_pattern(p.pattern, out.spec, map)
+                      : open_trace(p.trace, out.spec, p.pattern.size, p.pattern.requests);
   out.traffic = p.trace.empty() ? p.pattern.pattern : p.trace;
 
   memory m(out.spec, map, p.controller);
@@ -69,18 +75,22 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   if (whole.bytes > 0) {
     m.submit(whole);
     bytes = static_cast<std::int64_t>(whole.bytes);
-    out.requests = bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
+    out.requests =
+        bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
   } else {
-    // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in strides in which less than
-    // what lies ahead can be served.
+    // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in
+    // strides in which less than what lies ahead can be served.
     const int reads = p.controller.read_queue != 0 ? p.controller.read_queue : out.spec.queue;
     const int writes = p.controller.write_queue != 0 ? p.controller.write_queue : reads;
-    const std::size_t window = std::min(static_cast<std::size_t>(p.controller.max_transfers),
-                                        8 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
-    const ps_t stride = static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
+    const std::size_t window =
+        std::min(static_cast<std::size_t>(p.controller.max_transfers),
+                 8 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
+    const ps_t stride =
+        static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
     request r;
     while (source->next(r)) {
-      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();) next = step(std::max(next, now + stride));
+      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();)
+        next = step(std::max(next, now + stride));
       transfer t;
       t.address = r.address;
       t.bytes = r.bytes;
@@ -111,10 +121,13 @@ nlohmann::ordered_json to_json(const driver_result& r) {
   out["read_latency_ns"] = latency_json(s.read_latency, s);
   out["write_latency_ns"] = latency_json(s.write_latency, s);
   out["row"] = {{"hit", s.row_hits}, {"miss", s.row_misses}, {"conflict", s.row_conflicts}};
-  for (std::size_t i = 0; i < command_count; ++i) out["commands"][command_name(static_cast<command>(i))] = s.commands[i];
+  for (std::size_t i = 0; i < command_count; ++i)
+    out["commands"][command_name(static_cast<command>(i))] = s.commands[i];
   const energy_breakdown& e = r.energy;
-  out["energy_pj"] = {{"activate", e.activate}, {"read", e.read},       {"write", e.write},           {"io", e.io},
-                      {"refresh", e.refresh},   {"background", e.background}, {"total", e.total()}};
+  out["energy_pj"] = {{"activate", e.activate}, {"read", e.read},
+                      {"write", e.write},       {"io", e.io},
+                      {"refresh", e.refresh},   {"background", e.background},
+                      {"total", e.total()}};
   out["host"] = {{"wall_s", r.wall_s},
                  {"requests_per_s", r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0},
                  {"peak_rss_mb", peak_rss_mb()}};
@@ -126,36 +139,45 @@ nlohmann::ordered_json to_json(const driver_result& r) {
   out["peak_gbps"] = r.peak * 1e-9;
   out["bound_by"] = r.bound_by;
   for (std::size_t i = 0; i < stall_count; ++i)
-    if (s.by_cause.part[i] != 0) out["data_bus_ns"][stall_name(static_cast<stall>(i))] = static_cast<double>(s.by_cause.part[i]) * 1e-3;
+    if (s.by_cause.part[i] != 0)
+      out["data_bus_ns"][stall_name(static_cast<stall>(i))] = static_cast<double>(s.by_cause.part[i]) * 1e-3;
   return out;
 }
 
 std::string to_text(const driver_result& r) {
   const statistics& s = r.stats;
   std::string out;
-  const auto line = [&](const std::string& name, const std::string& value) { out += fmt::format("{:<18}{}\n", name, value); };
+  const auto line = [&](const std::string& name, const std::string& value) {
+    out += fmt::format("{:<18}{}\n", name, value);
+  };
   line(r.spec.name, r.spec.description);
   line("traffic", fmt::format("{}, {} requests", r.traffic, r.requests));
   line("map", r.map);
   line("time", fmt::format("{:.3f} us", static_cast<double>(r.time) * 1e-6));
-  line("bandwidth", fmt::format("{:.3f} GB/s, {:.2f} % of {:.3f} GB/s", r.bandwidth * 1e-9, 100 * r.bandwidth / r.peak, r.peak * 1e-9));
+  line("bandwidth", fmt::format("{:.3f} GB/s, {:.2f} % of {:.3f} GB/s", r.bandwidth * 1e-9,
+                                100 * r.bandwidth / r.peak, r.peak * 1e-9));
   line("bound by", r.bound_by);
-  out += fmt::format("\n{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}\n", "latency, ns", "mean", "p50", "p95", "p99", "max", "bursts");
+  out += fmt::format("\n{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}\n", "latency, ns", "mean", "p50", "p95",
+                     "p99", "max", "bursts");
   const auto latency = [&](const char* name, const latency_histogram& h) {
     if (h.count() == 0) return;
     const auto ns = [&](std::int64_t c) { return clocks_to_ns(static_cast<double>(c), s); };
-    out += fmt::format("{:<18}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14}\n", name, clocks_to_ns(h.mean(), s), ns(h.quantile(0.5)),
-                       ns(h.quantile(0.95)), ns(h.quantile(0.99)), ns(h.max()), h.count());
+    out += fmt::format("{:<18}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14}\n", name,
+                       clocks_to_ns(h.mean(), s), ns(h.quantile(0.5)), ns(h.quantile(0.95)),
+                       ns(h.quantile(0.99)), ns(h.max()), h.count());
   };
   latency("  read", s.read_latency);
   latency("  write", s.write_latency);
   const std::int64_t rows = s.row_hits + s.row_misses + s.row_conflicts;
   out += '\n';
-  line("rows", fmt::format("{} hits ({:.1f} %), {} misses ({:.1f} %), {} conflicts ({:.1f} %)", s.row_hits, percent(s.row_hits, rows),
-                           s.row_misses, percent(s.row_misses, rows), s.row_conflicts, percent(s.row_conflicts, rows)));
+  line("rows", fmt::format("{} hits ({:.1f} %), {} misses ({:.1f} %), {} conflicts ({:.1f} %)", s.row_hits,
+                           percent(s.row_hits, rows), s.row_misses, percent(s.row_misses, rows),
+                           s.row_conflicts, percent(s.row_conflicts, rows)));
   std::string commands;
   for (std::size_t i = 0; i < command_count; ++i)
-    if (s.commands[i] != 0) commands += fmt::format("{}{} {}", commands.empty() ? "" : ", ", command_name(static_cast<command>(i)), s.commands[i]);
+    if (s.commands[i] != 0)
+      commands += fmt::format("{}{} {}", commands.empty() ? "" : ", ", command_name(static_cast<command>(i)),
+                              s.commands[i]);
   line("commands", commands);
   const energy_breakdown& e = r.energy;
   const double total = e.total();
@@ -163,7 +185,9 @@ std::string to_text(const driver_result& r) {
   line("energy", fmt::format("{:.3f} uJ, {:.2f} pJ/bit, {:.3f} W", total * 1e-6, bits > 0 ? total / bits : 0,
                              r.time > 0 ? total / static_cast<double>(r.time) : 0));
   const auto share = [&](const char* name, double v) {
-    if (v > 0) line(std::string("  ") + name, fmt::format("{:>10.3f} uJ  {:>5.1f} %", v * 1e-6, total > 0 ? 100 * v / total : 0));
+    if (v > 0)
+      line(std::string("  ") + name,
+           fmt::format("{:>10.3f} uJ  {:>5.1f} %", v * 1e-6, total > 0 ? 100 * v / total : 0));
   };
   share("activate", e.activate);
   share("read", e.read);
@@ -171,8 +195,9 @@ std::string to_text(const driver_result& r) {
   share("io", e.io);
   share("refresh", e.refresh);
   share("background", e.background);
-  line("simulated in", fmt::format("{:.4f} s, {:.3g} requests/s, {:.1f} MB", r.wall_s,
-                                   r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0, peak_rss_mb()));
+  line("simulated in",
+       fmt::format("{:.4f} s, {:.3g} requests/s, {:.1f} MB", r.wall_s,
+                   r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0, peak_rss_mb()));
   return out;
 }
 
@@ -194,7 +219,8 @@ command_file::command_file(const std::string& path) : m(std::make_unique<impl>()
   m->path = path;
   m->partial = path + ".partial";
   m->file = std::fopen(m->partial.c_str(), "w");
-  if (m->file == nullptr) throw input_error(problem{"--commands", "", "cannot write '" + m->partial + "'", "a writable path", ""});
+  if (m->file == nullptr)
+    throw input_error(problem{"--commands", "", "cannot write '" + m->partial + "'", "a writable path", ""});
   std::setvbuf(m->file, nullptr, _IONBF, 0);  // the buffer is ours
   const std::string_view header = "cycle,command,channel,rank,bank_group,bank,row,column\n";
   std::copy(header.begin(), header.end(), m->buffer.begin());
@@ -239,7 +265,8 @@ void command_file::finish() {
   m->file = nullptr;
   if (!written || !closed || std::rename(m->partial.c_str(), m->path.c_str()) != 0) {
     std::remove(m->partial.c_str());
-    throw input_error(problem{"--commands", "", "cannot write '" + m->path + "'", "a writable path with room", ""});
+    throw input_error(
+        problem{"--commands", "", "cannot write '" + m->path + "'", "a writable path with room", ""});
   }
 }
 

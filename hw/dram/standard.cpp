@@ -91,16 +91,17 @@ const std::vector<energy_key>& energy_keys() {
 
 const std::vector<std::pair<std::string, double idd_currents::*>>& idd_keys() {
   static const std::vector<std::pair<std::string, double idd_currents::*>> keys = {
-      {"VDD", &idd_currents::vdd},       {"VPP", &idd_currents::vpp},     {"IDD0", &idd_currents::idd0},
-      {"IDD2N", &idd_currents::idd2n},   {"IDD3N", &idd_currents::idd3n}, {"IDD4R", &idd_currents::idd4r},
-      {"IDD4W", &idd_currents::idd4w},   {"IDD5B", &idd_currents::idd5b}, {"IPP0", &idd_currents::ipp0},
+      {"VDD", &idd_currents::vdd},        {"VPP", &idd_currents::vpp},     {"IDD0", &idd_currents::idd0},
+      {"IDD2N", &idd_currents::idd2n},    {"IDD3N", &idd_currents::idd3n}, {"IDD4R", &idd_currents::idd4r},
+      {"IDD4W", &idd_currents::idd4w},    {"IDD5B", &idd_currents::idd5b}, {"IPP0", &idd_currents::ipp0},
       {"devices", &idd_currents::devices}};
   return keys;
 }
 
 const std::vector<std::string> groups = {"organisation", "timing", "energy", "idd"};
 
-/// Every value of the groups becomes [value, source], so that merging cannot lend a value another file's source.
+/// Every value of the groups becomes [value, source], so that merging cannot lend a value another file's
+/// source.
 void spell_out_sources(node& file, problem_list& problems) {
   const node* legend = file.find("sources");
   for (const auto& name : groups) {
@@ -125,12 +126,14 @@ void spell_out_sources(node& file, problem_list& problems) {
       if (!number.is_scalar())
         problems.add({value.where(), path, "is no value", "a value, or [value, source]", ""});
       else if (source.empty())
-        problems.add({value.where(), path, "has no source", "[value, source], or a `source:` for the whole group", ""});
+        problems.add({value.where(), path, "has no source",
+                      "[value, source], or a `source:` for the whole group", ""});
       else if (source != "user" && (legend == nullptr || legend->find(source) == nullptr)) {
         std::vector<std::string> known;
         if (legend != nullptr)
           for (const auto& [k, unused] : legend->entries()) known.push_back(k);
-        problems.add({value.where(), path, "unknown source '" + source + "'", "a key of `sources`", nearest_name(source, known)});
+        problems.add({value.where(), path, "unknown source '" + source + "'", "a key of `sources`",
+                      nearest_name(source, known)});
       }
       node text = node::sequence(value.where());
       text.append(number);
@@ -140,7 +143,8 @@ void spell_out_sources(node& file, problem_list& problems) {
   }
 }
 
-/// A derived file that runs at another data rate keeps the nanoseconds of its base: those values are no longer anybody's.
+/// A derived file that runs at another data rate keeps the nanoseconds of its base: those values are no
+/// longer anybody's.
 void mark_scaled(node& base, const node& over) {
   if (over.find("data_rate") == nullptr) return;
   const node* timing_over = over.find("timing");
@@ -154,19 +158,24 @@ void mark_scaled(node& base, const node& over) {
 }
 
 std::string path_of(const std::string& name) {
-  if (name.find('/') != std::string::npos || (name.size() > 5 && name.substr(name.size() - 5) == ".yaml")) return name;
-  const auto file_of = [](const std::string& n) { return data_path(std::string(folder) + "/" + n + ".yaml"); };
+  if (name.find('/') != std::string::npos || (name.size() > 5 && name.substr(name.size() - 5) == ".yaml"))
+    return name;
+  const auto file_of = [](const std::string& n) {
+    return data_path(std::string(folder) + "/" + n + ".yaml");
+  };
   if (const std::string path = file_of(name); !path.empty()) return path;
   const auto names = standard_names();
   // "gddr7" is GDDR7-28 as long as it is the only one.
   const auto equal = [](const std::string& a, const std::string& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
   };
   std::vector<std::string> found;
   for (const auto& n : names)
     if (equal(n, name)) return file_of(n);
   for (const auto& n : names)
-    if (n.size() > name.size() && n[name.size()] == '-' && equal(n.substr(0, name.size()), name)) found.push_back(n);
+    if (n.size() > name.size() && n[name.size()] == '-' && equal(n.substr(0, name.size()), name))
+      found.push_back(n);
   if (found.size() == 1) return file_of(found[0]);
   throw input_error(problem{"", "standard", "unknown DRAM standard '" + name + "'",
                             fmt::format("one of: {}; or the path of a YAML file", fmt::join(names, ", ")),
@@ -179,7 +188,8 @@ node load_tree(const std::string& name, const std::string& beside, problem_list&
   const fs::path sibling = fs::path(beside).parent_path() / (name + ".yaml");
   if (!beside.empty() && fs::exists(sibling))
     path = sibling.string();
-  else if (!beside.empty() && fs::exists(fs::path(beside).parent_path() / name) && name.find(".yaml") != std::string::npos)
+  else if (!beside.empty() && fs::exists(fs::path(beside).parent_path() / name) &&
+           name.find(".yaml") != std::string::npos)
     path = (fs::path(beside).parent_path() / name).string();
   else
     path = path_of(name);
@@ -188,7 +198,9 @@ node load_tree(const std::string& name, const std::string& beside, problem_list&
   spell_out_sources(file, problems);
   const node* base = file.find("base");
   if (base == nullptr) return file;
-  if (depth > 8) throw input_error(problem{base->where(), "base", "goes round in circles", "a chain of at most 8 files", ""});
+  if (depth > 8)
+    throw input_error(
+        problem{base->where(), "base", "goes round in circles", "a chain of at most 8 files", ""});
   node tree = load_tree(base->text(), path, problems, depth + 1);
   mark_scaled(tree, file);
   file.erase("base");
@@ -208,8 +220,8 @@ bool parse_number(const std::string& text, double& out, std::string& rest) {
   return std::isfinite(out);
 }
 
-/// "22", "22 nCK", "13.75 ns", "max(8 nCK, 5 ns)" in clocks. Times round up, but for the 3 % of a clock that the standards
-/// allow for rounded clock periods (JESD79-4 and JESD79-5, rounding algorithms).
+/// "22", "22 nCK", "13.75 ns", "max(8 nCK, 5 ns)" in clocks. Times round up, but for the 3 % of a clock that
+/// the standards allow for rounded clock periods (JESD79-4 and JESD79-5, rounding algorithms).
 std::optional<std::int64_t> to_clocks(const std::string& text, std::int64_t tck_fs) {
   if (text.rfind("max(", 0) == 0 && text.back() == ')') {
     const auto comma = text.find(',');
@@ -236,21 +248,25 @@ std::optional<std::int64_t> to_clocks(const std::string& text, std::int64_t tck_
 
 class reader {
  public:
-  reader(node tree, std::string name, problem_list& problems) : m_tree(std::move(tree)), m_problems(problems) {
+  reader(node tree, std::string name, problem_list& problems)
+      : m_tree(std::move(tree)), m_problems(problems) {
     m_out.name = std::move(name);
   }
 
   standard read() {
-    check_keys(m_tree, "", {"name", "description", "data_rate", "organisation", "timing", "energy", "idd", "sources",
-                            "default_map", "refresh", "queue", "channels_per_device", "notes"});
+    check_keys(m_tree, "",
+               {"name", "description", "data_rate", "organisation", "timing", "energy", "idd", "sources",
+                "default_map", "refresh", "queue", "channels_per_device", "notes"});
     if (const node* n = m_tree.find("name")) m_out.name = n->text();
     if (const node* n = m_tree.find("description")) m_out.description = n->text();
     const node* rate = m_tree.find("data_rate");
     double bits_per_s = 0;
     std::string expected;
     if (rate == nullptr)
-      m_problems.add({m_tree.where(), "data_rate", "is missing", "bits a second and pin, e.g. 3200 Mbps", ""});
-    else if (!parse_quantity(rate->text(), "bit rate", bits_per_s, expected) || bits_per_s < 1e6 || bits_per_s > 1e12)
+      m_problems.add(
+          {m_tree.where(), "data_rate", "is missing", "bits a second and pin, e.g. 3200 Mbps", ""});
+    else if (!parse_quantity(rate->text(), "bit rate", bits_per_s, expected) || bits_per_s < 1e6 ||
+             bits_per_s > 1e12)
       m_problems.add({rate->where(), "data_rate", "got '" + rate->text() + "'", expected, ""});
     m_out.data_rate_mbps = bits_per_s / 1e6;
     read_organisation();
@@ -269,8 +285,8 @@ class reader {
       bool found = false;
       for (const auto& k : known) found = found || k == key;
       if (!found)
-        m_problems.add({value.where(), prefix + key, "unknown key", fmt::format("one of: {}", fmt::join(known, ", ")),
-                        nearest_name(key, known)});
+        m_problems.add({value.where(), prefix + key, "unknown key",
+                        fmt::format("one of: {}", fmt::join(known, ", ")), nearest_name(key, known)});
     }
   }
 
@@ -291,7 +307,8 @@ class reader {
         for (const auto& w : words) known = known || w == p.confidence;
         if (!known)
           m_problems.add({entry->where(), "sources." + source, "has no confidence",
-                          fmt::format("confidence: one of {}", fmt::join(words, ", ")), nearest_name(p.confidence, words)});
+                          fmt::format("confidence: one of {}", fmt::join(words, ", ")),
+                          nearest_name(p.confidence, words)});
       }
     }
     if (parts.size() == 3) {
@@ -303,14 +320,16 @@ class reader {
   }
 
   template <class Integer>
-  void integer(const std::string& group, const std::string& key, Integer& out, std::int64_t low, std::int64_t high) {
+  void integer(const std::string& group, const std::string& key, Integer& out, std::int64_t low,
+               std::int64_t high) {
     const node* v = value_of(group, key);
     if (v == nullptr) return;
     double number = 0;
     std::string rest;
     if (!parse_number(v->text(), number, rest) || !rest.empty() || number != std::floor(number) ||
         number < static_cast<double>(low) || number > static_cast<double>(high))
-      m_problems.add({v->where(), group + "." + key, "got '" + v->text() + "'", fmt::format("an integer, {} to {}", low, high), ""});
+      m_problems.add({v->where(), group + "." + key, "got '" + v->text() + "'",
+                      fmt::format("an integer, {} to {}", low, high), ""});
     else
       out = static_cast<Integer>(number);
   }
@@ -319,10 +338,11 @@ class reader {
     organisation& o = m_out.org;
     if (const node* g = m_tree.find("organisation"))
       check_keys(*g, "organisation.",
-                 {"data_bits", "burst_beats", "beats_per_clock", "ranks", "pseudo_channels", "bank_groups", "banks_per_group",
-                  "rows", "columns", "payload_bytes"});
+                 {"data_bits", "burst_beats", "beats_per_clock", "ranks", "pseudo_channels", "bank_groups",
+                  "banks_per_group", "rows", "columns", "payload_bytes"});
     else
-      m_problems.add({m_tree.where(), "organisation", "is missing", "data_bits, burst_beats, rows, columns, ...", ""});
+      m_problems.add(
+          {m_tree.where(), "organisation", "is missing", "data_bits, burst_beats, rows, columns, ...", ""});
     integer("organisation", "data_bits", o.data_bits, 1, 4096);
     integer("organisation", "burst_beats", o.burst_beats, 1, 256);
     integer("organisation", "beats_per_clock", m_beats_per_clock, 1, 64);
@@ -333,16 +353,20 @@ class reader {
     integer("organisation", "rows", o.rows, 1, std::int64_t{1} << 30);
     integer("organisation", "columns", o.columns, 1, 1 << 16);
     integer("organisation", "payload_bytes", o.payload_bytes, 0, 4096);
-    const auto complain = [&](const std::string& key, const std::string& message, const std::string& expected) {
+    const auto complain = [&](const std::string& key, const std::string& message,
+                              const std::string& expected) {
       const node* v = m_tree.at_path("organisation." + key);
-      m_problems.add({v != nullptr ? v->where() : m_tree.where(), "organisation." + key, message, expected, ""});
+      m_problems.add(
+          {v != nullptr ? v->where() : m_tree.where(), "organisation." + key, message, expected, ""});
     };
     if (o.ranks % o.pseudo_channels != 0)
-      complain("ranks", fmt::format("got {} over {} pseudo-channels", o.ranks, o.pseudo_channels), "a multiple of pseudo_channels");
+      complain("ranks", fmt::format("got {} over {} pseudo-channels", o.ranks, o.pseudo_channels),
+               "a multiple of pseudo_channels");
     if (o.data_bits * o.burst_beats % 8 != 0)
       complain("burst_beats", fmt::format("a burst has {} bits", o.data_bits * o.burst_beats), "whole bytes");
     else if (o.payload_bytes > o.data_bits * o.burst_beats / 8)
-      complain("payload_bytes", fmt::format("got {}", o.payload_bytes), fmt::format("at most {}", o.data_bits * o.burst_beats / 8));
+      complain("payload_bytes", fmt::format("got {}", o.payload_bytes),
+               fmt::format("at most {}", o.data_bits * o.burst_beats / 8));
   }
 
   void read_timing(double bits_per_s) {
@@ -356,7 +380,8 @@ class reader {
     for (const auto& k : timing_keys()) known.emplace_back(k.name);
     check_keys(*g, "timing.", known);
 
-    t.tck_fs = static_cast<std::int64_t>(std::llround(m_beats_per_clock * static_cast<double>(femto) / bits_per_s));
+    t.tck_fs =
+        static_cast<std::int64_t>(std::llround(m_beats_per_clock * static_cast<double>(femto) / bits_per_s));
     if (const node* v = value_of("timing", "tCK")) {
       double seconds = 0;
       std::string expected;
@@ -366,12 +391,14 @@ class reader {
       else
         t.tck_fs = std::llround(seconds * static_cast<double>(femto));
       if (std::fabs(static_cast<double>(t.tck_fs) / static_cast<double>(derived) - 1) > 0.01)
-        m_problems.add({v->where(), "timing.tCK", fmt::format("{} does not go with {} Mb/s and {} beats a clock", v->text(),
-                                                              m_out.data_rate_mbps, m_beats_per_clock),
+        m_problems.add({v->where(), "timing.tCK",
+                        fmt::format("{} does not go with {} Mb/s and {} beats a clock", v->text(),
+                                    m_out.data_rate_mbps, m_beats_per_clock),
                         fmt::format("{} ps, within 1 %", derived / 1000), ""});
     } else {
-      m_out.sources["timing.tCK"] = {fmt::format("{} beats a clock at {} Mb/s", m_beats_per_clock, m_out.data_rate_mbps),
-                                     "standard", fmt::format("{} ps", static_cast<double>(t.tck_fs) / 1000)};
+      m_out.sources["timing.tCK"] = {
+          fmt::format("{} beats a clock at {} Mb/s", m_beats_per_clock, m_out.data_rate_mbps), "standard",
+          fmt::format("{} ps", static_cast<double>(t.tck_fs) / 1000)};
     }
     t.RC = t.RPab = t.CCD_R = t.RTW = t.PPD = t.RFCpb = t.REFIpb = t.RREFD = 0;
     t.CS = 2;
@@ -396,14 +423,16 @@ class reader {
     std::map<std::string, bool> given;
     for (const auto& k : timing_keys()) given[k.name] = read(k.name, t.*k.member, k.low, k.high);
     for (const char* key : {"CL", "CWL", "RP", "RAS", "CCD_S", "RRD_S", "WTR_S", "RTP", "WR", "RFC", "REFI"})
-      if (!given[key]) m_problems.add({g->where(), std::string("timing.") + key, "is missing", "clocks or a time", ""});
+      if (!given[key])
+        m_problems.add({g->where(), std::string("timing.") + key, "is missing", "clocks or a time", ""});
     if (rcd == 0 && !(given["RCDRD"] && given["RCDWR"]))
       m_problems.add({g->where(), "timing.RCD", "is missing", "RCD, or RCDRD and RCDWR", ""});
     if (!given["BL"]) {
       t.BL = m_out.org.burst_beats / m_beats_per_clock;
       if (t.BL == 0 || m_out.org.burst_beats % m_beats_per_clock != 0)
-        m_problems.add({g->where(), "timing.BL", fmt::format("{} beats are no whole number of clocks at {} beats a clock",
-                                                             m_out.org.burst_beats, m_beats_per_clock),
+        m_problems.add({g->where(), "timing.BL",
+                        fmt::format("{} beats are no whole number of clocks at {} beats a clock",
+                                    m_out.org.burst_beats, m_beats_per_clock),
                         "organisation.beats_per_clock that divides burst_beats, or timing.BL", ""});
     }
     if (!given["CCD_L"]) t.CCD_L = t.CCD_S;
@@ -417,18 +446,21 @@ class reader {
       const node* v = value_of("timing", key);
       if (v == nullptr) return;
       if (v->text() != "true" && v->text() != "false")
-        m_problems.add({v->where(), std::string("timing.") + key, "got '" + v->text() + "'", "true or false", ""});
+        m_problems.add(
+            {v->where(), std::string("timing.") + key, "got '" + v->text() + "'", "true or false", ""});
       out = v->text() == "true";
     };
     flag("dual_command_bus", t.dual_command_bus);
     flag("same_bank_refresh", t.same_bank_refresh);
     if (t.RFCpb != 0 && t.REFIpb == 0)
-      t.REFIpb = std::max(1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
+      t.REFIpb = std::max(
+          1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
     const auto at_least = [&](const char* a, int x, const char* b, int y) {
       if (x < y) {
         const node* v = g->find(a);
-        m_problems.add({v != nullptr ? v->where() : g->where(), std::string("timing.") + a, fmt::format("is {} clocks", x),
-                        fmt::format("at least {}, which is {} clocks", b, y), ""});
+        m_problems.add({v != nullptr ? v->where() : g->where(), std::string("timing.") + a,
+                        fmt::format("is {} clocks", x), fmt::format("at least {}, which is {} clocks", b, y),
+                        ""});
       }
     };
     if (t.RTW != 0) at_least("RTW", t.RTW, "CL + BL - CWL (or the data of both meet)", t.CL + t.BL - t.CWL);
@@ -452,7 +484,8 @@ class reader {
         const std::string wanted = key[0] == 'V' ? "V" : key == "devices" ? "" : "mA";
         if (v == nullptr) continue;
         if (!parse_number(v->text(), number, unit) || unit != wanted || number < 0)
-          m_problems.add({v->where(), "idd." + key, "got '" + v->text() + "'", "a number in " + (wanted.empty() ? "devices" : wanted), ""});
+          m_problems.add({v->where(), "idd." + key, "got '" + v->text() + "'",
+                          "a number in " + (wanted.empty() ? "devices" : wanted), ""});
         else
           idd.*member = number;
       }
@@ -469,7 +502,8 @@ class reader {
         std::string unit;
         const bool ok = parse_number(v->text(), number, unit) && number >= 0;
         const double bits =
-            8.0 * static_cast<double>(k.per == energy_key::row ? m_out.org.row_bytes() : std::int64_t{m_out.org.access_bytes()});
+            8.0 * static_cast<double>(k.per == energy_key::row ? m_out.org.row_bytes()
+                                                               : std::int64_t{m_out.org.access_bytes()});
         if (ok && k.per == energy_key::power && unit == "mW")
           e.*k.member = number;
         else if (ok && k.per != energy_key::power && unit == "pJ")
@@ -480,10 +514,13 @@ class reader {
           e.*k.member = number * bits;
         else
           m_problems.add({v->where(), std::string("energy.") + k.name, "got '" + v->text() + "'",
-                          k.per == energy_key::power ? "a number in mW" : "a number in pJ, nJ or pJ/bit", ""});
+                          k.per == energy_key::power ? "a number in mW" : "a number in pJ, nJ or pJ/bit",
+                          ""});
       }
     }
-    if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0) e.refresh_pb_pj = e.refresh_pj / (m_out.t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank());
+    if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0)
+      e.refresh_pb_pj =
+          e.refresh_pj / (m_out.t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank());
   }
 
   void read_rest() {
@@ -501,7 +538,8 @@ class reader {
       }
     }
     if (m_out.refresh != "all_bank" && m_out.refresh != "per_bank" && m_out.refresh != "none")
-      m_problems.add({m_tree.find("refresh")->where(), "refresh", "got '" + m_out.refresh + "'", "all_bank, per_bank or none",
+      m_problems.add({m_tree.find("refresh")->where(), "refresh", "got '" + m_out.refresh + "'",
+                      "all_bank, per_bank or none",
                       nearest_name(m_out.refresh, {"all_bank", "per_bank", "none"})});
     if (m_out.refresh == "per_bank" && m_out.t.RFCpb == 0)
       m_problems.add({m_tree.find("refresh")->where(), "refresh", "is per_bank", "timing.RFCpb", ""});
@@ -510,8 +548,10 @@ class reader {
       if (n == nullptr) return;
       double number = 0;
       std::string rest;
-      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) || number < 1 || number > high)
-        m_problems.add({n->where(), key, "got '" + n->text() + "'", fmt::format("an integer, 1 to {}", high), ""});
+      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) ||
+          number < 1 || number > high)
+        m_problems.add(
+            {n->where(), key, "got '" + n->text() + "'", fmt::format("an integer, 1 to {}", high), ""});
       else
         out = static_cast<int>(number);
     };
@@ -525,13 +565,19 @@ class reader {
   int m_beats_per_clock = 2;
 };
 
-std::string plain_name(const std::string& name) { return std::filesystem::path(path_of(name)).stem().string(); }
+std::string plain_name(const std::string& name) {
+  return std::filesystem::path(path_of(name)).stem().string();
+}
 
 }  // namespace
 
-std::vector<std::string> standard_names() { return data_names(folder, ".yaml"); }
+std::vector<std::string> standard_names() {
+  return data_names(folder, ".yaml");
+}
 
-standard load_standard(const std::string& name) { return load_standard(name, node()); }
+standard load_standard(const std::string& name) {
+  return load_standard(name, node());
+}
 
 standard load_standard(const std::string& name, const config::node& changes) {
   problem_list problems;

@@ -57,11 +57,13 @@ class pattern_traffic : public traffic {
 
   transfer as_one() const override {
     transfer t;
-    if (what != kind::sequential || stride != size || range % size != 0) return t;  // what is larger than the memory wraps
+    if (what != kind::sequential || stride != size || range % size != 0)
+      return t;                           // what is larger than the memory wraps
     if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
     t.bytes = static_cast<std::uint64_t>(requests) * size;
     t.pace = period_fs / 1000 * static_cast<std::int64_t>(burst) / static_cast<std::int64_t>(size);
-    if (t.pace * static_cast<std::int64_t>(size) != period_fs / 1000 * static_cast<std::int64_t>(burst)) t.bytes = 0;
+    if (t.pace * static_cast<std::int64_t>(size) != period_fs / 1000 * static_cast<std::int64_t>(burst))
+      t.bytes = 0;
     if (size != burst && period_fs != 0) t.bytes = 0;  // a request's bursts come together, not paced
     return t;
   }
@@ -78,15 +80,17 @@ class pattern_traffic : public traffic {
 
 bool parse_integer(std::string_view text, std::uint64_t& out) {
   int base = 10;
-  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) text.remove_prefix(2), base = 16;
+  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+    text.remove_prefix(2), base = 16;
   if (text.empty()) return false;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out, base);
   return failure == std::errc{} && end == text.data() + text.size();
 }
 
 [[noreturn]] void bad_pattern(const std::string& text, const std::string& why) {
-  throw input_error(problem{"--pattern", "", "'" + text + "' " + why, "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
-                            nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
+  throw input_error(problem{
+      "--pattern", "", "'" + text + "' " + why, "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
+      nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
 }
 
 /// "4096" or "4KiB".
@@ -111,7 +115,8 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
   out->range = capacity;
   out->seed = p.seed;
   if (out->size > capacity)
-    throw input_error(problem{"--bytes", "", "got " + std::to_string(out->size), "at most the capacity, " + std::to_string(capacity), ""});
+    throw input_error(problem{"--bytes", "", "got " + std::to_string(out->size),
+                              "at most the capacity, " + std::to_string(capacity), ""});
   double load = p.load;
   const std::string& text = p.pattern;
   if (text == "seq" || text == "a") {
@@ -134,17 +139,20 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
   } else if (text.rfind("mix:", 0) == 0) {
     const auto colon = text.find(':', 4);
     out->what = pattern_traffic::kind::mixed;
-    if (colon == std::string::npos || !parse_integer(std::string_view(text).substr(4, colon - 4), out->reads) ||
-        !parse_integer(std::string_view(text).substr(colon + 1), out->writes) || out->reads + out->writes == 0 ||
-        out->reads > 1'000'000 || out->writes > 1'000'000)
+    if (colon == std::string::npos ||
+        !parse_integer(std::string_view(text).substr(4, colon - 4), out->reads) ||
+        !parse_integer(std::string_view(text).substr(colon + 1), out->writes) ||
+        out->reads + out->writes == 0 || out->reads > 1'000'000 || out->writes > 1'000'000)
       bad_pattern(text, "is no ratio of reads and writes");
   } else {
     bad_pattern(text, "is no pattern");
   }
   if (p.requests > 0) out->requests = p.requests;
-  if (load < 0 || load > 100) throw input_error(problem{"--load", "", "got " + std::to_string(load), "a share of peak, 0 to 100", ""});
+  if (load < 0 || load > 100)
+    throw input_error(problem{"--load", "", "got " + std::to_string(load), "a share of peak, 0 to 100", ""});
   if (load > 0)
-    out->period_fs = std::llround(static_cast<double>(out->size) / (s.peak_bytes_per_s() * map.channels() * load) * 1e15);
+    out->period_fs =
+        std::llround(static_cast<double>(out->size) / (s.peak_bytes_per_s() * map.channels() * load) * 1e15);
   return out;
 }
 
@@ -153,7 +161,11 @@ namespace {
 class trace_traffic : public traffic {
  public:
   trace_traffic(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit)
-      : m_path(path), m_file(path), m_tck_fs(s.t.tck_fs), m_size(size > 0 ? size : s.org.access_bytes()), m_left(limit > 0 ? limit : INT64_MAX) {
+      : m_path(path),
+        m_file(path),
+        m_tck_fs(s.t.tck_fs),
+        m_size(size > 0 ? size : s.org.access_bytes()),
+        m_left(limit > 0 ? limit : INT64_MAX) {
     if (!m_file) throw input_error(problem{path, "", "cannot be read", "a trace file", ""});
   }
 
@@ -192,7 +204,8 @@ class trace_traffic : public traffic {
   }
 
   [[noreturn]] void fail(const std::string& what, const std::string& expected) const {
-    throw input_error(problem{m_path + ":" + std::to_string(std::max<std::int64_t>(m_line, 1)), "", what, expected, ""});
+    throw input_error(
+        problem{m_path + ":" + std::to_string(std::max<std::int64_t>(m_line, 1)), "", what, expected, ""});
   }
 
   static int operation(std::string_view w) {  // 0 read, 1 write, -1 neither
@@ -204,7 +217,9 @@ class trace_traffic : public traffic {
       if (up == name) return 1;
     return -1;
   }
-  static bool hexadecimal(std::string_view w) { return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X'); }
+  static bool hexadecimal(std::string_view w) {
+    return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X');
+  }
   static char kind_of(std::string_view w) {
     std::uint64_t v = 0;
     if (operation(w) >= 0) return 'O';
@@ -218,9 +233,9 @@ class trace_traffic : public traffic {
     std::string kinds;
     for (const auto& w : m_words) kinds += kind_of(w);
     static const std::vector<std::pair<std::string, std::string>> formats = {
-        {"AO", "AO"},   {"nO", "AO"},   {"AOn", "AOC"}, {"nOn", "AOC"}, {"OA", "OA"},     {"On", "OA"},     {"OAn", "OAC"},
-        {"Onn", "OAC"}, {"COA", "COA"}, {"COn", "COA"}, {"CAO", "CAO"}, {"COBA", "COBA"}, {"CBOA", "CBOA"}, {"nAO", "CAO"},
-        {"nOA", "COA"}, {"AOA", "AOC"}};
+        {"AO", "AO"},     {"nO", "AO"},   {"AOn", "AOC"}, {"nOn", "AOC"}, {"OA", "OA"},   {"On", "OA"},
+        {"OAn", "OAC"},   {"Onn", "OAC"}, {"COA", "COA"}, {"COn", "COA"}, {"CAO", "CAO"}, {"COBA", "COBA"},
+        {"CBOA", "CBOA"}, {"nAO", "CAO"}, {"nOA", "COA"}, {"AOA", "AOC"}};
     for (const auto& [seen, order] : formats)
       if (seen == kinds) m_order = order;
     if (m_order.empty())
@@ -229,7 +244,9 @@ class trace_traffic : public traffic {
   }
 
   void read(const std::string& line, request& r) {
-    const auto wrong = [&](const char* what) { fail("'" + line + "': " + what, "the columns of the first request"); };
+    const auto wrong = [&](const char* what) {
+      fail("'" + line + "': " + what, "the columns of the first request");
+    };
     if (m_words.size() != m_order.size()) wrong("another number of columns");
     r = request{};
     r.bytes = static_cast<std::uint32_t>(m_size);
@@ -247,7 +264,8 @@ class trace_traffic : public traffic {
           if (!parse_integer(w, r.address)) wrong("no address");
           break;
         case 'B':
-          if (w.size() < 3 || !parse_integer(w.substr(1, w.size() - 2), v) || v == 0 || v > (1u << 30)) wrong("no size in bytes");
+          if (w.size() < 3 || !parse_integer(w.substr(1, w.size() - 2), v) || v == 0 || v > (1u << 30))
+            wrong("no size in bytes");
           r.bytes = static_cast<std::uint32_t>(v);
           break;
         default:
@@ -268,7 +286,8 @@ class trace_traffic : public traffic {
 
 }  // namespace
 
-std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit) {
+std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size,
+                                    std::int64_t limit) {
   return std::make_unique<trace_traffic>(path, s, size, limit);
 }
 

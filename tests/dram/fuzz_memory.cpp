@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A libFuzzer target, and the body of the property test in test_legality.cpp. To fuzz:
-//   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined -DMEMWALL_LIBFUZZER -I. tests/dram/fuzz_memory.cpp
+//   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined -DMEMWALL_LIBFUZZER -I.
+//   tests/dram/fuzz_memory.cpp
 //     tests/support/dram_timing_checker.cpp hw/dram/*.cpp hw/common/*.cpp ...
 #include "tests/dram/fuzz_memory.h"
 
@@ -29,7 +30,9 @@ class choices {
     for (std::uint64_t r = n; r > 1; r >>= 8) v = v << 8 | byte();
     return n > 0 ? v % n : 0;
   }
-  int between(int low, int high) { return low + static_cast<int>(below(static_cast<std::uint64_t>(high - low) + 1)); }
+  int between(int low, int high) {
+    return low + static_cast<int>(below(static_cast<std::uint64_t>(high - low) + 1));
+  }
   bool flag() { return below(2) != 0; }
   bool empty() const { return m_at >= m_size; }
 
@@ -74,7 +77,8 @@ standard random_standard(choices& c) {
   t.WTR_L = t.WTR_S + c.between(0, 20);
   t.RTP = c.between(1, 25);
   t.WR = c.between(0, 60);
-  t.RTW = c.flag() ? std::max(1, t.CL + t.BL - t.CWL + c.between(0, 20)) : 0;  // less would let data meet on the bus
+  t.RTW = c.flag() ? std::max(1, t.CL + t.BL - t.CWL + c.between(0, 20))
+                   : 0;  // less would let data meet on the bus
   t.CS = c.between(0, 4);
   t.PPD = c.between(0, 4);
   t.RFC = c.between(20, 700);
@@ -124,14 +128,16 @@ std::string fuzz_memory(const std::uint8_t* data, std::size_t size) {
   choices c(data, size);
   const standard s = random_standard(c);
   const controller_params p = random_controller(c, s);
-  const char* maps[] = {"row bank column bankgroup rank", "row rank bank bankgroup column", "row column rank bank bankgroup",
+  const char* maps[] = {"row bank column bankgroup rank", "row rank bank bankgroup column",
+                        "row column rank bank bankgroup",
                         "row bank column:1 rank column bankgroup ; bank ^= row[0]"};
   std::string expression = maps[c.below(4)];
   if (s.org.banks_per_group < 2 && expression.find('^') != std::string::npos) expression = maps[0];
   const int channels = c.between(1, 5);
   std::unique_ptr<address_map> map;
   try {
-    map = std::make_unique<address_map>(address_map_params{expression, channels, std::int64_t{s.org.access_bytes()} << c.below(3)}, s.org);
+    map = std::make_unique<address_map>(
+        address_map_params{expression, channels, std::int64_t{s.org.access_bytes()} << c.below(3)}, s.org);
   } catch (const input_error& e) {
     return {};  // the interleave may be larger than a tiny channel
   }
@@ -152,12 +158,14 @@ std::string fuzz_memory(const std::uint8_t* data, std::size_t size) {
     done.clear();
     m.take_completions(done);
     for (const auto& d : done) {
-      if (d.id >= seen.size() || seen[static_cast<std::size_t>(d.id)]++ != 0) problem = fmt::format("completion {} given twice", d.id);
+      if (d.id >= seen.size() || seen[static_cast<std::size_t>(d.id)]++ != 0)
+        problem = fmt::format("completion {} given twice", d.id);
       if (d.done < last_done) problem = "completions out of order";
       if (d.done > now) problem = "a completion from the future";
       if (d.first_data > d.done) problem = "first data after the last";
       if (d.id < arrivals.size() && d.parts.sum() != d.done - arrivals[static_cast<std::size_t>(d.id)])
-        problem = fmt::format("parts of {} sum to {}, not {}", d.id, d.parts.sum(), d.done - arrivals[static_cast<std::size_t>(d.id)]);
+        problem = fmt::format("parts of {} sum to {}, not {}", d.id, d.parts.sum(),
+                              d.done - arrivals[static_cast<std::size_t>(d.id)]);
       last_done = d.done;
       longest = std::max(longest, d.done - arrivals[static_cast<std::size_t>(d.id)]);
     }
@@ -205,11 +213,15 @@ std::string fuzz_memory(const std::uint8_t* data, std::size_t size) {
   if (n.reads + n.writes != bursts) return fmt::format("{} bursts counted of {}", n.reads + n.writes, bursts);
   if (n.row_hits + n.row_misses + n.row_conflicts != bursts) return "row counts do not sum to the bursts";
   if (!checker.violations().empty()) return checker.report();
-  // No request waits longer than it takes to serve everything one burst after another, each with a whole row cycle and both
-  // turnarounds, three times as long for refreshes, plus the pace and the pauses of the traffic.
-  const double row = s.t.RC + s.t.CL + s.t.CWL + s.t.BL + s.t.WR + s.t.WTR_L + s.t.read_to_write() + s.t.FAW + s.t.CCD_L + s.t.CCD_L_WR;
-  const double clocks = 3 * (static_cast<double>(bursts) * row + 12.0 * s.t.RFC + static_cast<double>(p.age_limit));
-  if (static_cast<double>(longest) > clocks * static_cast<double>(s.t.tck_fs) * 1e-3 + 3e6 + 40.0 * 20'000 + 100'000)
+  // No request waits longer than it takes to serve everything one burst after another, each with a whole row
+  // cycle and both turnarounds, three times as long for refreshes, plus the pace and the pauses of the
+  // traffic.
+  const double row = s.t.RC + s.t.CL + s.t.CWL + s.t.BL + s.t.WR + s.t.WTR_L + s.t.read_to_write() + s.t.FAW +
+                     s.t.CCD_L + s.t.CCD_L_WR;
+  const double clocks =
+      3 * (static_cast<double>(bursts) * row + 12.0 * s.t.RFC + static_cast<double>(p.age_limit));
+  if (static_cast<double>(longest) >
+      clocks * static_cast<double>(s.t.tck_fs) * 1e-3 + 3e6 + 40.0 * 20'000 + 100'000)
     return fmt::format("a request waited {} ps", longest);
   return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every command that the engine issues, read by a checker that shares no code with it: every standard x scheduler x
-// refresh mode x page policy under random traffic.
+// Every command that the engine issues, read by a checker that shares no code with it: every standard x
+// scheduler x refresh mode x page policy under random traffic.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -14,7 +14,8 @@ using namespace memwall::dram;
 
 namespace {
 
-/// Random traffic with rows that are hit, banks that conflict, both directions, bursts and large transfers, pauses.
+/// Random traffic with rows that are hit, banks that conflict, both directions, bursts and large transfers,
+/// pauses.
 class mixed_traffic {
  public:
   mixed_traffic(const address_map& map, int kind, unsigned seed) : m_map(map), m_kind(kind), m_random(seed) {}
@@ -33,7 +34,8 @@ class mixed_traffic {
         t.address = (m_random() % 3 * (capacity / 3) + m_random() % 4096 * access) % capacity;
         break;
       default:  // one bank, other rows
-        t.address = m_random() % 64 * static_cast<std::uint64_t>(m_map.row_period_bursts()) * access * static_cast<std::uint64_t>(m_map.channels());
+        t.address = m_random() % 64 * static_cast<std::uint64_t>(m_map.row_period_bursts()) * access *
+                    static_cast<std::uint64_t>(m_map.channels());
         t.address %= capacity;
     }
     t.write = m_random() % 3 == 0;
@@ -64,7 +66,8 @@ std::size_t drain(memory& m, ps_t& now) {
   }
 }
 
-void run(const standard& s, const controller_params& p, int kind, unsigned seed, int transfers, int channels = 1) {
+void run(const standard& s, const controller_params& p, int kind, unsigned seed, int transfers,
+         int channels = 1) {
   const address_map map({s.default_map, channels, 4 * s.org.access_bytes()}, s.org);
   memory m(s, map, p);
   test::dram_timing_checker checker(s);
@@ -96,7 +99,8 @@ TEST(legality, every_standard_scheduler_refresh_and_page_policy) {
           p.write_mode = kind % 3 == 0 ? "unified" : "drain";
           p.refresh_postpone = kind % 5 == 0 ? 4 : 0;
           p.refresh_stagger = kind % 2 == 0;
-          SCOPED_TRACE(name + " " + scheduler + " " + refresh + " " + page + " traffic " + std::to_string(kind % 4));
+          SCOPED_TRACE(name + " " + scheduler + " " + refresh + " " + page + " traffic " +
+                       std::to_string(kind % 4));
           run(s, p, kind, static_cast<unsigned>(kind), 600);
           ++kind;
           if (testing::Test::HasFailure()) return;
@@ -111,14 +115,16 @@ TEST(legality, ranks_pseudo_channels_and_channels) {
       for (const int pseudo_channels : {1, 2})
         for (const char* refresh : {"all_bank", "per_bank"}) {
           standard s = load_standard(name);
-          if (ranks % pseudo_channels != 0 || (std::string(refresh) == "per_bank" && s.t.RFCpb == 0)) continue;
+          if (ranks % pseudo_channels != 0 || (std::string(refresh) == "per_bank" && s.t.RFCpb == 0))
+            continue;
           s.org.ranks = ranks;
           s.org.pseudo_channels = pseudo_channels;
           s.default_map = "row bank column bankgroup rank";
           controller_params p;
           p.refresh = refresh;
           p.refresh_stagger = kind % 2 == 0;
-          SCOPED_TRACE(std::string(name) + ", ranks " + std::to_string(ranks) + ", pseudo-channels " + std::to_string(pseudo_channels) + ", " + refresh);
+          SCOPED_TRACE(std::string(name) + ", ranks " + std::to_string(ranks) + ", pseudo-channels " +
+                       std::to_string(pseudo_channels) + ", " + refresh);
           run(s, p, kind, static_cast<unsigned>(kind), 1500, 1 + kind % 3);
           ++kind;
           if (testing::Test::HasFailure()) return;
@@ -151,8 +157,9 @@ TEST(legality, commands_come_at_the_earliest_legal_cycle) {
     EXPECT_TRUE(checker.violations().empty()) << name << ": " << checker.report();
     ASSERT_GE(checker.slack().size(), 60u);
     for (std::size_t i = 1; i < checker.slack().size(); ++i)
-      EXPECT_EQ(checker.slack()[i].second, 0) << name << ": command " << i << ", "
-                                              << command_name(checker.slack()[i].first.kind) << " at " << checker.slack()[i].first.cycle;
+      EXPECT_EQ(checker.slack()[i].second, 0)
+          << name << ": command " << i << ", " << command_name(checker.slack()[i].first.kind) << " at "
+          << checker.slack()[i].first.cycle;
     // Row hits in one bank group: tCCD_L, or the burst.
     memory hits(s, map, p);
     test::dram_timing_checker hit_checker(s);
@@ -168,7 +175,8 @@ TEST(legality, commands_come_at_the_earliest_legal_cycle) {
     }
     now = 0;
     drain(hits, now);
-    for (std::size_t i = 1; i < hit_checker.slack().size(); ++i) EXPECT_EQ(hit_checker.slack()[i].second, 0) << name << " hit " << i;
+    for (std::size_t i = 1; i < hit_checker.slack().size(); ++i)
+      EXPECT_EQ(hit_checker.slack()[i].second, 0) << name << " hit " << i;
     if (testing::Test::HasFailure()) return;
   }
 }

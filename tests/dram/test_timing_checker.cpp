@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checker itself: for every rule, the earliest legal cycle passes and one cycle earlier is caught, and named.
+// The checker itself: for every rule, the earliest legal cycle passes and one cycle earlier is caught, and
+// named.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -12,8 +13,8 @@ using test::dram_timing_checker;
 
 namespace {
 
-constexpr auto ACT = command::ACT, RD = command::RD, RDA = command::RDA, WR = command::WR, WRA = command::WRA, PRE = command::PRE,
-               PREA = command::PREA, REFab = command::REFab, REFpb = command::REFpb;
+constexpr auto ACT = command::ACT, RD = command::RD, RDA = command::RDA, WR = command::WR, WRA = command::WRA,
+               PRE = command::PRE, PREA = command::PREA, REFab = command::REFab, REFpb = command::REFpb;
 
 /// Every value different, so that no rule hides another. Two ranks, two groups of two banks.
 standard device() {
@@ -29,7 +30,8 @@ standard device() {
 
 command_record at(std::int64_t cycle, command k, int rank = 0, int group = 0, int bank = 0, int row = 1) {
   command_record c;
-  c.cycle = cycle, c.kind = k, c.channel = 0, c.rank = rank, c.bank_group = group, c.bank = bank, c.row = row, c.column = 0;
+  c.cycle = cycle, c.kind = k, c.channel = 0, c.rank = rank, c.bank_group = group, c.bank = bank, c.row = row,
+  c.column = 0;
   return c;
 }
 
@@ -65,7 +67,10 @@ std::vector<scenario> scenarios() {
       {"tRP", d, {at(0, ACT), at(12, WRA)}, at(12 + 9 + 4 + 15 + 14, ACT)},
       {"tRRD_L", d, {at(0, ACT)}, at(6, ACT, 0, 0, 1)},
       {"tRRD_S", d, {at(0, ACT)}, at(3, ACT, 0, 1, 0)},
-      {"tFAW", d, {at(0, ACT), at(6, ACT, 0, 1), at(12, ACT, 0, 0, 1), at(18, ACT, 0, 1, 1)}, at(40, ACT, 0, 0, 2)},
+      {"tFAW",
+       d,
+       {at(0, ACT), at(6, ACT, 0, 1), at(12, ACT, 0, 0, 1), at(18, ACT, 0, 1, 1)},
+       at(40, ACT, 0, 0, 2)},
       {"tCCD_L", d, {at(0, ACT), at(6, ACT, 0, 0, 1), at(30, RD)}, at(37, RD, 0, 0, 1)},
       {"tCCD_S", d, {at(0, ACT), at(6, ACT, 0, 1), at(30, RD)}, at(35, RD, 0, 1)},
       {"tCCD_L_WR", d, {at(0, ACT), at(6, ACT, 0, 0, 1), at(30, WR)}, at(38, WR, 0, 0, 1)},
@@ -95,14 +100,18 @@ std::vector<scenario> scenarios() {
       {"command bus", wide_act, {at(0, ACT)}, at(2, ACT, 1)},
       {"command bus", wide_cas, {at(0, ACT), at(50, PRE, 1)}, at(52, RD)},
       {"command bus", dual, {at(0, ACT)}, at(1, ACT, 1)},
-      {"command bus", two_bus, {at(0, ACT), at(1, ACT, 1), at(30, RD)}, at(31, RD, 1)},  // two data buses, one command bus
+      {"command bus",
+       two_bus,
+       {at(0, ACT), at(1, ACT, 1), at(30, RD)},
+       at(31, RD, 1)},  // two data buses, one command bus
   };
 }
 
 TEST(timing_checker, the_first_legal_cycle_passes_and_the_one_before_is_caught) {
   std::set<std::string> rules;
   for (const auto& s : scenarios()) {
-    SCOPED_TRACE(std::string(s.rule) + " before " + command_name(s.last.kind) + " at " + std::to_string(s.last.cycle));
+    SCOPED_TRACE(std::string(s.rule) + " before " + command_name(s.last.kind) + " at " +
+                 std::to_string(s.last.cycle));
     dram_timing_checker good(s.device), bad(s.device);
     for (const auto& c : s.legal) good.on_command(c), bad.on_command(c);
     ASSERT_TRUE(good.violations().empty()) << good.report();
@@ -138,7 +147,8 @@ TEST(timing_checker, the_state_of_a_bank) {
   EXPECT_EQ(rule_of({at(0, ACT, 0, 2)}), "address out of range");
   EXPECT_EQ(rule_of({at(0, ACT, 0, 0, 0, 100)}), "address out of range");
   EXPECT_EQ(rule_of({at(0, ACT, 2)}), "address out of range");
-  EXPECT_EQ(rule_of({at(50, ACT), at(1, PRE, 1)}).substr(0, 12), "2 violations");  // out of order, and on a busy bus
+  EXPECT_EQ(rule_of({at(50, ACT), at(1, PRE, 1)}).substr(0, 12),
+            "2 violations");  // out of order, and on a busy bus
 }
 
 TEST(timing_checker, channels_and_ranks_are_independent) {

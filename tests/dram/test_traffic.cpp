@@ -102,13 +102,13 @@ TEST_F(trace_file, formats_of_other_simulators) {
     const char* text;
     bool cycles;
   };
-  for (const auto& e : {example{"0x1f40 R\n0x80 W\n", false},                          // Ramulator 1
+  for (const auto& e : {example{"0x1f40 R\n0x80 W\n", false},  // Ramulator 1
                         {"8000 R\n128 W\n", false},
-                        {"LD 0x1f40\nST 0x80\n", false},                               // Ramulator 2
+                        {"LD 0x1f40\nST 0x80\n", false},  // Ramulator 2
                         {"R 8000\nW 128\n", false},
-                        {"# comment\n\n0x1f40 READ 4\n0x80 WRITE 8\n", true},          // DRAMsim3
+                        {"# comment\n\n0x1f40 READ 4\n0x80 WRITE 8\n", true},  // DRAMsim3
                         {"0x1F40 P_MEM_RD 4\n0x80 P_MEM_WR 8\n", true},
-                        {"4:\tread\t0x1f40\n8:\twrite\t0x80\n", true},                 // DRAMSys
+                        {"4:\tread\t0x1f40\n8:\twrite\t0x80\n", true},  // DRAMSys
                         {"4: read (64) 0x1f40\n8: write (64) 0x80\n", true},
                         {"4, 0x1f40, R\n8, 0x80, W\n", true},
                         {"4 R 0x1f40\r\n8 w 0x80\r\n", true}}) {

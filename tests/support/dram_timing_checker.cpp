@@ -10,17 +10,23 @@ using dram::command_record;
 
 namespace {
 
-bool is_read(command k) { return k == command::RD || k == command::RDA; }
-bool is_write(command k) { return k == command::WR || k == command::WRA; }
-bool is_column(command k) { return is_read(k) || is_write(k); }
+bool is_read(command k) {
+  return k == command::RD || k == command::RDA;
+}
+bool is_write(command k) {
+  return k == command::WR || k == command::WRA;
+}
+bool is_column(command k) {
+  return is_read(k) || is_write(k);
+}
 
 }  // namespace
 
 std::string timing_violation::text() const {
-  std::string out = std::string(dram::command_name(at.kind)) + " at " + std::to_string(at.cycle) + " (channel " +
-                    std::to_string(at.channel) + ", rank " + std::to_string(at.rank) + ", bank group " +
-                    std::to_string(at.bank_group) + ", bank " + std::to_string(at.bank) + ", row " + std::to_string(at.row) +
-                    "): " + rule;
+  std::string out = std::string(dram::command_name(at.kind)) + " at " + std::to_string(at.cycle) +
+                    " (channel " + std::to_string(at.channel) + ", rank " + std::to_string(at.rank) +
+                    ", bank group " + std::to_string(at.bank_group) + ", bank " + std::to_string(at.bank) +
+                    ", row " + std::to_string(at.row) + "): " + rule;
   if (earliest >= 0) out += ", not before " + std::to_string(earliest);
   return out;
 }
@@ -28,7 +34,8 @@ std::string timing_violation::text() const {
 dram_timing_checker::dram_timing_checker(const dram::standard& s) : m_org(s.org), m_t(s.t) {
   rank_state r;
   r.banks.resize(static_cast<std::size_t>(m_org.banks_per_rank()));
-  r.group_act = r.group_read = r.group_write = std::vector<std::int64_t>(static_cast<std::size_t>(m_org.bank_groups), long_ago);
+  r.group_act = r.group_read = r.group_write =
+      std::vector<std::int64_t>(static_cast<std::size_t>(m_org.bank_groups), long_ago);
   m_fresh.ranks.assign(static_cast<std::size_t>(m_org.ranks), r);
 }
 
@@ -41,7 +48,8 @@ bool dram_timing_checker::in_range(const command_record& c) const {
   if (c.channel < 0 || c.rank < 0 || c.rank >= m_org.ranks) return false;
   if (c.kind == command::PREA || c.kind == command::REFab) return true;
   if (c.kind == command::REFpb && m_t.same_bank_refresh) return c.bank >= 0 && c.bank < m_org.banks_per_group;
-  if (c.bank_group < 0 || c.bank_group >= m_org.bank_groups || c.bank < 0 || c.bank >= m_org.banks_per_group) return false;
+  if (c.bank_group < 0 || c.bank_group >= m_org.bank_groups || c.bank < 0 || c.bank >= m_org.banks_per_group)
+    return false;
   if ((c.kind == command::ACT || is_column(c.kind)) && (c.row < 0 || c.row >= m_org.rows)) return false;
   return !is_column(c.kind) || (c.column >= 0 && c.column < m_org.columns);
 }
@@ -73,13 +81,15 @@ std::int64_t dram_timing_checker::closed_at(const bank_state& b) const {
   return b.closing + (b.closed_by_prea && m_t.RPab != 0 ? m_t.RPab : m_t.RP);
 }
 
-void dram_timing_checker::bounds_of(const channel_state& ch, const command_record& c, std::vector<bound>& out) const {
+void dram_timing_checker::bounds_of(const channel_state& ch, const command_record& c,
+                                    std::vector<bound>& out) const {
   const auto& t = m_t;
   const rank_state& r = ch.ranks[static_cast<std::size_t>(c.rank)];
   out.clear();
   const auto need = [&](const char* rule, std::int64_t cycle) { out.push_back({rule, cycle}); };
 
-  // One command at a time on a bus; an activation holds it for ACT_CK cycles up to its own, a column command for CAS_CK.
+  // One command at a time on a bus; an activation holds it for ACT_CK cycles up to its own, a column command
+  // for CAS_CK.
   const int length = c.kind == command::ACT ? t.ACT_CK : is_column(c.kind) ? t.CAS_CK : 1;
   const bool row_command = !is_column(c.kind);
   if (t.dual_command_bus)
@@ -129,7 +139,8 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
         need("tRFCpb", b.refresh + t.RFCpb);
       };
       if (t.same_bank_refresh)
-        for (int g = 0; g < m_org.bank_groups; ++g) one(r.banks[static_cast<std::size_t>(g * m_org.banks_per_group + c.bank)]);
+        for (int g = 0; g < m_org.bank_groups; ++g)
+          one(r.banks[static_cast<std::size_t>(g * m_org.banks_per_group + c.bank)]);
       else
         one(r.banks[static_cast<std::size_t>(flat(c))]);
       need("tRREFD", r.refresh_bank + t.RREFD);
@@ -152,8 +163,8 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
         need("tCCD_S_WR", r.write + t.CCD_S_WR);
         need("tRTW", r.read + t.read_to_write());
       }
-      // The data bus: bursts do not overlap, and another rank's driver needs CS cycles to take over. Stack IDs (tCCD_R
-      // given) share one driver on the base die: tCCD_R is all they need.
+      // The data bus: bursts do not overlap, and another rank's driver needs CS cycles to take over. Stack
+      // IDs (tCCD_R given) share one driver on the base die: tCCD_R is all they need.
       const int latency = read ? t.CL : t.CWL;
       for (int o = 0; o < m_org.ranks; ++o) {
         if (pseudo_channel(o) != pseudo_channel(c.rank)) continue;
@@ -168,7 +179,9 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
 }
 
 std::pair<std::int64_t, std::string> dram_timing_checker::earliest(const command_record& c) const {
-  const channel_state& ch = c.channel < static_cast<int>(m_channels.size()) ? m_channels[static_cast<std::size_t>(c.channel)] : m_fresh;
+  const channel_state& ch = c.channel < static_cast<int>(m_channels.size())
+                                ? m_channels[static_cast<std::size_t>(c.channel)]
+                                : m_fresh;
   std::vector<bound> bounds;
   bounds_of(ch, c, bounds);
   std::pair<std::int64_t, std::string> out{0, "start"};
@@ -232,7 +245,8 @@ void dram_timing_checker::apply(channel_state& ch, const command_record& c) {
       return;
     case command::REFpb:
       if (m_t.same_bank_refresh)
-        for (int g = 0; g < m_org.bank_groups; ++g) r.banks[static_cast<std::size_t>(g * m_org.banks_per_group + c.bank)].refresh = c.cycle;
+        for (int g = 0; g < m_org.bank_groups; ++g)
+          r.banks[static_cast<std::size_t>(g * m_org.banks_per_group + c.bank)].refresh = c.cycle;
       else
         r.banks[at].refresh = c.cycle;
       r.refresh_bank = c.cycle;
@@ -280,7 +294,8 @@ std::map<std::string, int> dram_timing_checker::by_rule() const {
 }
 
 std::string dram_timing_checker::report() const {
-  std::string out = std::to_string(m_violations.size()) + " violations in " + std::to_string(m_commands) + " commands\n";
+  std::string out =
+      std::to_string(m_violations.size()) + " violations in " + std::to_string(m_commands) + " commands\n";
   for (std::size_t i = 0; i < m_violations.size() && i < 8; ++i) out += "  " + m_violations[i].text() + "\n";
   return out;
 }
