@@ -29,7 +29,14 @@ class folder_lock {
   explicit folder_lock(const std::string& directory) {
     fs::create_directories(directory);
     m_file = ::open((directory + "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (m_file < 0 || ::flock(m_file, LOCK_EX | LOCK_NB) != 0)
+    // A sweep that was just killed may leave a child between fork and exec, which holds the lock for its last
+    // moments.
+    bool locked = false;
+    for (int attempt = 0; m_file >= 0 && !locked && attempt < 100; ++attempt) {
+      locked = ::flock(m_file, LOCK_EX | LOCK_NB) == 0;
+      if (!locked) ::usleep(20'000);
+    }
+    if (!locked)
       throw input_error(
           problem{"--out", directory, "another sweep is running here", "a folder of its own, or wait", ""});
   }

@@ -238,7 +238,7 @@ TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
 
 TEST(sweep_run, one_sweep_a_folder) {
   const temp_dir dir;
-  write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 2000}}\n");
+  write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 60000}}\n");
   child_setup setup;
   const auto c = command(dir / "s.yaml", dir / "o");
   setup.program = c[0];
