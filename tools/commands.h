@@ -21,6 +21,7 @@ void add_describe(CLI::App& app);
 void add_dram(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_trace(CLI::App& app);
+void add_validate(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 void add_accuracy(CLI::App& app);

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   tools::add_dram(app);
   tools::add_fit(app);
   tools::add_trace(app);
+  tools::add_validate(app);
   tools::add_sweep(app);
   tools::add_report(app);
   tools::add_accuracy(app);

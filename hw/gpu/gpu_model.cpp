@@ -39,12 +39,21 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("l2_bandwidth", &gpu_params::l2_bandwidth, "last-level cache to SMs, total", "microbenchmarks: 64 B a cycle a slice").range(bandwidth(1e6), bandwidth(1e15))
           .add("in_flight_per_sm", &gpu_params::in_flight_per_sm, "bytes an SM keeps in flight towards memory", "fitted on M = 1 linear layers; bounded by registers and MSHRs").range(byte_size(32), byte_size(1e9))
           .add("load_latency", &gpu_params::load_latency, "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks").range(duration(1e-9), duration(1e-4))
-          .add("cluster", &gpu_params::cluster, "thread blocks that share an operand by multicast (1 before Hopper)", "Hopper whitepaper: thread block clusters, TMA multicast").range<std::int64_t>(1, 16)
           .add("dequant_ops", &gpu_params::dequant_ops, "vector operations to expand one narrow weight", "int4 unpack, scale: 2 (packed half2 conversion)").range(0.0, 1000.0)
+          .add("half_accumulate_gain", &gpu_params::half_accumulate_gain, "speed of fp16 products summed in fp16 relative to sums in fp32", "GA102 and Ada whitepapers: 2 on GeForce cards, else 1").range(1.0, 8.0)
+          .add("cluster", &gpu_params::cluster, "thread blocks that share the operands they load (distributed shared memory)", "Hopper tuning guide: 2 is what the GEMM libraries use; 1 before Hopper").range<std::int64_t>(1, 16)
           .add("kernel_launch", &gpu_params::kernel_launch, "gap between back-to-back kernels", "2.7 us from a stream, 1.3 us from a graph (H200 microbenchmark)").range(duration(0), duration(1))
           .add("kernel_ramp", &gpu_params::kernel_ramp, "kernel prologue and tail: block scheduling, first loads, last stores", "intercept of kernel time over bytes, M = 1 linear layers").range(duration(0), duration(1))
           .add("layer_overhead", &gpu_params::layer_overhead, "per layer, of the runtime (graph nodes, host synchronisation)", "intercept of decode time over bytes by runtime").range(duration(0), duration(1))
           .add("fusion", &gpu_params::fusion, "none: a kernel an operator; elementwise: norms, rotations, activations and residuals run in their neighbour's kernel", "runtime").choices({"none", "elementwise"})
+          .add("accumulate", &gpu_params::accumulate, "type in which the runtime's GEMMs sum fp16 products", "runtime").choices({"fp32", "fp16"})
+          .add("attention", &gpu_params::attention, "flash: scores stay on chip; separate: scores, softmax and values are kernels that pass fp32 scores through memory", "runtime").choices({"flash", "separate"})
+          .add("gemm_fraction", &gpu_params::gemm_fraction, "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime").range(0.01, 2.0)
+          .add("elementwise_traffic", &gpu_params::elementwise_traffic, "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, conversions, copies)", "fitted on prefill rows, by runtime").range(0.1, 100.0)
+          .add("expand_rows", &gpu_params::expand_rows, "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a 16-bit GEMM; 0: never", "runtime").range<std::int64_t>(0, 1 << 20)
+          .add("kernel_in_flight", &gpu_params::kernel_in_flight, "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as many as the SM can", "runtime: blocks an SM x threads x bytes a load").range(byte_size(0), byte_size(1e9))
+          .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce: launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
+          .add("collective_step", &gpu_params::collective_step, "a step of the ring: flag, copy, flag", "small all-reduces over device counts").range(duration(0), duration(1))
           .add("energy_per_flop", &gpu_params::energy_per_flop, "dynamic energy of one 16-bit operation incl. register and shared memory traffic", "H100: 700 W / 989 TFLOPS = 0.7 pJ all in; the arithmetic part").range(energy(0), energy(1e-6))
           .add("energy_per_l2_byte", &gpu_params::energy_per_l2_byte, "L2 access and crossbar, one byte", "Arunkumar et al., MICRO 2019 class figures").range(energy(0), energy(1e-6))
           .add("idle_power", &gpu_params::idle_power, "static power of the chip without its DRAM").range(power(0), power(1e5));
@@ -57,21 +66,36 @@ double gpu_model::peak_rate(const std::string& type) const {
   return m_p.vector_rate.value;
 }
 
+double gpu_model::gemm_rate(const std::string& type) const {
+  const double gain = m_p.accumulate == "fp16" && type == "fp16" ? m_p.half_accumulate_gain : 1.0;
+  return peak_rate(type) * gain * m_p.sustained_fraction * m_p.gemm_fraction;
+}
+
+double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type_bits) const {
+  double in_flight = m_p.in_flight_per_sm.value;
+  if (m_p.kernel_in_flight.value > 0) in_flight = std::min(in_flight, m_p.kernel_in_flight.value);
+  double interval = m_p.load_latency.value / (in_flight * static_cast<double>(blocks));  // seconds a byte
+  if (weight_bits > 0 && weight_bits < type_bits) interval += m_p.dequant_ops / m_p.vector_rate.value * 8 / weight_bits;
+  return 1 / interval;
+}
+
 double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type) const {
-  const double sm_rate = peak_rate(type) * m_p.sustained_fraction / static_cast<double>(m_p.sms);
+  const double sm_rate = gemm_rate(type) / static_cast<double>(m_p.sms);
   const double sm_bandwidth = m_p.l2_bandwidth.value / static_cast<double>(m_p.sms);
   const double element = bytes_per_element(type);
+  const auto shared = static_cast<double>(m_p.cluster);
   double best = HUGE_VAL;
   for (const tile& t : tiles) {
+    const auto rows = static_cast<double>(t.m), columns = static_cast<double>(t.n);
     const std::int64_t blocks = divide_up(m, t.m) * divide_up(n, t.n) * batch;
     for (std::int64_t split = 1; split <= 16; split *= 2) {
       if (split > 1 && (blocks * split > m_p.sms || k / split < 256)) break;
       const double depth = static_cast<double>(divide_up(k, split));
-      const double arithmetic = 2.0 * static_cast<double>(t.m * t.n) * depth / sm_rate;
-      // Blocks of a cluster share one operand by multicast.
-      const double feed = (static_cast<double>(t.m) + static_cast<double>(t.n) / static_cast<double>(m_p.cluster)) * depth * element / sm_bandwidth;
+      const double arithmetic = 2.0 * rows * columns * depth / sm_rate;
+      // The blocks of a cluster lie along one side of the tile and load the other side's operand once.
+      const double feed = std::min(rows / shared + columns, rows + columns / shared) * depth * element / sm_bandwidth;
       // Partial sums of a split are written and read once more in fp32.
-      const double reduce = split == 1 ? 0 : 2.0 * 4.0 * static_cast<double>(t.m * t.n) / sm_bandwidth;
+      const double reduce = split == 1 ? 0 : 2.0 * 4.0 * rows * columns / sm_bandwidth;
       const double waves = static_cast<double>(divide_up(blocks * split, m_p.sms));
       best = std::min(best, waves * (std::max(arithmetic, feed) + reduce));
     }
@@ -79,46 +103,80 @@ double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, s
   return best;
 }
 
+void gpu_model::plan_gemm(const operation& op, double& seconds) const {
+  // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
+  seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type);
+  const double type_bits = 8 * bytes_per_element(op.type);
+  if (op.weight_bits >= type_bits) return;
+  const double weights = static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch);
+  if (m_p.expand_rows > 0 && op.m >= m_p.expand_rows) {
+    // A kernel of its own writes 16-bit weights, the GEMM reads them back.
+    const double rate = std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
+    seconds += m_p.dequant_ops * weights / m_p.vector_rate.value + 2 * type_bits / 8 * weights / rate + m_p.kernel_launch.value;
+  } else {
+    seconds += m_p.dequant_ops * weights / m_p.vector_rate.value * static_cast<double>(divide_up(op.m, 256));
+  }
+}
+
+double gpu_model::attention_seconds(const operation& op) const {
+  const double rate = op.m > 1 ? gemm_rate(op.type) * m_p.attention_efficiency : m_p.vector_rate.value;
+  double seconds = op.flops / rate;
+  if (m_p.attention == "separate") {
+    // Two products of k multiply-accumulates a score. Scores are written, read and written by the softmax, and read: fp32.
+    const double scores = op.flops / (4.0 * static_cast<double>(op.k)) * (op.m > 1 ? 2.0 : 1.0);  // the masked half is computed too
+    const double bytes = 4 * 4 * scores;
+    seconds += 2 * (m_p.kernel_launch.value + m_p.kernel_ramp.value);
+    seconds += bytes / (bytes / 4 > m_p.l2.value / 2 ? std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0)) : m_p.l2_bandwidth.value);
+  }
+  return seconds;
+}
+
 work gpu_model::plan(const operation& op) {
   work w;
   const bool fused = op.fused || (m_p.fusion == "elementwise" && op.kind == work_kind::elementwise);
   if (!fused) w.launch = to_ps(m_p.kernel_launch) + to_ps(m_p.kernel_ramp);
   if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead);
+  if (op.kind == work_kind::collective) w.launch = to_ps(m_p.collective_launch) + op.n * to_ps(m_p.collective_step);
 
   std::int64_t touched = 0;
   w.accesses = through_cache(op, m_l2, touched);
   std::int64_t missed = 0;
   for (const auto& a : w.accesses) missed += a.bytes;
 
-  double seconds = 0;
+  double seconds = 0, moved = static_cast<double>(touched), narrow = 0;
   std::int64_t blocks = m_p.sms;  // how many SMs have work that loads
   switch (op.kind) {
-    case work_kind::gemm: {
-      // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
-      seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type);
-      if (op.weight_bits < 8 * bytes_per_element(op.type))
-        seconds += m_p.dequant_ops * static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch) /
-                   m_p.vector_rate.value * static_cast<double>(divide_up(op.m, 128));
+    case work_kind::gemm:
+      plan_gemm(op, seconds);
+      narrow = op.weight_bits;
       break;
-    }
-    case work_kind::attention: {
-      const double rate = op.m > 1 ? peak_rate(op.type) * m_p.sustained_fraction * m_p.attention_efficiency : m_p.vector_rate.value;
-      seconds = op.flops / rate;
+    case work_kind::attention:
+      seconds = attention_seconds(op);
       // Flash decoding splits the cache in pieces of 256 positions; fewer pieces than SMs leave SMs idle.
       if (op.m == 1) blocks = std::min(m_p.sms, op.batch * divide_up(op.n, 256));
       break;
-    }
+    case work_kind::elementwise:
+      seconds = op.flops / m_p.vector_rate.value;
+      // What the kernels move beyond the tensors themselves comes from memory once it no longer fits.
+      if (const double extra = (m_p.elementwise_traffic - 1) * moved; extra > 0) {
+        const bool on_chip = 2 * moved <= m_p.l2.value;
+        if (!on_chip) seconds = std::max(seconds, extra / std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0)));
+        moved += extra;
+      }
+      break;
     default:
       seconds = op.flops / m_p.vector_rate.value;
   }
   // Operands that hit on chip still cross the L2; those that miss are paced by fill_bandwidth.
-  seconds = std::max(seconds, static_cast<double>(std::max<std::int64_t>(0, touched - missed)) / m_p.l2_bandwidth.value);
+  seconds = std::max(seconds, std::max(0.0, moved - static_cast<double>(missed)) / m_p.l2_bandwidth.value);
   w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
   // A block needs a few kilobytes to be worth launching: tiny operators cannot occupy every SM.
   blocks = std::max<std::int64_t>(1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), 4096)));
+  const bool thin = op.kind == work_kind::gemm && op.m <= 16;
+  const double rate = thin ? load_rate(blocks, narrow, 8 * bytes_per_element(op.type)) : m_p.in_flight_per_sm.value * static_cast<double>(blocks) / m_p.load_latency.value;
   w.window = std::max<std::int64_t>(4096, blocks * to_bytes(m_p.in_flight_per_sm));
   w.load_latency = to_ps(m_p.load_latency);
-  w.fill_bandwidth = m_p.l2_bandwidth.value;
+  w.fill_bandwidth = std::min(m_p.l2_bandwidth.value, rate);
   w.energy_pj = op.flops * to_pj(m_p.energy_per_flop) + static_cast<double>(touched) * to_pj(m_p.energy_per_l2_byte);
   return w;
 }

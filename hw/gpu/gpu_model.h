@@ -27,11 +27,20 @@ struct gpu_params {
   duration load_latency{560e-9};
   std::int64_t cluster = 2;
   double dequant_ops = 2;
+  double half_accumulate_gain = 1;
   // --- software
   duration kernel_launch{1.3e-6};
   duration kernel_ramp{3.0e-6};
   duration layer_overhead{0};
   std::string fusion = "elementwise";
+  std::string accumulate = "fp32";
+  std::string attention = "flash";
+  double gemm_fraction = 1;
+  double elementwise_traffic = 1;
+  std::int64_t expand_rows = 0;
+  byte_size kernel_in_flight{0};
+  duration collective_launch{8e-6};
+  duration collective_step{1.2e-6};
   // --- energy
   energy energy_per_flop{0.5e-12};
   energy energy_per_l2_byte{4e-12};
@@ -53,11 +62,17 @@ class gpu_model : public core_model {
 
   /// Dense peak of a type, operations a second; types without tensor cores fall back to the next wider one.
   double peak_rate(const std::string& type) const override;
+  /// Bytes a second that `blocks` SMs can have answered by memory: bytes in flight over the latency of a load. Slots of
+  /// narrow weights (`weight_bits` a weight) stay occupied while they are unpacked.
+  double load_rate(std::int64_t blocks, double weight_bits, double type_bits) const;
   nlohmann::ordered_json config() const override { return gpu_param_table().write(m_p); }
   power idle_power() const override { return m_p.idle_power; }
   const gpu_params& params() const { return m_p; }
 
  private:
+  double gemm_rate(const std::string& type) const;
+  void plan_gemm(const operation& op, double& seconds) const;
+  double attention_seconds(const operation& op) const;
   gpu_params m_p;
   tensor_cache m_l2;
 };

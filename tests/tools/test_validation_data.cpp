@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The carried measurements: whole, split by the stated rule, and every one of them has a platform to run on.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "hw/common/error.h"
+#include "models/dtype.h"
+#include "platforms/description.h"
+#include "tools/validation_data.h"
+
+namespace memwall::tools {
+namespace {
+
+const validation_data& data() {
+  static const validation_data d;
+  return d;
+}
+
+TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
+  std::set<std::string> ids;
+  for (const auto& r : data().rows()) {
+    EXPECT_TRUE(ids.insert(r.id).second) << r.id;
+    EXPECT_FALSE(r.source.empty()) << r.id;
+    EXPECT_EQ(r.trust, "A") << r.id;
+    EXPECT_TRUE(r.set == "core" || r.set == "more") << r.id;
+    EXPECT_TRUE(r.metric == "fits" || r.value > 0) << r.id;
+    EXPECT_NO_THROW(dtypes::parse(r.dtype)) << r.id;
+    EXPECT_TRUE(r.prompt > 0 || r.context > 0) << r.id;
+  }
+  for (const auto& k : data().kernels()) {
+    EXPECT_TRUE(ids.insert(k.id).second) << k.id;
+    EXPECT_FALSE(k.source.empty()) << k.id;
+    EXPECT_GT(k.time_us, 0) << k.id;
+    EXPECT_GE(std::min({k.m, k.n, k.k}), 1) << k.id;
+  }
+}
+
+// FNV-1a of "a": (2166136261 xor 97) * 16777619 mod 2^32 = 3826002220 = 0xE40C292C; >> 8 = 14945321 = 6 * 2490886 + 5.
+// Of the empty text: 2166136261 >> 8 = 8461469 = 6 * 1410244 + 5.
+TEST(validation_data, the_rule_that_sets_rows_aside) {
+  EXPECT_EQ(kind_of("a"), "validation");
+  EXPECT_EQ(kind_of(""), "validation");
+}
+
+TEST(validation_data, at_most_a_fifth_is_calibration_by_the_rule_and_no_other) {
+  std::size_t calibration = 0;
+  for (const auto& r : data().rows()) {
+    EXPECT_EQ(r.kind, kind_of(r.id)) << r.id;
+    calibration += r.kind == "calibration" ? 1 : 0;
+  }
+  EXPECT_LE(5 * calibration, data().rows().size());
+  calibration = 0;
+  for (const auto& k : data().kernels()) {
+    EXPECT_EQ(k.kind, kind_of(k.id)) << k.id;
+    calibration += k.kind == "calibration" ? 1 : 0;
+  }
+  EXPECT_LE(5 * calibration, data().kernels().size());
+}
+
+TEST(validation_data, every_row_has_a_platform_that_loads) {
+  std::set<run_words> tried;
+  for (const auto& r : data().rows()) {
+    ASSERT_NO_THROW(data().runs_of(r)) << r.id;
+    const auto s = data().setup_of(r);
+    run_words key = s.sets;
+    key.push_back(s.platform);
+    if (tried.insert(key).second) EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id << " on " << s.platform;
+  }
+  for (const auto& k : data().kernels()) {
+    const auto s = data().setup_of_kernels(k.hardware);
+    run_words key = s.sets;
+    key.push_back(s.platform);
+    if (tried.insert(key).second) EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << k.id;
+  }
+}
+
+TEST(validation_data, values_follow_from_the_times_of_the_runs) {
+  measured_row r;
+  r.batch = 4;
+  r.prompt = 100;
+  r.generated = 11;
+  const auto value = [&](const char* metric) {
+    r.metric = metric;
+    return validation_data::value_of(r, 0.5, 0.02);  // prefill 0.5 s, a decode step 20 ms
+  };
+  EXPECT_DOUBLE_EQ(value("decode_tokens_per_s"), 4 / 0.02);
+  EXPECT_DOUBLE_EQ(value("prefill_tokens_per_s"), 400 / 0.5);
+  EXPECT_DOUBLE_EQ(value("first_token_ms"), 500);
+  EXPECT_DOUBLE_EQ(value("token_ms"), 20);
+  EXPECT_DOUBLE_EQ(value("token_ms_per_sequence"), 5);
+  EXPECT_DOUBLE_EQ(value("total_ms"), 500 + 10 * 20);  // the prompt's pass makes the first of the 11 tokens
+  EXPECT_DOUBLE_EQ(value("generated_tokens_per_s"), 44 / 0.7);
+  EXPECT_THROW(value("furlongs"), input_error);
+}
+
+TEST(validation_data, defects_are_named_with_file_and_line) {
+  const std::string dir = testing::TempDir();
+  const std::string header = "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,source,trust,kind,set\n";
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(dir + name) << text;
+    return dir + name;
+  };
+  const auto kernels = write("kernels.csv", "id,hardware,m,k,n,dtype,time_us,source,kind\n");
+  const auto setups = write("setups.yaml", "hardware: []\nsoftware: []\nkernels: {software: none}\n");
+  for (const std::string line : {"X,decode,H\n", "X,decode,H,m,fp16,one,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n",
+                                 "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
+    const auto measured = write("measured.csv", header + line);
+    try {
+      validation_data(measured, kernels, setups);
+      ADD_FAILURE() << line;
+    } catch (const input_error& e) {
+      EXPECT_NE(std::string(e.what()).find("measured.csv:2"), std::string::npos) << e.what();
+    }
+  }
+  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, setups), input_error);
+  // A quoted cell may hold commas; a row that no setup matches says so.
+  const auto measured = write("measured.csv", header + "X,decode,\"H, with a comma\",m,fp16,1,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n");
+  const validation_data good(measured, kernels, setups);
+  ASSERT_EQ(good.rows().size(), 1u);
+  EXPECT_EQ(good.rows()[0].hardware, "H, with a comma");
+  EXPECT_THROW(good.setup_of(good.rows()[0]), input_error);
+}
+
+}  // namespace
+}  // namespace memwall::tools

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+// memwall validate: published measurements against simulated ones. Every simulation is a child process (SystemC: one a
+// process), every distinct one runs once.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "platforms/description.h"
+#include "tools/commands.h"
+#include "tools/kernel_trace.h"
+#include "tools/run_command.h"
+#include "tools/validation_data.h"
+
+extern char** environ;
+
+namespace memwall::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+
+struct options {
+  std::string only = "*", out;
+  int jobs = 1;
+  bool all = false, as_json = false, fidelity = false, quiet = false;
+};
+
+/// A directory for the children's output, gone at the end.
+class scratch {
+ public:
+  scratch() {
+    std::string name = (fs::temp_directory_path() / "memwall-validate-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw input_error(problem{name, "", "cannot be made", "a writable TMPDIR", ""});
+    m_path = name;
+  }
+  ~scratch() {
+    std::error_code ignored;
+    fs::remove_all(m_path, ignored);
+  }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+  std::string file(const std::string& name) const { return m_path + "/" + name; }
+
+ private:
+  std::string m_path;
+};
+
+/// What a child said.
+struct outcome {
+  int code = internal_error;
+  double seconds = 0;                  // simulated time
+  double wall_s = 0;
+  std::map<std::string, double> layer_seconds;  // only where asked for
+  std::string complaint;               // first line of its error output
+};
+
+struct job {
+  run_words words;
+  bool layers = false;
+  outcome result;
+};
+
+std::string first_line(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+void run_child(job& j, const std::string& base) {
+  std::vector<std::string> words{"memwall"};
+  words.insert(words.end(), j.words.begin(), j.words.end());
+  words.insert(words.end(), {"--json", "--quiet"});
+  std::vector<char*> arguments;
+  for (auto& w : words) arguments.push_back(w.data());
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (base + ".json").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (base + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  pid_t child = 0;
+  const int failed = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) {
+    j.result.complaint = "cannot be started";
+    return;
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  j.result.code = WIFEXITED(status) ? WEXITSTATUS(status) : internal_error;
+  j.result.complaint = first_line(base + ".err");
+  if (j.result.code == done) {
+    std::ifstream in(base + ".json");
+    const json r = json::parse(in, nullptr, false);
+    if (r.is_discarded() || !r.contains("summary")) {
+      j.result.code = internal_error;
+      j.result.complaint = "no result came back";
+    } else {
+      j.result.seconds = r["summary"].value("time_ns", 0.0) * 1e-9;
+      if (r.contains("host")) j.result.wall_s = r["host"].value("wall_s", 0.0);
+      if (j.layers)
+        for (const auto& l : r["layers"])
+          j.result.layer_seconds[l["name"].get<std::string>()] = (l["end_ns"].get<double>() - l["start_ns"].get<double>()) * 1e-9;
+    }
+  }
+  std::error_code ignored;
+  fs::remove(base + ".json", ignored);
+  fs::remove(base + ".err", ignored);
+}
+
+/// Runs all jobs, `count` at a time.
+void run_all(std::vector<job>& jobs, int count, const scratch& where, bool quiet) {
+  std::atomic<std::size_t> next{0}, finished{0};
+  const bool show = !quiet && isatty(STDERR_FILENO) != 0;
+  const auto worker = [&] {
+    for (std::size_t i = next++; i < jobs.size(); i = next++) {
+      run_child(jobs[i], where.file(std::to_string(i)));
+      const std::size_t n = ++finished;
+      if (show) std::cerr << fmt::format("\r{} of {} runs\033[K", n, jobs.size()) << std::flush;
+    }
+  };
+  std::vector<std::thread> others;
+  for (int k = 1; k < count; ++k) others.emplace_back(worker);
+  worker();
+  for (auto& t : others) t.join();
+  if (show) std::cerr << "\r\033[K";
+}
+
+struct line {
+  std::string id, category, hardware, what, software, metric, unit, kind, problem;
+  double measured = 0, simulated = 0;
+  bool fits_row = false;
+  double error() const { return simulated / measured - 1; }
+};
+
+/// The `part` quantile of absolute errors: the smallest error that at least this part of the rows does not exceed.
+double quantile(std::vector<double> v, double part) {
+  if (v.empty()) return 0;
+  std::sort(v.begin(), v.end());
+  const auto at = static_cast<std::size_t>(std::ceil(part * static_cast<double>(v.size())));
+  return v[std::max<std::size_t>(at, 1) - 1];
+}
+
+double median(std::vector<double> v) {
+  if (v.empty()) return 0;
+  std::sort(v.begin(), v.end());
+  return v.size() % 2 == 1 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
+}
+
+json summary_of(const std::vector<line>& lines) {
+  std::vector<std::string> order;
+  for (const auto& l : lines)
+    if (std::find(order.begin(), order.end(), l.category) == order.end()) order.push_back(l.category);
+  json out = json::array();
+  for (const auto& category : order)
+    for (const char* kind : {"calibration", "validation", "both"}) {
+      std::vector<double> errors;
+      std::size_t rows = 0, failed = 0, right = 0;
+      bool fits = false;
+      for (const auto& l : lines) {
+        if (l.category != category || (std::string(kind) != "both" && l.kind != kind)) continue;
+        ++rows;
+        fits = l.fits_row;
+        if (!l.problem.empty()) {
+          ++failed;
+        } else if (l.fits_row) {
+          right += l.measured == l.simulated ? 1 : 0;
+        } else {
+          errors.push_back(std::abs(l.error()));
+        }
+      }
+      if (rows == 0) continue;
+      json e{{"category", category}, {"kind", kind}, {"rows", rows}, {"failed", failed}};
+      if (fits)
+        e["right"] = right;
+      else
+        e.update(json{{"median_abs_error", median(errors)}, {"p90_abs_error", quantile(errors, 0.9)}});
+      out.push_back(e);
+    }
+  return out;
+}
+
+std::string percent(double v) { return fmt::format("{:+.1f} %", 100 * v); }
+
+std::string table_of(const std::vector<line>& lines, bool markdown) {
+  std::string out;
+  const char* form = markdown ? "| {} | {} | {} | {} | {} | {} | {} | {} |\n" : "{:<22} {:<34} {:<52} {:<30} {:>14} {:>12} {:>9} {}\n";
+  out += fmt::format(fmt::runtime(form), "row", "hardware", "workload", "software", "measured", "simulated", "error", "kind");
+  if (markdown) out += "|---|---|---|---|---|---|---|---|\n";
+  for (const auto& l : lines) {
+    const std::string measured = l.fits_row ? (l.measured != 0 ? "fits" : "does not fit") : fmt::format("{:.5g} {}", l.measured, l.unit);
+    const std::string simulated = !l.problem.empty() ? "-" : l.fits_row ? (l.simulated != 0 ? "fits" : "does not fit") : fmt::format("{:.5g}", l.simulated);
+    const std::string error = !l.problem.empty() ? l.problem : l.fits_row ? (l.simulated == l.measured ? "right" : "wrong") : percent(l.error());
+    out += fmt::format(fmt::runtime(form), l.id, l.hardware, l.what, l.software, measured, simulated, error, l.kind);
+  }
+  return out;
+}
+
+std::string summary_text(const json& summary, bool markdown) {
+  std::string out = markdown ? "| category | kind | rows | median error | 90th percentile |\n|---|---|---|---|---|\n"
+                             : fmt::format("{:<22} {:<12} {:>6} {:>14} {:>16}\n", "category", "kind", "rows", "median error", "90th percentile");
+  for (const auto& e : summary) {
+    const std::string a = e.contains("right") ? fmt::format("{} right", e["right"].get<int>()) : fmt::format("{:.1f} %", 100 * e["median_abs_error"].get<double>());
+    const std::string b = e.contains("right") ? "" : fmt::format("{:.1f} %", 100 * e["p90_abs_error"].get<double>());
+    out += fmt::format(fmt::runtime(markdown ? "| {} | {} | {} | {} | {} |" : "{:<22} {:<12} {:>6} {:>14} {:>16}"), e["category"].get<std::string>(),
+                       e["kind"].get<std::string>(), e["rows"].get<int>(), a, b);
+    if (e["failed"].get<int>() > 0) out += fmt::format("  ({} failed)", e["failed"].get<int>());
+    out += '\n';
+  }
+  return out;
+}
+
+std::string workload_text(const measured_row& r) {
+  std::string out = fmt::format("{} {}", r.model, r.dtype.substr(0, r.dtype.find('/')));
+  if (r.batch != 1) out += fmt::format(" batch {}", r.batch);
+  if (r.prompt > 0) out += fmt::format(" prompt {}", r.prompt);
+  if (r.context > 0) out += fmt::format(" context {}", r.context);
+  if (r.generated > 1) out += fmt::format(" +{}", r.generated);
+  if (r.chunk > 0) out += fmt::format(" chunk {}", r.chunk);
+  return out;
+}
+
+bool wanted(const options& o, const std::string& id, const std::string& category, const std::string& hardware) {
+  for (const auto& text : {id, category, hardware, category + "/" + id})
+    if (platforms::matches_glob(o.only, text)) return true;
+  return false;
+}
+
+/// Jobs by their words, so that equal ones run once.
+class job_book {
+ public:
+  std::size_t add(const run_words& words, bool layers = false) {
+    const auto [at, fresh] = m_index.emplace(words, m_jobs.size());
+    if (fresh) m_jobs.push_back({words, layers, {}});
+    return at->second;
+  }
+  std::vector<job>& jobs() { return m_jobs; }
+  const outcome& of(std::size_t i) const { return m_jobs[i].result; }
+
+ private:
+  std::map<run_words, std::size_t> m_index;
+  std::vector<job> m_jobs;
+};
+
+constexpr std::size_t no_job = SIZE_MAX;
+
+std::vector<line> validate_rows(const options& o, const validation_data& data, const scratch& where) {
+  struct planned {
+    const measured_row* row;
+    std::size_t prefill, decode;
+  };
+  job_book book;
+  std::vector<planned> plan;
+  for (const auto& r : data.rows()) {
+    if (!wanted(o, r.id, r.category, r.hardware) || (!o.all && r.set != "core")) continue;
+    const auto [prefill, decode] = data.runs_of(r);
+    plan.push_back({&r, prefill.empty() ? no_job : book.add(prefill), decode.empty() ? no_job : book.add(decode)});
+  }
+  // Kernels: a run a device with all of them, each an operator of its own. By default every eighth.
+  std::map<std::string, std::vector<const kernel_row*>> kernels;
+  for (const auto& k : data.kernels()) {
+    if (!wanted(o, k.id, "kernel", k.hardware) && !wanted(o, k.id, k.m == 1 ? "kernel M=1" : "kernel M>1", k.hardware)) continue;
+    auto& list = kernels[k.hardware];
+    list.push_back(&k);
+  }
+  std::map<std::string, std::size_t> kernel_jobs;
+  for (auto& [hardware, list] : kernels) {
+    if (!o.all && list.size() > 64) {
+      std::vector<const kernel_row*> thin;
+      for (std::size_t i = 0; i < list.size(); ++i)
+        if (list[i]->m == 1 || i % 8 == 0) thin.push_back(list[i]);
+      list = std::move(thin);
+    }
+    const std::string file = where.file(fmt::format("kernels-{}.jsonl", kernel_jobs.size()));
+    write_kernel_trace(list, file);
+    const setup s = data.setup_of_kernels(hardware);
+    run_words words{"run", "--platform", s.platform, "--trace", file};
+    for (const auto& set : s.sets) words.insert(words.end(), {"--set", set});
+    kernel_jobs[hardware] = book.add(words, true);
+  }
+  run_all(book.jobs(), o.jobs, where, o.quiet);
+
+  std::vector<line> lines;
+  for (const auto& p : plan) {
+    const measured_row& r = *p.row;
+    line l{r.id, r.category, r.hardware, workload_text(r), r.software, r.metric, r.unit, r.kind, "", r.value, 0, r.metric == "fits"};
+    double seconds[2] = {0, 0};
+    bool fits = true;
+    for (int i = 0; i < 2; ++i) {
+      const std::size_t index = i == 0 ? p.prefill : p.decode;
+      if (index == no_job) continue;
+      const outcome& c = book.of(index);
+      fits = fits && c.code != does_not_fit;
+      if (c.code != done && c.code != does_not_fit) l.problem = c.complaint.empty() ? fmt::format("exit code {}", c.code) : c.complaint;
+      seconds[i] = c.seconds;
+    }
+    if (l.fits_row)
+      l.simulated = fits ? 1 : 0;
+    else if (!fits)
+      l.problem = "does not fit";
+    else if (l.problem.empty())
+      l.simulated = validation_data::value_of(r, seconds[0], seconds[1]);
+    lines.push_back(std::move(l));
+  }
+  for (const auto& [hardware, list] : kernels) {
+    const outcome& c = book.of(kernel_jobs[hardware]);
+    for (const auto* k : list) {
+      line l{k->id, k->m == 1 ? "kernel M=1" : "kernel M>1", hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype), "kernel", "time_us", "us", k->kind, "",
+             k->time_us, 0, false};
+      const auto at = c.layer_seconds.find(k->id);
+      if (at == c.layer_seconds.end())
+        l.problem = c.complaint.empty() ? "no result" : c.complaint;
+      else
+        l.simulated = at->second * 1e6;
+      lines.push_back(std::move(l));
+    }
+  }
+  std::stable_sort(lines.begin(), lines.end(), [](const line& a, const line& b) { return a.category < b.category; });
+  return lines;
+}
+
+/// Burst-level against whole-model transfer sizes, a short decode step of a small model on every preset (law 7).
+int validate_fidelity(const options& o, const scratch& where) {
+  std::vector<job> jobs;
+  std::vector<std::string> names;
+  for (const auto& name : platforms::platform_names()) {
+    if (!platforms::matches_glob(o.only, name)) continue;
+    names.push_back(name);
+    for (const char* size : {"burst", "auto"})
+      jobs.push_back({{"run", "--platform", name, "--model", "gpt-2", "--dtype", "fp16", "--phase", "decode", "--context", "256", "--tokens", "1", "--transfer-bytes", size}, false, {}});
+  }
+  run_all(jobs, o.jobs, where, o.quiet);
+  json out = json::array();
+  double worst = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const outcome &burst = jobs[2 * i].result, &whole = jobs[2 * i + 1].result;
+    json e{{"platform", names[i]}};
+    if (burst.code != done || whole.code != done) {
+      e["problem"] = burst.code != done ? burst.complaint : whole.complaint;
+    } else {
+      const double d = whole.seconds / burst.seconds - 1;
+      worst = std::max(worst, std::abs(d));
+      e.update(json{{"burst_ns", burst.seconds * 1e9}, {"auto_ns", whole.seconds * 1e9}, {"difference", d}, {"burst_wall_s", burst.wall_s}, {"auto_wall_s", whole.wall_s}});
+    }
+    out.push_back(e);
+  }
+  if (o.as_json) {
+    std::cout << json{{"schema", "memwall-fidelity-1"}, {"presets", out}, {"largest_difference", worst}}.dump(1) << '\n';
+    return done;
+  }
+  std::cout << fmt::format("{:<34} {:>14} {:>14} {:>11} {:>9} {:>9}\n", "preset (gpt-2, a decode step)", "burst-level", "automatic", "difference", "wall", "wall");
+  for (const auto& e : out)
+    if (e.contains("problem"))
+      std::cout << fmt::format("{:<34} {}\n", e["platform"].get<std::string>(), e["problem"].get<std::string>());
+    else
+      std::cout << fmt::format("{:<34} {:>11.2f} us {:>11.2f} us {:>11} {:>7.2f} s {:>7.2f} s\n", e["platform"].get<std::string>(), e["burst_ns"].get<double>() / 1e3,
+                               e["auto_ns"].get<double>() / 1e3, fmt::format("{:+.3f} %", 100 * e["difference"].get<double>()), e["burst_wall_s"].get<double>(),
+                               e["auto_wall_s"].get<double>());
+  std::cout << fmt::format("largest difference: {:.3f} %\n", 100 * worst);
+  return done;
+}
+
+json json_of(const std::vector<line>& lines, const json& summary) {
+  json rows = json::array();
+  for (const auto& l : lines) {
+    json e{{"id", l.id}, {"category", l.category}, {"hardware", l.hardware}, {"workload", l.what}, {"software", l.software}, {"metric", l.metric}, {"unit", l.unit}, {"kind", l.kind},
+           {"measured", l.measured}};
+    if (!l.problem.empty())
+      e["problem"] = l.problem;
+    else
+      e.update(json{{"simulated", l.simulated}, {"error", l.fits_row ? (l.simulated == l.measured ? 0.0 : 1.0) : l.error()}});
+    rows.push_back(e);
+  }
+  return {{"schema", "memwall-validation-1"}, {"memwall_version", MEMWALL_VERSION}, {"summary", summary}, {"rows", rows}};
+}
+
+void validate_command(const options& o) {
+  const scratch where;
+  if (o.fidelity) {
+    exit_status = validate_fidelity(o, where);
+    return;
+  }
+  const validation_data data;
+  const auto lines = validate_rows(o, data, where);
+  if (lines.empty()) throw input_error(problem{"--only " + o.only, "", "matches no row", "an id, a category or hardware, e.g. 'decode', 'DEC00*', 'RTX 4090'; --all for every row", ""});
+  const json summary = summary_of(lines);
+  if (!o.out.empty()) {
+    make_output_directory(o.out);
+    write_whole(o.out + "/validation.json", json_of(lines, summary).dump(1) + "\n");
+    write_whole(o.out + "/validation.md", summary_text(summary, true) + "\n" + table_of(lines, true));
+  }
+  if (o.as_json)
+    std::cout << json_of(lines, summary).dump(1) << '\n';
+  else if (!o.quiet)
+    std::cout << table_of(lines, false) << '\n' << summary_text(summary, false);
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app) {
+  auto* sub = app.add_subcommand("validate", "published measurements against simulated ones");
+  auto o = std::make_shared<options>();
+  sub->add_option("--only", o->only, "rows whose id, category or hardware matches (shell pattern); with --fidelity: presets")->type_name("GLOB");
+  sub->add_flag("--all", o->all, "every row; without it, sweeps that only vary a length are thinned");
+  sub->add_option("-j,--jobs", o->jobs, "simulations at a time")->check(CLI::Range(1, 256));
+  sub->add_option("--out", o->out, "directory for validation.json and validation.md");
+  sub->add_flag("--json", o->as_json, "print JSON");
+  sub->add_flag("--quiet", o->quiet, "print nothing but errors");
+  sub->add_flag("--fidelity", o->fidelity, "burst-level against automatic transfer sizes on every preset");
+  sub->callback([o] { validate_command(*o); });
+}
+
+}  // namespace memwall::tools

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/validation_data.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "hw/common/config.h"
+#include "hw/common/data_dir.h"
+#include "hw/common/error.h"
+#include "hw/common/quantity.h"
+#include "platforms/description.h"
+
+namespace memwall::tools {
+namespace {
+
+/// Cells of a line; a cell in quotes may hold commas and doubled quotes.
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> out(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (c == '"') {
+      if (quoted && i + 1 < line.size() && line[i + 1] == '"')
+        out.back() += line[++i];
+      else
+        quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      out.emplace_back();
+    } else if (c != '\r') {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+/// Hands every line after the first, which must name exactly `columns`, to `use`.
+template <class Use>
+void read_csv(const std::string& path, const std::string& columns, std::size_t count, Use use) {
+  std::ifstream in(path);
+  std::string line;
+  if (!in || !std::getline(in, line)) throw input_error(problem{path, "", "cannot be read", "a CSV file", ""});
+  if (line != columns) throw input_error(problem{path + ":1", "", "has the columns '" + line + "'", columns, ""});
+  for (int n = 2; std::getline(in, line); ++n) {
+    if (line.empty()) continue;
+    const auto cells = cells_of(line);
+    const std::string where = fmt::format("{}:{}", path, n);
+    if (cells.size() != count) throw input_error(problem{where, "", fmt::format("has {} cells", cells.size()), fmt::format("{}", count), ""});
+    use(cells, where);
+  }
+}
+
+std::int64_t integer(const std::string& text, const std::string& where) {
+  char* end = nullptr;
+  const long long v = std::strtoll(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || v < 0) throw input_error(problem{where, "", "got '" + text + "'", "an integer, 0 or more", ""});
+  return v;
+}
+
+double number(const std::string& text, const std::string& where) {
+  char* end = nullptr;
+  const double v = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !(v >= 0)) throw input_error(problem{where, "", "got '" + text + "'", "a number, 0 or more", ""});
+  return v;
+}
+
+std::string text_at(const config::node& n, const char* key, bool required) {
+  const config::node* v = n.find(key);
+  if (v != nullptr && v->is_scalar()) return v->text();
+  if (required) throw input_error(problem{n.where(), key, "is missing", "text", ""});
+  return {};
+}
+
+std::vector<std::string> list_at(const config::node& n, const char* key) {
+  std::vector<std::string> out;
+  if (const config::node* v = n.find(key))
+    for (const auto& [unused, item] : v->entries()) out.push_back(item.text());
+  return out;
+}
+
+std::string carried(const std::string& file) {
+  const std::string path = data_path("platforms/validation/" + file);
+  if (path.empty()) throw input_error(problem{"platforms/validation/" + file, "", "is not among the data files", "an installed memwall, or MEMWALL_DATA", ""});
+  return path;
+}
+
+}  // namespace
+
+std::string kind_of(const std::string& id) {
+  std::uint32_t h = 2166136261U;
+  for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 16777619U;
+  return (h >> 8) % 6 == 0 ? "calibration" : "validation";
+}
+
+validation_data::validation_data() : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("setups.yaml")) {}
+
+validation_data::validation_data(const std::string& measured, const std::string& kernels, const std::string& setups) : m_setups_file(setups) {
+  read_csv(measured,
+           "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,source,trust,kind,set", 19,
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w), integer(c[8], w), integer(c[9], w),
+                               integer(c[10], w), c[11], number(c[12], w), c[13], c[14], c[15], c[16], c[17], c[18]});
+           });
+  read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind", 9, [&](const std::vector<std::string>& c, const std::string& w) {
+    m_kernels.push_back({c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), c[5], number(c[6], w), c[7], c[8]});
+  });
+  const config::node tree = config::node::parse_file(setups);
+  const auto software = [&](const config::node& n, bool matched) {
+    return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true), text_at(n, "parallel", false), list_at(n, "set")};
+  };
+  for (const char* key : {"hardware", "software", "kernels"})
+    if (tree.find(key) == nullptr) throw input_error(problem{setups, key, "is missing", "hardware, software, kernels", ""});
+  for (const auto& [unused, n] : tree.find("hardware")->entries()) {
+    const std::string devices = text_at(n, "devices", false);
+    m_hardware.push_back({text_at(n, "match", true), text_at(n, "platform", true), devices.empty() ? 0 : integer(devices, n.where())});
+  }
+  for (const auto& [unused, n] : tree.find("software")->entries()) m_software.push_back(software(n, true));
+  m_kernel_software = software(*tree.find("kernels"), false);
+  m_per_device = list_at(tree, "per_device");
+}
+
+setup validation_data::combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const {
+  for (const auto& h : m_hardware) {
+    // A name may hold brackets: compare it literally first.
+    if (h.match != hardware && !platforms::matches_glob(h.match, hardware)) continue;
+    setup out;
+    out.platform = h.platform;
+    out.sets.push_back("software=" + s.software);
+    if (h.devices > 0 || reserve_mib > 0) {
+      const auto d = platforms::load_platform(h.platform);
+      for (const auto& name : m_per_device)
+        if (h.devices > 0 && !d.group(name).empty()) out.sets.push_back(fmt::format("{}.count={}", name, h.devices));
+      if (reserve_mib > 0) {
+        // What the runtime keeps for itself comes off the device's memory.
+        const std::string memory = d.mapping.front().weights;
+        const auto* size = d.group(memory).front()->tree.find("size");
+        double bytes = 0;
+        std::string expected;
+        if (size == nullptr || !parse_quantity(size->text(), "size", bytes, expected))
+          throw input_error(problem{h.platform, memory + ".size", "is missing", "the device's memory, to take the runtime's workspace from", ""});
+        out.sets.push_back(fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
+      }
+    }
+    if (!s.parallel.empty() && h.devices > 1) out.sets.push_back("parallel=" + s.parallel);
+    out.sets.insert(out.sets.end(), s.sets.begin(), s.sets.end());
+    return out;
+  }
+  throw input_error(problem{m_setups_file, "hardware", "no entry matches '" + hardware + "'", "an entry for it", ""});
+}
+
+setup validation_data::setup_of(const measured_row& r) const {
+  for (const auto& s : m_software)
+    if ((s.match == r.software || platforms::matches_glob(s.match, r.software)) && (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware))) return combine(r.hardware, s, r.reserve_mib);
+  throw input_error(problem{m_setups_file, "software", "no entry matches '" + r.software + "'", "an entry for it", ""});
+}
+
+setup validation_data::setup_of_kernels(const std::string& hardware) const { return combine(hardware, m_kernel_software, 0); }
+
+std::pair<run_words, run_words> validation_data::runs_of(const measured_row& r) const {
+  const setup s = setup_of(r);
+  const auto words = [&](const char* phase) {
+    run_words w{"run", "--platform", s.platform, "--model", r.model, "--dtype", r.dtype, "--batch", std::to_string(r.batch), "--phase", phase};
+    for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
+    return w;
+  };
+  std::pair<run_words, run_words> out;
+  if (r.prompt > 0) {
+    out.first = words("prefill");
+    out.first.insert(out.first.end(), {"--prompt", std::to_string(r.prompt)});
+    if (r.chunk > 0) out.first.insert(out.first.end(), {"--prefill-chunk", std::to_string(r.chunk)});
+  }
+  if (r.context > 0) {
+    out.second = words("decode");
+    out.second.insert(out.second.end(), {"--context", std::to_string(r.context), "--tokens", "1"});
+  }
+  return out;
+}
+
+double validation_data::value_of(const measured_row& r, double prefill_s, double decode_s) {
+  const auto b = static_cast<double>(r.batch), p = static_cast<double>(r.prompt), g = static_cast<double>(r.generated);
+  // The prompt's pass yields the first token.
+  const double total = prefill_s + (prefill_s > 0 ? g - 1 : g) * decode_s;
+  if (r.metric == "decode_tokens_per_s") return b / decode_s;
+  if (r.metric == "prefill_tokens_per_s") return b * p / prefill_s;
+  if (r.metric == "first_token_ms") return prefill_s * 1e3;
+  if (r.metric == "token_ms") return decode_s * 1e3;
+  if (r.metric == "token_ms_per_sequence") return decode_s * 1e3 / b;
+  if (r.metric == "total_ms") return total * 1e3;
+  if (r.metric == "generated_tokens_per_s") return b * g / total;
+  throw input_error(problem{r.id, "metric", "unknown metric '" + r.metric + "'", "see platforms/validation/README.md", ""});
+}
+
+}  // namespace memwall::tools

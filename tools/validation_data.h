@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The published measurements that memwall carries, and how each of them is simulated.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace memwall::tools {
+
+/// A line of platforms/validation/measured.csv. The columns are described in platforms/validation/README.md.
+struct measured_row {
+  std::string id, category, hardware, model, dtype;
+  std::int64_t batch = 1, prompt = 0, context = 0, generated = 1, chunk = 0, reserve_mib = 0;
+  std::string metric;
+  double value = 0;
+  std::string unit, software, source, trust, kind, set;
+};
+
+/// A line of platforms/validation/kernels.csv: y[m, n] = x[m, k] W[k, n], timed on its own.
+struct kernel_row {
+  std::string id, hardware;
+  std::int64_t m = 1, k = 1, n = 1;
+  std::string dtype;
+  double time_us = 0;
+  std::string source, kind;
+};
+
+/// One call of `memwall run`: its words after the program's name. Equal calls are run once.
+using run_words = std::vector<std::string>;
+
+/// The platform (preset and --set) that stands for a row's hardware and software.
+struct setup {
+  std::string platform;
+  std::vector<std::string> sets;
+};
+
+class validation_data {
+ public:
+  /// Reads the carried files; throws input_error naming file and line.
+  validation_data();
+  /// Reads other files of the same form.
+  validation_data(const std::string& measured, const std::string& kernels, const std::string& setups);
+
+  const std::vector<measured_row>& rows() const { return m_rows; }
+  const std::vector<kernel_row>& kernels() const { return m_kernels; }
+
+  /// Throws input_error when no entry of setups.yaml matches.
+  setup setup_of(const measured_row& r) const;
+  setup setup_of_kernels(const std::string& hardware) const;
+
+  /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
+  std::pair<run_words, run_words> runs_of(const measured_row& r) const;
+
+  /// The row's value from the times of its runs in seconds (0 where there is none).
+  static double value_of(const measured_row& r, double prefill_s, double decode_s);
+
+ private:
+  struct software_entry {
+    std::string match, hardware, software, parallel;
+    std::vector<std::string> sets;
+  };
+  struct hardware_entry {
+    std::string match, platform;
+    std::int64_t devices = 0;
+  };
+  setup combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const;
+
+  std::vector<measured_row> m_rows;
+  std::vector<kernel_row> m_kernels;
+  std::vector<hardware_entry> m_hardware;
+  std::vector<software_entry> m_software;
+  software_entry m_kernel_software;
+  std::vector<std::string> m_per_device;
+  std::string m_setups_file;
+};
+
+/// calibration or validation, by the row's name alone: FNV-1a (32 bit) of the id, shifted right by 8, divisible by 6.
+std::string kind_of(const std::string& id);
+
+}  // namespace memwall::tools
