@@ -79,10 +79,11 @@ double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type
   return 1 / interval;
 }
 
-double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type) const {
+double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type, double weight_bits) const {
   const double sm_rate = gemm_rate(type) / static_cast<double>(m_p.sms);
   const double sm_bandwidth = m_p.l2_bandwidth.value / static_cast<double>(m_p.sms);
   const double element = bytes_per_element(type);
+  const double weight = weight_bits > 0 ? std::min(element, weight_bits / 8) : element;
   const auto shared = static_cast<double>(m_p.cluster);
   double best = HUGE_VAL;
   for (const tile& t : tiles) {
@@ -93,7 +94,7 @@ double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, s
       const double depth = static_cast<double>(divide_up(k, split));
       const double arithmetic = 2.0 * rows * columns * depth / sm_rate;
       // The blocks of a cluster lie along one side of the tile and load the other side's operand once.
-      const double feed = std::min(rows / shared + columns, rows + columns / shared) * depth * element / sm_bandwidth;
+      const double feed = std::min(rows * element / shared + columns * weight, rows * element + columns * weight / shared) * depth / sm_bandwidth;
       // Partial sums of a split are written and read once more in fp32.
       const double reduce = split == 1 ? 0 : 2.0 * 4.0 * rows * columns / sm_bandwidth;
       const double waves = static_cast<double>(divide_up(blocks * split, m_p.sms));
@@ -104,12 +105,14 @@ double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, s
 }
 
 void gpu_model::plan_gemm(const operation& op, double& seconds) const {
-  // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
-  seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type);
   const double type_bits = 8 * bytes_per_element(op.type);
+  const bool expands = op.weight_bits < type_bits && m_p.expand_rows > 0 && op.m >= m_p.expand_rows;
+  // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
+  seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type))
+                      : gemm_seconds(op.m, op.n, op.k, op.batch, op.type, expands ? 0 : op.weight_bits);
   if (op.weight_bits >= type_bits) return;
   const double weights = static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch);
-  if (m_p.expand_rows > 0 && op.m >= m_p.expand_rows) {
+  if (expands) {
     // A kernel of its own writes 16-bit weights, the GEMM reads them back.
     const double rate = std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
     seconds += m_p.dequant_ops * weights / m_p.vector_rate.value + 2 * type_bits / 8 * weights / rate + m_p.kernel_launch.value;

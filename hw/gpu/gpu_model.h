@@ -57,8 +57,9 @@ class gpu_model : public core_model {
   work plan(const operation& op) override;
 
   /// Arithmetic time of a GEMM with operands on chip: the best over tile shapes and split-K factors of
-  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. Seconds.
-  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type) const;
+  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. `weight_bits`: of the stored
+  /// weights where they are narrower than the type and unpacked on the way in; 0: as wide. Seconds.
+  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type, double weight_bits = 0) const;
 
   /// Dense peak of a type, operations a second; types without tensor cores fall back to the next wider one.
   double peak_rate(const std::string& type) const override;
