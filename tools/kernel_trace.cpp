@@ -9,9 +9,12 @@
 namespace memwall::tools {
 namespace {
 
-constexpr std::int64_t flush_bytes = std::int64_t{128} << 20;  // more than any last-level cache here
+// Together more than any last-level cache here, each less than the smallest: a tensor larger than a cache streams past it
+// and evicts nothing.
+constexpr std::int64_t flush_bytes = std::int64_t{4} << 20;
+constexpr std::uint32_t flush_tensors = 26;
 
-/// Tensors 0: the flushed block; 1: weights; 2: inputs; 3: outputs, each as large as the largest kernel needs.
+/// Tensors 0: weights; 1: inputs; 2: outputs, each as large as the largest kernel needs; then what flushes the caches.
 class kernel_stream final : public trace::op_stream {
  public:
   explicit kernel_stream(const std::vector<const kernel_row*>& kernels) : m_kernels(kernels) {
@@ -32,10 +35,10 @@ class kernel_stream final : public trace::op_stream {
       t.bytes = 2 * values;
       m_header.tensors.push_back(t);
     };
-    add("flush", trace::tensor_class::weights, flush_bytes / 2);
     add("weights", trace::tensor_class::weights, weights);
     add("inputs", trace::tensor_class::activations, in);
     add("outputs", trace::tensor_class::activations, out);
+    for (std::uint32_t i = 0; i < flush_tensors; ++i) add(("flush" + std::to_string(i)).c_str(), trace::tensor_class::weights, flush_bytes / 2);
     m_header.workload.types = dtypes::parse("fp16");
   }
   const trace::header& header() const override { return m_header; }
@@ -53,8 +56,8 @@ class kernel_stream final : public trace::op_stream {
       o.name = "flush." + k.id;
       o.kind = trace::op_kind::elementwise;
       o.m = 1;
-      o.n = o.k = flush_bytes / 2;
-      o.uses = {{0, trace::access::read, 0, flush_bytes}};
+      o.n = o.k = flush_tensors * flush_bytes / 2;
+      for (std::uint32_t i = 0; i < flush_tensors; ++i) o.uses.push_back({3 + i, trace::access::read, 0, flush_bytes});
       return true;
     }
     o.name = k.id;
@@ -63,7 +66,7 @@ class kernel_stream final : public trace::op_stream {
     o.k = k.k;
     o.n = k.n;
     o.matmul_flops = 2 * k.m * k.n * k.k;
-    o.uses = {{2, trace::access::read, 0, 2 * k.m * k.k}, {1, trace::access::read, 0, 2 * k.k * k.n}, {3, trace::access::write, 0, 2 * k.m * k.n}};
+    o.uses = {{1, trace::access::read, 0, 2 * k.m * k.k}, {0, trace::access::read, 0, 2 * k.k * k.n}, {2, trace::access::write, 0, 2 * k.m * k.n}};
     return true;
   }
 

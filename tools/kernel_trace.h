@@ -9,7 +9,7 @@
 namespace memwall::tools {
 
 /// Writes a trace with an operator for every kernel, named by its id, one after another. Before each, an operator reads
-/// `flush_bytes` that belong to nothing else, so that no kernel finds its weights in a cache.
+/// tensors that belong to nothing else, so that no kernel finds its weights in a cache.
 void write_kernel_trace(const std::vector<const kernel_row*>& kernels, const std::string& file);
 
 }  // namespace memwall::tools
