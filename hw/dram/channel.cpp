@@ -88,6 +88,7 @@ int channel::push(int source, const work& w) {
   if (q.head < 0) q.head = i;
   if (q.head == i && m_replaying) m_intruder = std::min(m_intruder, mine.arrival);
   m_looked = false;
+  m_quiet = -1;
   q.tail = i;
   q.pushed += mine.count;
   mine.position = q.pushed;

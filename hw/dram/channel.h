@@ -119,12 +119,22 @@ class channel {
   /// Issues everything that happens before clock `limit`. With `to_the_end`, refreshes too when nothing waits.
   void advance(clocks_t limit, bool to_the_end = false);
   bool busy() const { return m_works != 0; }
+  /// advance(limit) would do nothing.
+  bool quiet(clocks_t limit) const { return limit <= m_quiet; }
   /// No command of the channel comes before this clock, unless work is pushed.
   clocks_t next_event();
   /// Lower bound of the next completion of any work, unless work is pushed.
   clocks_t next_completion();
   /// Lower bound of the completion of one work (an index that push() gave), unless work is pushed.
   clocks_t completion_bound(int source, int i);
+  /// The same, weaker and cheaper.
+  clocks_t rough_bound(int source, int i) const {
+    const work& w = m_pool[static_cast<std::size_t>(i)];
+    const std::int64_t ahead = w.position - s.sources[static_cast<std::size_t>(source)].admitted -
+                               static_cast<std::int64_t>(s.entries.size());
+    const std::int64_t bursts = w.remaining - 1 > ahead ? w.remaining - 1 : ahead;
+    return s.cursor + bursts / m_setup.buses * m_setup.least_gap;
+  }
   clocks_t now() const { return s.cursor; }
 
   std::vector<finished_work>& finished() { return m_finished; }
@@ -280,6 +290,7 @@ class channel {
   clocks_t m_intruder = no_time;  ///< arrival of a source that the state does not know
   clocks_t m_next_finish = no_time;  ///< next completion within m_block that was not reported
   bool m_looked = false;
+  clocks_t m_quiet = -1;  ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
   struct recorder* m_recorder = nullptr;
 };

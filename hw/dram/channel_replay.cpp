@@ -308,6 +308,7 @@ bool channel::enter_replay() {
 }
 
 void channel::leave_replay() {
+  m_quiet = -1;
   if (m_replaying) materialise();
 }
 
@@ -404,7 +405,11 @@ void channel::record_block() {
           f.lowest = std::min(f.lowest, x.offset);
           f.highest = std::max(f.highest, x.offset);
         }
-      if (f.admitted + f.served > 0) b.flows.push_back(f);
+      if (f.admitted + f.served == 0) continue;
+      if (f.served > 0) f.place.assign(at(f.highest - f.lowest + 1), -1);
+      for (std::size_t k = 0; k < rec.services.size(); ++k)
+        if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
+      b.flows.push_back(std::move(f));
     }
     b.admissions = std::move(rec.admissions);
     b.services = std::move(rec.services);
@@ -463,26 +468,25 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
     w.before = causes_at(x.bus, x.order);
   }
   if (f->served == 0 || position + f->highest < w.begin() || position + f->lowest >= w.position) return false;
-  const bool whole = w.begin() <= position + f->lowest && w.position > position + f->highest;
-  int served = f->served;
-  if (!whole) {
-    served = 0;
-    for (const auto& x : b.services)
-      if (x.source == source && position + x.offset >= w.begin() && position + x.offset < w.position) ++served;
+  const std::int64_t from = std::max<std::int64_t>(w.begin() - position, f->lowest);
+  const std::int64_t to = std::min<std::int64_t>(w.position - position - 1, f->highest);
+  const bool whole = from == f->lowest && to == f->highest;
+  if (whole && w.remaining > f->served && w.first_done != no_time) {
+    w.remaining -= f->served;
+    return false;
   }
-  if (served == 0) return false;
-  w.remaining -= served;
-  if (w.remaining > 0 && w.first_done != no_time) return false;
-  int last = -1, bus = 0;
-  for (std::size_t i = 0; i < b.services.size(); ++i) {
-    const auto& x = b.services[i];
-    if (x.source != source || position + x.offset < w.begin() || position + x.offset >= w.position) continue;
-    w.first_done = std::min(w.first_done, s.cursor + x.done);
-    w.done = std::max(w.done, s.cursor + x.done);
-    last = static_cast<int>(i);
-    bus = x.bus;
+  int last = -1;
+  for (std::int64_t o = from; o <= to; ++o) {
+    const int k = f->place[at(o - f->lowest)];
+    if (k < 0) continue;
+    const clocks_t done = s.cursor + b.services[at(k)].done;
+    --w.remaining;
+    w.first_done = std::min(w.first_done, done);
+    w.done = std::max(w.done, done);
+    last = std::max(last, k);
   }
-  if (w.remaining > 0) return false;
+  if (w.remaining > 0 || last < 0) return false;
+  const int bus = b.services[at(last)].bus;
   at_end = causes_at(bus, last + 1);
   return true;
 }
@@ -587,6 +591,7 @@ void channel::look_ahead(clocks_t limit) {
 
 void channel::advance(clocks_t limit, bool to_the_end) {
   const bool allowed = m_table != nullptr && m_listener == nullptr && !to_the_end;
+  m_quiet = -1;
   bool boundary = false;  // a burst that ends a block has just entered
   while (true) {
     if (!m_replaying) {
@@ -629,6 +634,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       materialise();
     } else {
       look_ahead(limit);
+      m_quiet = std::min({end, until, m_next_finish - 1});
       return;
     }
   }

@@ -91,7 +91,7 @@ class memory::impl {
       m_table.clear();
     }
     for (auto& c : m_channels) {
-      if (!c.busy()) continue;
+      if (!c.busy() || c.quiet(limit)) continue;
       c.advance(limit);
       collect(c);
     }
@@ -277,7 +277,8 @@ class memory::impl {
         const auto [c, w] = slot.works[slot.watched];
         const work& watched = m_channels[at(c)].work_at(w);
         if (watched.sequence == slot.sequence && watched.remaining > 0 && !watched.reported) {
-          clock = std::min(clock, m_channels[at(c)].completion_bound(slot.source, w));
+          if (m_channels[at(c)].rough_bound(slot.source, w) < clock)
+            clock = std::min(clock, m_channels[at(c)].completion_bound(slot.source, w));
           break;
         }
         ++slot.watched;

@@ -38,6 +38,7 @@ std::int32_t replay_table::add_block(std::int32_t from, block b) {
              b.services.size() * sizeof(recorder::service) + b.bookings.size() * sizeof(recorder::booking) +
              (b.latencies[0].size() + b.latencies[1].size()) * 8 + b.by_cause.size() * sizeof(cause_clocks) +
              b.flows.size() * sizeof(flow) + 96;
+  for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
   m_blocks.push_back(std::move(b));
   at_state(from).blocks.push_back(i);
   return i;

@@ -41,6 +41,7 @@ class replay_table {
   struct flow {
     std::uint8_t source = 0;
     std::int32_t admitted = 0, served = 0, lowest = 0, highest = 0;  ///< served bursts, relative to the position
+    std::vector<std::int16_t> place;  ///< by burst from `lowest` on: index of its service, -1: not in this block
   };
   struct block {
     std::int32_t next = -1;       ///< state at its end
