@@ -87,8 +87,11 @@ int channel::push(int source, const work& w) {
     m_pool[at(q.tail)].link = i;
   if (q.head < 0) q.head = i;
   if (q.head == i && m_replaying) m_intruder = std::min(m_intruder, mine.arrival);
-  m_looked = false;
-  m_quiet = -1;
+  // A block that has all its bursts does not ask for what comes after them.
+  if (q.head == i || m_until != no_time) {
+    m_looked = false;
+    m_quiet = -1;
+  }
   q.tail = i;
   q.pushed += mine.count;
   mine.position = q.pushed;

@@ -308,7 +308,7 @@ bool channel::enter_replay() {
 }
 
 void channel::leave_replay() {
-  m_quiet = -1;
+  m_quiet = m_until = -1;
   if (m_replaying) materialise();
 }
 
@@ -591,7 +591,7 @@ void channel::look_ahead(clocks_t limit) {
 
 void channel::advance(clocks_t limit, bool to_the_end) {
   const bool allowed = m_table != nullptr && m_listener == nullptr && !to_the_end;
-  m_quiet = -1;
+  m_quiet = m_until = -1;
   bool boundary = false;  // a burst that ends a block has just entered
   while (true) {
     if (!m_replaying) {
@@ -634,6 +634,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       materialise();
     } else {
       look_ahead(limit);
+      m_until = until;
       m_quiet = std::min({end, until, m_next_finish - 1});
       return;
     }
