@@ -290,6 +290,11 @@ class channel {
   clocks_t m_intruder = no_time;  ///< arrival of a source that the state does not know
   clocks_t m_next_finish = no_time;  ///< next completion within m_block that was not reported
   bool m_looked = false;
+  struct coming {
+    clocks_t done;
+    int source, work;
+  };
+  std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
   clocks_t m_until = -1;  ///< valid_until() when it was last asked
   clocks_t m_quiet = -1;  ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;

@@ -566,27 +566,32 @@ void channel::apply_block() {
 
 /// Reports the works whose last data come no later than `limit` although the block as a whole is not certain yet.
 void channel::look_ahead(clocks_t limit) {
-  if (m_looked && m_next_finish > limit) return;
-  m_looked = true;
-  m_next_finish = no_time;
-  const auto& b = m_table->at_block(m_block);
   cause_clocks at_end;
-  for (const auto& f : b.flows) {
-    const source_state& q = s.sources[f.source];
-    for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
-      const work& w = m_pool[at(i)];
-      if (w.begin() >= q.admitted + f.admitted) break;
-      if (w.remaining == 0 || w.reported || w.remaining > f.served) continue;
-      work copy = w;
-      if (!follow(f.source, copy, at_end)) continue;
-      if (copy.done <= limit) {
-        m_finished.push_back(finished_of(copy, at_end));
-        m_pool[at(i)].reported = true;
-      } else {
-        m_next_finish = std::min(m_next_finish, copy.done);
+  if (!m_looked) {
+    m_looked = true;
+    m_coming.clear();
+    const auto& b = m_table->at_block(m_block);
+    for (const auto& f : b.flows) {
+      const source_state& q = s.sources[f.source];
+      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
+        const work& w = m_pool[at(i)];
+        if (w.begin() >= q.admitted + f.admitted) break;
+        if (w.remaining == 0 || w.reported || w.remaining > f.served) continue;
+        work copy = w;
+        if (follow(f.source, copy, at_end)) m_coming.push_back({copy.done, f.source, i});
       }
     }
+    std::stable_sort(m_coming.begin(), m_coming.end(), [](const coming& x, const coming& y) { return x.done > y.done; });
   }
+  while (!m_coming.empty() && m_coming.back().done <= limit) {
+    const coming c = m_coming.back();
+    m_coming.pop_back();
+    work copy = m_pool[at(c.work)];
+    follow(c.source, copy, at_end);
+    m_finished.push_back(finished_of(copy, at_end));
+    m_pool[at(c.work)].reported = true;
+  }
+  m_next_finish = m_coming.empty() ? no_time : m_coming.back().done;
 }
 
 void channel::advance(clocks_t limit, bool to_the_end) {
