@@ -29,6 +29,9 @@ constexpr stall stall_of(cause c) {
   }
 }
 
+/// Replay is proven for these settings; with the others every command is simulated.
+bool replayed(const controller_params& p) { return p.replay && p.page_policy == "open" && p.scheduler != "fcfs"; }
+
 /// Transfers over more channels than this many open ones get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;
 }  // namespace
@@ -39,7 +42,7 @@ class memory::impl {
       : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
         m_table(static_cast<std::size_t>(p.replay_memory.value)) {
     m_channels.reserve(at(map.channels()));
-    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i, p.replay ? &m_table : nullptr);
+    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i, replayed(p) ? &m_table : nullptr);
     m_single.assign(m_channels.size(), 0);
   }
 
