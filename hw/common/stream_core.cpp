@@ -169,7 +169,7 @@ void stream_core::send(const operand& o, std::uint64_t offset, std::int64_t byte
   i.carries = o.kind;
   i.command.argument = tag;
   // A transfer larger than what the core can have in flight arrives piece by piece.
-  if (m_rate < HUGE_VAL && bytes > m_work.window / 8) i.pace = static_cast<ps_t>(64.0 / m_rate);
+  if (m_rate < HUGE_VAL && bytes > m_work.window / 2) i.pace = static_cast<ps_t>(64.0 / m_rate);
   (o.write ? m_result.written : m_result.read)[o.kind] += bytes;
   m_in_flight += bytes;
   ++m_totals.transfers;
