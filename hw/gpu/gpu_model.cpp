@@ -51,6 +51,7 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("gemm_fraction", &gpu_params::gemm_fraction, "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime").range(0.01, 2.0)
           .add("elementwise_traffic", &gpu_params::elementwise_traffic, "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, conversions, copies)", "fitted on prefill rows, by runtime").range(0.1, 100.0)
           .add("expand_rows", &gpu_params::expand_rows, "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a 16-bit GEMM; 0: never", "runtime").range<std::int64_t>(0, 1 << 20)
+          .add("unpacking", &gpu_params::unpacking, "serial: registers that wait for narrow weights are held while the ones before are unpacked; overlapped: loads go to shared memory and never wait for it", "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)").choices({"serial", "overlapped"})
           .add("kernel_in_flight", &gpu_params::kernel_in_flight, "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as many as the SM can", "runtime: blocks an SM x threads x bytes a load").range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce: launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
           .add("collective_step", &gpu_params::collective_step, "a step of the ring: flag, copy, flag", "small all-reduces over device counts").range(duration(0), duration(1))
@@ -75,7 +76,7 @@ double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type
   double in_flight = m_p.in_flight_per_sm.value;
   if (m_p.kernel_in_flight.value > 0) in_flight = std::min(in_flight, m_p.kernel_in_flight.value);
   double interval = m_p.load_latency.value / (in_flight * static_cast<double>(blocks));  // seconds a byte
-  if (weight_bits > 0 && weight_bits < type_bits) interval += m_p.dequant_ops / m_p.vector_rate.value * 8 / weight_bits;
+  if (m_p.unpacking == "serial" && weight_bits > 0 && weight_bits < type_bits) interval += m_p.dequant_ops / m_p.vector_rate.value * 8 / weight_bits;
   return 1 / interval;
 }
 

@@ -32,6 +32,7 @@ struct gpu_params {
   duration kernel_launch{1.3e-6};
   duration kernel_ramp{3.0e-6};
   duration layer_overhead{0};
+  std::string unpacking = "serial";
   std::string fusion = "elementwise";
   std::string accumulate = "fp32";
   std::string attention = "flash";
