@@ -136,6 +136,7 @@ bool channel::saturated() const {
     if (q.head < 0) continue;
     std::int64_t have = 0, expected = m_pool[at(q.head)].next;
     const bool write = m_pool[at(q.head)].write;
+    if (write) return false;  // streams of writes are simulated: their recorded blocks are not trusted yet (README, known defects)
     if (expected / stretch != (expected + wanted) / stretch) return false;
     for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
       const work& w = m_pool[at(i)];
@@ -296,6 +297,7 @@ std::vector<std::uint16_t> channel::feeding_sources() const {
 }
 
 bool channel::enter_replay() {
+  if (s.count[1] > 0) return false;
   auto& words = m_table->scratch;
   if (!normalise(words)) return false;
   const auto feed = feeding_sources();
