@@ -55,7 +55,7 @@ endfunction()
 
 # One test program a folder or topic; every case is its own process (SystemC: one simulation a process).
 #   memwall_test(NAME dram_engine SOURCES ... LINK memwall::hw LABELS dram [SLOW])
-# Cases whose suite starts with "slow_" go to the label `slow`.
+# SLOW: the whole program gets the label `slow` and stays out of the default run.
 function(memwall_test)
   cmake_parse_arguments(TEST "SLOW" "NAME;TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT TEST_TIMEOUT)

@@ -192,8 +192,6 @@ json build_result(const run_options& o, const system& hw, const placement& where
     e["dtype_used"] = header.workload.types.activations.name();
     e["bandwidths"] = json::array();
     for (const auto& memory : out["memories"]) {
-      const auto* h = hw.find(memory["name"]);
-      (void)h;
       e["bandwidths"].push_back({{"name", memory["name"]}, {"bytes_per_s", memory["peak_gbps"].get<double>() * 1e9}});
     }
     roofline.push_back(e);

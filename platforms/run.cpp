@@ -253,7 +253,7 @@ json make_resident(system& hw, const placement& where) {
   return {{"tensors", tensors}, {"time_ns", ns(time)}, {"energy_pj", energy}, {"cell_writes", cells}};
 }
 
-fidelity fidelity_for(const run_options& o, const placement& where, const system& hw, const std::string& core) {
+fidelity fidelity_for(const run_options& o, const system& hw, const std::string& core) {
   // The memory the core's weights live in decides: its stripe loads all channels equally.
   fidelity f;
   f.quantum = f.burst = 64;
@@ -272,7 +272,6 @@ fidelity fidelity_for(const run_options& o, const placement& where, const system
       break;
     }
   }
-  (void)where;
   if (o.transfer_bytes == "burst")
     f.transfer_bytes = f.burst;
   else if (o.transfer_bytes != "auto")
@@ -301,7 +300,7 @@ run_outcome run(const run_options& options) {
   placement where(options.platform, hw->slots(), options.source);
   const json programming = make_resident(*hw, where);
   for (const auto& m : hw->modules())
-    if (stream_core* c = m->as_core()) c->set_fidelity(fidelity_for(options, where, *hw, m->name()));
+    if (stream_core* c = m->as_core()) c->set_fidelity(fidelity_for(options, *hw, m->name()));
 
   recorder observer(options, *hw);
   runner work(options, *hw, where, &observer);
