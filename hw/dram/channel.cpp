@@ -100,12 +100,12 @@ int channel::push(int source, const work& w) {
   return i;
 }
 
+/// Paced bursts come stripe by stripe (a burst for each channel), each no earlier than its stripe's last burst: all channels
+/// of a memory see the same times.
 clocks_t channel::ready_clock(const work& w) const {
   if (w.pace_fs == 0) return w.arrival;
-  std::uint64_t address = m_setup.map.address_of(m_index, w.next);
-  if (address < w.base) address += static_cast<std::uint64_t>(m_setup.map.capacity_bytes());  // the transfer wraps
-  const auto i = static_cast<std::int64_t>((address - w.base) / static_cast<std::uint64_t>(m_setup.map.access_bytes()));
-  const std::int64_t fs = w.start_fs + i * w.pace_fs;
+  const std::int64_t channels = m_setup.map.channels(), j = w.count - (w.end - w.next);
+  const std::int64_t fs = w.start_fs + std::min((j + 1) * channels - 1, w.last_paced) * w.pace_fs;
   return std::max(w.arrival, (fs + m_setup.t.tck_fs - 1) / m_setup.t.tck_fs);
 }
 
@@ -677,7 +677,10 @@ void channel::issue_column(int b, clocks_t t) {
     pick(b);
   }
   if (rank.requests == 0 && rank.debt > 0 && !rank.pending) s.next_due = std::min(s.next_due, s.cursor);
-  if (++s.since_check >= age_check_period) check_age();
+  if (m_works == 0)
+    s.turn = s.since_check = 0;  // a fresh start: idle channels are alike
+  else if (++s.since_check >= age_check_period)
+    check_age();
 }
 
 // ---- The loop -----------------------------------------------------------------------------------------------------

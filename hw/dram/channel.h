@@ -52,6 +52,7 @@ struct channel_setup {
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
   int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
+  int longest = 0;  ///< no constraint reaches further than this from the command that causes it
   std::array<int, slot_count> length{};  ///< clocks on the command bus
   std::vector<bank_place> place;
 
@@ -73,8 +74,8 @@ struct work {
   bool write = false;
   bool reported = false;           ///< handed to finished() ahead of the channel's own time (replay)
   clocks_t arrival = 0;            ///< no burst enters before
-  std::uint64_t base = 0;          ///< pace: byte address of burst 0 of the transfer
-  std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: burst i enters no earlier than start_fs + i x pace_fs
+  std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: see ready_clock()
+  std::int64_t last_paced = 0;     ///< pace: index of the transfer's last burst
   clocks_t entered = -1;           ///< first burst entered the queue
   clocks_t first_done = no_time, done = 0;
   clocks_t covered = 0;            ///< the causes below reach up to here
@@ -84,7 +85,7 @@ struct work {
 /// A work whose last burst is done.
 struct finished_work {
   std::int32_t transfer = -1;
-  int channel = 0;
+  int channel = 0;  ///< the one that was simulated; those like it finished alike
   clocks_t entered = 0, first_done = 0, done = 0;
   cause_clocks parts{};  ///< sums to done - entered; `order` holds the time behind others
 };
@@ -109,10 +110,30 @@ struct channel_counts {
   }
 };
 
+/// Channels in the same state with the same work do the same: one engine stands for all of them (channel_set.h).
 class channel {
  public:
   /// `table`: shared by the channels of a memory; nullptr: no replay.
   channel(const channel_setup& setup, int index, replay_table* table = nullptr);
+  /// The engine as that of channel `index`, for `members` channels, of which it is the first.
+  void stand_for(int index, int members) {
+    m_index = index;
+    m_members = members;
+  }
+  int members() const { return m_members; }
+
+  /// An idle channel whose past no longer matters after `now`: everything that decides its future, in words; two channels
+  /// with the same words have the same future. False: it still has work, data or constraints on the way.
+  bool settle(clocks_t now, std::vector<std::int32_t>& words);
+  /// Moves what was counted so far, `times` over, out of here. Idle and settled channels only.
+  void take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times);
+  /// Works that are not finished, in order: visit(index, work).
+  template <class Visit>
+  void for_each_open(Visit&& visit) const {
+    for (const source_state& q : s.sources)
+      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[static_cast<std::size_t>(i)].link)
+        if (const work& w = m_pool[static_cast<std::size_t>(i)]; w.remaining > 0 && !w.reported) visit(i, w);
+  }
 
   /// Appends work of a source (dense number given by the memory).
   int push(int source, const work& w);
@@ -148,7 +169,12 @@ class channel {
   /// Leaves the replay table: afterwards nothing refers to it.
   void leave_replay();
 
-  const work& work_at(int i) const { return m_pool[static_cast<std::size_t>(i)]; }
+  /// Work `i` is that of the transfer with this sequence, and not finished.
+  bool open(int i, std::int64_t sequence) const {
+    if (static_cast<std::size_t>(i) >= m_pool.size()) return false;
+    const work& w = m_pool[static_cast<std::size_t>(i)];
+    return w.sequence == sequence && w.remaining > 0 && !w.reported;
+  }
 
  private:
   friend class replay_table;
@@ -267,7 +293,7 @@ class channel {
   void clear_bit(std::vector<std::uint64_t>& m, int b) { m[static_cast<std::size_t>(b) >> 6] &= ~(std::uint64_t{1} << (b & 63)); }
 
   const channel_setup& m_setup;
-  int m_index;
+  int m_index, m_members = 1;
   state s;
   // Found by scan() and find_admission(); functions of the state.
   bool m_scanned = false, m_admission_known = false;

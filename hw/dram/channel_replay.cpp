@@ -94,7 +94,7 @@ void exchange(Archive& a, State& s, const channel_setup& setup) {
     if (setup.capped) a.value(b.hits);
     a.value(b.candidate);
     a.value(b.owner);
-    std::int32_t flags = b.kind | (b.blocked ? 16 : 0);
+    std::int32_t flags = (b.candidate < 0 ? 0 : b.kind) | (b.blocked ? 16 : 0);
     a.value(flags);
     b.kind = static_cast<std::uint8_t>(flags & 15);
     b.blocked = (flags & 16) != 0;
@@ -114,6 +114,40 @@ void channel::flush_active() {
     if (rank.open > 0 && rank.open_since < s.cursor) {
       m_counts.active += s.cursor - rank.open_since;
       rank.open_since = s.cursor;
+    }
+}
+
+bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
+  if (busy() || !m_finished.empty() || s.cursor + m_setup.longest > now) return false;
+  advance(now, true);
+  for (bus_state& bus : s.buses)
+    if (bus.covered > now) return false;
+  m_scanned = m_admission_known = false;
+  m_quiet = -1;
+  s.cursor = now;
+  flush_active();
+  for (bus_state& bus : s.buses) {
+    bus.by_cause[static_cast<std::size_t>(cause::idle)] += now - bus.covered;
+    bus.covered = now;
+  }
+  words.clear();
+  writer a{words, now, 0};
+  exchange(a, s, m_setup);
+  for (const rank_state& r : s.ranks) a.number(std::min<clocks_t>(r.due - now, INT32_MAX));
+  return a.fits;
+}
+
+void channel::take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times) {
+  counts.add(m_counts, times);
+  m_counts = {};
+  for (int k = 0; k < 2; ++k) {
+    latency[k].add(m_latency[k], times);
+    m_latency[k] = {};
+  }
+  for (std::size_t i = 0; i < s.buses.size(); ++i)
+    for (std::size_t c = 0; c < cause_count; ++c) {
+      by_cause[i][c] += times * s.buses[i].by_cause[c];
+      s.buses[i].by_cause[c] = 0;
     }
 }
 
@@ -533,8 +567,8 @@ clocks_t channel::valid_until() {
 
 void channel::apply_block() {
   replay_table::block& b = m_table->at_block(m_block);
-  ++b.uses;
-  m_table->replayed += static_cast<std::int64_t>(b.admissions.size());
+  b.uses += m_members;
+  m_table->replayed += m_members * static_cast<std::int64_t>(b.admissions.size());
   cause_clocks at_end;
   for (const auto& f : b.flows) {
     source_state& q = s.sources[f.source];

@@ -78,10 +78,9 @@ struct dram_module::impl {
       full_probe.set(true);
       return false;
     }
+    if (in_flight == 0) engine->advance(now);  // what the last transfers left behind is past: channels become alike
     submit(t, now);
-    if (!running) {
-      schedule(engine->advance(now));
-    }
+    if (!running) schedule(engine->advance(now));
     return true;
   }
 

@@ -72,7 +72,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   };
 
   const transfer whole = source->as_one();
-  if (whole.bytes > 0) {
+  if (whole.bytes > 0 && (whole.pace == 0 || p.channels == 1)) {  // paced transfers come by whole stripes
     m.submit(whole);
     bytes = static_cast<std::int64_t>(whole.bytes);
     out.requests =

@@ -6,8 +6,7 @@
 #include <queue>
 
 #include "hw/common/error.h"
-#include "hw/dram/channel.h"
-#include "hw/dram/replay.h"
+#include "hw/dram/channel_set.h"
 
 namespace memwall::dram {
 
@@ -32,19 +31,17 @@ constexpr stall stall_of(cause c) {
 /// Replay is proven for these settings; with the others every command is simulated.
 bool replayed(const controller_params& p) { return p.replay && p.page_policy == "open" && p.scheduler != "fcfs"; }
 
-/// Transfers over more channels than this many open ones get a weak bound of their completion.
+/// Open transfers beyond this many get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;
+/// Transfers of up to so many bursts in one class of channels do not deserve a bound of their own.
+constexpr std::int64_t brief_bursts = 8;
 }  // namespace
 
 class memory::impl {
  public:
   impl(const standard& s, const address_map& map, const controller_params& p)
       : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
-        m_table(static_cast<std::size_t>(p.replay_memory.value)) {
-    m_channels.reserve(at(map.channels()));
-    for (int i = 0; i < map.channels(); ++i) m_channels.emplace_back(m_setup, i, replayed(p) ? &m_table : nullptr);
-    m_single.assign(m_channels.size(), 0);
-  }
+        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
 
   bool can_accept() const { return m_in_flight < static_cast<std::size_t>(m_setup.params.max_transfers); }
 
@@ -67,22 +64,34 @@ class memory::impl {
     w.transfer = i;
     w.sequence = slot.sequence;
     w.arrival = m_setup.clock_at_or_after(t.arrival + m_front);
+    const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
     if (t.pace > 0) {
-      const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
-      w.base = t.address % static_cast<std::uint64_t>(m_setup.map.capacity_bytes()) / access * access;
       w.start_fs = (t.arrival + m_front) * 1000;
       w.pace_fs = t.pace * 1000;
+      w.last_paced = static_cast<std::int64_t>((t.address % access + t.bytes + access - 1) / access) - 1;
     }
-    m_setup.map.for_each_run(t.address, t.bytes, [&](const channel_run& run) {
-      w.next = run.first_burst;
-      w.end = run.first_burst + run.count;
-      slot.works.emplace_back(run.channel, m_channels[at(run.channel)].push(source, w));
-    });
-    slot.left = static_cast<int>(slot.works.size());
-    if (slot.left == 1)
-      ++m_single[at(slot.works[0].first)];
-    else
+    const auto capacity = static_cast<std::uint64_t>(m_setup.map.capacity_bytes());
+    std::uint64_t address = t.address % capacity;
+    for (std::uint64_t left = t.bytes; left > 0;) {  // a transfer may wrap
+      const std::uint64_t part = std::min(left, capacity - address);
+      m_channels.distribute(
+          address, part, [this](int from, int made) { split(from, made); },
+          [&](int c, const channel_run& run) {
+            w.next = run.first_burst;
+            w.end = run.first_burst + run.count;
+            open_transfer& to = m_slots[at(i)];
+            to.works.emplace_back(c, m_channels.at(at(c))->engine.push(source, w));
+            ++to.left;
+          });
+      left -= part;
+      address = 0;
+    }
+    if (slot.works.size() == 1 && w.end - w.next <= brief_bursts) {
+      slot.brief = true;
+      ++m_channels.at(at(slot.works[0].first))->brief;
+    } else {
       m_wide.push_back(i);
+    }
     ++m_in_flight;
   }
 
@@ -90,14 +99,15 @@ class memory::impl {
     const clocks_t limit = now >= never ? no_time - 1 : m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
     if (m_table.full()) {
-      for (auto& c : m_channels) c.leave_replay();
+      m_channels.for_each([](int, auto& c) { c.engine.leave_replay(); });
       m_table.clear();
     }
-    for (auto& c : m_channels) {
-      if (!c.busy() || c.quiet(limit)) continue;
-      c.advance(limit);
+    m_channels.for_each([&](int, auto& c) {
+      if (!c.engine.busy() || c.engine.quiet(limit)) return;
+      c.engine.advance(limit);
       collect(c);
-    }
+    });
+    if (now < never) m_channels.merge(limit);
     return next_completion();
   }
 
@@ -119,29 +129,21 @@ class memory::impl {
   statistics stats(ps_t now) {
     const clocks_t limit = m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
-    for (auto& c : m_channels) {
-      c.advance(limit);
-      c.advance(limit, true);
+    m_channels.for_each([&](int, auto& c) {
+      c.engine.advance(limit);
+      c.engine.advance(limit, true);
       collect(c);
-    }
+    });
     statistics out;
-    out.channels = static_cast<int>(m_channels.size()) * m_setup.buses;
+    out.channels = m_setup.map.channels() * m_setup.buses;
     out.tck_fs = m_setup.t.tck_fs;
     out.time = now;
     cause_clocks sum{};
     channel_counts n;
     latency_histogram latency[2];
     m_table.add_to(n, latency, out.replay);
-    for (const auto& c : m_channels) {
-      n += c.counts();
-      n.active += c.active_clocks(limit) - c.counts().active;
-      latency[0].add(c.latency(false));
-      latency[1].add(c.latency(true));
-      for (int bus = 0; bus < m_setup.buses; ++bus) {
-        const cause_clocks part = c.causes(bus, limit);
-        for (std::size_t i = 0; i < cause_count; ++i) sum[i] += part[i];
-      }
-    }
+    m_channels.add_to(n, latency, sum, limit);
+    out.replay.classes = m_channels.in_use();
     out.commands = n.commands;
     out.reads = n.bursts[0];
     out.writes = n.bursts[1];
@@ -164,7 +166,8 @@ class memory::impl {
   const standard& spec() const { return m_standard; }
   const address_map& map() const { return m_setup.map; }
   void listen(command_listener* l) {
-    for (auto& c : m_channels) c.listen(l);
+    m_channels.separate(l != nullptr, [this](int from, int made) { split(from, made); });
+    m_channels.for_each([l](int, auto& c) { c.engine.listen(l); });
   }
 
  private:
@@ -174,10 +177,10 @@ class memory::impl {
     std::int64_t sequence = 0;
     std::int64_t bytes = 0, ahead_own = 0, ahead_others = 0;  // ahead: in flight when this one came, by whose they were
     int source = 0, left = 0;
-    bool paced = false;
+    bool paced = false, brief = false;
     clocks_t first = no_time;
     finished_work last;  ///< the work that finished last; of several the one of the lowest channel
-    std::vector<std::pair<int, int>> works;  ///< channel, index there
+    std::vector<std::pair<int, int>> works;  ///< class of channels, index there
     std::size_t watched = 0;                 ///< the one whose bound is asked for
   };
   struct done_transfer {
@@ -207,20 +210,38 @@ class memory::impl {
     slot.first = no_time;
     slot.last = finished_work{};
     slot.watched = 0;
+    slot.left = 0;
+    slot.brief = false;
     return i;
   }
 
-  void collect(channel& c) {
-    auto& finished = c.finished();
+  void collect(channel_set::channel_class& c) {
+    auto& finished = c.engine.finished();
     for (const finished_work& f : finished) {
       open_transfer& slot = m_slots[at(f.transfer)];
       slot.first = std::min(slot.first, f.first_done);
       if (f.done > slot.last.done || (f.done == slot.last.done && f.channel < slot.last.channel)) slot.last = f;
-      if (slot.works.size() == 1) --m_single[at(f.channel)];
+      if (slot.brief) --c.brief;
       if (--slot.left == 0)
         m_done.push({m_setup.time_of(slot.last.done) + m_back, slot.sequence, f.transfer});
     }
     finished.clear();
+  }
+
+  /// Class `made` has been split off class `from`: open transfers wait for its copies of their works, too.
+  void split(int from, int made) {
+    auto& old = *m_channels.at(at(from));
+    old.engine.for_each_open([&](int index, const work& w) {
+      open_transfer& slot = m_slots[at(w.transfer)];
+      slot.works.emplace_back(made, index);
+      ++slot.left;
+      if (!slot.brief) return;
+      slot.brief = false;
+      --old.brief;
+      const auto later = [this](int x, std::int64_t sequence) { return m_slots[at(x)].sequence < sequence; };
+      m_wide.insert(std::lower_bound(m_wide.begin(), m_wide.end(), slot.sequence, later), w.transfer);
+    });
+    m_channels.at(at(made))->brief = 0;
   }
 
   /// Adds clocks by cause to a stack that so far covers `from`; it then covers `to`. What rounding leaves over is `rest`.
@@ -268,29 +289,29 @@ class memory::impl {
   ps_t next_completion() {
     ps_t bound = m_done.empty() ? never : m_done.top().done;
     clocks_t clock = no_time;
-    for (std::size_t i = 0; i < m_channels.size(); ++i)
-      if (m_single[i] > 0) clock = std::min(clock, m_channels[i].next_completion());
+    m_channels.for_each([&](int, auto& c) {
+      if (c.brief > 0) clock = std::min(clock, c.engine.next_completion());
+    });
     std::size_t kept = 0, seen = 0;
     for (const int i : m_wide) {
       open_transfer& slot = m_slots[at(i)];
       if (slot.left == 0) continue;
       m_wide[kept++] = i;
       if (++seen > bounded_transfers) continue;
-      while (true) {
+      for (;; ++slot.watched) {
         const auto [c, w] = slot.works[slot.watched];
-        const work& watched = m_channels[at(c)].work_at(w);
-        if (watched.sequence == slot.sequence && watched.remaining > 0 && !watched.reported) {
-          if (m_channels[at(c)].rough_bound(slot.source, w) < clock)
-            clock = std::min(clock, m_channels[at(c)].completion_bound(slot.source, w));
-          break;
-        }
-        ++slot.watched;
+        auto* const where = m_channels.at(at(c));
+        if (where == nullptr || !where->engine.open(w, slot.sequence)) continue;
+        if (where->engine.rough_bound(slot.source, w) < clock)
+          clock = std::min(clock, where->engine.completion_bound(slot.source, w));
+        break;
       }
     }
     m_wide.resize(kept);
     if (seen > bounded_transfers)
-      for (auto& c : m_channels)
-        if (c.busy()) clock = std::min(clock, c.next_completion());
+      m_channels.for_each([&](int, auto& c) {
+        if (c.engine.busy()) clock = std::min(clock, c.engine.next_completion());
+      });
     if (clock < no_time) bound = std::min(bound, m_setup.time_of(clock) + m_back);
     return bound >= never ? never : std::max(bound, m_now + 1);
   }
@@ -299,14 +320,13 @@ class memory::impl {
   channel_setup m_setup;
   ps_t m_front, m_back, m_now = 0;
   replay_table m_table;
-  std::vector<channel> m_channels;
+  channel_set m_channels;
   std::vector<std::uint32_t> m_sources;
   std::vector<std::int64_t> m_waiting;  // bytes in flight by source
   std::size_t m_last_source = 0;
   std::vector<open_transfer> m_slots;
   std::vector<int> m_free_slots;
-  std::vector<int> m_single;  ///< by channel: transfers that lie in it alone
-  std::vector<int> m_wide;    ///< open transfers over several channels, in order of submission
+  std::vector<int> m_wide;  ///< open transfers but the brief ones, in order of submission
   std::priority_queue<done_transfer> m_done;
   std::int64_t m_sequence = 0;
   std::size_t m_in_flight = 0;

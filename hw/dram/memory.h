@@ -23,7 +23,9 @@ struct transfer {
   std::uint32_t source = 0;  ///< initiator; transfers of one source enter each channel in order of submission
   std::uint64_t id = 0;      ///< given back in the completion; need not be unique
   ps_t arrival = 0;
-  ps_t pace = 0;  ///< > 0: burst i enters no earlier than arrival + i x pace (an arrival-limited initiator)
+  /// > 0: an arrival-limited initiator. Bursts come in stripes of one a channel; burst i enters no earlier than
+  /// arrival + (last burst of its stripe) x pace.
+  ps_t pace = 0;
 };
 
 struct completion {

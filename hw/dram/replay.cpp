@@ -64,7 +64,7 @@ void replay_table::clear() {
 
 void replay_table::add_to(channel_counts& counts, latency_histogram latency[2], statistics::replay_counts& replay) const {
   counts += m_counts;
-  for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k]);
+  for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
   for (const block& b : m_blocks) {
     if (b.uses == 0) continue;
     counts.add(b.counts, b.uses);

@@ -7,10 +7,11 @@
 
 namespace memwall::dram {
 
-void latency_histogram::add(const latency_histogram& o) {
-  for (std::size_t i = 0; i < m_counts.size(); ++i) m_counts[i] += o.m_counts[i];
-  m_count += o.m_count;
-  m_sum += o.m_sum;
+void latency_histogram::add(const latency_histogram& o, std::int64_t times) {
+  if (o.m_count == 0) return;
+  for (std::size_t i = 0; i < m_counts.size(); ++i) m_counts[i] += times * o.m_counts[i];
+  m_count += times * o.m_count;
+  m_sum += times * o.m_sum;
   m_max = std::max(m_max, o.m_max);
   m_min = std::min(m_min, o.m_min);
 }

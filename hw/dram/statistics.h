@@ -39,7 +39,7 @@ class latency_histogram {
     if (clocks > m_max) m_max = clocks;
     if (clocks < m_min) m_min = clocks;
   }
-  void add(const latency_histogram& o);
+  void add(const latency_histogram& o, std::int64_t times);
   /// Raises one bucket and nothing else; the caller adds count, sum and max with add_totals().
   void add_many(int bucket, std::int64_t count);
   void add_totals(std::int64_t count, std::int64_t sum, std::int64_t max, std::int64_t min) {

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/channel_set.h"
+
+#include <algorithm>
+#include <map>
+
+namespace memwall::dram {
+
+namespace {
+inline std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+}  // namespace
+
+channel_set::channel_set(const channel_setup& setup, replay_table* table)
+    : m_setup(setup), m_class_of(index(setup.map.channels())), m_causes(index(setup.buses)) {
+  // Channels start alike but for the time of their first refreshes.
+  std::map<std::vector<clocks_t>, std::vector<int>> alike;
+  for (int i = 0; i < setup.map.channels(); ++i) {
+    std::vector<clocks_t> first;
+    for (int r = 0; r < setup.ranks; ++r) first.push_back(setup.first_refresh(i, r));
+    alike[first].push_back(i);
+  }
+  for (auto& [unused, members] : alike) {
+    const int index = members.front();
+    add(std::make_unique<channel_class>(channel_class{channel(setup, index, table), std::move(members)}));
+  }
+}
+
+int channel_set::add(std::unique_ptr<channel_class> c) {
+  int i;
+  if (m_unused.empty()) {
+    i = static_cast<int>(m_classes.size());
+    m_classes.emplace_back();
+  } else {
+    i = m_unused.back();
+    m_unused.pop_back();
+  }
+  c->engine.stand_for(c->members.front(), static_cast<int>(c->members.size()));
+  for (const int member : c->members) m_class_of[index(member)] = i;
+  m_classes[index(i)] = std::move(c);
+  ++m_in_use;
+  return i;
+}
+
+int channel_set::split_off(int from, const std::vector<int>& leaving) {
+  channel_class& old = *m_classes[index(from)];  // both keep what it counted: sums over members stay what they were
+  auto made = std::make_unique<channel_class>(channel_class{old.engine, leaving});
+  std::sort(made->members.begin(), made->members.end());
+  old.members.erase(std::remove_if(old.members.begin(), old.members.end(),
+                                   [&](int i) { return std::binary_search(made->members.begin(), made->members.end(), i); }),
+                    old.members.end());
+  old.engine.stand_for(old.members.front(), static_cast<int>(old.members.size()));
+  old.tried = false;
+  return add(std::move(made));
+}
+
+void channel_set::merge(clocks_t now) {
+  if (m_in_use == 1 || m_apart) return;
+  bool fresh = false;
+  for (auto& c : m_classes) {
+    if (c == nullptr) continue;
+    if (c->engine.busy())
+      c->tried = false;
+    else
+      fresh = fresh || !c->tried;
+  }
+  if (!fresh || --m_pause > 0) return;
+  const int before = m_in_use;
+  std::map<std::vector<std::int32_t>, int> futures;
+  for (std::size_t i = 0; i < m_classes.size(); ++i) {
+    if (m_classes[i] == nullptr || !m_classes[i]->engine.settle(now, m_words)) continue;
+    channel_class& c = *m_classes[i];
+    c.tried = true;
+    const auto [found, is_new] = futures.emplace(m_words, static_cast<int>(i));
+    if (is_new) continue;
+    channel_class& other = *m_classes[index(found->second)];
+    for (channel_class* x : {&c, &other})
+      x->engine.take_counts(m_counts, m_latency, m_causes, static_cast<std::int64_t>(x->members.size()));
+    const auto middle = static_cast<std::ptrdiff_t>(other.members.size());
+    other.members.insert(other.members.end(), c.members.begin(), c.members.end());
+    std::inplace_merge(other.members.begin(), other.members.begin() + middle, other.members.end());
+    other.engine.stand_for(other.members.front(), static_cast<int>(other.members.size()));
+    for (const int member : c.members) m_class_of[index(member)] = found->second;
+    m_classes[i].reset();
+    m_unused.push_back(static_cast<int>(i));
+    --m_in_use;
+  }
+  constexpr int longest = 4096;
+  m_longest_pause = m_in_use < before ? 0 : std::min(longest, 2 * m_longest_pause + 1);
+  m_pause = m_longest_pause;
+}
+
+void channel_set::add_to(channel_counts& counts, latency_histogram latency[2], cause_clocks& causes, clocks_t now) {
+  counts += m_counts;
+  for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
+  for (const auto& bus : m_causes)
+    for (std::size_t i = 0; i < cause_count; ++i) causes[i] += bus[i];
+  for_each([&](int, channel_class& c) {
+    const auto times = static_cast<std::int64_t>(c.members.size());
+    counts.add(c.engine.counts(), times);
+    counts.active += times * (c.engine.active_clocks(now) - c.engine.counts().active);
+    for (int k = 0; k < 2; ++k) latency[k].add(c.engine.latency(k != 0), times);
+    for (int bus = 0; bus < m_setup.buses; ++bus) {
+      const cause_clocks part = c.engine.causes(bus, now);
+      for (std::size_t i = 0; i < cause_count; ++i) causes[i] += times * part[i];
+    }
+  });
+}
+
+}  // namespace memwall::dram

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The channels of one memory, in classes: channels in the same state with the same work do the same, so one engine stands
+// for all of them. A class splits when its members are given different work and merges with another one when both are idle
+// and have the same future. Exact: results do not depend on how channels are classed. Internal to hw/dram.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "hw/dram/channel.h"
+#include "hw/dram/replay.h"
+
+namespace memwall::dram {
+
+class channel_set {
+ public:
+  struct channel_class {
+    channel engine;
+    std::vector<int> members;  ///< ascending; the engine's index is the first
+    int brief = 0;             ///< transfers that lie in this class alone and are short
+    bool tried = false;        ///< idle, and compared with the others since it became so
+  };
+
+  /// `table`: nullptr without replay.
+  channel_set(const channel_setup& setup, replay_table* table);
+
+  /// Classes by a number that stays; nullptr: not in use.
+  std::size_t size() const { return m_classes.size(); }
+  channel_class* at(std::size_t i) { return m_classes[i].get(); }
+  int in_use() const { return m_in_use; }
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (std::size_t i = 0; i < m_classes.size(); ++i)
+      if (m_classes[i] != nullptr) visit(static_cast<int>(i), *m_classes[i]);
+  }
+
+  /// The bursts of a transfer (one that does not wrap) by class: give(class number, run of each of its channels). When a
+  /// class has been split for it, split(class number, number of the new class) comes first: the new one has copies of its works.
+  template <class Split, class Give>
+  void distribute(std::uint64_t address, std::uint64_t bytes, Split&& split, Give&& give);
+
+  /// Joins idle classes that nothing tells apart any more at clock `now`, up to which all have been advanced.
+  void merge(clocks_t now);
+
+  /// Every channel on its own from now on (its commands are listened to), or no longer.
+  template <class Split>
+  void separate(bool apart, Split&& split);
+
+  /// Sums over all channels; causes up to `now`.
+  void add_to(channel_counts& counts, latency_histogram latency[2], cause_clocks& causes, clocks_t now);
+
+ private:
+  int add(std::unique_ptr<channel_class> c);
+  /// Takes `leaving` (not all) out of class `from` into one of their own; returns its number.
+  int split_off(int from, const std::vector<int>& leaving);
+
+  const channel_setup& m_setup;
+  std::vector<std::unique_ptr<channel_class>> m_classes;
+  std::vector<int> m_unused;
+  std::vector<int> m_class_of;  ///< by channel
+  int m_in_use = 0;
+  bool m_apart = false;
+  int m_pause = 0, m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain
+  std::vector<channel_run> m_runs;
+  std::vector<int> m_leaving;
+  std::vector<std::int32_t> m_words;
+  // What classes counted before they merged.
+  channel_counts m_counts;
+  latency_histogram m_latency[2];
+  std::vector<cause_clocks> m_causes;  ///< by bus
+};
+
+template <class Split, class Give>
+void channel_set::distribute(std::uint64_t address, std::uint64_t bytes, Split&& split, Give&& give) {
+  m_runs.clear();
+  m_setup.map.for_each_run(address, bytes, [&](const channel_run& run) { m_runs.push_back(run); });
+  std::size_t i = 0;
+  while (i < m_runs.size()) {
+    const channel_run first = m_runs[i];
+    const int c = m_class_of[static_cast<std::size_t>(first.channel)];
+    const std::size_t members = m_classes[static_cast<std::size_t>(c)]->members.size();
+    if (members == 1) {
+      give(c, first);
+      ++i;
+      continue;
+    }
+    // The members of the class with the same bursts to give; the others stay in m_runs for another round.
+    m_leaving.clear();
+    std::size_t kept = i;
+    for (std::size_t k = i; k < m_runs.size(); ++k) {
+      const channel_run run = m_runs[k];
+      if (run.first_burst == first.first_burst && run.count == first.count &&
+          m_class_of[static_cast<std::size_t>(run.channel)] == c)
+        m_leaving.push_back(run.channel);
+      else
+        m_runs[kept++] = run;
+    }
+    m_runs.resize(kept);
+    if (m_leaving.size() == members) {
+      give(c, first);
+    } else {
+      const int made = split_off(c, m_leaving);
+      split(c, made);
+      give(made, first);
+    }
+  }
+}
+
+template <class Split>
+void channel_set::separate(bool apart, Split&& split) {
+  m_apart = apart;
+  if (!apart) return;
+  for (std::size_t i = 0; i < m_classes.size(); ++i)
+    while (m_classes[i] != nullptr && m_classes[i]->members.size() > 1)
+      split(static_cast<int>(i), split_off(static_cast<int>(i), {m_classes[i]->members.back()}));
+}
+
+}  // namespace memwall::dram
