@@ -122,8 +122,10 @@ class channel {
   }
   int members() const { return m_members; }
 
-  /// An idle channel whose past no longer matters after `now`: everything that decides its future, in words; two channels
-  /// with the same words have the same future. False: it still has work, data or constraints on the way.
+  /// An idle channel whose last commands no longer matter at `now`.
+  bool settled(clocks_t now) const { return !busy() && s.cursor + m_setup.longest <= now; }
+  /// Everything that decides a settled channel's future, in words; two channels with the same words have the same future.
+  /// False: it is not settled (a refresh may be under way).
   bool settle(clocks_t now, std::vector<std::int32_t>& words);
   /// Moves what was counted so far, `times` over, out of here. Idle and settled channels only.
   void take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times);

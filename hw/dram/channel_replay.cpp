@@ -118,10 +118,8 @@ void channel::flush_active() {
 }
 
 bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
-  if (busy() || !m_finished.empty() || s.cursor + m_setup.longest > now) return false;
+  if (!settled(now)) return false;
   advance(now, true);
-  for (bus_state& bus : s.buses)
-    if (bus.covered > now) return false;
   m_scanned = m_admission_known = false;
   m_quiet = -1;
   s.cursor = now;

@@ -61,7 +61,7 @@ void channel_set::merge(clocks_t now) {
     if (c->engine.busy())
       c->tried = false;
     else
-      fresh = fresh || !c->tried;
+      fresh = fresh || (!c->tried && c->engine.settled(now));
   }
   if (!fresh || --m_pause > 0) return;
   const int before = m_in_use;

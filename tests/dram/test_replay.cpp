@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact replay: on and off give the same times, parts, statistics, whatever the traffic and however the caller steps.
+// Exact replay and classes of channels: with and without give the same times, parts, statistics, whatever the traffic.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -10,7 +10,7 @@ namespace memwall::dram {
 namespace {
 
 /// Streams: transfers that mostly continue each other, of several sources, arriving as earlier ones complete or by time.
-traffic::setup stream_setup(std::uint32_t seed) {
+traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1) {
   std::mt19937 g(seed);
   const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
   traffic::setup out;
@@ -24,7 +24,7 @@ traffic::setup stream_setup(std::uint32_t seed) {
   out.params.max_transfers = in(2, 40);
   out.params.replay_block = 8 << in(0, 3);
   out.map = traffic::random_map(g);
-  out.channels = in(0, 1) != 0 ? 1 : in(2, 4);
+  out.channels = in(0, 1) != 0 ? least_channels : in(2, 4) * least_channels;
   const auto access = static_cast<std::uint64_t>(out.spec.org.access_bytes());
   const int sources = in(0, 1) != 0 ? 1 : in(2, 3), n = in(10, 120);
   const auto space = static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
@@ -59,10 +59,16 @@ struct outcome {
   statistics stats;
 };
 
-outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps) {
+/// Listening to commands: every channel is simulated, on its own.
+struct deaf final : command_listener {
+  void on_command(const command_record&) override {}
+};
+
+outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps, command_listener* listener = nullptr) {
   controller_params p = setup.params;
   p.replay = replay;
   memory m(setup.spec, traffic::map_of(setup.spec, setup.map, setup.channels), p);
+  m.listen(listener);
   std::mt19937 g(steps);
   outcome out;
   std::size_t next = 0;
@@ -130,6 +136,59 @@ TEST(dram_replay, on_is_off_for_random_streams) {
     if (::testing::Test::HasFailure()) return;
   }
   EXPECT_GT(replayed, 20'000);
+}
+
+// Whole stripes, parts of them, bursts to single channels, pauses: classes split and merge.
+TEST(dram_classes, together_is_apart_for_random_streams) {
+  deaf listener;
+  std::int64_t alike = 0;
+  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+    auto setup = stream_setup(seed, 4);
+    const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
+    const auto apart = run(setup, false, 0, &listener), together = run(setup, false, 0);
+    ASSERT_EQ(apart.completions.size(), setup.transfers.size()) << what;
+    ASSERT_EQ(apart.stats.replay.classes, setup.channels);
+    ASSERT_NO_FATAL_FAILURE(expect_same(apart, together, what));
+    if (::testing::Test::HasFailure()) return;
+    alike += setup.channels - together.stats.replay.classes;
+  }
+  EXPECT_GT(alike, 50);  // channels that ended in a class of several
+}
+
+// A stripe-wise stream never splits; a burst to one channel makes two classes; idle for longer than any constraint, with
+// the rows closed by a refresh, they are one again.
+TEST(dram_classes, split_by_work_and_merge_when_idle) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  memory m(s, traffic::map_of(s, "row bank column bankgroup", 8), p);
+  const std::uint64_t stripe = 8 * 256;
+  const auto finish = [&] {
+    ps_t end = 0;
+    std::vector<completion> done;
+    for (ps_t next = m.advance(0); next != never; next = m.advance(next)) {
+      end = next;
+      m.take_completions(done);
+    }
+    return end;
+  };
+  transfer t;
+  t.bytes = 100 * stripe;
+  m.submit(t);
+  ps_t now = finish();
+  EXPECT_EQ(m.stats(now).replay.classes, 1);
+  t.address = 5 * 256;
+  t.bytes = 64;
+  t.arrival = now;
+  m.submit(t);
+  now = finish();
+  EXPECT_EQ(m.stats(now).replay.classes, 2);
+  EXPECT_EQ(m.stats(now).reads, 100 * 8 * 4 + 1);
+  now += 2 * s.t.REFI * s.t.tck_fs / 1000;
+  m.advance(now);
+  const auto end = m.stats(now);
+  EXPECT_EQ(end.replay.classes, 1);
+  EXPECT_EQ(end.reads, 100 * 8 * 4 + 1);
+  EXPECT_EQ(end.by_cause.sum(), now * 8);
 }
 
 }  // namespace
