@@ -106,6 +106,8 @@ std::int64_t active_parameter_count(const model& m);
 
 /// Bytes of all weights, held in these types.
 std::int64_t weight_bytes(const model& m, const dtypes& types);
+/// The type one weight tensor is held in.
+dtype type_of(const weight& w, const dtypes& types);
 /// Bytes of one weight tensor.
 std::int64_t weight_bytes(const weight& w, const dtypes& types);
 /// Bytes of the KV cache of `batch` sequences of `context` positions. Layers with a sliding window hold no

@@ -134,8 +134,13 @@ std::int64_t active_parameter_count(const model& m) {
   return sum;
 }
 
+dtype type_of(const weight& w, const dtypes& types) {
+  if (w.what == weight::role::expert) return types.experts;
+  return w.is_matrix() ? types.weights : types.vectors();
+}
+
 std::int64_t weight_bytes(const weight& w, const dtypes& types) {
-  return bytes_of(w.is_matrix() ? types.weights : types.vectors(), w.rows, w.columns);
+  return bytes_of(type_of(w, types), w.rows, w.columns);
 }
 
 std::int64_t weight_bytes(const model& m, const dtypes& types) {

@@ -41,7 +41,10 @@ class runner {
   }
 
  private:
-  static constexpr std::size_t lookahead = 256;  // operators read ahead of the oldest unfinished one
+  // Operators read ahead of the oldest unfinished one: several chunks of a prompt, which follow each other through the
+  // stages of a pipeline.
+  static constexpr std::size_t lookahead = 4096;
+  static constexpr std::size_t remembered = 1024;  // chains of operators already gone
 
   struct chain {
     ps_t end = 0;
@@ -50,6 +53,8 @@ class runner {
   struct open_operator {
     trace::op op;
     const executor_group* group = nullptr;
+    std::vector<std::size_t> cores;
+    bool handed_over = false;  // the operator before it in the trace is another group's
     int parts_left = 0;
     bool started = false, reducing = false, done = false;
     ps_t start = never, end = 0;
@@ -73,6 +78,9 @@ class runner {
     std::string group;
   };
 
+  using pass_key = std::pair<trace::phase, std::int64_t>;
+  static pass_key pass_of(const open_operator& o) { return {o.op.phase, o.op.step}; }
+
   open_operator& open(std::uint64_t id) { return m_open[static_cast<std::size_t>(id - m_open.front().op.id)]; }
   bool is_done(std::uint64_t id) { return m_open.empty() || id < m_open.front().op.id || open(id).done; }
   const chain& chain_of(std::uint64_t id) {
@@ -91,15 +99,54 @@ class runner {
         break;
       }
       o.group = &m_where.executors(m_where.rule(o.op));
+      o.cores = cores_of(o);
+      o.handed_over = m_last_group != nullptr && m_last_group->cores != o.group->cores;
+      m_last_group = o.group;
       m_open.push_back(std::move(o));
     }
-    for (auto& o : m_open) {
-      if (o.started) continue;
-      bool ready = true;
-      for (const auto d : o.op.deps) ready = ready && is_done(d);
-      if (ready) dispatch(o);
-    }
+    dispatch_ready();
     for (auto& [name, state] : m_cores) feed(name, state);
+  }
+
+  /// A core takes passes (chunks of a prompt, tokens) in the order of the trace: an operator waits for those of an earlier
+  /// pass on its cores, also where its operands are there.
+  void dispatch_ready() {
+    while (m_first_waiting < m_open.size() && m_open[m_first_waiting].started) ++m_first_waiting;
+    if (m_first_waiting == m_open.size()) return;
+    const pass_key oldest = pass_of(m_open[m_first_waiting]);
+    for (auto& h : m_held) h.first = false;
+    std::size_t held = 0;
+    for (std::size_t at = m_first_waiting; at < m_open.size(); ++at) {
+      open_operator& o = m_open[at];
+      if (o.started) continue;
+      const pass_key pass = pass_of(o);
+      bool ready = true;
+      if (pass != oldest) {
+        if (held == m_held.size()) return;
+        for (const std::size_t c : o.cores) ready = ready && (!m_held[c].first || m_held[c].second == pass);
+      }
+      for (std::size_t d = 0; d < o.op.deps.size() && ready; ++d) ready = is_done(o.op.deps[d]);
+      if (ready) {
+        dispatch(o);
+      } else if (held < m_held.size()) {
+        for (const std::size_t c : o.cores) {
+          if (m_held[c].first) continue;
+          m_held[c] = {true, pass};
+          ++held;
+        }
+      }
+    }
+  }
+
+  /// Numbers of the cores an operator runs on: all of its group, or its layer's in a pipeline.
+  std::vector<std::size_t> cores_of(const open_operator& o) {
+    const auto& names = o.group->cores;
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (!o.group->pipeline || i == static_cast<std::size_t>(m_where.pipeline_stage(o.op.layer, names.size())))
+        out.push_back(m_core_numbers.emplace(names[i], m_core_numbers.size()).first->second);
+    m_held.resize(m_core_numbers.size());
+    return out;
   }
 
   void dispatch(open_operator& o) {
@@ -118,6 +165,7 @@ class runner {
       state.layer = o.op.layer;
       t.work.fused = !o.op.group.empty() && o.op.group == state.group;
       state.group = o.op.group;
+      t.work.handed_over = o.handed_over && !o.reducing;
       state.queue.push_back({o.op.id, std::move(t.work)});
     }
   }
@@ -199,8 +247,9 @@ class runner {
     if (m_options.csv) m_options.csv(m_result.csv_line());
     while (!m_open.empty() && m_open.front().done) {
       m_recent[m_open.front().op.id] = m_open.front().after;
-      if (m_recent.size() > 4 * lookahead) m_recent.erase(m_recent.begin());
+      if (m_recent.size() > remembered) m_recent.erase(m_recent.begin());
       m_open.pop_front();
+      if (m_first_waiting > 0) --m_first_waiting;
     }
     if ((m_done_count & 15) == 0) {
       if (m_options.on_progress) m_options.on_progress({m_done_count, m_stream->size(), m_last_end});
@@ -221,6 +270,10 @@ class runner {
   result_builder m_result;
   ps_t m_last_end = 0;
   std::uint64_t m_done_count = 0;
+  std::map<std::string, std::size_t> m_core_numbers;
+  std::vector<std::pair<bool, pass_key>> m_held;  // by core number: whether an operator waits for it, and the first one's pass
+  std::size_t m_first_waiting = 0;                // no operator of m_open before it waits to be dispatched
+  const executor_group* m_last_group = nullptr;
   bool m_end_of_trace = false, m_stopping = false;
 };
 

@@ -43,8 +43,9 @@ inline dtype default_weight(op_kind kind, const dtypes& types) {
     case op_kind::embed:
     case op_kind::gemm:
     case op_kind::lm_head:
-    case op_kind::expert_gemm:
       return types.weights;
+    case op_kind::expert_gemm:
+      return types.experts;
     case op_kind::norm:
     case op_kind::router:
       return types.vectors();

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "traces/defaults.h"
 #include "traces/layout.h"
@@ -254,6 +256,9 @@ class generator final : public op_stream {
   void emit_embed() {
     const std::int64_t r = rows(), h = m_model.hidden;
     op& o = add("embed", op_kind::embed, "embed", r, h, h);
+    // The prompt's tokens are known: a chunk starts when its first executor is free, and meets the chunk before it only in
+    // the cache (see emit_attention).
+    if (m_pass.phase == trace::phase::prefill) o.deps.clear();
     const auto table = m_layout.at("embed");
     o.weight = w().types.weights;
     // A gather: each token's row is read once; a row that several tokens share is fetched once.
@@ -347,11 +352,13 @@ class generator final : public op_stream {
       out(a, "act.q", r, q);
     }
     cache(a, access::write, m_pass.past, m_pass.fresh);
+    const std::uint64_t earlier = std::exchange(m_written[m_layer], a.id);
 
     op& o = attention(m_model.heads, m_model.kv_heads, m_model.head_dim, m_model.head_dim);
     in(o, rotated ? "act.q" : "act.qkv", r, q);
     std::int64_t first = 0;
     const std::int64_t seen = visible(first);
+    if (m_pass.past > 0 && m_pass.phase == trace::phase::prefill) o.deps.insert(o.deps.begin(), earlier);
     o.n = m_pass.phase == trace::phase::decode ? seen : std::min(seen, longest_view());
     if (m_model.sinks) read_weight(o, "attn.sinks");
     cache(o, access::read, first, seen);
@@ -404,6 +411,7 @@ class generator final : public op_stream {
     in(rope, "act.qkv_a", r, a.q_rank > 0 ? latent : query + latent);
     out(rope, "act.q", r, query);
     cache(rope, access::write, m_pass.past, m_pass.fresh);
+    const std::uint64_t earlier = std::exchange(m_written[m_layer], rope.id);
 
     const std::int64_t end = m_pass.past + m_pass.fresh;
     if (m_pass.phase == trace::phase::prefill) {
@@ -415,6 +423,7 @@ class generator final : public op_stream {
       e.matmul_flops = 2 * e.m * e.n * e.k;
       read_weight(e, "attn.kv_b");
       cache(e, access::read, 0, end);
+      if (m_pass.past > 0) e.deps.insert(e.deps.begin(), earlier);
       out(e, "act.kv", b * end, expanded);
       op& o = attention(heads, heads, a.nope + a.rope, a.value);
       o.weight = w().types.activations;
@@ -503,10 +512,10 @@ class generator final : public op_stream {
                         std::int64_t k, const std::vector<std::int64_t>& chosen) {
     op& o = add(name, op_kind::expert_gemm, group, m, n, k);
     o.shard = shard::experts;
-    o.weight = w().types.weights;
+    o.weight = w().types.experts;
     o.matmul_flops = 2 * m * n * k;
     in(o, from, from_rows, k);
-    read_chosen(o, m_prefix + name, bytes_of(w().types.weights, n, k), chosen);
+    read_chosen(o, m_prefix + name, bytes_of(w().types.experts, n, k), chosen);
     for (const auto r : chosen)
       if (r > 0) o.group_rows.push_back(r);
     if (has_weight(name + ".bias")) {
@@ -543,6 +552,7 @@ class generator final : public op_stream {
   std::int64_t m_pass_number = -1, m_part = 0, m_layer = -1;
   pass m_pass;
   std::string m_prefix;
+  std::map<std::int64_t, std::uint64_t> m_written;  // by layer: the operator that appended to the cache last
   bool m_counting = false;
 };
 

@@ -52,7 +52,7 @@ layout::layout(const model& m, const workload& w) : m_model(m) {
     tensor t;
     t.name = weight.name;
     t.cls = tensor_class::weights;
-    t.type = weight.is_matrix() ? w.types.weights : w.types.vectors();
+    t.type = type_of(weight, w.types);
     t.shape = {weight.rows, weight.columns};
     t.layer = weight.layer;
     t.bytes = weight_bytes(weight, w.types);

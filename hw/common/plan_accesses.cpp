@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace memwall {
+namespace {
+
+/// What the cache knows a part of a tensor by: parts at different places (two experts of a stack) are different data.
+std::uint64_t key_of(const operand& o) { return o.tensor * 0x9E3779B97F4A7C15U + o.address; }
+
+}  // namespace
 
 std::vector<operand> through_cache(const operation& op, tensor_cache& cache, std::int64_t& touched_bytes) {
   std::vector<operand> out;
@@ -16,7 +22,7 @@ std::vector<operand> through_cache(const operation& op, tensor_cache& cache, std
       out.push_back(o);
       continue;
     }
-    const auto result = o.write ? cache.write(o.tensor, o.bytes) : cache.read(o.tensor, o.bytes);
+    const auto result = o.write ? cache.write(key_of(o), o.bytes) : cache.read(key_of(o), o.bytes);
     if (result.miss_bytes > 0) {
       out.push_back(o);
       out.back().bytes = result.miss_bytes;

@@ -41,6 +41,7 @@ struct operation {
   double weight_bits = 16;           ///< stored bits a weight; less than the arithmetic type's width means dequantisation
   bool first_of_layer = false;       ///< carries the per-layer overhead of the software stack
   bool fused = false;                ///< runs inside its predecessor's kernel: no launch of its own
+  bool handed_over = false;          ///< what it waits for ran on another kind of core: the runtime copies and synchronises
   std::vector<operand> operands;
 };
 

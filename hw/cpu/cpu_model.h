@@ -23,8 +23,17 @@ struct cpu_params {
   duration load_latency{110e-9};
   byte_size cache{105e6};
   bandwidth cache_bandwidth{1.5e12};
+  std::int64_t cluster_cores = 0;      // 0: all in one
+  bandwidth cluster_bandwidth{0};      // 0: no limit but the memory's
   double dequant_ops = 1.5;
+  // --- software
+  double dot_per_cycle = 0;            // 0: narrow weights are expanded
+  std::string gemm_type = "operator";  // the operator's own
+  double gemm_fraction = 1;
+  double attention_fraction = 1;
   duration operator_overhead{3e-6};
+  duration barrier_per_thread{0};
+  duration handoff{0};
   duration layer_overhead{0};
   energy energy_per_flop{5e-12};
   energy energy_per_cache_byte{10e-12};
@@ -45,6 +54,7 @@ class cpu_model : public core_model {
 
  private:
   std::int64_t active() const { return m_p.threads == 0 ? m_p.cores : std::min(m_p.threads, m_p.cores); }
+  double gemm_seconds(const operation& op) const;
   cpu_params m_p;
   tensor_cache m_cache;
 };

@@ -51,6 +51,12 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("gemm_fraction", &gpu_params::gemm_fraction, "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime").range(0.01, 2.0)
           .add("elementwise_traffic", &gpu_params::elementwise_traffic, "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, conversions, copies)", "fitted on prefill rows, by runtime").range(0.1, 100.0)
           .add("expand_rows", &gpu_params::expand_rows, "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a 16-bit GEMM; 0: never", "runtime").range<std::int64_t>(0, 1 << 20)
+          .add("dot_rows", &gpu_params::dot_rows, "up to that many rows, products of narrow weights run on the vector units' integer dot products (a row of weights a block, the activations re-read for each); 0: never", "runtime").range<std::int64_t>(0, 1 << 20)
+          .add("dot_ops", &gpu_params::dot_ops, "vector operations that a multiply-accumulate costs there, loads of activations and scales included", "fitted: micro-batches of 4 to 8 rows").range(0.0, 1000.0)
+          .add("dot_tile_ops", &gpu_params::dot_tile_ops, "the same for integer kernels with tiles, for all rows beyond dot_rows; 0: the matrix units multiply", "fitted: 4-bit prompts on kernels without matrix units").range(0.0, 1000.0)
+          .add("many_row_overhead", &gpu_params::many_row_overhead, "per layer, more than layer_overhead, where several rows are processed (graphs replay steps of one row only)", "runtime").range(duration(0), duration(1))
+          .add("gemm_overhead", &gpu_params::gemm_overhead, "beside each product of more rows than the runtime's thin kernels take: kernels that quantise or convert its input and join split sums", "runtime").range(duration(0), duration(1))
+          .add("handoff", &gpu_params::handoff, "copy and synchronisation before an operator whose operands another kind of core made", "runtime").range(duration(0), duration(1))
           .add("unpacking", &gpu_params::unpacking, "serial: registers that wait for narrow weights are held while the ones before are unpacked; overlapped: loads go to shared memory and never wait for it", "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)").choices({"serial", "overlapped"})
           .add("kernel_in_flight", &gpu_params::kernel_in_flight, "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as many as the SM can", "runtime: blocks an SM x threads x bytes a load").range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce: launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
@@ -107,18 +113,24 @@ double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, s
 
 void gpu_model::plan_gemm(const operation& op, double& seconds) const {
   const double type_bits = 8 * bytes_per_element(op.type);
-  const bool expands = op.weight_bits < type_bits && m_p.expand_rows > 0 && op.m >= m_p.expand_rows;
-  // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
-  seconds = op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type))
-                      : gemm_seconds(op.m, op.n, op.k, op.batch, op.type, expands ? 0 : op.weight_bits);
-  if (op.weight_bits >= type_bits) return;
+  const bool narrow = op.weight_bits < type_bits;
   const double weights = static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch);
-  if (expands) {
-    // A kernel of its own writes 16-bit weights, the GEMM reads them back.
-    const double rate = std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
-    seconds += m_p.dequant_ops * weights / m_p.vector_rate.value + 2 * type_bits / 8 * weights / rate + m_p.kernel_launch.value;
+  const double unpack = narrow ? m_p.dequant_ops * weights / m_p.vector_rate.value : 0.0;
+  // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
+  const auto product = [&](double stored_bits) {
+    return op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type, stored_bits);
+  };
+  if (narrow && m_p.expand_rows > 0 && op.m >= m_p.expand_rows) {
+    // A kernel of its own reads the narrow weights (that traffic is the operator's) and writes 16-bit ones, which the
+    // product reads back while it computes.
+    const double wide = type_bits / 8 * weights / std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
+    seconds = std::max(product(0), wide) + std::max(unpack, wide) + m_p.kernel_launch.value;
+  } else if (narrow && op.m > 1 && op.m <= m_p.dot_rows) {
+    seconds = std::max(unpack, m_p.dot_ops * static_cast<double>(op.m) * weights / m_p.vector_rate.value);
+  } else if (narrow && op.m > 1 && m_p.dot_tile_ops > 0) {
+    seconds = m_p.dot_tile_ops * static_cast<double>(op.m) * weights / m_p.vector_rate.value;
   } else {
-    seconds += m_p.dequant_ops * weights / m_p.vector_rate.value * static_cast<double>(divide_up(op.m, 256));
+    seconds = product(op.weight_bits) + unpack * static_cast<double>(divide_up(op.m, 256));
   }
 }
 
@@ -139,7 +151,9 @@ work gpu_model::plan(const operation& op) {
   work w;
   const bool fused = op.fused || (m_p.fusion == "elementwise" && op.kind == work_kind::elementwise);
   if (!fused) w.launch = to_ps(m_p.kernel_launch) + to_ps(m_p.kernel_ramp);
-  if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead);
+  if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead) + (op.m > 1 ? to_ps(m_p.many_row_overhead) : 0);
+  if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_p.dot_rows)) w.launch += to_ps(m_p.gemm_overhead);
+  if (op.handed_over) w.launch += to_ps(m_p.handoff);
   if (op.kind == work_kind::collective) w.launch = to_ps(m_p.collective_launch) + op.n * to_ps(m_p.collective_step);
 
   std::int64_t touched = 0;

@@ -39,6 +39,12 @@ struct gpu_params {
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
   std::int64_t expand_rows = 0;
+  std::int64_t dot_rows = 0;
+  double dot_ops = 6.5;
+  double dot_tile_ops = 0;
+  duration many_row_overhead{0};
+  duration gemm_overhead{0};
+  duration handoff{0};
   byte_size kernel_in_flight{0};
   duration collective_launch{8e-6};
   duration collective_step{1.2e-6};
