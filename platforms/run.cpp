@@ -54,7 +54,8 @@ class runner {
     trace::op op;
     const executor_group* group = nullptr;
     std::vector<std::size_t> cores;
-    bool handed_over = false;  // the operator before it in the trace is another group's
+    bool handed_over = false;      // the operator before it in the trace is other cores'
+    bool first_of_prompt = false;
     int parts_left = 0;
     bool started = false, reducing = false, done = false;
     ps_t start = never, end = 0;
@@ -100,8 +101,11 @@ class runner {
       }
       o.group = &m_where.executors(m_where.rule(o.op));
       o.cores = cores_of(o);
-      o.handed_over = m_last_group != nullptr && m_last_group->cores != o.group->cores;
-      m_last_group = o.group;
+      const pass_key pass = pass_of(o);
+      o.handed_over = pass == m_read_pass && o.cores != m_read_cores;
+      o.first_of_prompt = pass != m_read_pass && o.op.phase == trace::phase::prefill;
+      m_read_pass = pass;
+      m_read_cores = o.cores;
       m_open.push_back(std::move(o));
     }
     dispatch_ready();
@@ -166,6 +170,7 @@ class runner {
       t.work.fused = !o.op.group.empty() && o.op.group == state.group;
       state.group = o.op.group;
       t.work.handed_over = o.handed_over && !o.reducing;
+      t.work.first_of_prompt = o.first_of_prompt && !o.reducing;
       state.queue.push_back({o.op.id, std::move(t.work)});
     }
   }
@@ -273,7 +278,8 @@ class runner {
   std::map<std::string, std::size_t> m_core_numbers;
   std::vector<std::pair<bool, pass_key>> m_held;  // by core number: whether an operator waits for it, and the first one's pass
   std::size_t m_first_waiting = 0;                // no operator of m_open before it waits to be dispatched
-  const executor_group* m_last_group = nullptr;
+  pass_key m_read_pass{trace::phase::decode, -1};  // of the operator read last, and its cores
+  std::vector<std::size_t> m_read_cores;
   bool m_end_of_trace = false, m_stopping = false;
 };
 
@@ -332,6 +338,22 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
   return f;
 }
 
+/// Peak bandwidth of the memory that a core's activations live in, by the first rule for it; 0: none, or not stated.
+double activation_bandwidth(const run_options& o, const system& hw, const std::string& core) {
+  for (const auto& rule : o.platform.mapping) {
+    const auto cores = o.platform.group(rule.executor);
+    for (std::size_t i = 0; i < cores.size(); ++i) {
+      if (cores[i]->name != core) continue;
+      const auto group = o.platform.group(rule.activations);
+      if (group.empty()) continue;
+      const auto* m = hw.find((group.size() == 1 ? group[0] : group[i])->name);
+      const auto facts = m != nullptr ? m->memory() : std::nullopt;
+      if (facts && facts->peak_bandwidth > 0) return facts->peak_bandwidth;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 run_outcome run(const run_options& options) {
@@ -353,7 +375,10 @@ run_outcome run(const run_options& options) {
   placement where(options.platform, hw->slots(), options.source);
   const json programming = make_resident(*hw, where);
   for (const auto& m : hw->modules())
-    if (stream_core* c = m->as_core()) c->set_fidelity(fidelity_for(options, *hw, m->name()));
+    if (stream_core* c = m->as_core()) {
+      c->set_fidelity(fidelity_for(options, *hw, m->name()));
+      if (const double peak = activation_bandwidth(options, *hw, m->name()); peak > 0) c->model().set_memory_bandwidth(peak);
+    }
 
   recorder observer(options, *hw);
   runner work(options, *hw, where, &observer);

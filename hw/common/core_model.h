@@ -43,6 +43,10 @@ class core_model {
   /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
   virtual nlohmann::ordered_json figures(ps_t elapsed) const;
 
+  /// Told before the run: bytes a second at the pins of the memory its activations live in. For what a runtime moves beyond
+  /// the operands of the trace (expanded weights, scores), which is not simulated transfer by transfer.
+  virtual void set_memory_bandwidth(double /*peak*/) {}
+
   virtual power idle_power() const { return power(0); }
   virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
 };

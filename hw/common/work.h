@@ -41,7 +41,8 @@ struct operation {
   double weight_bits = 16;           ///< stored bits a weight; less than the arithmetic type's width means dequantisation
   bool first_of_layer = false;       ///< carries the per-layer overhead of the software stack
   bool fused = false;                ///< runs inside its predecessor's kernel: no launch of its own
-  bool handed_over = false;          ///< what it waits for ran on another kind of core: the runtime copies and synchronises
+  bool handed_over = false;          ///< what it waits for ran on another core: the runtime copies and synchronises
+  bool first_of_prompt = false;      ///< the first operator of a prompt's pass
   std::vector<operand> operands;
 };
 

@@ -56,7 +56,10 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("dot_tile_ops", &gpu_params::dot_tile_ops, "the same for integer kernels with tiles, for all rows beyond dot_rows; 0: the matrix units multiply", "fitted: 4-bit prompts on kernels without matrix units").range(0.0, 1000.0)
           .add("many_row_overhead", &gpu_params::many_row_overhead, "per layer, more than layer_overhead, where several rows are processed (graphs replay steps of one row only)", "runtime").range(duration(0), duration(1))
           .add("gemm_overhead", &gpu_params::gemm_overhead, "beside each product of more rows than the runtime's thin kernels take: kernels that quantise or convert its input and join split sums", "runtime").range(duration(0), duration(1))
-          .add("handoff", &gpu_params::handoff, "copy and synchronisation before an operator whose operands another kind of core made", "runtime").range(duration(0), duration(1))
+          .add("handoff", &gpu_params::handoff, "synchronisation before an operator whose operands another core made (the host's, another stage's)", "runtime").range(duration(0), duration(1))
+          .add("handoff_bandwidth", &gpu_params::handoff_bandwidth, "rate at which those operands are copied, counted in the trace's bytes; 0 GB/s: they are not", "runtime: through host memory, or to the peer").range(bandwidth(0), bandwidth(1e15))
+          .add("prompt_overhead", &gpu_params::prompt_overhead, "of the runtime before a prompt's pass (tokens, masks, tables)", "runtime: prompts of 128 tokens").range(duration(0), duration(1))
+          .add("fp8_fraction", &gpu_params::fp8_fraction, "rate of the runtime's 8-bit floating-point products relative to its 16-bit ones, each over its own peak", "runtime").range(0.01, 2.0)
           .add("unpacking", &gpu_params::unpacking, "serial: registers that wait for narrow weights are held while the ones before are unpacked; overlapped: loads go to shared memory and never wait for it", "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)").choices({"serial", "overlapped"})
           .add("kernel_in_flight", &gpu_params::kernel_in_flight, "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as many as the SM can", "runtime: blocks an SM x threads x bytes a load").range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce: launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
@@ -75,7 +78,17 @@ double gpu_model::peak_rate(const std::string& type) const {
 
 double gpu_model::gemm_rate(const std::string& type) const {
   const double gain = m_p.accumulate == "fp16" && type == "fp16" ? m_p.half_accumulate_gain : 1.0;
-  return peak_rate(type) * gain * m_p.sustained_fraction * m_p.gemm_fraction;
+  const double kernels = m_p.gemm_fraction * (type == "fp8" ? m_p.fp8_fraction : 1.0);
+  return peak_rate(type) * gain * m_p.sustained_fraction * kernels;
+}
+
+// Refresh and turnarounds leave nine tenths of a memory's peak to a stream (88 to 93 % over the standards here).
+void gpu_model::set_memory_bandwidth(double peak) { m_memory_rate = 0.9 * peak; }
+
+/// Bytes a second of what a runtime moves through memory beyond the trace's operands.
+double gpu_model::spill_rate() const {
+  const double rate = std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
+  return m_memory_rate > 0 ? std::min(rate, m_memory_rate) : rate;
 }
 
 double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type_bits) const {
@@ -121,10 +134,10 @@ void gpu_model::plan_gemm(const operation& op, double& seconds) const {
     return op.m == 1 ? op.flops / std::min(m_p.vector_rate.value, peak_rate(op.type)) : gemm_seconds(op.m, op.n, op.k, op.batch, op.type, stored_bits);
   };
   if (narrow && m_p.expand_rows > 0 && op.m >= m_p.expand_rows) {
-    // A kernel of its own reads the narrow weights (that traffic is the operator's) and writes 16-bit ones, which the
-    // product reads back while it computes.
-    const double wide = type_bits / 8 * weights / std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0));
-    seconds = std::max(product(0), wide) + std::max(unpack, wide) + m_p.kernel_launch.value;
+    // A kernel of its own reads the narrow weights and writes 16-bit ones; then the product reads those back while it
+    // computes. (The transfers that are simulated are the narrow weights'.)
+    const double wide = type_bits / 8 * weights / spill_rate(), stored = op.weight_bits / 8 * weights / spill_rate();
+    seconds = std::max(product(0), wide) + std::max(unpack, stored + wide) + m_p.kernel_launch.value;
   } else if (narrow && op.m > 1 && op.m <= m_p.dot_rows) {
     seconds = std::max(unpack, m_p.dot_ops * static_cast<double>(op.m) * weights / m_p.vector_rate.value);
   } else if (narrow && op.m > 1 && m_p.dot_tile_ops > 0) {
@@ -142,9 +155,19 @@ double gpu_model::attention_seconds(const operation& op) const {
     const double scores = op.flops / (4.0 * static_cast<double>(op.k)) * (op.m > 1 ? 2.0 : 1.0);  // the masked half is computed too
     const double bytes = 4 * 4 * scores;
     seconds += 2 * (m_p.kernel_launch.value + m_p.kernel_ramp.value);
-    seconds += bytes / (bytes / 4 > m_p.l2.value / 2 ? std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0)) : m_p.l2_bandwidth.value);
+    seconds += bytes / (bytes / 4 > m_p.l2.value / 2 ? spill_rate() : m_p.l2_bandwidth.value);
   }
   return seconds;
+}
+
+/// Activations that other cores made are copied here first.
+ps_t gpu_model::handoff_time(const operation& op) const {
+  std::int64_t bytes = 0;
+  for (const auto& o : op.operands)
+    if (!o.write && o.kind == traffic::activations) bytes += o.bytes;
+  ps_t time = to_ps(m_p.handoff);
+  if (m_p.handoff_bandwidth.value > 0) time += static_cast<ps_t>(std::llround(static_cast<double>(bytes) / m_p.handoff_bandwidth.value * 1e12));
+  return time;
 }
 
 work gpu_model::plan(const operation& op) {
@@ -153,7 +176,8 @@ work gpu_model::plan(const operation& op) {
   if (!fused) w.launch = to_ps(m_p.kernel_launch) + to_ps(m_p.kernel_ramp);
   if (op.first_of_layer) w.launch += to_ps(m_p.layer_overhead) + (op.m > 1 ? to_ps(m_p.many_row_overhead) : 0);
   if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_p.dot_rows)) w.launch += to_ps(m_p.gemm_overhead);
-  if (op.handed_over) w.launch += to_ps(m_p.handoff);
+  if (op.first_of_prompt) w.launch += to_ps(m_p.prompt_overhead);
+  if (op.handed_over) w.launch += handoff_time(op);
   if (op.kind == work_kind::collective) w.launch = to_ps(m_p.collective_launch) + op.n * to_ps(m_p.collective_step);
 
   std::int64_t touched = 0;
@@ -178,7 +202,7 @@ work gpu_model::plan(const operation& op) {
       // What the kernels move beyond the tensors themselves comes from memory once it no longer fits.
       if (const double extra = (m_p.elementwise_traffic - 1) * moved; extra > 0) {
         const bool on_chip = 2 * moved <= m_p.l2.value;
-        if (!on_chip) seconds = std::max(seconds, extra / std::min(m_p.l2_bandwidth.value, load_rate(m_p.sms, 0, 0)));
+        if (!on_chip) seconds = std::max(seconds, extra / spill_rate());
         moved += extra;
       }
       break;

@@ -45,6 +45,9 @@ struct gpu_params {
   duration many_row_overhead{0};
   duration gemm_overhead{0};
   duration handoff{0};
+  bandwidth handoff_bandwidth{0};
+  duration prompt_overhead{0};
+  double fp8_fraction = 1;
   byte_size kernel_in_flight{0};
   duration collective_launch{8e-6};
   duration collective_step{1.2e-6};
@@ -75,14 +78,18 @@ class gpu_model : public core_model {
   double load_rate(std::int64_t blocks, double weight_bits, double type_bits) const;
   nlohmann::ordered_json config() const override { return gpu_param_table().write(m_p); }
   power idle_power() const override { return m_p.idle_power; }
+  void set_memory_bandwidth(double peak) override;
   const gpu_params& params() const { return m_p; }
 
  private:
   double gemm_rate(const std::string& type) const;
+  double spill_rate() const;
+  ps_t handoff_time(const operation& op) const;
   void plan_gemm(const operation& op, double& seconds) const;
   double attention_seconds(const operation& op) const;
   gpu_params m_p;
   tensor_cache m_l2;
+  double m_memory_rate = 0;  // bytes a second; 0: not told
 };
 
 }  // namespace memwall

@@ -20,6 +20,7 @@ class dram_hardware final : public hardware {
     f.stripe = m_params.channels * std::max<std::int64_t>(to_bytes(m_params.interleave), f.burst);
     const auto& t = m_standard.t;
     f.unloaded_latency = static_cast<ps_t>((t.RCDRD + t.CL + t.BL) * t.tck_fs / 1000) + memwall::to_ps(m_params.controller.front_end) + memwall::to_ps(m_params.controller.back_end);
+    f.peak_bandwidth = dram_peak_bytes_per_s(m_params);
     return f;
   }
   json config() const override { return write_dram_params(m_params); }
