@@ -87,6 +87,84 @@ TEST(gpu_model, narrow_weights_cost_their_expansion) {
   EXPECT_NEAR(static_cast<double>(difference), gpu.params().dequant_ops * 8192 * 8192 / gpu.params().vector_rate.value * 1e12, 2);
 }
 
+// Two experts of a stack are different data, though they are parts of one tensor: both miss, and both stay.
+TEST(gpu_model, parts_of_a_tensor_are_cached_apart) {
+  gpu_model gpu{gpu_params{}};
+  operation op = gemm(1, 1024, 1024);
+  op.operands = {{1, traffic::weights, false, false, 0, 1 << 20}, {1, traffic::weights, false, false, 8 << 20, 1 << 20}};
+  const auto bytes = [](const work& w) {
+    std::int64_t sum = 0;
+    for (const auto& a : w.accesses) sum += a.bytes;
+    return sum;
+  };
+  EXPECT_EQ(bytes(gpu.plan(op)), 2 << 20);
+  EXPECT_EQ(bytes(gpu.plan(op)), 0);
+}
+
+// 1e9 multiply-accumulates a row at 6.5 vector operations each on 66.9e12 a second.
+TEST(gpu_model, thin_narrow_products_cost_by_the_row_on_integer_units) {
+  gpu_params p;
+  p.dot_rows = 8;
+  const auto seconds = [&](std::int64_t m) {
+    gpu_model gpu{p};
+    operation op = gemm(m, 31250, 32000);
+    op.weight_bits = 4.5;
+    op.operands.clear();
+    return static_cast<double>(gpu.plan(op).compute.sum()) * 1e-12;
+  };
+  EXPECT_NEAR(seconds(4), 4 * 6.5e9 / 66.9e12, 1e-9);
+  EXPECT_NEAR(seconds(8), 8 * 6.5e9 / 66.9e12, 1e-9);
+  EXPECT_LT(seconds(9), seconds(8)) << "beyond them the matrix units multiply";
+  p.dot_rows = 1;
+  p.dot_tile_ops = 2;
+  EXPECT_NEAR(seconds(512), 512 * 2e9 / 66.9e12, 1e-9);
+}
+
+// Expanding: narrow weights read (4.5 bits), 16-bit ones written, at nine tenths of a memory of 1 TB/s; then the product.
+TEST(gpu_model, expanded_weights_pass_through_memory) {
+  gpu_params p;
+  p.expand_rows = 64;
+  gpu_model gpu{p}, plain{gpu_params{}};
+  gpu.set_memory_bandwidth(1e12);
+  operation op = gemm(8192, 31250, 32000);
+  op.operands.clear();
+  const double whole = static_cast<double>(plain.plan(op).compute.sum()) * 1e-12;
+  op.weight_bits = 4.5;
+  const double expanded = static_cast<double>(gpu.plan(op).compute.sum()) * 1e-12;
+  EXPECT_NEAR(expanded - whole, 1e9 * (16 + 4.5) / 8 / 0.9e12 + p.kernel_launch.value, 1e-9);
+}
+
+// What the cores of two clusters may take in: one port each.
+TEST(cpu_model, clusters_bring_their_ports) {
+  cpu_params p;
+  p.cores = 16;
+  p.cluster_cores = 8;
+  p.cluster_bandwidth = bandwidth(64e9);
+  for (const auto& [threads, ports] : {std::pair{1, 1}, std::pair{8, 1}, std::pair{9, 2}, std::pair{16, 2}}) {
+    p.threads = threads;
+    EXPECT_DOUBLE_EQ(cpu_model{p}.plan(gemm(1, 4096, 4096)).fill_bandwidth, ports * 64e9) << threads;
+  }
+}
+
+// 2e9 operations at 27 a cycle on 8 cores of 5 GHz; overheads: 4 us and 8 x 0.5 us, 100 us more where a GPU made the input.
+TEST(cpu_model, integer_kernels_and_barriers) {
+  cpu_params p;
+  p.cores = 8;
+  p.clock = frequency(5e9);
+  p.dot_per_cycle = 27;
+  p.operator_overhead = duration(4e-6);
+  p.barrier_per_thread = duration(0.5e-6);
+  p.handoff = duration(100e-6);
+  operation op = gemm(64, 31250, 500);
+  op.weight_bits = 4.5;
+  op.operands.clear();
+  const work w = cpu_model{p}.plan(op);
+  EXPECT_NEAR(static_cast<double>(w.compute.sum()) * 1e-12, 2e9 / (27 * 5e9 * 8), 1e-9);
+  EXPECT_EQ(w.launch, 8'000'000);
+  op.handed_over = true;
+  EXPECT_EQ(cpu_model{p}.plan(op).launch, 108'000'000);
+}
+
 TEST(cpu_model, outstanding_lines_grow_with_threads_up_to_the_cores) {
   cpu_params p;
   p.cores = 8;
