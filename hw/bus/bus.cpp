@@ -70,17 +70,18 @@ std::string sc_name_of(const std::string& name) {
 struct bus::impl {
   struct flight {
     transfer* t = nullptr;
-    int initiator = 0, target = -1;
-    std::uint64_t address = 0, target_address = 0;
-    std::int64_t bytes = 0;
+    transfer_info* i = nullptr;
+    std::int16_t initiator = 0, target = -1;
     bool write = false;
+    bool begun = false;     // writes: the first granule is across
     bool moved = false;     // writes: all data are across
     bool answered = false;  // writes: the target's response is there
+    std::uint64_t address = 0, target_address = 0;
     ps_t entered = 0;
     ps_t waited = 0;        // in all
     ps_t wait_to_book = 0;  // of it, not yet in the transfer's parts
+    std::uint32_t bytes = 0;
     ps_t pending_since = 0;
-    bool begun = false;  // writes: the first granule is across
   };
   struct due {
     ps_t at = 0;
@@ -135,6 +136,8 @@ struct bus::impl {
         p.granule.value > 0 ? to_bytes(p.granule) : std::max<std::int64_t>(64, (width + 63) / 64 * 64);
     if (timing.granule_bytes % width != 0)
       timing.granule_bytes = (timing.granule_bytes + width - 1) / width * width;
+    period = std::max<fs_t>(1, static_cast<fs_t>(std::llround(1e15 / p.clock.value)));
+    period_ps = period / 1000;
     timing.beat_fs = 1e15 / p.clock.value / static_cast<double>(p.slices);
     crossbar = p.topology == "crossbar";
     common = p.channels == "common";
@@ -164,6 +167,9 @@ struct bus::impl {
   ring<due> requests, responses;
   sc_core::sc_event wake;
   ps_t wake_at = never;
+  fs_t period = 1;       // of the clock
+  ps_t period_ps = 1;    // not more than it
+  mutable ps_t last_edge = never;
   bool running = false;
   std::size_t flights = 0;
 
@@ -239,12 +245,13 @@ struct bus::impl {
     initiator_side& side = *initiators[static_cast<std::size_t>(initiator)];
     flight* f = take_flight();
     f->t = &t;
-    f->initiator = initiator;
+    f->i = &info(t);
+    f->initiator = static_cast<std::int16_t>(initiator);
     f->address = t.get_address();
     f->bytes = t.get_data_length();
     f->write = t.is_write();
     f->entered = now_ps();
-    transfer_info& i = info(t);
+    transfer_info& i = *f->i;
     i.attach_hop(this, f);
     i.book(stall::bus_wait, f->entered);  // the initiator's side had to wait for this port
     queue_probe.set(static_cast<unsigned>(flights));
@@ -272,7 +279,6 @@ struct bus::impl {
     } else {
       later(requests, now + request_latency, f);
     }
-    if (!running) schedule();
   }
 
   bool decode(initiator_side& side, flight& f) {
@@ -288,7 +294,7 @@ struct bus::impl {
       side.last_range = static_cast<std::size_t>(above - ranges.begin()) - 1;
     }
     const range& r = ranges[side.last_range];
-    f.target = r.target;
+    f.target = static_cast<std::int16_t>(r.target);
     f.target_address = a - r.base + r.target_base;
     return true;
   }
@@ -296,7 +302,7 @@ struct bus::impl {
   void forward(flight& f) {
     const ps_t now = now_ps();
     book(f, now);
-    info(*f.t).first_data = never;  // a target that does not know about cut-through leaves it so
+    f.i->first_data = never;  // a target that does not know about cut-through leaves it so
     f.t->set_address(f.target_address);
     target_side& side = *targets[static_cast<std::size_t>(f.target)];
     if (side.pending_count == 0 && side.port->can_send()) {
@@ -346,12 +352,11 @@ struct bus::impl {
       f.answered = true;
       if (f.moved) later(responses, now + response_latency, f);
     } else if (ok) {
-      enter(read_out[static_cast<std::size_t>(target)], f, to_fs(std::min(info(t).first_data, now)),
+      enter(read_out[static_cast<std::size_t>(target)], f, to_fs(std::min(f.i->first_data, now)),
             to_fs(now), 1);
     } else {
       later(responses, now + response_latency, f);
     }
-    if (!running) schedule();
   }
 
   void respond(flight& f) {
@@ -390,7 +395,7 @@ struct bus::impl {
   }
 
   void book(flight& f, ps_t now) {
-    transfer_info& i = info(*f.t);
+    transfer_info& i = *f.i;
     i.book(stall::bus_wait, std::min(now, i.booked_until + f.wait_to_book));
     f.wait_to_book = 0;
     i.book(stall::bus_transfer, now);
@@ -404,6 +409,8 @@ struct bus::impl {
     const int requester = l.by_target ? f.target : f.initiator;
     channel_event moved;
     if (l.channel.add(&f, requester, f.bytes, since, now, f.write && !f.begun, keep, &moved)) left(l, moved);
+    if (!running && wake_at > next_edge(now_ps()))
+      if (const fs_t next = l.channel.next(); next != fs_never) wake_by(to_ps_up(next) + l.delay);
     owner_probe.set(static_cast<unsigned>(f.initiator + 1));
     busy_probe.set(true);
   }
@@ -423,12 +430,12 @@ struct bus::impl {
     f.wait_to_book += waited;
     if (second_stage(l, f)) {
       const fs_t begun =
-          std::max<fs_t>(0, e.first - l.channel.service_time(std::min(f.bytes, timing.granule_bytes)));
+          std::max<fs_t>(0, e.first - l.channel.service_time(std::min<std::int64_t>(f.bytes, timing.granule_bytes)));
       const int next = f.write ? write_in[static_cast<std::size_t>(f.target)]
                                : read_in[static_cast<std::size_t>(f.initiator)];
       enter(next, f, std::min(begun, to_fs(now)), to_fs(now), 0);
     } else if (!f.write) {
-      info(*f.t).first_data = std::min(now, to_ps_up(e.first) + response_latency);
+      f.i->first_data = std::min(now, to_ps_up(e.first) + response_latency);
       if (l.delay == response_latency)
         respond(f);
       else
@@ -450,8 +457,17 @@ struct bus::impl {
   // ---- the one process
   // ----------------------------------------------------------------------------------------------
 
-  static void later(ring<due>& queue, ps_t at, flight& f) {
+  void later(ring<due>& queue, ps_t at, flight& f) {
     queue.insert_sorted({at, &f}, [](const due& a, const due& b) { return a.at < b.at; });
+    if (!running) wake_by(at);
+  }
+
+  static void look_ahead(const ring<due>& queue) {
+    if (queue.size() > 8) prefetch(queue[8].f, sizeof(flight));
+    if (queue.size() <= 4) return;
+    const flight& f = *queue[4].f;
+    prefetch(f.t, sizeof *f.t);
+    f.i->prefetch();
   }
 
   void run() {
@@ -464,6 +480,7 @@ struct bus::impl {
       while (!requests.empty() && requests.front().at <= now) {
         flight& f = *requests.front().f;
         requests.pop_front();
+        look_ahead(requests);
         forward(f);
         again = true;
       }
@@ -478,6 +495,7 @@ struct bus::impl {
       while (!responses.empty() && responses.front().at <= now) {
         flight& f = *responses.front().f;
         responses.pop_front();
+        look_ahead(responses);
         respond(f);
         again = true;
       }
@@ -498,10 +516,22 @@ struct bus::impl {
       const fs_t next = l->channel.next();
       if (next != fs_never) at = std::min(at, to_ps_up(next) + l->delay);
     }
-    if (at == wake_at || at == never) return;
-    if (wake_at != never && at > wake_at) wake.cancel();
+    wake_by(at);
+  }
+
+  /// Everything that is due leaves at the next edge of the clock, in one go. An early wake does no harm.
+  void wake_by(ps_t at) {
+    if (at >= wake_at) return;  // `never` included
+    at = next_edge(at);
+    if (at >= wake_at) return;
     wake_at = at;
     wake.notify(to_sc_time(std::max<ps_t>(0, at - now_ps())));
+  }
+
+  ps_t next_edge(ps_t at) const {
+    if (at <= last_edge && at > last_edge - period_ps) return last_edge;
+    const fs_t edge = (to_fs(at) + period - 1) / period * period;
+    return last_edge = to_ps_up(edge);
   }
 
   flight* take_flight() {

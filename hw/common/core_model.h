@@ -46,6 +46,8 @@ class core_model {
   /// Told before the run: bytes a second at the pins of the memory its activations live in. For what a runtime moves beyond
   /// the operands of the trace (expanded weights, scores), which is not simulated transfer by transfer.
   virtual void set_memory_bandwidth(double /*peak*/) {}
+  /// Requests leave at edges of this clock, as many as are due; 0: at any time.
+  virtual frequency request_clock() const { return frequency(0); }
 
   virtual power idle_power() const { return power(0); }
   virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters

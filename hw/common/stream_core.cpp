@@ -19,6 +19,10 @@ stream_core::stream_core(const sc_core::sc_module_name& name, std::unique_ptr<co
   SC_METHOD(wake);
   sensitive << m_wake;
   dont_initialize();
+  if (const double hz = m_model->request_clock().value; hz > 0) {
+    m_clock_fs = std::max<ps_t>(1, static_cast<ps_t>(1e15 / hz + 0.5));
+    m_cycle = (m_clock_fs + 999) / 1000;
+  }
   port.on_ready = [this] { issue(); };
   port.on_complete = [this](transfer& t) { completed(t); };
 }
@@ -32,6 +36,12 @@ std::int64_t stream_core::transfer_size() const {
   const std::int64_t wanted = std::min(share, std::max(limit, m_fidelity.quantum));
   if (wanted >= m_fidelity.quantum) return wanted / m_fidelity.quantum * m_fidelity.quantum;
   return std::max(m_fidelity.burst, std::max<std::int64_t>(wanted, 512) / m_fidelity.burst * m_fidelity.burst);
+}
+
+ps_t stream_core::next_edge(ps_t t) const {
+  if (m_clock_fs == 0) return t;
+  const ps_t edge = (t * 1000 + m_clock_fs - 1) / m_clock_fs * m_clock_fs;
+  return (edge + 999) / 1000;
 }
 
 void stream_core::start(const operation& op, std::function<void(const result&)> done) {
@@ -53,6 +63,9 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_read_computed = m_compute_done = 0;
   m_compute_total = m_work.compute.sum();
   m_compute_booked = stall_stack{};
+  m_compute_cause = stall::count_;
+  for (std::size_t c = 0; c < stall_count; ++c)
+    if (m_compute_total > 0 && m_work.compute.part[c] == m_compute_total) m_compute_cause = static_cast<stall>(c);
   m_read_at = m_write_at = 0;
   m_read_offset = m_write_offset = m_write_scheduled = 0;
   m_tiles.clear();
@@ -113,7 +126,7 @@ void stream_core::issue() {
   ps_t next = never;
   if (port.can_send()) {
     if (!m_due_writes.empty() && m_due_writes.front().at > now) next = m_due_writes.front().at;
-    if (m_read_at < m_reads.size() && m_next_issue > now) next = std::min(next, m_next_issue);
+    if (m_read_at < m_reads.size() && m_next_issue > now) next = std::min(next, next_edge(m_next_issue));
   }
   if (next != never) m_wake.notify(to_sc_time(next - now));
   finish_if_done();
@@ -132,14 +145,14 @@ bool stream_core::issue_read(ps_t now) {
   if (m_allowed_since == never) m_allowed_since = now;
   tile t;
   t.bytes = bytes;
-  t.issued = now;
   t.held = std::max<ps_t>(0, now - m_allowed_since);
   m_tiles.push_back(t);
   if (m_rate < HUGE_VAL) {
     const double interval = static_cast<double>(bytes) / m_rate + m_pace_error;
     const ps_t whole = static_cast<ps_t>(interval);
     m_pace_error = interval - static_cast<double>(whole);
-    m_next_issue = now + whole;
+    // What was due since the last edge of the clock leaves now without losing its place.
+    m_next_issue = std::max(m_next_issue, now - m_cycle) + whole;
   }
   m_allowed_since = now;
   const std::int64_t offset = m_read_offset;
@@ -191,21 +204,37 @@ void stream_core::completed(transfer& t) {
   } else {
     tile& arrived = m_tiles[i.command.argument - m_first_tile];
     arrived.arrived = now;
-    arrived.parts = i.parts;
-    consume();
+    if (i.command.argument == m_first_tile) {
+      const tile first = arrived;
+      pop_tile();
+      consume(first, i.parts);
+      consume();
+    } else {
+      t.acquire();
+      arrived.parts = &t;
+    }
   }
   issue();
+}
+
+void stream_core::pop_tile() {
+  m_tiles.pop_front();
+  ++m_first_tile;
 }
 
 /// Computes every tile whose data, and that of all tiles before it, is there. Their end times follow without events.
 void stream_core::consume() {
   while (!m_tiles.empty() && m_tiles.front().arrived >= 0) {
     const tile t = m_tiles.front();
-    m_tiles.pop_front();
-    ++m_first_tile;
-    wait_until(t.arrived + m_core_latency, t.held, t.parts);
-    compute_tile(t.bytes);
+    pop_tile();
+    consume(t, info(*t.parts).parts);
+    t.parts->release();
   }
+}
+
+void stream_core::consume(const tile& t, const stall_stack& parts) {
+  wait_until(t.arrived + m_core_latency, t.held, parts);
+  compute_tile(t.bytes);
 }
 
 /// Books the time up to `t` in which the arithmetic had nothing to do.
@@ -228,9 +257,13 @@ void stream_core::compute_tile(std::int64_t bytes) {
   const double fraction = m_read_total > 0 ? static_cast<double>(m_read_computed) / static_cast<double>(m_read_total) : 1.0;
   const std::int64_t done = fraction >= 1 ? m_compute_total : static_cast<std::int64_t>(static_cast<double>(m_compute_total) * fraction);
   // Cumulative apportioning: the parts of all tiles sum to the plan's, each to its own share within a picosecond.
-  const stall_stack until = apportion(done, m_work.compute, stall::compute);
-  for (std::size_t c = 0; c < stall_count; ++c) m_result.parts.part[c] += until.part[c] - m_compute_booked.part[c];
-  m_compute_booked = until;
+  if (m_compute_cause != stall::count_) {
+    m_result.parts[m_compute_cause] += done - m_compute_done;
+  } else {
+    const stall_stack until = apportion(done, m_work.compute, stall::compute);
+    for (std::size_t c = 0; c < stall_count; ++c) m_result.parts.part[c] += until.part[c] - m_compute_booked.part[c];
+    m_compute_booked = until;
+  }
   m_booked += done - m_compute_done;
   m_compute_done = done;
   m_progress_probe.set(static_cast<std::uint64_t>(fraction * 100));

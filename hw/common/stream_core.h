@@ -2,7 +2,6 @@
 // The SystemC shell of every core: carries out the plans of a core_model as transfers on the bus.
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -68,9 +67,9 @@ class stream_core : public sc_core::sc_module {
  private:
   struct tile {
     std::int64_t bytes = 0;
-    ps_t issued = 0, held = 0;  // held: how long the core's own rate delayed it
+    ps_t held = 0;  // how long the core's own rate delayed it
     ps_t arrived = -1;
-    stall_stack parts;
+    transfer* parts = nullptr;  // arrived before an earlier one: acquired, for its parts
   };
   struct due_write {
     ps_t at;
@@ -84,7 +83,10 @@ class stream_core : public sc_core::sc_module {
   void send(const operand& o, std::uint64_t offset, std::int64_t bytes, std::uint64_t tag);
   void completed(transfer& t);
   void consume();
+  void pop_tile();
   void compute_tile(std::int64_t bytes);
+  void consume(const tile& t, const stall_stack& parts);
+  ps_t next_edge(ps_t t) const;
   void wait_until(ps_t t, ps_t held, const stall_stack& weights);
   void plan_writes(double fraction);
   void finish_if_done();
@@ -105,16 +107,19 @@ class stream_core : public sc_core::sc_module {
   std::vector<operand> m_reads, m_writes;
   std::int64_t m_read_total = 0, m_read_computed = 0, m_compute_total = 0, m_compute_done = 0;
   stall_stack m_compute_booked;
+  stall m_compute_cause = stall::count_;  // the only one, if there is only one
   std::size_t m_read_at = 0;       // operand being read
   std::int64_t m_read_offset = 0;
   std::size_t m_write_at = 0;      // operand being scheduled for writing
   std::int64_t m_write_offset = 0, m_write_scheduled = 0, m_write_total = 0;
-  std::deque<tile> m_tiles;        // issued, not yet computed, in order
+  ring<tile> m_tiles;              // issued, not yet computed, in order
   std::uint64_t m_first_tile = 0;  // tag of m_tiles.front()
-  std::deque<due_write> m_due_writes;
+  ring<due_write> m_due_writes;
   std::int64_t m_in_flight = 0, m_transfer = 64;
   int m_writes_in_flight = 0;
   double m_rate = 0;               // bytes a picosecond
+  ps_t m_clock_fs = 0;             // period of the clock at whose edges requests leave; 0: none
+  ps_t m_cycle = 0;                // the same in whole picoseconds
   ps_t m_core_latency = 0, m_next_issue = 0, m_allowed_since = 0;
   ps_t m_booked = 0;               // time up to which the operator's time is attributed: the end of the last computed tile
   ps_t m_last_write_end = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "hw/common/prefetch.h"
 #include "hw/common/stall.h"
 #include "hw/common/systemc.h"
 #include "hw/common/traffic.h"
@@ -41,8 +42,6 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   /// Least time between two successive 64-byte parts of the data, for initiators and hops that cannot take or
   /// deliver them faster; 0: none. Unit: picoseconds per 64 bytes.
   ps_t pace = 0;
-  transfer_command command;
-  stall_stack parts;
   ps_t booked_until = 0;
   const void* origin = nullptr;  ///< the at_initiator_port that sent it first
 
@@ -77,15 +76,24 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   void detach_hop(const void* owner);
   static constexpr std::size_t max_hops = 12;
 
+  /// Starts to load this and what the hops attached into the host's caches.
+  void prefetch() const { memwall::prefetch(this, sizeof *this - sizeof m_hop + 2 * sizeof m_hop[0]); }
+  void prefetch_hops() const {
+    for (std::size_t i = 0; i < m_hops; ++i) memwall::prefetch(m_hop[i].second, 64);
+  }
+
   /// Fresh for another use of the pooled object.
   void reset();
 
   tlm::tlm_extension_base* clone() const override;
   void copy_from(const tlm::tlm_extension_base& other) override;
 
+  transfer_command command;
+  stall_stack parts;
+
  private:
-  std::pair<const void*, void*> m_hop[max_hops];
   std::size_t m_hops = 0;
+  std::pair<const void*, void*> m_hop[max_hops];
 };
 
 /// The extension of a payload that came from a payload_pool or through an at_target_port: always there.

@@ -11,6 +11,7 @@ namespace memwall {
 struct dram_module::impl {
   struct slot {
     transfer* t = nullptr;
+    transfer_info* i = nullptr;
     ps_t arrived = 0;
   };
   static constexpr std::uint64_t page_bytes = 4096;
@@ -80,7 +81,7 @@ struct dram_module::impl {
     }
     if (in_flight == 0) engine->advance(now);  // what the last transfers left behind is past: channels become alike
     submit(t, now);
-    if (!running) schedule(engine->advance(now));
+    if (!running) schedule(now);  // once for all requests of this instant
     return true;
   }
 
@@ -94,8 +95,8 @@ struct dram_module::impl {
       id = free_slots.back();
       free_slots.pop_back();
     }
-    slots[id] = {&t, arrived};
-    const transfer_info& i = info(t);
+    transfer_info& i = info(t);
+    slots[id] = {&t, &i, arrived};
     dram::transfer d;
     d.address = t.get_address();
     d.bytes = t.get_data_length();
@@ -121,7 +122,15 @@ struct dram_module::impl {
       completions.clear();
       engine->take_completions(completions);
       if (completions.empty()) break;
-      for (const auto& c : completions) finish(c, now);
+      for (std::size_t c = 0; c < completions.size(); ++c) {
+        if (c + 6 < completions.size()) {
+          const slot& s = slots[completions[c + 6].id];
+          prefetch(s.t, sizeof *s.t);
+          s.i->prefetch();
+        }
+        if (c + 3 < completions.size()) slots[completions[c + 3].id].i->prefetch_hops();
+        finish(completions[c], now);
+      }
       if (held != nullptr && engine->can_accept()) {
         transfer& t = *held;
         held = nullptr;
@@ -141,8 +150,8 @@ struct dram_module::impl {
     const auto id = static_cast<std::uint32_t>(c.id);
     transfer& t = *slots[id].t;
     const ps_t arrived = slots[id].arrived;
+    transfer_info& i = *slots[id].i;
     free_slots.push_back(id);
-    transfer_info& i = info(t);
     i.first_data = c.first_data;
     i.book(c.parts, now, stall::dram_latency);
     const std::int64_t bytes = t.get_data_length();

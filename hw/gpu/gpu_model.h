@@ -77,6 +77,7 @@ class gpu_model : public core_model {
   /// narrow weights (`weight_bits` a weight) stay occupied while they are unpacked.
   double load_rate(std::int64_t blocks, double weight_bits, double type_bits) const;
   nlohmann::ordered_json config() const override { return gpu_param_table().write(m_p); }
+  frequency request_clock() const override { return m_p.clock; }
   power idle_power() const override { return m_p.idle_power; }
   void set_memory_bandwidth(double peak) override;
   const gpu_params& params() const { return m_p; }
