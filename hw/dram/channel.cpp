@@ -88,7 +88,7 @@ int channel::push(int source, const work& w) {
   if (q.head < 0) q.head = i;
   if (q.head == i && m_replaying) m_intruder = std::min(m_intruder, mine.arrival);
   // A block that has all its bursts does not ask for what comes after them.
-  if (q.head == i || m_until != no_time) {
+  if (q.head == i || m_until != no_time || m_parting) {
     m_looked = false;
     m_quiet = -1;
   }
@@ -114,6 +114,7 @@ void channel::find_admission() {
   m_admission_time = no_time;
   const int n = static_cast<int>(s.sources.size());
   const bool space[2] = {s.count[0] < m_setup.params.read_queue, s.count[1] < m_setup.params.write_queue};
+  if (!space[0] && !space[1]) return;
   for (int k = 0; k < n; ++k) {
     int i = s.turn + k;
     if (i >= n) i -= n;
@@ -189,8 +190,7 @@ void channel::admit() {
     pick(b);
   } else if (bank.kind == slot_pre && bank.row == e.row && !m_setup.fcfs && s.urgent != bank.candidate &&
              !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
-    bank.candidate = ei;
-    bank.kind = e.write ? slot_wr : slot_rd;
+    choose(bank, ei, e.write ? slot_wr : slot_rd);
   }
 }
 
@@ -199,8 +199,7 @@ void channel::pick(int b) {
   bank_state& bank = s.banks[at(b)];
   clear_bit(s.timed, b);
   if (bank.owner >= 0) {
-    bank.candidate = bank.owner;
-    bank.kind = s.entries[at(bank.owner)].write ? slot_wr : slot_rd;
+    choose(bank, bank.owner, s.entries[at(bank.owner)].write ? slot_wr : slot_rd);
     set_bit(s.waiting, b);
     return;
   }
@@ -220,8 +219,7 @@ void channel::pick(int b) {
     if (chosen < 0) chosen = head;
   }
   const entry& e = s.entries[at(chosen)];
-  bank.candidate = chosen;
-  bank.kind = bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd;
+  choose(bank, chosen, bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd);
 }
 
 void channel::set_mode() {
@@ -273,58 +271,66 @@ void channel::scan() {
   clocks_t best = no_time;
   std::int64_t best_age = INT64_MAX;
 
-  const int clock_after_arrival = m_setup.params.input_clocks;
   clocks_t bus[slot_count];
   for (int k = 0; k < slot_count; ++k)
     bus[k] = std::max(s.cursor, s.bus_free[m_setup.t.dual_command_bus && k >= slot_rd] + m_setup.length[at(k)] - 1);
   const std::int16_t only = s.urgent;
   const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
+  const bool restricted = s.pending_ranks > 0 || only >= 0 || m_setup.fcfs;
+  const auto* const places = m_setup.place.data();
+  const auto* const banks = s.banks.data();
+  const auto* const groups = s.groups.data();
+  const auto* const ranks = s.ranks.data();
 
   for (std::size_t word = 0; word < s.waiting.size(); ++word) {
     std::uint64_t bits = s.waiting[word];
     while (bits != 0) {
       const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
       bits &= bits - 1;
-      const bank_state& bank = s.banks[at(b)];
-      const auto& place = m_setup.place[at(b)];
-      const rank_state& rank = s.ranks[at(place.rank)];
+      const bank_state& bank = banks[b];
+      const auto& place = places[b];
       const int k = bank.kind;
-      const entry& e = s.entries[at(bank.candidate)];
-      clocks_t t = std::max(bank.t[k], bus[k]);
-      t = std::max(t, std::max(s.groups[at(place.group)].t[k], rank.t[k]));
-      t = std::max(t, e.arrival + clock_after_arrival + m_setup.length[at(k)] - 1);
-      if (t > best || (t == best && e.age > best_age)) continue;
-      if ((rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) && bank.owner < 0)
-        continue;
-      if (only >= 0 && bank.owner < 0 && s.entries[at(only)].bank != b) continue;
-      if (m_setup.fcfs && k >= slot_rd && bank.candidate != first) continue;
-      best = t;
-      best_age = e.age;
-      m_command_bank = b;
-    }
-  }
-  if (m_setup.page_timeout > 0) {
-    for (std::size_t word = 0; word < s.timed.size(); ++word) {
-      std::uint64_t bits = s.timed[word];
-      while (bits != 0) {
-        const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
-        bits &= bits - 1;
-        const bank_state& bank = s.banks[at(b)];
-        const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
-        if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
-        const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + m_setup.page_timeout});
-        if (t < best) {
-          best = t;
-          best_age = INT64_MAX;
-          m_command_bank = b;
-        }
+      const clocks_t own = std::max(bank.t[k], bank.ready);
+      const clocks_t shared = std::max(groups[place.group].t[k], ranks[place.rank].t[k]);
+      const clocks_t t = std::max(std::max(own, bus[k]), shared);
+      // Bitwise on purpose: which bank is next is as good as random, and a branch on it mispredicts.
+      bool better = (t < best) | ((t == best) & (bank.age < best_age));
+      if (restricted && better) {
+        const bool held = ranks[place.rank].pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked);
+        if (held && bank.owner < 0) better = false;
+        if (only >= 0 && bank.owner < 0 && s.entries[at(only)].bank != b) better = false;
+        if (m_setup.fcfs && k >= slot_rd && bank.candidate != first) better = false;
       }
+      best = better ? t : best;
+      best_age = better ? bank.age : best_age;
+      m_command_bank = better ? b : m_command_bank;
     }
   }
+  if (m_setup.page_timeout > 0) scan_timed(bus, best, best_age);
   if (s.pending_ranks > 0)
     for (int r = 0; r < m_setup.ranks; ++r)
       if (s.ranks[at(r)].pending) consider_refresh(r, best, best_age);
   m_command_time = best;
+}
+
+/// Open rows that nobody has used for the timeout.
+void channel::scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age) {
+  for (std::size_t word = 0; word < s.timed.size(); ++word) {
+    std::uint64_t bits = s.timed[word];
+    while (bits != 0) {
+      const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
+      bits &= bits - 1;
+      const bank_state& bank = s.banks[at(b)];
+      const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
+      if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
+      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + m_setup.page_timeout});
+      if (t < best) {
+        best = t;
+        best_age = INT64_MAX;
+        m_command_bank = b;
+      }
+    }
+  }
 }
 
 /// The next command of a rank's refresh: PREA or PRE while rows are open, then the refresh itself.
@@ -462,7 +468,7 @@ void channel::issue_act(int b, clocks_t t) {
   if (rank.open++ == 0) rank.open_since = std::max(t, rank.closed_at);
   ++rank.owners;
   bank.owner = bank.candidate;
-  bank.kind = e.write ? slot_wr : slot_rd;
+  choose(bank, bank.owner, e.write ? slot_wr : slot_rd);
   s.bus_free[0] = t + 1;
   if (!c.dual_command_bus) s.bus_free[1] = t + 1;
   emit(command::ACT, t, place.rank, b, e.row);
@@ -668,8 +674,7 @@ void channel::issue_column(int b, clocks_t t) {
     std::int16_t i = after;
     while (i >= 0 && s.entries[at(i)].row != bank.row) i = s.entries[at(i)].next;
     if (i >= 0) {
-      bank.candidate = i;
-      bank.kind = s.entries[at(i)].write ? slot_wr : slot_rd;
+      choose(bank, i, s.entries[at(i)].write ? slot_wr : slot_rd);
     } else {
       pick(b);
     }

@@ -54,6 +54,7 @@ struct channel_setup {
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
   int longest = 0;  ///< no constraint reaches further than this from the command that causes it
   std::array<int, slot_count> length{};  ///< clocks on the command bus
+  std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival
   std::vector<bank_place> place;
 
   /// First refresh of a rank; the others follow every refresh_interval.
@@ -191,14 +192,18 @@ class channel {
     bool write;
     std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
   };
-  struct bank_state {
+  struct alignas(64) bank_state {
+    // What scan() looks at comes first: one cache line.
     clocks_t t[slot_count];
+    clocks_t ready;      ///< no command for the candidate before: it has arrived
+    std::int64_t age;    ///< of the candidate
+    std::int16_t candidate, owner;
+    std::uint8_t kind;   ///< of the candidate's next command
+    bool blocked;
+    std::int16_t hits;
     std::int64_t row;
     clocks_t acted, act_ready, used;
-    std::int16_t head[2], tail[2], candidate, owner;
-    std::int16_t hits;
-    std::uint8_t kind;
-    bool blocked;
+    std::int16_t head[2], tail[2];
   };
   struct group_state {
     clocks_t t[slot_count];
@@ -248,6 +253,7 @@ class channel {
   };
 
   void scan();
+  void scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age);
   void consider_refresh(int rank, clocks_t& best, std::int64_t& best_age);
   void find_admission();
   void admit();
@@ -260,6 +266,12 @@ class channel {
   void issue_refresh(int rank, clocks_t t);
   void close_bank(bank_state& b, int rank, clocks_t t);
   void pick(int b);
+  void choose(bank_state& bank, std::int16_t e, std::uint8_t kind) {
+    bank.candidate = e;
+    bank.kind = kind;
+    bank.ready = s.entries[static_cast<std::size_t>(e)].arrival + m_setup.ready_after[kind];
+    bank.age = s.entries[static_cast<std::size_t>(e)].age;
+  }
   void set_mode();
   void check_age();
   void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from);
@@ -271,6 +283,7 @@ class channel {
 
   // Replay (channel_replay.cpp).
   bool at_block_boundary() const;
+  std::int64_t available(const source_state& q, std::int64_t wanted) const;
   bool saturated() const;
   bool normalise(std::vector<std::int32_t>& words);
   void materialise();
@@ -317,6 +330,7 @@ class channel {
   std::int32_t m_state = -1, m_block = -1;  ///< m_block: what happens next if nothing interferes; -1: not known yet
   clocks_t m_intruder = no_time;  ///< arrival of a source that the state does not know
   clocks_t m_next_finish = no_time;  ///< next completion within m_block that was not reported
+  bool m_parting = false;  ///< a source has no more to give after m_block: its next state is not in the table
   bool m_looked = false;
   struct coming {
     clocks_t done;

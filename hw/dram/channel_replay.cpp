@@ -8,6 +8,7 @@ namespace memwall::dram {
 
 namespace {
 inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr std::int64_t longest_block = 1 << 14;  ///< admissions; a block ends where its first source has entered enough
 constexpr int misses_before_rest = 512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
 /// Writes a state as words. Times before `low` have no effect any more and are all the same.
@@ -151,9 +152,24 @@ void channel::take_counts(channel_counts& counts, latency_histogram latency[2], 
 
 /// A boundary: the first source that has work has entered a multiple of the block.
 bool channel::at_block_boundary() const {
+  if (m_recorder != nullptr && m_recorder->admissions.size() >= at(longest_block)) return true;
   for (const source_state& q : s.sources)
     if (q.head >= 0) return m_pool[at(q.head)].next % m_setup.params.replay_block == 0;
   return false;
+}
+
+/// Bursts that a source can give now, back to back (counted up to the work in which they reach `wanted`).
+std::int64_t channel::available(const source_state& q, std::int64_t wanted) const {
+  if (q.head < 0) return 0;
+  std::int64_t have = 0, expected = m_pool[at(q.head)].next;
+  const bool write = m_pool[at(q.head)].write;
+  for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
+    const work& w = m_pool[at(i)];
+    if (w.arrival > s.cursor || w.pace_fs != 0 || w.write != write || w.next != expected) break;
+    have += w.end - w.next;
+    expected = w.end;
+  }
+  return have;
 }
 
 /// Every source that has work can give a block's bursts and one more, back to back, from one stretch of rows.
@@ -166,17 +182,8 @@ bool channel::saturated() const {
   if (m_setup.map.row_periods() < 4 || s.sources.size() > 200) return false;
   for (const source_state& q : s.sources) {
     if (q.head < 0) continue;
-    std::int64_t have = 0, expected = m_pool[at(q.head)].next;
-    const bool write = m_pool[at(q.head)].write;
-    if (write) return false;  // streams of writes are simulated: their recorded blocks are not trusted yet (README, known defects)
-    if (expected / stretch != (expected + wanted) / stretch) return false;
-    for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
-      const work& w = m_pool[at(i)];
-      if (w.arrival > s.cursor || w.pace_fs != 0 || w.write != write || w.next != expected) return false;
-      have += w.end - w.next;
-      expected = w.end;
-    }
-    if (have < wanted) return false;
+    const std::int64_t next = m_pool[at(q.head)].next;
+    if (next / stretch != (next + wanted) / stretch || available(q, wanted) < wanted) return false;
   }
   return true;
 }
@@ -301,11 +308,12 @@ void channel::materialise() {
   std::fill(s.waiting.begin(), s.waiting.end(), 0);
   std::fill(s.timed.begin(), s.timed.end(), 0);
   for (int b = 0; b < m_setup.banks; ++b) {
-    const bank_state& bank = s.banks[at(b)];
-    if (bank.candidate >= 0)
+    bank_state& bank = s.banks[at(b)];
+    if (bank.candidate >= 0) {
+      choose(bank, bank.candidate, bank.kind);
       set_bit(s.waiting, b);
-    else if (m_setup.page_timeout > 0 && bank.row >= 0)
-      set_bit(s.timed, b);
+    }
+    if (bank.candidate < 0 && m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
     if (bank.owner >= 0) ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
   }
   s.pending_ranks = 0;
@@ -329,7 +337,6 @@ std::vector<std::uint16_t> channel::feeding_sources() const {
 }
 
 bool channel::enter_replay() {
-  if (s.count[1] > 0) return false;
   auto& words = m_table->scratch;
   if (!normalise(words)) return false;
   const auto feed = feeding_sources();
@@ -388,6 +395,8 @@ void channel::record_block() {
   const int works = m_works;
   const channel_counts counts = m_counts;
   const std::size_t finished = m_finished.size();
+  std::vector<std::int64_t> at_hand;
+  for (const auto& q : s.sources) at_hand.push_back(available(q, longest_block));
 
   m_recorder = &rec;
   while (static_cast<int>(rec.admissions.size()) < m_setup.params.replay_block)
@@ -397,8 +406,10 @@ void channel::record_block() {
   replay_table::block b;
   auto& words = m_table->scratch;
   bool fits = normalise(words);  // also settles the open rows' time
-  // A source that ran dry inside did not feed the block to its end.
-  for (const std::uint16_t f : m_table->at_state(from).feed) fits = fits && s.sources[f & 255].head >= 0;
+  fits = fits && std::max(rec.admissions.size(), rec.services.size()) < at(longest_block);
+  // A source that ran dry inside did not feed the block to its end: each must have had one burst more than entered.
+  for (const std::uint16_t f : m_table->at_state(from).feed)
+    fits = fits && at_hand[at(f & 255)] > s.sources[at(f & 255)].admitted - rec.positions[at(f & 255)];
   const auto feed = feeding_sources();
   if (fits) {
     b.next = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
@@ -525,12 +536,14 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
   return true;
 }
 
-/// First clock at which what the block says may not hold: a source that the state does not know arrives, or a burst that
-/// the block lets enter is not there in time. no_time: the whole block holds.
+/// First clock at which what the block says may not hold: a source that the state does not know arrives, a burst that the
+/// block lets enter is not there in time, or one of the other direction (another queue) might enter first. no_time: the
+/// whole block holds; its next state does too, unless m_parting.
 clocks_t channel::valid_until() {
   const auto& b = m_table->at_block(m_block);
   const auto& known = m_table->at_state(m_state);
   clocks_t until = m_intruder;
+  m_parting = false;
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
     if (q.head < 0) continue;
@@ -541,24 +554,28 @@ clocks_t channel::valid_until() {
   }
   for (const std::uint16_t feed : known.feed) {
     const int source = feed & 255;
+    const bool write = (feed & 256) != 0;
     const source_state& q = s.sources[at(source)];
     std::int64_t admitted = 0;
     for (const auto& f : b.flows)
       if (f.source == source) admitted = f.admitted;
-    // Works must continue each other.
+    const auto entry_clock = [&](std::int64_t n) { return s.cursor + b.admissions[admission_of(b, source, n)].clock; };
+    // Works must continue each other, up to one burst more than enter: the block was recorded with that one waiting.
     std::int64_t have = 0, expected = q.position;
-    const bool write = (feed & 256) != 0;
-    for (std::int32_t i = q.head; i >= 0 && have < admitted; i = m_pool[at(i)].link) {
+    std::int32_t i = q.head;
+    for (; i >= 0 && have <= admitted; i = m_pool[at(i)].link) {
       const work& w = m_pool[at(i)];
       if (w.next != expected || w.pace_fs != 0 || w.write != write) break;
       // Has it arrived when the block lets it enter? (What was there before `now` needs no look.)
-      if (w.arrival > s.cursor && w.arrival > s.cursor + b.admissions[admission_of(b, source, have)].clock) break;
+      if (have < admitted && w.arrival > s.cursor && w.arrival > entry_clock(have)) break;
       have += w.end - w.next;
       expected = w.end;
     }
-    if (have < admitted) {
-      until = std::min(until, s.cursor + b.admissions[admission_of(b, source, have)].clock);
-    }
+    if (have > admitted) continue;
+    m_parting = true;
+    if (have < admitted) until = std::min(until, entry_clock(have));
+    if (i >= 0 && m_pool[at(i)].write != write)
+      until = std::min(until, std::max(m_pool[at(i)].arrival, have > 0 ? entry_clock(have - 1) : s.cursor));
   }
   return until > s.cursor + b.duration ? no_time : until;
 }
@@ -669,6 +686,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
     const clocks_t until = valid_until(), end = s.cursor + m_table->at_block(m_block).duration;
     if (until == no_time && end < limit) {
       apply_block();
+      if (m_parting) materialise();
     } else if (to_the_end || until < limit) {
       materialise();
     } else {

@@ -71,6 +71,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
                       write_to_read_l, t.CCD_L_WR, t.CL + t.BL + t.CS}) + t.ACT_CK + t.CAS_CK +
             std::max(t.CL, t.CWL) + std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
+  for (std::size_t k = 0; k < slot_count; ++k) ready_after[k] = params.input_clocks + length[k] - 1;
 
   place.resize(static_cast<std::size_t>(banks));
   for (int b = 0; b < banks; ++b) {

@@ -61,7 +61,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   ps_t now = 0;
   const auto take = [&] {
     done.clear();
-    m.take_completions(done);
+    m.take_completions(done, false);
     for (const auto& c : done) out.time = std::max(out.time, c.done);
   };
   const auto step = [&](ps_t until) {

@@ -28,9 +28,6 @@ constexpr stall stall_of(cause c) {
   }
 }
 
-/// Replay is proven for these settings; with the others every command is simulated.
-bool replayed(const controller_params& p) { return p.replay && p.page_policy == "open" && p.scheduler != "fcfs"; }
-
 /// Open transfers beyond this many get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;
 /// Transfers of up to so many bursts in one class of channels do not deserve a bound of their own.
@@ -41,7 +38,7 @@ class memory::impl {
  public:
   impl(const standard& s, const address_map& map, const controller_params& p)
       : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
-        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
+        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, p.replay ? &m_table : nullptr) {}
 
   bool can_accept() const { return m_in_flight < static_cast<std::size_t>(m_setup.params.max_transfers); }
 
@@ -111,12 +108,16 @@ class memory::impl {
     return next_completion();
   }
 
-  void take_completions(std::vector<completion>& out) {
+  void take_completions(std::vector<completion>& out, bool parts) {
     while (!m_done.empty() && m_done.top().done <= m_now) {
       const int i = m_done.top().slot;
       m_done.pop();
       open_transfer& slot = m_slots[at(i)];
-      out.push_back(make_completion(slot));
+      completion& c = out.emplace_back();
+      c.id = slot.id;
+      c.first_data = m_setup.time_of(slot.first) + m_back;
+      c.done = m_setup.time_of(slot.last.done) + m_back;
+      if (parts) attribute(slot, c);
       m_waiting[at(slot.source)] -= slot.bytes;
       slot.works.clear();
       m_free_slots.push_back(i);
@@ -258,11 +259,7 @@ class memory::impl {
     out[rest] += to - begin;
   }
 
-  completion make_completion(const open_transfer& slot) const {
-    completion out;
-    out.id = slot.id;
-    out.first_data = m_setup.time_of(slot.first) + m_back;
-    out.done = m_setup.time_of(slot.last.done) + m_back;
+  void attribute(const open_transfer& slot, completion& out) const {
     const ps_t entered = m_setup.time_of(slot.last.entered), done = out.done - m_back;
     const ps_t front = std::min(m_front, entered - slot.arrival);
     out.parts[stall::dram_latency] = front + m_back;
@@ -283,7 +280,6 @@ class memory::impl {
     inside[stall::dram_data] += own;
     // What waits at the door waits for what happens inside: for its own stream's data beats, for others (dram_queue), ...
     out.parts += apportion(entered - slot.arrival - front, inside, stall::dram_queue);
-    return out;
   }
 
   ps_t next_completion() {
@@ -340,7 +336,7 @@ memory& memory::operator=(memory&&) noexcept = default;
 bool memory::can_accept() const { return m->can_accept(); }
 void memory::submit(const transfer& t) { m->submit(t); }
 ps_t memory::advance(ps_t now) { return m->advance(now); }
-void memory::take_completions(std::vector<completion>& out) { m->take_completions(out); }
+void memory::take_completions(std::vector<completion>& out, bool parts) { m->take_completions(out, parts); }
 std::size_t memory::in_flight() const { return m->in_flight(); }
 statistics memory::stats(ps_t now) const { return m->stats(now); }
 const standard& memory::spec() const { return m->spec(); }
