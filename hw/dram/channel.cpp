@@ -26,6 +26,8 @@ channel::channel(const channel_setup& setup, int index, replay_table* table)
   b.acted = b.act_ready = b.used = long_ago;
   b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = b.candidate = b.owner = -1;
   s.banks.assign(at(setup.banks), b);
+  s.choices.resize(at(setup.banks));
+  m_limits.resize(at(setup.ranks * slot_count));
   s.groups.assign(at(setup.groups), group_state{});
   rank_state r{};
   std::fill(std::begin(r.faw), std::end(r.faw), long_ago);
@@ -190,7 +192,7 @@ void channel::admit() {
     pick(b);
   } else if (bank.kind == slot_pre && bank.row == e.row && !m_setup.fcfs && s.urgent != bank.candidate &&
              !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
-    choose(bank, ei, e.write ? slot_wr : slot_rd);
+    choose(b, ei, e.write ? slot_wr : slot_rd);
   }
 }
 
@@ -199,7 +201,7 @@ void channel::pick(int b) {
   bank_state& bank = s.banks[at(b)];
   clear_bit(s.timed, b);
   if (bank.owner >= 0) {
-    choose(bank, bank.owner, s.entries[at(bank.owner)].write ? slot_wr : slot_rd);
+    choose(b, bank.owner, s.entries[at(bank.owner)].write ? slot_wr : slot_rd);
     set_bit(s.waiting, b);
     return;
   }
@@ -219,7 +221,7 @@ void channel::pick(int b) {
     if (chosen < 0) chosen = head;
   }
   const entry& e = s.entries[at(chosen)];
-  choose(bank, chosen, bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd);
+  choose(b, chosen, bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd);
 }
 
 void channel::set_mode() {
@@ -262,6 +264,17 @@ void channel::check_age() {
   pick(s.entries[at(e)].bank);
 }
 
+/// May bank `b` have its command, with a refresh pending, an urgent request, or in order only (`first`: the oldest one)?
+bool channel::may_go(int b, std::int16_t first) const {
+  const bank_state& bank = s.banks[at(b)];
+  if (m_setup.fcfs && bank.kind >= slot_rd && bank.candidate != first) return false;
+  if (bank.owner >= 0) return true;
+  if (s.ranks[at(m_setup.place[at(b)].rank)].pending &&
+      (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked))
+    return false;
+  return s.urgent < 0 || s.entries[at(s.urgent)].bank == b;
+}
+
 // ---- Choice of the next command -----------------------------------------------------------------------------------
 
 void channel::scan() {
@@ -274,37 +287,39 @@ void channel::scan() {
   clocks_t bus[slot_count];
   for (int k = 0; k < slot_count; ++k)
     bus[k] = std::max(s.cursor, s.bus_free[m_setup.t.dual_command_bus && k >= slot_rd] + m_setup.length[at(k)] - 1);
-  const std::int16_t only = s.urgent;
-  const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
-  const bool restricted = s.pending_ranks > 0 || only >= 0 || m_setup.fcfs;
-  const auto* const places = m_setup.place.data();
-  const auto* const banks = s.banks.data();
-  const auto* const groups = s.groups.data();
-  const auto* const ranks = s.ranks.data();
+  for (int r = 0; r < m_setup.ranks; ++r)
+    for (int k = 0; k < slot_count; ++k) m_limits[at(r * slot_count + k)] = std::max(s.ranks[at(r)].t[k], bus[k]);
 
+  // Which bank is next is as good as random: a branch on it mispredicts. The earliest command, the oldest request among
+  // equals, as one number: clocks from now, place in the order of arrival, bank.
+  constexpr int bank_bits = 10, age_bits = 30;
+  constexpr std::int64_t oldest = (std::int64_t{1} << age_bits) - 1;
+  static_assert(sizeof(group_state) == slot_count * sizeof(clocks_t), "choice::in_group indexes all groups' clocks");
+  const bool restricted = s.pending_ranks > 0 || s.urgent >= 0 || m_setup.fcfs;
+  const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
+  const choice* const choices = s.choices.data();
+  const clocks_t* const groups = s.groups.data()->t;
+  const clocks_t* const limits = m_limits.data();
+  const std::int64_t base = s.next_age - oldest;
+  std::uint64_t least = UINT64_MAX;
   for (std::size_t word = 0; word < s.waiting.size(); ++word) {
     std::uint64_t bits = s.waiting[word];
     while (bits != 0) {
       const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
       bits &= bits - 1;
-      const bank_state& bank = banks[b];
-      const auto& place = places[b];
-      const int k = bank.kind;
-      const clocks_t own = std::max(bank.t[k], bank.ready);
-      const clocks_t shared = std::max(groups[place.group].t[k], ranks[place.rank].t[k]);
-      const clocks_t t = std::max(std::max(own, bus[k]), shared);
-      // Bitwise on purpose: which bank is next is as good as random, and a branch on it mispredicts.
-      bool better = (t < best) | ((t == best) & (bank.age < best_age));
-      if (restricted && better) {
-        const bool held = ranks[place.rank].pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked);
-        if (held && bank.owner < 0) better = false;
-        if (only >= 0 && bank.owner < 0 && s.entries[at(only)].bank != b) better = false;
-        if (m_setup.fcfs && k >= slot_rd && bank.candidate != first) better = false;
-      }
-      best = better ? t : best;
-      best_age = better ? bank.age : best_age;
-      m_command_bank = better ? b : m_command_bank;
+      if (restricted && !may_go(b, first)) continue;
+      const choice& c = choices[b];
+      const clocks_t t = std::max(c.own, std::max(groups[c.in_group], limits[c.in_rank]));
+      const std::uint64_t key = static_cast<std::uint64_t>(t - s.cursor) << (age_bits + bank_bits) |
+                                static_cast<std::uint64_t>(c.age > base ? c.age - base : 0) << bank_bits |
+                                static_cast<std::uint64_t>(b);
+      least = key < least ? key : least;
     }
+  }
+  if (least != UINT64_MAX) {
+    m_command_bank = static_cast<int>(least & ((1u << bank_bits) - 1));
+    best = s.cursor + static_cast<clocks_t>(least >> (age_bits + bank_bits));
+    best_age = choices[m_command_bank].age;
   }
   if (m_setup.page_timeout > 0) scan_timed(bus, best, best_age);
   if (s.pending_ranks > 0)
@@ -348,10 +363,11 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
     if (!all && !bank.blocked) continue;
     if (!all && bank.owner >= 0 && !m_setup.fcfs) return;
     if (bank.row >= 0) {
+      const clocks_t ready = std::max(bank.t[slot_pre], s.cursor);  // which of two passed first does not matter
       if (all)
-        pre = std::max(pre, bank.t[slot_pre]);
-      else if (which < 0 || bank.t[slot_pre] < pre)
-        pre = bank.t[slot_pre], which = b;
+        pre = std::max(pre, ready);
+      else if (which < 0 || ready < pre)
+        pre = ready, which = b;
       open = true;
     } else {
       act = std::max(act, bank.t[slot_act]);
@@ -468,7 +484,7 @@ void channel::issue_act(int b, clocks_t t) {
   if (rank.open++ == 0) rank.open_since = std::max(t, rank.closed_at);
   ++rank.owners;
   bank.owner = bank.candidate;
-  choose(bank, bank.owner, e.write ? slot_wr : slot_rd);
+  choose(b, bank.owner, e.write ? slot_wr : slot_rd);
   s.bus_free[0] = t + 1;
   if (!c.dual_command_bus) s.bus_free[1] = t + 1;
   emit(command::ACT, t, place.rank, b, e.row);
@@ -520,7 +536,10 @@ void channel::issue_refresh(int r, clocks_t t) {
       emit(command::PREA, t, r, -1);
       return;
     }
-    for (int b = first; b < first + per_rank; ++b) s.banks[at(b)].t[slot_act] = t + c.RFC;
+    for (int b = first; b < first + per_rank; ++b) {
+      s.banks[at(b)].t[slot_act] = t + c.RFC;
+      if (s.banks[at(b)].candidate >= 0) pick(b);
+    }
     rank.blocked_to = t + c.RFC;
     emit(command::REFab, t, r, -1);
   } else {
@@ -530,6 +549,7 @@ void channel::issue_refresh(int r, clocks_t t) {
       if (!bank.blocked) continue;
       bank.blocked = false;
       bank.t[slot_act] = t + c.RFCpb;
+      if (bank.candidate >= 0) pick(b);
       refreshed = b;
     }
     at_least(rank.t[slot_act], t + std::max(c.RREFD, 1));
@@ -674,7 +694,7 @@ void channel::issue_column(int b, clocks_t t) {
     std::int16_t i = after;
     while (i >= 0 && s.entries[at(i)].row != bank.row) i = s.entries[at(i)].next;
     if (i >= 0) {
-      choose(bank, i, s.entries[at(i)].write ? slot_wr : slot_rd);
+      choose(b, i, s.entries[at(i)].write ? slot_wr : slot_rd);
     } else {
       pick(b);
     }

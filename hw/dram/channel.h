@@ -192,18 +192,20 @@ class channel {
     bool write;
     std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
   };
-  struct alignas(64) bank_state {
-    // What scan() looks at comes first: one cache line.
+  struct bank_state {
     clocks_t t[slot_count];
-    clocks_t ready;      ///< no command for the candidate before: it has arrived
-    std::int64_t age;    ///< of the candidate
-    std::int16_t candidate, owner;
-    std::uint8_t kind;   ///< of the candidate's next command
-    bool blocked;
-    std::int16_t hits;
     std::int64_t row;
     clocks_t acted, act_ready, used;
-    std::int16_t head[2], tail[2];
+    std::int16_t head[2], tail[2], candidate, owner;
+    std::int16_t hits;
+    std::uint8_t kind;  ///< of the candidate's next command
+    bool blocked;
+  };
+  /// A bank's candidate as scan() looks at it, dense.
+  struct choice {
+    clocks_t own;           ///< no command before, as far as the bank and the request are concerned
+    std::int64_t age;
+    std::uint16_t in_group, in_rank;  ///< group x slots + kind of command, rank x slots + kind of command
   };
   struct group_state {
     clocks_t t[slot_count];
@@ -234,6 +236,7 @@ class channel {
     clocks_t cursor = 0;
     clocks_t bus_free[2] = {0, 0};  ///< row, column commands; the same one without a dual bus
     std::vector<bank_state> banks;
+    std::vector<choice> choices;  ///< by bank; of those that wait
     std::vector<group_state> groups;
     std::vector<rank_state> ranks;
     std::vector<bus_state> buses;
@@ -253,6 +256,7 @@ class channel {
   };
 
   void scan();
+  bool may_go(int b, std::int16_t first) const;
   void scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age);
   void consider_refresh(int rank, clocks_t& best, std::int64_t& best_age);
   void find_admission();
@@ -266,11 +270,17 @@ class channel {
   void issue_refresh(int rank, clocks_t t);
   void close_bank(bank_state& b, int rank, clocks_t t);
   void pick(int b);
-  void choose(bank_state& bank, std::int16_t e, std::uint8_t kind) {
+  /// Request `e` is what bank `b` works for, with a command of this kind. Again whenever the bank's time for it changes.
+  void choose(int b, std::int16_t e, std::uint8_t kind) {
+    bank_state& bank = s.banks[static_cast<std::size_t>(b)];
+    const entry& request = s.entries[static_cast<std::size_t>(e)];
+    const auto& place = m_setup.place[static_cast<std::size_t>(b)];
     bank.candidate = e;
     bank.kind = kind;
-    bank.ready = s.entries[static_cast<std::size_t>(e)].arrival + m_setup.ready_after[kind];
-    bank.age = s.entries[static_cast<std::size_t>(e)].age;
+    const clocks_t arrived = request.arrival + m_setup.ready_after[kind];
+    s.choices[static_cast<std::size_t>(b)] = {bank.t[kind] > arrived ? bank.t[kind] : arrived, request.age,
+                                              static_cast<std::uint16_t>(place.group * slot_count + kind),
+                                              static_cast<std::uint16_t>(place.rank * slot_count + kind)};
   }
   void set_mode();
   void check_age();
@@ -314,6 +324,8 @@ class channel {
   bool m_scanned = false, m_admission_known = false;
   clocks_t m_command_time = no_time, m_admission_time = no_time;
   int m_command_bank = -1, m_command_rank = -1, m_admission_source = -1;
+
+  std::vector<clocks_t> m_limits;  ///< scan(): by rank and kind of command
 
   std::vector<work> m_pool;
   std::vector<std::int32_t> m_free_works;

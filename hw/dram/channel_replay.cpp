@@ -310,7 +310,7 @@ void channel::materialise() {
   for (int b = 0; b < m_setup.banks; ++b) {
     bank_state& bank = s.banks[at(b)];
     if (bank.candidate >= 0) {
-      choose(bank, bank.candidate, bank.kind);
+      choose(b, bank.candidate, bank.kind);
       set_bit(s.waiting, b);
     }
     if (bank.candidate < 0 && m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
