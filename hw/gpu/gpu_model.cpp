@@ -41,12 +41,15 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("load_latency", &gpu_params::load_latency, "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks").range(duration(1e-9), duration(1e-4))
           .add("dequant_ops", &gpu_params::dequant_ops, "vector operations to expand one narrow weight", "int4 unpack, scale: 2 (packed half2 conversion)").range(0.0, 1000.0)
           .add("half_accumulate_gain", &gpu_params::half_accumulate_gain, "speed of fp16 products summed in fp16 relative to sums in fp32", "GA102 and Ada whitepapers: 2 on GeForce cards, else 1").range(1.0, 8.0)
+          .add("power_limit", &gpu_params::power_limit, "of the board; 0 W: none", "data sheets").range(power(0), power(1e5))
+          .add("gemm_energy", &gpu_params::gemm_energy, "what the board takes for a 16-bit operation of a large product, everything included; with power_limit it bounds the rate under a sustained load (8-bit operations take half). 0 pJ: no bound", "fitted: prompts of llama.cpp over cards of one architecture and different limits").range(energy(0), energy(1e-6))
           .add("cluster", &gpu_params::cluster, "thread blocks that share the operands they load (distributed shared memory)", "Hopper tuning guide: 2 is what the GEMM libraries use; 1 before Hopper").range<std::int64_t>(1, 16)
           .add("kernel_launch", &gpu_params::kernel_launch, "gap between back-to-back kernels", "2.7 us from a stream, 1.3 us from a graph (H200 microbenchmark)").range(duration(0), duration(1))
           .add("kernel_ramp", &gpu_params::kernel_ramp, "kernel prologue and tail: block scheduling, first loads, last stores", "intercept of kernel time over bytes, M = 1 linear layers").range(duration(0), duration(1))
           .add("layer_overhead", &gpu_params::layer_overhead, "per layer, of the runtime (graph nodes, host synchronisation)", "intercept of decode time over bytes by runtime").range(duration(0), duration(1))
           .add("fusion", &gpu_params::fusion, "none: a kernel an operator; elementwise: norms, rotations, activations and residuals run in their neighbour's kernel", "runtime").choices({"none", "elementwise"})
           .add("accumulate", &gpu_params::accumulate, "type in which the runtime's GEMMs sum fp16 products", "runtime").choices({"fp32", "fp16"})
+          .add("load", &gpu_params::load, "burst: too short for the power limit to act (a prompt, a kernel timed on its own); sustained: runs repeated back to back", "how the runtime is used").choices({"burst", "sustained"})
           .add("attention", &gpu_params::attention, "flash: scores stay on chip; separate: scores, softmax and values are kernels that pass fp32 scores through memory", "runtime").choices({"flash", "separate"})
           .add("gemm_fraction", &gpu_params::gemm_fraction, "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime").range(0.01, 2.0)
           .add("elementwise_traffic", &gpu_params::elementwise_traffic, "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, conversions, copies)", "fitted on prefill rows, by runtime").range(0.1, 100.0)
@@ -79,7 +82,9 @@ double gpu_model::peak_rate(const std::string& type) const {
 double gpu_model::gemm_rate(const std::string& type) const {
   const double gain = m_p.accumulate == "fp16" && type == "fp16" ? m_p.half_accumulate_gain : 1.0;
   const double kernels = m_p.gemm_fraction * (type == "fp8" ? m_p.fp8_fraction : 1.0);
-  return peak_rate(type) * gain * m_p.sustained_fraction * kernels;
+  const double rate = peak_rate(type) * gain * m_p.sustained_fraction * kernels;
+  if (m_p.load == "burst" || m_p.power_limit.value <= 0 || m_p.gemm_energy.value <= 0) return rate;
+  return std::min(rate, m_p.power_limit.value / (m_p.gemm_energy.value * bytes_per_element(type) / 2));
 }
 
 // Refresh and turnarounds leave nine tenths of a memory's peak to a stream (88 to 93 % over the standards here).

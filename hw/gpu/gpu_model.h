@@ -28,6 +28,8 @@ struct gpu_params {
   std::int64_t cluster = 2;
   double dequant_ops = 2;
   double half_accumulate_gain = 1;
+  power power_limit{0};
+  energy gemm_energy{0};
   // --- software
   duration kernel_launch{1.3e-6};
   duration kernel_ramp{3.0e-6};
@@ -35,6 +37,7 @@ struct gpu_params {
   std::string unpacking = "serial";
   std::string fusion = "elementwise";
   std::string accumulate = "fp32";
+  std::string load = "burst";
   std::string attention = "flash";
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
