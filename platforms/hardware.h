@@ -69,6 +69,18 @@ class hardware {
 
   virtual probe_list probes() { return {}; }
   virtual void observe(transfer_observer*) {}
+  // Detail that costs time while it is on (commands and banks of a DRAM): made once, on in waveform windows.
+  struct detail_group {
+    std::string name;  ///< inside the module
+    probe_list probes;
+  };
+  /// How many of something the detail can be had of (channels); 0: there is none.
+  virtual int detail_units() const { return 0; }
+  /// Probes of some of them. The detail is on for `commands` at most.
+  virtual std::vector<detail_group> make_detail(const std::vector<int>& /*units*/, std::int64_t /*commands*/) { return {}; }
+  virtual void show_detail(bool /*on*/) {}
+  virtual bool detail_spent() const { return false; }  ///< it has had all its commands
+  virtual void catch_up() {}  ///< tells everything up to now
   /// Name of a memory whose address the module needs (a generator); attach() gives it before the simulation starts.
   virtual std::string wants_memory() const { return {}; }
   virtual void attach(std::uint64_t /*base*/) {}

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platforms/observe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "hw/common/stream_core.h"
 
 namespace memwall::platforms {
-namespace {
-
-constexpr std::int64_t vcd_limit = 100'000'000;  // bytes
-
-}  // namespace
-
-vcd_window parse_vcd_window(const std::string& text) {
-  vcd_window w;
+watch_window parse_window(const std::string& option, const std::string& text) {
+  watch_window w;
   if (text.empty()) return w;
   const auto colon = text.find(':');
   if (colon == std::string::npos) {
@@ -26,75 +22,158 @@ vcd_window parse_vcd_window(const std::string& text) {
     double v = 0;
     std::string expected;
     if (!parse_quantity(t, "time", v, expected) || v < 0 || v > 1e6)
-      throw input_error(problem{"--vcd=" + text, "", "got '" + t + "'", "a window: 10us:12us, :5us, 1ms: or a pattern of operator names", ""});
+      throw input_error(problem{option + "=" + text, "", "got '" + t + "'", "a window: 10us:12us, :5us, 1ms: or a pattern of operator names", ""});
     return to_ps(duration(v));
   };
   w.begin = time(text.substr(0, colon), 0);
   w.end = time(text.substr(colon + 1), never);
-  if (w.end <= w.begin) throw input_error(problem{"--vcd=" + text, "", "the window ends before it begins", "", ""});
+  if (w.end <= w.begin) throw input_error(problem{option + "=" + text, "", "the window ends before it begins", "", ""});
   return w;
+}
+
+std::vector<int> parse_channels(const std::string& text, int count, bool lenient) {
+  std::vector<int> out;
+  if (text == "none") return out;
+  const auto wrong = [&](const std::string& got) {
+    throw input_error(problem{"--vcd-channels " + text, "", "got '" + got + "'", fmt::format("none, all, or channels from 0 to {} such as 0,4-7", count - 1), ""});
+  };
+  const auto number = [&](const std::string& t) {
+    std::int64_t v = 0;
+    if (!detail::read_integer(t, 0, lenient ? 4095 : count - 1, v)) wrong(t);
+    return static_cast<int>(v);
+  };
+  const std::string list = text == "all" ? fmt::format("0-{}", count - 1) : text;
+  for (std::size_t at = 0; at <= list.size();) {
+    const auto comma = std::min(list.find(',', at), list.size());
+    const std::string part = list.substr(at, comma - at);
+    const auto dash = part.find('-');
+    const int first = number(part.substr(0, dash)), last = dash == std::string::npos ? first : number(part.substr(dash + 1));
+    if (last < first) wrong(part);
+    for (int c = first; c <= std::min(last, count - 1); ++c) out.push_back(c);
+    at = comma + 1;
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 recorder::recorder(const run_options& options, system& hw) : m_options(options), m_system(hw) {
   for (const auto& m : hw.modules()) m->observe(this);
   if (!options.timeline_file.empty()) {
-    m_timeline = std::make_unique<timeline_writer>(options.timeline_file);
-    const int cores = m_timeline->add_process("operators"), transfers = m_timeline->add_process("transfers");
-    for (const auto& m : hw.modules())
-      m_tracks[m->name()] = m_timeline->add_track(m->as_core() != nullptr ? cores : transfers, m->name());
+    m_first_only = options.timeline_window == "auto" && options.vcd_window.empty();
+    m_detail_window = options.timeline_window == "auto" ? parse_window("--vcd", options.vcd_window) : parse_window("--timeline", options.timeline_window);
+    m_timeline = std::make_unique<run_timeline>(options.timeline_file, hw);
   }
   if (options.vcd_file.empty()) return;
-  const vcd_window w = parse_vcd_window(options.vcd_window);
-  m_by_layer = w.by_layer;
-  m_window_begin = w.begin;
-  m_window_end = w.end;
-  m_vcd = std::make_unique<vcd_writer>(options.vcd_file, vcd_limit, [] { return now_ps(); });
+  m_vcd_window = parse_window("--vcd", options.vcd_window);
+  m_vcd = std::make_unique<vcd_writer>(options.vcd_file, options.vcd_limit, [] { return now_ps(); });
   for (const auto& m : hw.modules())
     for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
+  add_details();
+}
+
+/// Commands and banks of some channels of each DRAM, for as long as a window is open and commands are left.
+void recorder::add_details() {
+  std::vector<hardware*> detailed;
+  int most = 0;
+  for (const auto& m : m_system.modules()) {
+    if (m->detail_units() > 0) detailed.push_back(m.get());
+    most = std::max(most, m->detail_units());
+  }
+  if (detailed.empty()) return;
+  parse_channels(m_options.vcd_channels, most, false);  // a channel that no memory has is a mistake
+  const std::int64_t commands = m_options.vcd_commands / static_cast<std::int64_t>(detailed.size());
+  for (hardware* m : detailed) {
+    const auto channels = parse_channels(m_options.vcd_channels, m->detail_units(), true);
+    if (channels.empty()) continue;
+    for (const auto& g : m->make_detail(channels, commands))
+      for (probe_base* p : g.probes) m_vcd->add(m->name() + "." + g.name, *p, true);
+  }
+  m_vcd->on_window = [this, detailed](bool open) {
+    for (hardware* m : detailed) {
+      if (open && m->detail_spent()) m_details_spent = std::min(m_details_spent, now_ps());
+      m->show_detail(open);
+    }
+  };
+  m_vcd->catch_up = [this, detailed] {
+    for (hardware* m : detailed) {
+      m->catch_up();
+      if (m->detail_spent()) m_details_spent = std::min(m_details_spent, now_ps());
+    }
+  };
 }
 
 recorder::~recorder() {
   for (const auto& m : m_system.modules()) m->observe(nullptr);
 }
 
+bool recorder::wants_detail(const transfer_span& s) const {
+  if (m_first_only) return m_detailed < first_transfers;
+  if (m_detail_window.by_layer) return std::find(m_detail_ops.begin(), m_detail_ops.end(), s.op) != m_detail_ops.end();
+  return s.end_ps > m_detail_window.begin && s.begin_ps < m_detail_window.end;
+}
+
 void recorder::span(const transfer_span& s) {
-  auto found = m_series.find(s.module);
-  if (found == m_series.end()) found = m_series.emplace(s.module, time_series(400)).first;
-  found->second.add(s.begin_ps, s.end_ps, static_cast<double>(s.bytes));
-  if (!m_timeline || m_timeline->cut()) return;
-  const auto track = m_tracks.find(s.module);
-  if (track == m_tracks.end()) return;
-  m_timeline->async_begin(track->second, ++m_span_id, s.what, s.module, s.begin_ps, {{"bytes", s.bytes}, {"operator", s.op}});
-  m_timeline->async_end(m_span_id, s.module, s.end_ps);
+  time_series*& series = m_series_of[s.module];
+  if (series == nullptr) series = &m_series.emplace(s.module, time_series(400)).first->second;
+  series->add(s.begin_ps, s.end_ps, static_cast<double>(s.bytes));
+  if (!m_timeline) return;
+  const bool detail = wants_detail(s);
+  m_detailed += detail ? 1 : 0;
+  m_timeline->span(s, detail);
 }
 
 void recorder::operator_begins(const std::string&, const operation& work) {
-  if (m_vcd && m_by_layer && matches_glob(m_options.vcd_window, work.name) && m_matching++ == 0) m_vcd->open_window();
+  if (m_timeline && m_detail_window.by_layer && matches_glob(m_detail_window.pattern, work.name)) m_detail_ops.push_back(work.id);
+  if (!m_vcd || !m_vcd_window.by_layer) return;
+  if (matches_glob(m_vcd_window.pattern, work.name)) {
+    ++m_matching;
+    m_vcd->open_window();
+  } else if (m_matching == 0) {
+    // Not at the end of the last matching operator: the next one may follow at once, and banks would be forgotten.
+    m_vcd->close_window();
+  }
 }
 
 void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end) {
-  if (m_timeline)
-    m_timeline->complete(m_tracks.at(core), op.name, std::string(trace::name_of(op.kind)), start, end - start, {{"layer", op.layer}, {"step", op.step}, {"flops", op.flops()}});
-  if (m_vcd && m_by_layer && m_matching > 0 && matches_glob(m_options.vcd_window, op.name) && --m_matching == 0) m_vcd->close_window();
+  if (m_timeline) {
+    m_timeline->operator_ended(core, op, start, end);
+    const auto shown = std::find(m_detail_ops.begin(), m_detail_ops.end(), op.id);
+    if (shown != m_detail_ops.end()) m_detail_ops.erase(shown);
+  }
+  if (m_vcd && m_vcd_window.by_layer && m_matching > 0 && matches_glob(m_vcd_window.pattern, op.name)) --m_matching;
 }
 
 void recorder::run_simulation() {
-  if (m_vcd && !m_by_layer) {
-    if (m_window_begin > 0) sc_core::sc_start(to_sc_time(m_window_begin));
-    const auto running = [] { return sc_core::sc_get_status() != sc_core::SC_STOPPED; };
+  const auto running = [] { return sc_core::sc_get_status() != sc_core::SC_STOPPED; };
+  if (m_vcd && !m_vcd_window.by_layer) {
+    if (m_vcd_window.begin > 0) sc_core::sc_start(to_sc_time(m_vcd_window.begin));
     if (running()) {
       m_vcd->open_window();
-      if (m_window_end != never) {
-        sc_core::sc_start(to_sc_time(m_window_end - m_window_begin));
+      if (m_vcd_window.end != never) {
+        sc_core::sc_start(to_sc_time(m_vcd_window.end - m_vcd_window.begin));
         m_vcd->close_window();
-        if (running()) sc_core::sc_start();
-      } else {
-        sc_core::sc_start();
       }
     }
-    return;
   }
-  sc_core::sc_start();
+  if (running()) sc_core::sc_start();
+  // Before anybody asks the memories for their counts: that lets them run ahead.
+  if (m_vcd && !m_vcd->close()) throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
+}
+
+json recorder::vcd_facts() const {
+  json out = {{"bytes", m_vcd->bytes()}};
+  if (m_vcd->cut_at() != never) {
+    out["cut_at_ns"] = ns(m_vcd->cut_at());
+    out["note"] = fmt::format("waveform cut at {:.3f} us: it has reached its limit of {} MB (--vcd-limit)", ns(m_vcd->cut_at()) / 1000, m_options.vcd_limit / 1'000'000);
+  }
+  if (m_vcd->late() > 0) out["late_changes"] = m_vcd->late();
+  if (m_details_spent != never) {
+    out["detail_until_ns"] = ns(m_details_spent);
+    out["detail_note"] = fmt::format("DRAM commands and banks are shown up to about {:.3f} us: {} commands have been looked at (--vcd-commands)", ns(m_details_spent) / 1000,
+                                     m_options.vcd_commands);
+  }
+  return out;
 }
 
 void recorder::finish(json& result, ps_t end) {
@@ -116,24 +195,10 @@ void recorder::finish(json& result, ps_t end) {
     series["tracks"].push_back({{"name", name}, {"unit", "GB/s"}, {"values", track}});
   }
   json outputs = json::object();
-  if (m_timeline) {
-    const int counters = m_timeline->add_process("bandwidth");
-    for (const auto& track : series["tracks"]) {
-      ps_t at = 0;
-      for (const auto& v : track["values"]) {
-        m_timeline->counter(counters, track["name"].get<std::string>() + " GB/s", at, {{"GB/s", v.get<double>()}});
-        at += width;
-      }
-    }
-    m_timeline->finish();
-    outputs["timeline"] = {{"bytes", m_timeline->bytes()}, {"events", m_timeline->events()}};
-    if (m_timeline->cut()) outputs["timeline"]["note"] = m_timeline->note();
-  }
+  if (m_timeline) outputs["timeline"] = m_timeline->finish(end);
   if (m_vcd) {
-    if (!m_vcd->close()) throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
     if (!m_options.save_file.empty()) m_vcd->write_save_file(m_options.save_file, "waves.vcd");
-    outputs["vcd"] = {{"bytes", m_vcd->bytes()}};
-    if (m_vcd->cut_at() != never) outputs["vcd"]["cut_at_ns"] = ns(m_vcd->cut_at());
+    outputs["vcd"] = vcd_facts();
   }
   if (!outputs.empty()) result["outputs"] = outputs;
 }

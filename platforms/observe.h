@@ -4,14 +4,28 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "hw/common/statistics.h"
 #include "platforms/run.h"
 #include "platforms/system.h"
-#include "platforms/timeline.h"
+#include "platforms/run_timeline.h"
 #include "platforms/vcd_writer.h"
 
 namespace memwall::platforms {
+
+/// "10us:12us", "layers.3.*" or "" (all).
+struct watch_window {
+  bool by_layer = false;
+  std::string pattern;
+  ps_t begin = 0, end = never;
+};
+/// Throws input_error, which names `option`.
+watch_window parse_window(const std::string& option, const std::string& text);
+/// "none", "all" or "0,4-7" of `count`; numbers that are too large are left out when `lenient` (other memories have them).
+/// Throws input_error.
+std::vector<int> parse_channels(const std::string& text, int count, bool lenient);
 
 class recorder final : public transfer_observer {
  public:
@@ -28,24 +42,25 @@ class recorder final : public transfer_observer {
   void finish(json& result, ps_t end);
 
  private:
+  static constexpr std::uint64_t first_transfers = 10'000;  ///< shown one by one when no window is given
+
+  void add_details();
+  bool wants_detail(const transfer_span& s) const;
+  json vcd_facts() const;
+
   const run_options& m_options;
   system& m_system;
   std::unique_ptr<vcd_writer> m_vcd;
-  bool m_by_layer = false;
-  ps_t m_window_begin = 0, m_window_end = never;
+  watch_window m_vcd_window;
   int m_matching = 0;  // operators inside the layer window that are running
+  ps_t m_details_spent = never;
+  std::unordered_map<const char*, time_series*> m_series_of;  // looked up only, never iterated
   std::map<std::string, time_series> m_series;  // bytes over time by module
-  std::unique_ptr<timeline_writer> m_timeline;
-  std::map<std::string, timeline_writer::track> m_tracks;  // of cores and modules
-  std::uint64_t m_span_id = 0;
+  std::unique_ptr<run_timeline> m_timeline;
+  watch_window m_detail_window;
+  bool m_first_only = false;
+  std::uint64_t m_detailed = 0;
+  std::vector<std::uint64_t> m_detail_ops;  // running operators inside the timeline's layer window
 };
-
-/// "10us:12us", "layers.3.*" or "" (all). Throws input_error.
-struct vcd_window {
-  bool by_layer = false;
-  std::string pattern;
-  ps_t begin = 0, end = never;
-};
-vcd_window parse_vcd_window(const std::string& text);
 
 }  // namespace memwall::platforms

@@ -83,9 +83,10 @@ void result_builder::add(layer_row row, std::size_t keep) {
   flops += row.flops;
   read += row.read;
   written += row.written;
-  auto& kind = by_kind[row.kind];
-  ++kind.first;
-  kind.second += row.parts;
+  for (sums* group : {&by_kind[row.kind], &by_layer[row.layer]}) {
+    ++group->first;
+    group->second += row.parts;
+  }
   m_last = row;
   if (rows.size() < keep) rows.push_back(std::move(row));
 }
@@ -177,9 +178,14 @@ json build_result(const run_options& o, const system& hw, const placement& where
   for (const auto& [name, part] : order)
     if (part < time) s["what_if"].push_back({{"cause", name}, {"share", static_cast<double>(part) / static_cast<double>(time)}, {"speedup", static_cast<double>(time) / static_cast<double>(time - part)}});
   out["stall_stack_ns"] = stack_json(r.critical);
-  out["by_kind"] = json::array();
-  for (const auto& [kind, entry] : r.by_kind)
-    out["by_kind"].push_back({{"kind", kind}, {"operators", entry.first}, {"time_ns", ns(entry.second.sum())}, {"bound_by", bound_by(entry.second)}, {"stall_stack_ns", stack_json(entry.second)}});
+  const auto sums_json = [](const char* key, const auto& groups) {
+    json list = json::array();
+    for (const auto& [group, entry] : groups)
+      list.push_back({{key, group}, {"operators", entry.first}, {"time_ns", ns(entry.second.sum())}, {"bound_by", bound_by(entry.second)}, {"stall_stack_ns", stack_json(entry.second)}});
+    return list;
+  };
+  out["by_kind"] = sums_json("kind", r.by_kind);
+  out["by_layer"] = sums_json("layer", r.by_layer);
   for (const char* name : sections)
     if (!lists[name].empty() || std::string(name) != "generators") out[name] = std::move(lists[name]);
 

@@ -33,7 +33,9 @@ class result_builder {
   std::uint64_t count = 0;
   double flops = 0;
   traffic_bytes read, written;
-  std::map<std::string, std::pair<std::uint64_t, stall_stack>> by_kind;  ///< operators and time by operator kind
+  using sums = std::pair<std::uint64_t, stall_stack>;  ///< operators and their time
+  std::map<std::string, sums> by_kind;
+  std::map<std::int64_t, sums> by_layer;  ///< -1: outside of layers
 
  private:
   layer_row m_last;

@@ -29,7 +29,11 @@ struct run_options {
   std::string version;
   std::string vcd_file, vcd_window;  ///< "" none; window "" all, "10us:12us", "layers.3.*"
   std::string save_file;             ///< GTKWave save file for it, which names waves.vcd
+  std::int64_t vcd_limit = 100'000'000;     ///< bytes
+  std::string vcd_channels = "0";           ///< of each DRAM, shown down to commands and banks: "none", "all", "0,4-7"
+  std::int64_t vcd_commands = 2'000'000;    ///< of all DRAMs together, that are looked at for it
   std::string timeline_file;
+  std::string timeline_window;  ///< where single transfers are shown; "auto": the VCD's window, else the first ones
   std::size_t max_layers = 20'000;   ///< operators listed in the result; the CSV has all of them
   std::function<void(const std::string& line)> csv;      ///< one line an operator, as they end; unset: none
   std::function<void(const progress&)> on_progress;      ///< called now and then; unset: none

@@ -152,12 +152,12 @@ timeline_writer::track timeline_writer::add_track(int process, std::string_view 
 }
 
 void timeline_writer::complete(track t, std::string_view name, std::string_view category, ps_t start,
-                               ps_t duration, const timeline_args& args) {
+                               ps_t duration, const timeline_args& args, importance i) {
   head('X', name, category, t.process, t.thread);
   time_field("ts", start);
   time_field("dur", duration);
   args_field(args);
-  if (put(true, start)) m_last = std::max(m_last, start + duration);
+  if (put(i == importance::slice, start)) m_last = std::max(m_last, start + duration);
 }
 
 void timeline_writer::async_begin(track t, std::uint64_t id, std::string_view name, std::string_view category,

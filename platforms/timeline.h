@@ -58,9 +58,11 @@ class timeline_writer {
   int add_process(std::string_view name);
   track add_track(int process, std::string_view name);
 
+  /// What is cut first when the file reaches its limit.
+  enum class importance { slice, detail };
   /// A slice from `start` for `duration` (both >= 0). Throws std::invalid_argument for negative times.
   void complete(track t, std::string_view name, std::string_view category, ps_t start, ps_t duration,
-                const timeline_args& args = {});
+                const timeline_args& args = {}, importance i = importance::slice);
   /// A span that may overlap others, for example a transfer; `id` is its own among those of its category.
   void async_begin(track t, std::uint64_t id, std::string_view name, std::string_view category, ps_t at,
                    const timeline_args& args = {});

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "hw/common/error.h"
 
@@ -39,12 +39,16 @@ vcd_writer::vcd_writer(const std::string& path, std::int64_t limit, std::functio
   if (m_file == nullptr) throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(errno), "a writable place", ""});
 }
 
-vcd_writer::~vcd_writer() { close(); }
+vcd_writer::~vcd_writer() {
+  if (m_file == nullptr) return;
+  for (auto& s : m_signals) s.source->listen(nullptr);
+  std::fclose(m_file);
+}
 
-void vcd_writer::add(const std::string& module, probe_base& p) {
-  m_index[&p] = m_signals.size();
-  m_signals.push_back({module, &p, code_of(m_signals.size()), "", false});
-  p.listen(this);
+void vcd_writer::add(const std::string& module, probe_base& p, bool windowed) {
+  p.listen(this, m_signals.size());
+  m_signals.push_back({module, &p, code_of(m_signals.size()), windowed});
+  m_signals.back().value = p.number();
 }
 
 void vcd_writer::put(const std::string& text) {
@@ -82,13 +86,21 @@ void vcd_writer::header() {
   put("$upscope $end\n$enddefinitions $end\n");
 }
 
-std::string vcd_writer::value_text(const probe_base& p) {
+std::string vcd_writer::value_text(const probe_base& p, double value) {
+  if (std::isnan(value)) {
+    switch (p.type()) {
+      case probe_base::kind::boolean: return "x";
+      case probe_base::kind::integer: return "bx ";
+      case probe_base::kind::real: return "rnan ";
+      case probe_base::kind::state: return "s? ";
+    }
+  }
   switch (p.type()) {
-    case probe_base::kind::boolean: return p.number() != 0 ? "1" : "0";
-    case probe_base::kind::integer: return "b" + binary(static_cast<std::uint64_t>(p.number())) + " ";
-    case probe_base::kind::real: return fmt::format("r{} ", p.number());
+    case probe_base::kind::boolean: return value != 0 ? "1" : "0";
+    case probe_base::kind::integer: return "b" + binary(static_cast<std::uint64_t>(value)) + " ";
+    case probe_base::kind::real: return fmt::format("r{} ", value);
     case probe_base::kind::state: {
-      const auto index = static_cast<std::size_t>(p.number());
+      const auto index = static_cast<std::size_t>(value);
       return "s" + (index < p.states().size() ? p.states()[index] : std::to_string(index)) + " ";
     }
   }
@@ -101,70 +113,96 @@ void vcd_writer::stamp(ps_t t) {
   m_written_time = t;
 }
 
+/// Takes over the changes before `until` in the order of their times, and writes them.
+void vcd_writer::settle(ps_t until, bool write) {
+  m_settling = true;
+  if (catch_up) catch_up();
+  m_settling = false;
+  std::stable_sort(m_changes.begin(), m_changes.end(), [](const change& a, const change& b) { return a.at < b.at; });
+  std::size_t i = 0;
+  while (i < m_changes.size() && m_changes[i].at < until) {
+    const ps_t at = m_changes[i].at;
+    for (; i < m_changes.size() && m_changes[i].at == at; ++i) {
+      signal& s = m_signals[m_changes[i].signal];
+      s.value = m_changes[i].value;
+      if (!s.dirty) m_dirty.push_back(m_changes[i].signal);
+      s.dirty = true;
+    }
+    for (const auto d : m_dirty) {
+      signal& s = m_signals[d];
+      s.dirty = false;
+      if (!write || m_cut_at != never || s.value == s.written || (std::isnan(s.value) && std::isnan(s.written))) continue;
+      if (at < m_written_time) {  // told too late: the file cannot go back
+        ++m_late;
+        continue;
+      }
+      stamp(at);
+      put(value_text(*s.source, s.value) + s.id + "\n");
+      s.written = s.value;
+      ++s.moves;
+    }
+    m_dirty.clear();
+    if (write && m_bytes > m_limit && m_cut_at == never) m_cut_at = at;
+  }
+  m_changes.erase(m_changes.begin(), m_changes.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
 void vcd_writer::open_window() {
   if (m_active || m_cut_at != never) return;
   if (!m_header_done) header();
+  for (auto& s : m_signals)
+    if (s.windowed) s.value = unknown;
+  m_changes.erase(std::remove_if(m_changes.begin(), m_changes.end(), [&](const change& c) { return m_signals[c.signal].windowed; }), m_changes.end());
+  if (on_window) on_window(true);
+  const ps_t now = m_clock();
+  settle(now + 1, false);
   m_active = true;
-  if (m_first_time < 0) m_first_time = m_clock();
-  stamp(m_clock());
+  if (m_first_time < 0) m_first_time = now;
+  stamp(now);
   put("$dumpvars\n");
   for (auto& s : m_signals) {
-    s.last = value_text(*s.source);
-    s.dirty = false;
-    put(s.last + s.id + "\n");
+    put(value_text(*s.source, s.value) + s.id + "\n");
+    s.written = s.value;
   }
   put("$end\n");
-  m_dirty.clear();
 }
 
 void vcd_writer::close_window() {
   if (!m_active) return;
-  flush();
+  const ps_t now = m_clock();
+  settle(now + 1, true);
+  stop();
+  if (m_cut_at != never) return;
+  stamp(now);
+  for (const auto& s : m_signals) put(value_text(*s.source, unknown) + s.id + "\n");
+}
+
+void vcd_writer::stop() {
   m_active = false;
-  stamp(m_clock());
-  for (auto& s : m_signals) {
-    const auto k = s.source->type();
-    put((k == probe_base::kind::boolean ? "x" : k == probe_base::kind::integer ? "bx " : k == probe_base::kind::real ? "rnan " : "s? ") + s.id + "\n");
-  }
+  if (on_window) on_window(false);
 }
 
 void vcd_writer::changed(const probe_base& p) {
-  if (!m_active) return;
-  const ps_t now = m_clock();
-  if (now != m_pending_time) flush();
-  m_pending_time = now;
-  const std::size_t i = m_index.at(&p);
-  if (!m_signals[i].dirty) {
-    m_signals[i].dirty = true;
-    m_dirty.push_back(i);
-  }
-  if (m_bytes > m_limit) {
-    flush();
-    m_cut_at = now;
-    m_active = false;
-  }
+  if (m_active)
+    changed_at(p, p.number(), m_clock());
+  else
+    m_signals[p.tag()].value = p.number();
+  // Here, and not where a DRAM tells its commands: catching up needs it at rest.
+  if (m_settling || m_changes.size() < (m_active ? std::size_t{1} << 16 : std::size_t{1} << 12)) return;
+  const bool was_active = m_active;
+  settle(m_clock(), was_active);
+  if (was_active && m_cut_at != never) stop();
 }
 
-void vcd_writer::flush() {
-  for (const auto i : m_dirty) {
-    signal& s = m_signals[i];
-    s.dirty = false;
-    std::string v = value_text(*s.source);
-    if (v == s.last) continue;
-    stamp(m_pending_time);
-    put(v + s.id + "\n");
-    s.last = std::move(v);
-    s.changed = true;
-  }
-  m_dirty.clear();
-}
+void vcd_writer::changed_at(const probe_base& p, double value, ps_t at) { m_changes.push_back({at, p.tag(), value}); }
 
 bool vcd_writer::close() {
   if (m_file == nullptr) return !m_failed;
   if (!m_header_done) header();
   if (m_active) {
-    flush();
-    stamp(m_clock());
+    settle(m_clock() + 1, true);
+    if (m_cut_at == never) stamp(m_clock());
+    stop();
   }
   for (auto& s : m_signals) s.source->listen(nullptr);
   m_failed = (std::fclose(m_file) != 0) || m_failed;
@@ -185,14 +223,16 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
   const auto end_group = [&] {
     if (!module.empty()) out += "@1000200\n-" + module + "\n";
   };
-  // Modules that did something first, those that slept the whole time last.
-  std::set<std::string> awake;
-  for (const auto& s : m_signals)
-    if (s.changed) awake.insert(s.module);
+  // Modules that did something first, then the details of those that did most, last what slept the whole time.
+  std::map<std::string, std::int64_t> moves;
+  for (const auto& s : m_signals) moves[s.module] += s.moves;
   std::vector<const signal*> order;
-  for (const bool wanted : {true, false})
-    for (const auto& s : m_signals)
-      if ((awake.count(s.module) != 0) == wanted) order.push_back(&s);
+  for (const auto& s : m_signals) order.push_back(&s);
+  const auto rank = [&](const signal& s) {
+    const std::int64_t n = moves[s.module];
+    return n == 0 ? std::pair<int, std::int64_t>(2, 0) : s.windowed ? std::pair<int, std::int64_t>(1, -n) : std::pair<int, std::int64_t>(0, 0);
+  };
+  std::stable_sort(order.begin(), order.end(), [&](const signal* x, const signal* y) { return rank(*x) < rank(*y); });
   for (const signal* in_order : order) {
     const signal& s = *in_order;
     if (s.module != module) {

@@ -59,7 +59,8 @@ void print_macros(const std::string& name) {
   const auto m = cim::make_macro(tree);
   line(name, *m);
   if (const auto* text = tree.find("description")) std::cout << "  " << text->text() << "\n";
-  for (const auto& [key, value] : m->parameters().items()) std::cout << fmt::format("  {:<22} {}\n", key, value.dump());
+  const auto parameters = m->parameters();  // items() does not keep what it goes through alive
+  for (const auto& [key, value] : parameters.items()) std::cout << fmt::format("  {:<22} {}\n", key, value.dump());
   if (const auto* sources = tree.find("sources"))
     for (const auto& [keys, text] : sources->entries()) std::cout << "  source of " << keys << ": " << text.text() << "\n";
 }

@@ -78,14 +78,24 @@ void run_command(const std::string& platform, const run_arguments& a) {
     csv << platforms::csv_header() << '\n';
     o.csv = [&csv](const std::string& line) { csv << line << '\n'; };
   }
-  if (!a.vcd.empty() || a.timeline) {
+  if (!a.vcd.empty() || !a.timeline.empty()) {
     if (a.out.empty()) throw input_error(problem{a.vcd.empty() ? "--timeline" : "--vcd", "", "needs a place for its file", "--out DIR", ""});
     if (!a.vcd.empty()) {
       o.vcd_file = a.out + "/waves.vcd.part";
       o.save_file = a.out + "/waves.gtkw";
       o.vcd_window = a.vcd == "all" ? "" : a.vcd;
+      double limit = 0;
+      std::string expected;
+      if (!parse_quantity(a.vcd_limit, "size", limit, expected) || limit < 1e5)
+        throw input_error(problem{"--vcd-limit", "", "got '" + a.vcd_limit + "'", "a size of at least 100 kB, such as 1 GB", ""});
+      o.vcd_limit = static_cast<std::int64_t>(limit);
+      o.vcd_channels = a.vcd_channels;
+      o.vcd_commands = a.vcd_commands;
     }
-    if (a.timeline) o.timeline_file = a.out + "/timeline.json.part";
+    if (!a.timeline.empty()) {
+      o.timeline_file = a.out + "/timeline.json.part";
+      o.timeline_window = a.timeline == "all" ? "" : a.timeline;
+    }
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);

@@ -20,7 +20,10 @@ void run_arguments::add_to(CLI::App& app) {
   app.add_option("--transfer-bytes", transfer_bytes, "size of transfers: auto, burst (one DRAM burst each) or bytes")->type_name("N|burst|auto");
   app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")->check(CLI::IsMember({"on", "off"}));
   app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");
-  app.add_flag("--timeline", timeline, "write timeline.json (Perfetto, chrome://tracing)");
+  app.add_option("--vcd-limit", vcd_limit, "size at which waves.vcd is cut")->capture_default_str();
+  app.add_option("--vcd-channels", vcd_channels, "DRAM channels shown down to commands, banks and open rows: 0,4-7, all or none")->capture_default_str();
+  app.add_option("--vcd-commands", vcd_commands, "DRAM commands looked at for that; then it ends")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))->capture_default_str();
+  app.add_flag("--timeline{auto}", timeline, "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers are shown one by one");
   app.add_flag("--quiet", quiet, "print nothing but errors");
   app.add_flag("--json", json, "print result.json to standard output");
 }
@@ -47,7 +50,10 @@ std::vector<std::string> run_arguments::words() const {
   add("--transfer-bytes", transfer_bytes);
   add("--replay", replay);
   if (!vcd.empty()) words_out.push_back(vcd == "all" ? "--vcd" : "--vcd=" + vcd);
-  if (timeline) words_out.emplace_back("--timeline");
+  if (vcd_channels != "0") add("--vcd-channels", vcd_channels);
+  if (vcd_commands != 2'000'000) add("--vcd-commands", std::to_string(vcd_commands));
+  if (vcd_limit != "100 MB") add("--vcd-limit", vcd_limit);
+  if (!timeline.empty()) words_out.push_back(timeline == "auto" ? "--timeline" : "--timeline=" + timeline);
   return words_out;
 }
 

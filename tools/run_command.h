@@ -11,9 +11,10 @@ namespace memwall::tools {
 
 struct run_arguments {
   workload_options workload;
-  std::string trace, out, transfer_bytes = "auto", replay = "on", vcd;
+  std::string trace, out, transfer_bytes = "auto", replay = "on", vcd, vcd_channels = "0", vcd_limit = "100 MB", timeline;
+  std::int64_t vcd_commands = 2'000'000;
   std::vector<std::string> sets;
-  bool timeline = false, quiet = false, json = false, csv = true;
+  bool quiet = false, json = false, csv = true;
 
   void add_to(CLI::App& app);
   /// The same options as words of a command line (without --platform, --out, --quiet, --json).

@@ -86,7 +86,7 @@ std::string run_screen(const json& r, const terminal_style& style) {
   int shown = 0;
   for (const auto& what : s["what_if"]) {
     if (shown++ == 2) break;
-    out += fmt::format("{} without {}: {:.3g}x faster", shown == 1 ? "   (" : ",", what["cause"].get<std::string>(), what["speedup"].get<double>());
+    out += fmt::format("{}without {}: {:.3g}x faster", shown == 1 ? "   (" : ", ", what["cause"].get<std::string>(), what["speedup"].get<double>());
   }
   if (shown > 0) out += ")";
   out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {:.3g} GFLOP\n\n", human_bytes(s["weight_bytes"]), human_bytes(s["kv_bytes"]),
@@ -118,6 +118,10 @@ std::string run_screen(const json& r, const terminal_style& style) {
   usage("executors", "core");
   out += fmt::format("  fidelity: transfers {}, replay {}   simulated in {:.2f} s, {:.0f} MB\n", r["fidelity"]["transfer_bytes"].get<std::string>(),
                      r["fidelity"]["replay"].get<bool>() ? "on" : "off", r["host"]["wall_s"].get<double>(), r["host"]["peak_rss_mb"].get<double>());
+  if (r.contains("outputs"))
+    for (const auto& file : r["outputs"])
+      for (const char* key : {"note", "detail_note"})
+        if (file.contains(key)) out += "  note: " + file[key].get<std::string>() + "\n";
   return out;
 }
 
@@ -136,6 +140,10 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   line("time a token", [](const json& r) { return human_time(r["summary"]["time_per_token_ns"]); });
   line("tokens/s", [&](const json& r) { return number(r["summary"]["tokens_per_s"]); });
   line("bound by", [](const json& r) { return r["summary"]["bound_by"].get<std::string>(); });
+  line("faster without it", [](const json& r) {
+    const auto& what_if = r["summary"]["what_if"];
+    return what_if.empty() ? std::string("-") : fmt::format("{:.3g}x", what_if[0]["speedup"].get<double>());
+  });
   line("then by", [](const json& r) { return r["summary"]["second_bound_by"].get<std::string>(); });
   line("energy a token", [](const json& r) { return human_energy(r["summary"]["energy_per_token_pj"]); });
   line("DRAM traffic", [](const json& r) { return human_bytes(r["summary"]["dram_bytes"]); });

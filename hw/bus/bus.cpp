@@ -180,6 +180,7 @@ struct bus::impl {
   probe<unsigned> owner_probe{"owner", std::vector<std::string>{"idle"}};
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
+  probe<std::uint64_t> time_probe{"busy_time", "ps"};  // that the busiest channel has moved data so far: what utilization counts
 
   // ---- wiring
   // -------------------------------------------------------------------------------------------------------
@@ -234,6 +235,7 @@ struct bus::impl {
     }
     std::vector<std::string> names{"idle"};
     for (const auto& i : initiators) names.push_back(i->name);
+    names.emplace_back("shared");
     owner_probe.set_states(names);
   }
 
@@ -411,8 +413,19 @@ struct bus::impl {
     if (l.channel.add(&f, requester, f.bytes, since, now, f.write && !f.begun, keep, &moved)) left(l, moved);
     if (!running && wake_at > next_edge(now_ps()))
       if (const fs_t next = l.channel.next(); next != fs_never) wake_by(to_ps_up(next) + l.delay);
-    owner_probe.set(static_cast<unsigned>(f.initiator + 1));
     busy_probe.set(true);
+    show_owner();
+  }
+
+  /// Whose transfers are on the way; "shared" while their granules alternate.
+  void show_owner() {
+    if (!owner_probe.listened()) return;
+    int owner = -1;
+    for (const auto& l : lanes) {
+      const int holder = l->by_target ? -1 : l->channel.holder();
+      if (holder != -1) owner = owner == -1 || owner == holder ? holder : share_channel::several;
+    }
+    owner_probe.set(owner == share_channel::several ? static_cast<unsigned>(initiators.size() + 1) : static_cast<unsigned>(owner + 1));
   }
 
   // A transfer's first or last granule has left a channel.
@@ -504,7 +517,12 @@ struct bus::impl {
     bool busy = false;
     for (const auto& l : lanes) busy = busy || !l->channel.idle();
     busy_probe.set(busy);
-    if (!busy) owner_probe.set(0);
+    show_owner();
+    if (time_probe.listened()) {
+      fs_t most = 0;
+      for (const auto& l : lanes) most = std::max(most, l->channel.busy());
+      time_probe.set(static_cast<std::uint64_t>(most / 1000));
+    }
     schedule();
   }
 
@@ -708,7 +726,7 @@ bus_report bus::report() const {
 }
 
 probe_list bus::probes() {
-  return {&m_impl->busy_probe, &m_impl->owner_probe, &m_impl->queue_probe, &m_impl->bytes_probe};
+  return {&m_impl->busy_probe, &m_impl->owner_probe, &m_impl->queue_probe, &m_impl->bytes_probe, &m_impl->time_probe};
 }
 
 void bus::observe(transfer_observer* observer) {

@@ -75,6 +75,7 @@ struct link::impl {
   probe<bool> forward_probe{"forward_busy"}, backward_probe{"backward_busy"};
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
+  probe<std::uint64_t> time_probe{"busy_time", "ps"};  // that the busier direction has moved packets so far
 
   int index_of(int id) {
     if (last_source < sources.size() && sources[last_source].id == id) return static_cast<int>(last_source);
@@ -264,6 +265,7 @@ struct link::impl {
     running = false;
     forward_probe.set(!forward_channel.idle());
     backward_probe.set(!backward_channel.idle());
+    if (time_probe.listened()) time_probe.set(static_cast<std::uint64_t>(std::max(forward_channel.busy(), backward_channel.busy()) / 1000));
     schedule();
   }
 
@@ -337,7 +339,7 @@ bus_report link::report() const {
 }
 
 probe_list link::probes() {
-  return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe};
+  return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe, &m_impl->time_probe};
 }
 
 void link::observe(transfer_observer* observer) {

@@ -2,11 +2,15 @@
 // Named values that modules keep up to date for waveforms and counters. Plain C++; setting one costs a
 // compare and a store.
 #pragma once
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "hw/common/quantity.h"
 
 namespace memwall {
 
@@ -17,6 +21,8 @@ class probe_listener {
  public:
   virtual ~probe_listener() = default;
   virtual void changed(const probe_base& p) = 0;
+  /// A timed probe: `value` from `at` on, which may lie ahead or (a little) behind. NaN: unknown.
+  virtual void changed_at(const probe_base& p, double value, ps_t at) = 0;
 };
 
 /// What a waveform writer needs to know of a probe.
@@ -38,7 +44,13 @@ class probe_base {
   void set_states(std::vector<std::string> names) { m_states = std::move(names); }
   /// The value now as a number (states: their index). Writers that poll by address use probe<T>::value().
   virtual double number() const = 0;
-  void listen(probe_listener* l) { m_listener = l; }
+  /// `tag` is the listener's own: what it finds the probe by.
+  void listen(probe_listener* l, std::size_t tag = 0) {
+    m_listener = l;
+    m_tag = tag;
+  }
+  bool listened() const { return m_listener != nullptr; }
+  std::size_t tag() const { return m_tag; }
 
  protected:
   probe_listener* m_listener = nullptr;
@@ -46,6 +58,7 @@ class probe_base {
  private:
   std::string m_name, m_unit;
   kind m_kind;
+  std::size_t m_tag = 0;
   std::vector<std::string> m_states;
 };
 
@@ -76,6 +89,30 @@ class probe final : public probe_base {
     return std::is_same_v<T, bool> ? kind::boolean : std::is_same_v<T, double> ? kind::real : kind::integer;
   }
   T m_value{};
+};
+
+/// A value whose changes become known before or after they happen: a core knows when the tiles that are there will be
+/// computed, a DRAM engine tells its commands when it gets to simulate them. Times given to one probe must not decrease.
+class timed_probe final : public probe_base {
+ public:
+  timed_probe(std::string name, kind k, std::string unit = "") : probe_base(std::move(name), k, std::move(unit)) {}
+  /// A state machine: the value is an index into `states`.
+  timed_probe(std::string name, std::vector<std::string> states) : probe_base(std::move(name), kind::state, "") {
+    set_states(std::move(states));
+  }
+  void set(double v, ps_t at) {
+    if (v == m_value) return;
+    m_value = v;
+    if (m_listener != nullptr) m_listener->changed_at(*this, v, at);
+  }
+  /// Unknown from `at` on.
+  void forget(ps_t at) {
+    if (!std::isnan(m_value)) set(std::numeric_limits<double>::quiet_NaN(), at);
+  }
+  double number() const override { return m_value; }  ///< the last one given
+
+ private:
+  double m_value = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// The probes of one module, in the order in which they are to be shown.

@@ -43,7 +43,8 @@ sram_module::sram_module(const sc_core::sc_module_name& name, const sram_params&
     i.first_data = start + to_ps(m_params.latency);
     m_queue.push_back({m_free + to_ps(m_params.latency), &t});
     t.acquire();
-    m_busy.set(true);
+    m_busy.set(1, start);
+    m_busy.set(0, m_free);
     if (m_queue.size() == 1) m_wake.notify(to_sc_time(m_queue.front().at - now));
     return true;
   };
@@ -61,10 +62,7 @@ void sram_module::wake() {
     port.respond(t);
     t.release();
   }
-  if (m_queue.empty())
-    m_busy.set(false);
-  else
-    m_wake.notify(to_sc_time(m_queue.front().at - now));
+  if (!m_queue.empty()) m_wake.notify(to_sc_time(m_queue.front().at - now));
 }
 
 }  // namespace memwall

@@ -46,7 +46,7 @@ class sram_module : public sc_core::sc_module {
   ps_t m_free = 0;
   std::deque<pending> m_queue;
   sc_core::sc_event m_wake;
-  probe<bool> m_busy{"busy"};
+  timed_probe m_busy{"busy", probe_base::kind::boolean};  // the port moves bytes: what utilization counts
 };
 
 }  // namespace memwall

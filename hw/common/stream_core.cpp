@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::uint64_t write_tag = std::uint64_t{1} << 63;
 
+// The states of the probe `arithmetic` by cause, in the order in which a tile passes through them.
+constexpr std::pair<stall, int> phases[] = {{stall::cim_program, 2}, {stall::cim_input, 3}, {stall::cim_array, 4},
+                                            {stall::cim_adc, 5},     {stall::cim_digital, 6}, {stall::compute, 1}};
+
 }  // namespace
 
 stream_core::stream_core(const sc_core::sc_module_name& name, std::unique_ptr<core_model> model, int id)
@@ -86,7 +90,8 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_next_issue = m_allowed_since = m_booked;
   m_state.set(m_work.launch > 0 ? 1 : 2);
   m_op_probe.set(op.id);
-  m_progress_probe.set(0);
+  m_progress_probe.set(0, m_booked);
+  m_unit_probe.set(0, m_result.start);
   m_wake.notify(to_sc_time(m_work.launch));
 }
 
@@ -257,17 +262,33 @@ void stream_core::compute_tile(std::int64_t bytes) {
   const double fraction = m_read_total > 0 ? static_cast<double>(m_read_computed) / static_cast<double>(m_read_total) : 1.0;
   const std::int64_t done = fraction >= 1 ? m_compute_total : static_cast<std::int64_t>(static_cast<double>(m_compute_total) * fraction);
   // Cumulative apportioning: the parts of all tiles sum to the plan's, each to its own share within a picosecond.
+  const bool shown = m_unit_probe.listened();
+  stall_stack parts;
   if (m_compute_cause != stall::count_) {
     m_result.parts[m_compute_cause] += done - m_compute_done;
+    if (shown) parts[m_compute_cause] = done - m_compute_done;
   } else {
     const stall_stack until = apportion(done, m_work.compute, stall::compute);
-    for (std::size_t c = 0; c < stall_count; ++c) m_result.parts.part[c] += until.part[c] - m_compute_booked.part[c];
+    for (std::size_t c = 0; c < stall_count; ++c) parts.part[c] = until.part[c] - m_compute_booked.part[c];
+    m_result.parts += parts;
     m_compute_booked = until;
   }
+  if (shown) show_phases(parts);
   m_booked += done - m_compute_done;
   m_compute_done = done;
-  m_progress_probe.set(static_cast<std::uint64_t>(fraction * 100));
+  m_progress_probe.set(std::floor(fraction * 100), m_booked);
   plan_writes(fraction);
+}
+
+/// From m_booked on: what compute_tile books.
+void stream_core::show_phases(const stall_stack& parts) {
+  ps_t at = m_booked;
+  for (const auto& [cause, state] : phases) {
+    if (parts[cause] <= 0) continue;
+    m_unit_probe.set(state, at);
+    at += parts[cause];
+  }
+  m_unit_probe.set(0, at);
 }
 
 /// Results leave as the tiles that make them are done.
@@ -308,6 +329,6 @@ std::string stream_core::state_text() const {
                      m_read_total, m_in_flight, m_writes_in_flight);
 }
 
-probe_list stream_core::probes() { return {&m_state, &m_op_probe, &m_flight_probe, &m_progress_probe}; }
+probe_list stream_core::probes() { return {&m_state, &m_op_probe, &m_unit_probe, &m_progress_probe, &m_flight_probe}; }
 
 }  // namespace memwall

@@ -87,6 +87,7 @@ class stream_core : public sc_core::sc_module {
   void compute_tile(std::int64_t bytes);
   void consume(const tile& t, const stall_stack& parts);
   ps_t next_edge(ps_t t) const;
+  void show_phases(const stall_stack& parts);
   void wait_until(ps_t t, ps_t held, const stall_stack& weights);
   void plan_writes(double fraction);
   void finish_if_done();
@@ -132,7 +133,9 @@ class stream_core : public sc_core::sc_module {
   probe<unsigned> m_state{"state", std::vector<std::string>{"idle", "launch", "stream", "drain"}};
   probe<std::uint64_t> m_op_probe{"operator"};
   probe<std::uint64_t> m_flight_probe{"bytes_in_flight", "B"};
-  probe<std::uint64_t> m_progress_probe{"tile_progress", "%"};
+  timed_probe m_progress_probe{"tile_progress", probe_base::kind::integer, "%"};
+  /// What the arithmetic does, tile by tile; the phases of a tile one after another, each for as long as it is booked.
+  timed_probe m_unit_probe{"arithmetic", std::vector<std::string>{"idle", "compute", "program", "input", "array", "adc", "accumulate"}};
 };
 
 }  // namespace memwall

@@ -50,6 +50,7 @@ struct dram_module::impl {
   ps_t busy = 0, withheld = 0;
   memwall::latency_histogram latency;
   transfer_observer* observer = nullptr;
+  dram::bank_view* view = nullptr;
   probe<bool> busy_probe{"busy"};
   probe<unsigned> queue_probe{"transfers"};
   probe<bool> full_probe{"full"};
@@ -143,7 +144,14 @@ struct dram_module::impl {
       bound = engine->advance(now);
     }
     running = false;
+    if (view != nullptr && view->full()) watch(nullptr);
     schedule(bound);
+  }
+
+  void watch(dram::bank_view* v) {
+    engine->listen(v);
+    if (v == nullptr && view != nullptr) view->forget(now_ps());
+    view = v;
   }
 
   void finish(const dram::completion& c, ps_t now) {
@@ -263,6 +271,15 @@ probe_list dram_module::probes() {
 
 void dram_module::observe(transfer_observer* observer) {
   m_impl->observer = observer;
+}
+
+void dram_module::watch(dram::bank_view* view) {
+  if (view != m_impl->view) m_impl->watch(view);
+}
+
+void dram_module::catch_up() {
+  // Counting makes channels that have nothing to do simulate their refreshes too; advance() leaves them for later.
+  if (m_impl->view != nullptr) m_impl->engine->stats(now_ps());
 }
 
 void dram_module::load(std::uint64_t address, const unsigned char* data, std::uint64_t bytes) {

@@ -11,6 +11,7 @@
 #include "hw/common/params.h"
 #include "hw/common/probe.h"
 #include "hw/common/statistics.h"
+#include "hw/dram/bank_view.h"
 #include "hw/dram/memory.h"
 
 namespace memwall {
@@ -64,6 +65,7 @@ class dram_engine {
   virtual ps_t advance(ps_t now) = 0;
   virtual void take_completions(std::vector<dram::completion>& out) = 0;
   virtual dram::statistics stats(ps_t now) const = 0;
+  virtual void listen(dram::command_listener*) {}
   virtual int burst_bytes() const = 0;
   virtual double peak_bytes_per_s() const = 0;
 };
@@ -87,6 +89,10 @@ class dram_module : public sc_core::sc_module {
   dram_report report() const;
   probe_list probes();
   void observe(transfer_observer* observer);
+  /// Shows commands to `view` until it is full or null is given; until then the engine simulates every burst. Not owned.
+  void watch(dram::bank_view* view);
+  /// Tells a view that watches all commands up to now.
+  void catch_up();
   /// Reads or writes bytes directly, as the debug transport does (only with `functional`; else reads give
   /// zeros).
   void load(std::uint64_t address, const unsigned char* data, std::uint64_t bytes);

@@ -68,11 +68,22 @@ class dram_hardware final : public hardware {
   }
   probe_list probes() override { return m_dram.probes(); }
   void observe(transfer_observer* o) override { m_dram.observe(o); }
+  int detail_units() const override { return m_params.channels; }
+  std::vector<detail_group> make_detail(const std::vector<int>& units, std::int64_t commands) override {
+    m_view = std::make_unique<dram::bank_view>(m_standard, units, commands);
+    std::vector<detail_group> out;
+    for (auto& c : m_view->probes()) out.push_back({c.name, c.probes});
+    return out;
+  }
+  void show_detail(bool on) override { m_dram.watch(on && m_view && !m_view->full() ? m_view.get() : nullptr); }
+  bool detail_spent() const override { return m_view && m_view->full(); }
+  void catch_up() override { m_dram.catch_up(); }
 
  private:
   dram_params m_params;
   dram::standard m_standard;
   dram_module m_dram;
+  std::unique_ptr<dram::bank_view> m_view;
 };
 
 std::vector<std::pair<std::string, double>> dram_hardware::energy_parts(ps_t) const {

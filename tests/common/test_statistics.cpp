@@ -52,8 +52,10 @@ TEST(time_series, does_not_depend_on_the_order_and_keeps_the_sum) {
 TEST(probe, tells_a_listener_of_changes_only) {
   struct counter : probe_listener {
     void changed(const probe_base& p) override { ++count, last = p.number(); }
+    void changed_at(const probe_base&, double value, ps_t at) override { ++count, last = value, when = at; }
     int count = 0;
     double last = 0;
+    ps_t when = -1;
   } listener;
   probe<unsigned> p("owner", std::vector<std::string>{"idle", "cpu"});
   p.set(1);
@@ -64,6 +66,19 @@ TEST(probe, tells_a_listener_of_changes_only) {
   EXPECT_EQ(listener.count, 1);
   EXPECT_EQ(listener.last, 0);
   EXPECT_EQ(p.states()[1], "cpu");
+  // A timed one: unknown until it is set, told with its time, and once.
+  timed_probe t("busy", probe_base::kind::boolean);
+  EXPECT_TRUE(std::isnan(t.number()));
+  t.listen(&listener, 7);
+  t.set(1, 500);
+  t.set(1, 600);
+  EXPECT_EQ(listener.count, 2);
+  EXPECT_EQ(listener.when, 500);
+  t.forget(700);
+  t.forget(800);
+  EXPECT_EQ(listener.count, 3);
+  EXPECT_TRUE(std::isnan(listener.last));
+  EXPECT_EQ(t.tag(), 7u);
 }
 
 // Largest remainder, ties to the earlier cause, by the definition.

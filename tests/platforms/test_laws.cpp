@@ -2,6 +2,8 @@
 // The laws of the design, on every preset, through the program.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include <cmath>
 
 #include "platforms/description.h"
@@ -46,6 +48,17 @@ TEST_P(laws, stall_stacks_sum_to_the_picosecond_and_bytes_are_conserved) {
   EXPECT_EQ(sum(r["stall_stack_ns"]), ps(r["summary"]["time_ns"]));
   for (const auto& l : r["layers"]) EXPECT_EQ(sum(l["stall_stack_ns"]), ps(l["end_ns"]) - ps(l["start_ns"])) << l["name"];
   for (const auto& e : r["executors"]) EXPECT_EQ(sum(e["stall_stack_ns"]), ps(r["summary"]["time_ns"])) << e["name"];
+  // By kind and by layer: the operators of each, cause by cause.
+  for (const std::string key : {"kind", "layer"}) {
+    std::map<std::string, std::map<std::string, std::int64_t>> sums;
+    for (const auto& l : r["layers"])
+      for (const auto& [cause, t] : l["stall_stack_ns"].items()) sums[l[key].dump()][cause] += ps(t);
+    EXPECT_EQ(r["by_" + key].size(), sums.size());
+    for (const auto& group : r["by_" + key]) {
+      EXPECT_EQ(sum(group["stall_stack_ns"]), ps(group["time_ns"]));
+      for (const auto& [cause, t] : group["stall_stack_ns"].items()) EXPECT_EQ(ps(t), sums[group[key].dump()][cause]) << key << " " << cause;
+    }
+  }
   EXPECT_EQ(r["conservation"]["operators"], r["conservation"]["executors"]);
   EXPECT_EQ(r["conservation"]["executors"], r["conservation"]["memories"]);
   std::int64_t through_buses = 0, asked = 0;
@@ -62,10 +75,14 @@ TEST_P(laws, same_inputs_same_result_with_and_without_replay_and_outputs) {
   EXPECT_EQ(no_replay["fidelity"]["replay"], false);
   for (const char* key : {"fidelity", "config", "provenance"}) no_replay[key] = plain[key];
   EXPECT_EQ(plain, no_replay);
-  json watched = without_host(run(GetParam(), "--vcd --timeline --out " + dir.path()));
-  watched.erase("outputs");
-  watched["provenance"] = plain["provenance"];
-  EXPECT_EQ(plain, watched);
+  // With every burst looked at from the start, and in a window that opens and closes while blocks are being replayed.
+  for (const char* outputs : {"--vcd --vcd-channels all --timeline=all --out ", "--vcd='layers.1.*' --vcd-commands 20000 --timeline --out "}) {
+    json watched = without_host(run(GetParam(), outputs + dir.path()));
+    EXPECT_TRUE(watched.contains("outputs"));
+    watched.erase("outputs");
+    watched["provenance"] = plain["provenance"];
+    EXPECT_EQ(plain, watched) << outputs;
+  }
 }
 
 // Law 7. A cache line a transfer against the automatic size.

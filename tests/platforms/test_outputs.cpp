@@ -6,7 +6,6 @@
 #include "platforms/observe.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
-#include "tests/support/vcd_reader.h"
 
 using namespace memwall;
 using json = nlohmann::ordered_json;
@@ -45,12 +44,12 @@ TEST(outputs, contract_keys_are_there) {
 }
 
 TEST(waves, windows_are_understood) {
-  const auto w = platforms::parse_vcd_window("10us:12us");
+  const auto w = platforms::parse_window("--vcd", "10us:12us");
   EXPECT_EQ(w.begin, 10'000'000);
   EXPECT_EQ(w.end, 12'000'000);
-  EXPECT_TRUE(platforms::parse_vcd_window("layers.3.*").by_layer);
-  EXPECT_EQ(platforms::parse_vcd_window(":5ns").end, 5000);
-  EXPECT_THROW(platforms::parse_vcd_window("1:2"), input_error);
+  EXPECT_TRUE(platforms::parse_window("--vcd", "layers.3.*").by_layer);
+  EXPECT_EQ(platforms::parse_window("--vcd", ":5ns").end, 5000);
+  EXPECT_THROW(platforms::parse_window("--vcd", "1:2"), input_error);
 }
 
 TEST(waves, a_window_of_a_layer_is_smaller_than_the_whole_and_lies_in_that_layer) {

@@ -3,24 +3,10 @@
 //   node check_page.mjs MEMWALL CHROMIUM OUTPUT_DIR
 // Keeps pictures (light, dark, print) in OUTPUT_DIR for a person to look at. Exit code 1: something is wrong.
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {cpus, loadavg} from 'node:os';
-import {join, resolve} from 'node:path';
-import {browser} from './browser.mjs';
+import {mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {write_fixture} from './fixture.mjs';
-
-const [memwall, chromium, output] = process.argv.slice(2);
-const dir = resolve(output);
-rmSync(dir, {recursive: true, force: true});
-mkdirSync(dir, {recursive: true});
-let failures = 0;
-function check(ok, what) {
-  if (!ok) {
-    ++failures;
-    console.error(`FAILED: ${what}`);
-  }
-}
-const near = (a, b, relative) => Math.abs(a - b) <= relative * Math.max(Math.abs(a), Math.abs(b));
+import {check_pages, near} from './page_check.mjs';
 
 // What a text on the page means, worked out here and not with the page's own code.
 const scale = {ps: 1e-3, ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, pJ: 1, nJ: 1e3, 'µJ': 1e6, mJ: 1e9, J: 1e12, kJ: 1e15,
@@ -30,22 +16,11 @@ function meaning(text) {
   return m ? Number(m[1].replaceAll(',', '')) * (m[2] ? scale[m[2]] ?? NaN : 1) : NaN;
 }
 
-const results = write_fixture(join(dir, 'compare'), {layers: 80, tokens: 1});
-const file = join(dir, 'report.html');
-execFileSync(memwall, ['report', join(dir, 'compare'), '-o', file, '--quiet']);
-check(statSync(file).size < 3e6, `the page is under 3 MB, is ${statSync(file).size}`);
-
-const b = await browser.start(chromium);
-try {
-  // 2 s from opening to the last chart. Where other programs use the machine, the page's own processor time counts.
-  const limit_ms = 2000;
-  const page = await b.open(`file://${file}`);
-  await page.until('document.documentElement.dataset.ready');
-  const ready_ms = Number(await page.value('document.documentElement.dataset.ready'));
-  const cpu_ms = await page.cpu_ms();
-  console.log(`all charts drawn after ${ready_ms} ms (${cpu_ms.toFixed(0)} ms of processor time), ${(statSync(file).size / 1024).toFixed(0)} KiB`);
-  const busy = loadavg()[0] > cpus().length;
-  check((busy ? Math.min(cpu_ms, ready_ms) : ready_ms) < limit_ms, `open and drawn within ${limit_ms} ms, took ${ready_ms} ms, ${cpu_ms} ms of processor time`);
+await check_pages(async ({memwall, dir, check, report, open, chart: rows_of, all_drawn, keep}) => {
+  const results = write_fixture(join(dir, 'compare'), {layers: 80, tokens: 1});
+  const file = report('report', join(dir, 'compare'));
+  check(statSync(file).size < 3e6, `the page is under 3 MB, is ${statSync(file).size}`);
+  const page = await open(file, {limit_ms: 2000});
 
   // 1. The numbers on the page are those of result.json: the exact value, and the text as a reader understands it.
   const values = JSON.parse(await page.value(`JSON.stringify([...document.querySelectorAll('.value[data-value]')].map((n) => [n.dataset.run, n.dataset.path, n.dataset.value, n.textContent]))`));
@@ -58,8 +33,7 @@ try {
   check(new Set(values.map((v) => v[1])).size >= 14, 'all keys of the summary are shown');
 
   // 2. Charts show the same numbers: their data tables, cell by cell.
-  const chart = async (id) => JSON.parse(await page.value(`(() => { const f = document.getElementById('${id}'); f.querySelector('button').click();
-    const t = f.querySelector('.data table'); return JSON.stringify([[...t.querySelectorAll('thead th')].map((n) => n.textContent), ...[...t.querySelectorAll('tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))]); })()`));
+  const chart = (id) => rows_of(page, id);
   const [head, ...bars] = await chart('stalls');
   check(bars.length === 2, 'one stack a run');
   bars.forEach((bar, run) => {
@@ -75,12 +49,9 @@ try {
   check(roof.length - 1 === 500, `the data of the roofline, has ${roof.length - 1} rows (at most 500 on the page)`);
   const first = results[0].layers.find((l) => l.name === roof[1][1]);
   check(near(Number(roof[1][4]), first.flops / Object.values(first.bytes).reduce((a, x) => a + x, 0), 1e-12), 'intensity of the first operator');
-  await page.value(`for (const b of document.querySelectorAll('figure button[aria-expanded="true"]')) b.click()`);
 
   // 3. The pictures themselves: every figure has something drawn in it.
-  const empty = await page.value(`[...document.querySelectorAll('figure .chart')].filter((c) => { const s = c.querySelector('svg'); if (s) return s.querySelectorAll('path').length < 5;
-    const v = c.querySelector('canvas'); if (!v) return true; const d = v.getContext('2d').getImageData(0, 0, v.width, v.height).data; return !d.some((x) => x !== 0); }).map((c) => c.id).join(' ')`);
-  check(empty === '', `every chart is drawn, empty: ${empty}`);
+  await all_drawn(page);
 
   // 4. Table of operators: sorting, searching, thousands of rows without thousands of elements.
   const cells = (key) => page.value(`JSON.stringify([...document.querySelectorAll('#layers-table tbody td[data-key="${key}"]')].map((n) => n.dataset.value ?? n.textContent))`).then(JSON.parse);
@@ -128,35 +99,25 @@ try {
   check((await page.value('window.broken')) === undefined, 'strings of the data are not run');
   const unnamed = await page.value(`[...document.querySelectorAll('button, select, input, [tabindex="0"]')].filter((n) => !(n.textContent.trim() || n.getAttribute('aria-label') || n.labels?.length)).length`);
   check(unnamed === 0, `${unnamed} controls have no name`);
-  const wide = await page.value('document.documentElement.scrollWidth <= innerWidth');
-  check(wide, 'no sideways scrolling');
-
-  await page.value(`document.querySelector('header').style.position = 'static'`);
-  await page.picture(join(dir, 'report_light.png'));
+  await keep(page, 'report_light');
   const pdf = await page.send('Page.printToPDF', {printBackground: true, preferCSSPageSize: true});
   writeFileSync(join(dir, 'report.pdf'), Buffer.from(pdf.data, 'base64'));
-  check(page.errors.length === 0, `no console errors: ${page.errors.join(' | ')}`);
-  check(page.requests.length === 0, `nothing is fetched: ${page.requests.join(' ')}`);
-
-  const dark = await b.open(`file://${file}`, {dark: true});
-  await dark.until('document.documentElement.dataset.ready');
+  await keep(await open(file, {width: 390, height: 844}), 'report_narrow');
+  const dark = await open(file, {dark: true});
   await dark.press('Tab');
   check((await dark.value('document.activeElement.className')) === 'skip', 'the first Tab reaches the skip link');
   const back = await dark.value(`getComputedStyle(document.body).backgroundColor`);
   check(back.match(/\d+/g).every((v) => Number(v) < 60), `dark page for readers who like it dark, is ${back}`);
   await dark.value(`document.getElementById('theme').click()`);
   check((await dark.value(`getComputedStyle(document.body).backgroundColor`)).match(/\d+/g).every((v) => Number(v) > 200), 'the button turns the light on');
-  await dark.value(`document.getElementById('theme').click(); document.getElementById('patterns').click(); document.getElementById('patterns').click(); document.querySelector('header').style.position = 'static'`);
-  await dark.picture(join(dir, 'report_dark.png'));
-  check(dark.errors.length === 0, `no console errors in the dark: ${dark.errors.join(' | ')}`);
+  await dark.value(`document.getElementById('theme').click(); document.getElementById('patterns').click(); document.getElementById('patterns').click()`);
+  await keep(dark, 'report_dark');
 
   // 8. A result with nothing but what the contract demands must still make a page.
   const bare = {schema: 'memwall-result-1', platform: 'p', model: 'm', summary: {time_ns: 5, tokens: 1, bound_by: 'compute'}, stall_stack_ns: {compute: 5}, layers: []};
   mkdirSync(join(dir, 'bare'));
   writeFileSync(join(dir, 'bare', 'result.json'), JSON.stringify(bare));
-  execFileSync(memwall, ['report', join(dir, 'bare'), '-o', join(dir, 'bare.html'), '--quiet']);
-  const small = await b.open(`file://${join(dir, 'bare.html')}`);
-  await small.until('document.documentElement.dataset.ready');
+  const small = await open(report('bare', join(dir, 'bare')));
   check((await small.value(`document.querySelectorAll('figure').length`)) >= 1, 'a bare result has its stall stack');
   check(small.errors.length === 0, `a bare result makes no errors: ${small.errors.join(' | ')}`);
 
@@ -164,9 +125,7 @@ try {
   const real = join(dir, 'real');
   const platforms = ['von_neumann_h100', 'cim_dram'];
   execFileSync(memwall, ['compare', ...platforms.flatMap((p) => ['--platform', p]), '--model', 'gpt-2', '--context', '64', '--out', real, '--quiet']);
-  execFileSync(memwall, ['report', real, '-o', join(dir, 'real.html'), '--quiet']);
-  const true_page = await b.open(`file://${join(dir, 'real.html')}`);
-  await true_page.until('document.documentElement.dataset.ready');
+  const true_page = await open(report('real_page', real));
   const labels = JSON.parse(await true_page.value(`JSON.stringify([...document.querySelectorAll('article.run h3')].map((n) => n.textContent))`));
   check(labels.join() === platforms.join(), `von Neumann first, then CIM; has ${labels}`);
   const files = platforms.map((p) => JSON.parse(readFileSync(join(real, p, 'result.json'), 'utf8')));
@@ -178,14 +137,5 @@ try {
   check((await true_page.value(`document.getElementById('layers-table-count').textContent`)).includes(` of ${files[0].layers.length} rows`), 'all operators are in the table');
   for (const id of ['stalls', 'stalls-by', 'what-if', 'roofline', 'timeline', 'latency', 'capacity', 'energy', 'layers-table', 'configuration'])
     check(await true_page.value(`document.getElementById('${id}') !== null`), `real results have ${id}`);
-  await true_page.value(`document.querySelector('header').style.position = 'static'`);
-  await true_page.picture(join(dir, 'real_light.png'));
-  check(true_page.errors.length === 0, `real results make no errors: ${true_page.errors.join(' | ')}`);
-} catch (error) {
-  ++failures;
-  console.error(error);
-} finally {
-  await b.close();
-}
-console.log(failures ? `${failures} checks failed` : `all well; pictures are in ${dir}`);
-process.exit(failures ? 1 : 0);
+  await keep(true_page, 'real_light');
+});

@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens the report of a sweep in a real headless Chromium: node check_sweep.mjs MEMWALL CHROMIUM OUTPUT_DIR
-import {execFileSync} from 'node:child_process';
-import {mkdirSync, rmSync, statSync} from 'node:fs';
-import {cpus, loadavg} from 'node:os';
-import {join, resolve} from 'node:path';
-import {browser} from './browser.mjs';
+import {rmSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {check_pages, near} from './page_check.mjs';
 import {model, write_sweep} from './sweep_fixture.mjs';
 
-const [memwall, chromium, output] = process.argv.slice(2);
-const dir = resolve(output);
-rmSync(dir, {recursive: true, force: true});
-mkdirSync(dir, {recursive: true});
-let failures = 0;
-function check(ok, what) {
-  if (!ok) {
-    ++failures;
-    console.error(`FAILED: ${what}`);
-  }
-}
-const near = (a, b, relative) => Math.abs(a - b) <= relative * Math.max(Math.abs(a), Math.abs(b));
-
-const rows = write_sweep(join(dir, 'grid'));
-const file = join(dir, 'sweep.html');
-execFileSync(memwall, ['report', join(dir, 'grid'), '-o', file, '--quiet']);
-const good = rows.filter((r) => r.status === 'ok');
-
-const b = await browser.start(chromium);
-try {
-  const page = await b.open(`file://${file}`);
-  await page.until('document.documentElement.dataset.ready');
-  const chart = async (id) => JSON.parse(await page.value(`(() => { const f = document.getElementById('${id}'); const b = f.querySelector('figcaption button'); if (b.getAttribute('aria-expanded') === 'false') b.click();
-    const t = f.querySelector('.data table'); const out = JSON.stringify([[...t.querySelectorAll('thead th')].map((n) => n.textContent), ...[...t.querySelectorAll('tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))]); b.click(); return out; })()`));
+await check_pages(async ({dir, check, report, open, chart: rows_of, all_drawn, keep}) => {
+  const rows = write_sweep(join(dir, 'grid'));
+  const good = rows.filter((r) => r.status === 'ok');
+  const file = report('sweep', join(dir, 'grid'));
+  const page = await open(file);
+  const chart = (id) => rows_of(page, id);
   const choose = (id, label, value) => page.value(`{ const s = [...document.querySelectorAll('#${id} select')].find((x) => x.getAttribute('aria-label') === '${label}'); s.value = '${value}'; s.dispatchEvent(new Event('change')); }`);
 
   check(await page.value(`document.querySelector('.points').dataset.value`) === String(rows.length), 'number of points');
@@ -85,38 +65,18 @@ try {
   const r = rows[3];
   check(command === `memwall run --platform ${r.platform} --model llama-65b --batch ${r.batch} --context ${r.context} --set 'memory.bandwidth=${r.bandwidth}'`, `command of point 3: ${command}`);
 
-  check((await page.value(`[...document.querySelectorAll('figure .chart')].filter((c) => { const s = c.querySelector('svg'); if (s) return s.querySelectorAll('path').length < 5;
-    const v = c.querySelector('canvas'); const d = v.getContext('2d').getImageData(0, 0, v.width, v.height).data; return !d.some((x) => x !== 0); }).map((c) => c.id).join(' ')`)) === '', 'every chart is drawn');
-  await page.value(`document.querySelector('header').style.position = 'static'`);
-  await page.picture(join(dir, 'sweep_light.png'));
-  check(page.errors.length === 0, `no console errors: ${page.errors.join(' | ')}`);
-  check(page.requests.length === 0, 'nothing is fetched');
+  await all_drawn(page);
+  await keep(page, 'sweep_light');
+  await keep(await open(file, {width: 390, height: 844}), 'sweep_narrow');
 
   // 100,000 points: small enough, quick enough, and honest about what is not drawn.
   write_sweep(join(dir, 'large'), 100000);
-  const large_file = join(dir, 'large.html');
-  execFileSync(memwall, ['report', join(dir, 'large'), '-o', large_file, '--quiet']);
+  const large_file = report('large_page', join(dir, 'large'));
   rmSync(join(dir, 'large'), {recursive: true});
   check(statSync(large_file).size < 20e6, `under 20 MB, is ${statSync(large_file).size}`);
-  const limit_ms = 3000;
-  const large = await b.open(`file://${large_file}`, {dark: true});
-  await large.until('document.documentElement.dataset.ready');
-  const ready_ms = Number(await large.value('document.documentElement.dataset.ready'));
-  const cpu_ms = await large.cpu_ms();
-  console.log(`100,000 points: ${(statSync(large_file).size / 1e6).toFixed(1)} MB, all charts drawn after ${ready_ms} ms (${cpu_ms.toFixed(0)} ms of processor time)`);
-  const busy = loadavg()[0] > cpus().length;  // then the page's own processor time counts
-  check((busy ? Math.min(cpu_ms, ready_ms) : ready_ms) < limit_ms, `loads within ${limit_ms} ms, took ${ready_ms} ms, ${cpu_ms} ms of processor time`);
+  const large = await open(large_file, {dark: true, limit_ms: 3000});
   check(/of 98,795 lines are drawn/.test(await large.value(`document.getElementById('parallel').textContent`)), 'says how many lines it draws');
   check(/significant digits/.test(await large.value(`document.getElementById('sweep').textContent`)), 'says that numbers are rounded');
-  await large.value(`document.querySelector('header').style.position = 'static'`);
-  await large.picture(join(dir, 'sweep_dark.png'));
-  check(large.errors.length === 0, `no console errors: ${large.errors.join(' | ')}`);
+  await keep(large, 'sweep_dark');
   rmSync(large_file);
-} catch (error) {
-  ++failures;
-  console.error(error);
-} finally {
-  await b.close();
-}
-console.log(failures ? `${failures} checks failed` : `all well; pictures are in ${dir}`);
-process.exit(failures ? 1 : 0);
+});

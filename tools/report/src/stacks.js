@@ -18,7 +18,7 @@ function stack_option(bars, mode, t, what) {
   const longest = Math.max(...labels.map((l) => l.length));
   const legend = 21 * legend_lines(causes.map(cause_label), t.width);
   return {
-    height_px: 80 + bars.length * (bars.length > 8 ? 30 : 46) + legend,
+    height_px: 80 + bars.length * (bars.length > 30 ? 17 : bars.length > 8 ? 30 : 46) + legend,
     grid: {left: Math.min(220, 30 + longest * 7), right: 30, top: 20 + legend, bottom: 46},
     legend: {type: 'plain'},
     tooltip: {trigger: 'item', formatter: (p) => {
@@ -28,7 +28,7 @@ function stack_option(bars, mode, t, what) {
         `${format.percent(ns / totals[p.dataIndex])}<br><span style="opacity:.75">${format.escape(cause_about(causes[p.seriesIndex]))}</span>`;
     }},
     xAxis: {type: 'value', name: share ? '% of the time' : `${unit.unit} ${what}`, nameLocation: 'middle', nameGap: 28, max: share ? 100 : undefined},
-    yAxis: {type: 'category', data: labels, inverse: true, axisLabel: {width: 200, overflow: 'truncate'}, splitLine: {show: false}},
+    yAxis: {type: 'category', data: labels, inverse: true, axisLabel: {width: 200, overflow: 'truncate', ...(bars.length > 30 && {interval: 0, fontSize: 10})}, splitLine: {show: false}},
     series: causes.map((cause) => ({
       name: cause_label(cause), type: 'bar', stack: 'all', barMaxWidth: 34, itemStyle: {color: cause_color(cause, t.dark), borderColor: t.panel, borderWidth: 0.7},
       emphasis: {focus: 'series'},
@@ -71,14 +71,15 @@ export function stack_cards(runs) {
       const run = runs[index];
       if (by === 'executor')
         return (run.result.executors ?? []).filter((e) => sum(e.stall_stack_ns) > 0).map((e) => ({label: e.name, stack: e.stall_stack_ns, divide: 1}));
+      if (by === 'layer') return (run.result.by_layer ?? []).map((l) => ({label: l.layer < 0 ? 'outside of layers' : `layer ${l.layer}`, stack: l.stall_stack_ns, divide: 1}));
       return [...run.by_kind].sort((a, b) => b.time_ns - a.time_ns).slice(0, 24).map((k) => ({label: `${k.kind} (${format.count(k.count)})`, stack: k.stall_stack_ns, divide: 1}));
     };
     const card = new chart_card({
-      id: 'stalls-by', title: 'Where the time goes, by kind of operator or by executor',
-      note: 'By kind: the sum over all operators of that kind (operators on different executors may overlap in time). By executor: its whole time line, with idle time.',
+      id: 'stalls-by', title: 'Where the time goes, by kind of operator, layer or executor',
+      note: 'By kind and by layer: the sum over all operators of it (operators on different executors may overlap in time). By executor: its whole time line, with idle time.',
       controls: [
         with_kinds.length > 1 && select('Run', with_kinds.map((r) => [r.index, r.label]), index, (v) => { index = Number(v); card.draw(); }),
-        select('By', [['kind', 'kind of operator'], ['executor', 'executor']], by, (v) => { by = v; card.draw(); }),
+        select('By', [['kind', 'kind of operator'], ['layer', 'layer'], ['executor', 'executor']], by, (v) => { by = v; card.draw(); }),
         select('Show', [['time', 'time'], ['share', 'share of the time']], mode, (v) => { mode = v; card.draw(); }),
       ].filter(Boolean),
       option: (t) => {
