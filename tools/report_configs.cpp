@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "tools/report_data.h"
 
@@ -34,11 +35,6 @@ ordered_json cell(const ordered_json& column, std::size_t i) {
 void pack_configs(ordered_json& sweep, const std::string& database, std::size_t max_bytes) {
   std::error_code ignored;
   if (!std::filesystem::exists(database, ignored)) return;
-  const ordered_json* numbers = nullptr;
-  for (const auto& c : sweep["columns"])
-    if (c["name"] == "point") numbers = &c;
-  if (numbers == nullptr) return;
-
   sqlite3* raw = nullptr;
   const bool opened = sqlite3_open_v2(database.c_str(), &raw, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK;
   const std::unique_ptr<sqlite3, closing> db(raw);
@@ -47,6 +43,21 @@ void pack_configs(ordered_json& sweep, const std::string& database, std::size_t 
     if (!opened || sqlite3_prepare_v2(db.get(), sql, -1, &s, nullptr) != SQLITE_OK) s = nullptr;
     return std::unique_ptr<sqlite3_stmt, closing>(s);
   };
+  // What the sweep file calls itself, and what it is after.
+  if (const auto meta = query("SELECT value FROM meta WHERE key = ?1")) {
+    const auto value = [&](const char* key) {
+      sqlite3_reset(meta.get());
+      sqlite3_bind_text(meta.get(), 1, key, -1, SQLITE_STATIC);
+      return sqlite3_step(meta.get()) == SQLITE_ROW ? text(meta.get(), 0) : std::string();
+    };
+    if (const std::string name = value("name"); !name.empty()) sweep["label"] = name;
+    std::istringstream keys(value("objectives"));
+    for (std::string key; std::getline(keys, key, ',');) sweep["objectives"].push_back(key);
+  }
+  const ordered_json* numbers = nullptr;
+  for (const auto& c : sweep["columns"])
+    if (c["name"] == "point") numbers = &c;
+  if (numbers == nullptr) return;
   const auto all = query("SELECT config, json FROM configs ORDER BY config");
   const auto one = query("SELECT config, config_patch FROM points WHERE point = ?1");
   if (!all || !one) return;

@@ -209,7 +209,8 @@ TEST_F(report_files, configurations_of_a_sweep_come_from_its_database) {
   ASSERT_EQ(sqlite3_open(database.c_str(), &db), SQLITE_OK);
   const char* sql =
       R"(CREATE TABLE configs(config INTEGER PRIMARY KEY, json TEXT); CREATE TABLE points(point INTEGER, config INTEGER, config_patch TEXT);
-    INSERT INTO configs VALUES(3, '{"a":1,"b":{"c":2}}'); INSERT INTO points VALUES(0, 3, NULL), (7, 3, '{"a":2}'), (8, NULL, NULL);)";
+    INSERT INTO configs VALUES(3, '{"a":1,"b":{"c":2}}'); INSERT INTO points VALUES(0, 3, NULL), (7, 3, '{"a":2}'), (8, NULL, NULL);
+    CREATE TABLE meta(key TEXT, value TEXT); INSERT INTO meta VALUES('name', 'bandwidth x batch'), ('objectives', 'time_ns,max:tokens_per_s');)";
   ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(db);
   pack_configs(sweep, database);
@@ -217,6 +218,8 @@ TEST_F(report_files, configurations_of_a_sweep_come_from_its_database) {
       sweep["configs"],
       ordered_json::parse(
           R"({"whole":[{"a":1,"b":{"c":2}}],"patches":[{"a":2}],"of":[0,0,null],"patch":[null,0,null]})"));
+  EXPECT_EQ(sweep["label"], "bandwidth x batch");
+  EXPECT_EQ(sweep["objectives"], ordered_json::parse(R"(["time_ns","max:tokens_per_s"])"));
   sweep.erase("configs");
   pack_configs(sweep, database, 10);
   EXPECT_FALSE(sweep.contains("configs")) << "too large: left out";

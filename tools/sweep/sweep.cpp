@@ -66,9 +66,11 @@ void list_points(const plan& points, std::ostream& out) {
   }
 }
 
-/// Seconds a point: from records when there are any, else from running up to three points in a folder that is
-/// thrown away.
-double time_a_point(const plan& points, const run_options& options, std::string& basis) {
+constexpr double probe_limit_s = 20;
+
+/// Seconds a point: from records when there are any, else from running up to five points in a folder that is thrown
+/// away. `at_least`: not all of them came to their end.
+double time_a_point(const plan& points, const run_options& options, std::string& basis, bool& at_least) {
   constexpr std::size_t looked_at = 200;
   double sum = 0;
   std::size_t n = 0;
@@ -84,25 +86,26 @@ double time_a_point(const plan& points, const run_options& options, std::string&
   }
   std::string folder = (fs::temp_directory_path() / "memwall-probe-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return 0;
-  std::vector<std::size_t> probes = {0, points.size() / 2, points.size() - 1};
+  std::vector<std::size_t> probes;  // spread, since the first and the last are often the extremes, or do not fit
+  for (std::size_t i = 0; i < 5; ++i) probes.push_back(i * (points.size() - 1) / 4);
   probes.erase(std::unique(probes.begin(), probes.end()), probes.end());
   run_options probe = options;
   probe.directory = folder;
   probe.jobs = 1;
   probe.quiet = true;
-  probe.limits.timeout_s = options.limits.timeout_s > 0 ? std::min(10.0, options.limits.timeout_s) : 10;
+  probe.limits.timeout_s = options.limits.timeout_s > 0 ? std::min(probe_limit_s, options.limits.timeout_s) : probe_limit_s;
   const record_store records(folder);
   executors().get("local")()->run({points, probes, records, probe});
-  bool longer = false;
+  at_least = false;
   for (const std::size_t i : probes)
     if (const auto r = records.load(points.at(i).key)) {
       sum += (*r)["process"].value("wall_s", 0.0);
-      longer = longer || r->value("status", "") == "timeout";
+      at_least = at_least || r->value("status", "") == "timeout";
       ++n;
     }
   fs::remove_all(folder);
-  basis =
-      fmt::format("from {} points run for this{}", n, longer ? "; some took longer than 10 s, so more" : "");
+  basis = fmt::format("from {} points run for this", n);
+  if (at_least) basis += fmt::format("; some took longer than {} s", probe_limit_s);
   return n != 0 ? sum / static_cast<double>(n) : 0;
 }
 
@@ -158,10 +161,11 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
   if (request.dry_run) {
     list_points(points, out);
     std::string basis;
-    const double each = time_a_point(points, options, basis);
+    bool at_least = false;
+    const double each = time_a_point(points, options, basis, at_least);
     const std::size_t runs = request.budget != 0 ? std::min(request.budget, points.size()) : points.size();
-    out << fmt::format("{} points{}; about {} with -j {} ({:.3g} s a point, {})\n", points.size(),
-                       runs != points.size() ? fmt::format(", of which the search runs {}", runs) : "",
+    out << fmt::format("{} points{}; {} {} with -j {} ({:.3g} s a point, {})\n", points.size(),
+                       runs != points.size() ? fmt::format(", of which the search runs {}", runs) : "", at_least ? "at least" : "about",
                        duration_text(each * static_cast<double>(runs) / std::max(1, options.jobs)),
                        options.jobs, each, basis);
     return 0;

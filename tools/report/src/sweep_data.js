@@ -101,7 +101,15 @@ export class sweep_points {
     this.axes = this.columns.filter((c) => c.name.startsWith('axis.')).map((c) => new axis(c, every)).filter((a) => a.levels.length > 1);
     this.objectives = this.columns.filter((c) => c.name.startsWith('summary.') && c.numeric && !('constant' in c.packed) && this.good.some((i) => c.value(i) !== null))
       .map((c) => ({name: c.name.slice(8), value: (i) => c.value(i), small: better_small(c.name.slice(8)), judged: small_is_good.test(c.name) || large_is_good.test(c.name)}));
+    // The sweep file's own objectives come first, and know which way is better.
+    const wanted = (this.raw.objectives ?? []).map((text) => /^(?:(max|min):)?(.*)$/.exec(text)).map(([, way, name]) => ({name: name.replace(/^summary\./, ''), way}));
+    for (const w of wanted) {
+      const o = this.objective(w.name);
+      if (o) Object.assign(o, {small: w.way !== 'max', judged: true});
+    }
     const rank = (o) => {
+      const mine = wanted.findIndex((w) => w.name === o.name);
+      if (mine >= 0) return mine - wanted.length;
       const order = ['time_per_token_ns', 'time_ns', 'energy_per_token_pj', 'energy_pj', 'tokens_per_s', 'area_mm2', 'cost_usd'];
       const k = order.indexOf(o.name);
       return k < 0 ? order.length : k;
@@ -109,7 +117,7 @@ export class sweep_points {
     this.objectives.sort((a, b) => Number(b.judged) - Number(a.judged) || rank(a) - rank(b));
     // What fronts are drawn over before the reader chooses: time, and what time is bought with.
     const first = this.objectives[0];
-    this.pair = [first, this.objectives.find((o) => o !== first && /energy|area|cost/.test(o.name)) ?? this.objectives[1]].filter(Boolean);
+    this.pair = [first, wanted.length > 1 ? this.objectives[1] : (this.objectives.find((o) => o !== first && /energy|area|cost/.test(o.name)) ?? this.objectives[1])].filter(Boolean);
   }
   objective(name) { return this.objectives.find((o) => o.name === name); }
   axis(name) { return this.axes.find((a) => a.name === name); }
