@@ -45,6 +45,9 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"transfer_bytes", ok + "--transfer-bytes lots", {"--transfer-bytes", "auto, burst or bytes"}},
         bad_case{"replay", ok + "--replay maybe", {"replay"}},
         bad_case{"vcd_window", ok + "--vcd=9us:3us --out /tmp/memwall-bad-input", {"ends before it begins"}},
+        bad_case{"vcd_channels", ok + "--vcd --vcd-channels 0,4000 --out /tmp/memwall-bad-input", {"--vcd-channels", "4000", "none, all, or channels"}},
+        bad_case{"vcd_limit", ok + "--vcd --vcd-limit 5 --out /tmp/memwall-bad-input", {"--vcd-limit", "a size of at least"}},
+        bad_case{"timeline_window", ok + "--timeline=1:2 --out /tmp/memwall-bad-input", {"--timeline=1:2", "a window"}},
         bad_case{"no_model", "--platform von_neumann_cpu", {"--model"}},
         bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
     [](const auto& i) { return i.param.name; });
