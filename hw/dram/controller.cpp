@@ -41,7 +41,7 @@ const param_table<controller_params>& controller_table() {
           .range(duration(0), duration(1e-5))
           .add("max_transfers", &p::max_transfers, "transfers in flight; more are refused")
           .range(1, 1'000'000)
-          .add("replay", &p::replay, "exact replay of recurring channel states; off gives identical results, slower")
+          .add("replay", &p::replay, "exact replay of recurring channel states (not with page_policy timeout); off gives identical results, slower")
           .add("replay_block", &p::replay_block, "bursts of one channel in a replayed block")
           .range(8, 4096)
           .add("replay_memory", &p::replay_memory, "limit of the replay table; when it is full the table starts afresh")

@@ -27,7 +27,7 @@ struct controller_params {
   duration front_end{0};       ///< pipeline latency before the queue
   duration back_end{0};        ///< pipeline latency from the data beats to the initiator
   int max_transfers = 4096;    ///< transfers in flight in the memory's front end; more are refused (back-pressure)
-  bool replay = true;  ///< exact replay; off gives identical results, slower
+  bool replay = true;  ///< exact replay (page policies open and closed); off gives identical results, slower
   int replay_block = 64;       ///< bursts of one channel that one replayed block holds, at least
   byte_size replay_memory{64.0 * 1024 * 1024};  ///< limit of the replay table of one memory; the oldest entries go first
 };

@@ -28,6 +28,9 @@ constexpr stall stall_of(cause c) {
   }
 }
 
+/// A page timeout closes rows between requests: every command is simulated (README, "Exact replay").
+bool replayed(const controller_params& p) { return p.replay && p.page_policy != "timeout"; }
+
 /// Open transfers beyond this many get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;
 /// Transfers of up to so many bursts in one class of channels do not deserve a bound of their own.
@@ -38,7 +41,7 @@ class memory::impl {
  public:
   impl(const standard& s, const address_map& map, const controller_params& p)
       : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
-        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, p.replay ? &m_table : nullptr) {}
+        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
 
   bool can_accept() const { return m_in_flight < static_cast<std::size_t>(m_setup.params.max_transfers); }
 

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// A channel's state in relative terms, as words: what decides its future, for replay and for classes of channels.
+#include <algorithm>
+
+#include "hw/dram/replay.h"
+
+namespace memwall::dram {
+
+namespace {
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Writes a state as words. Times before `low` have no effect any more and are all the same.
+struct writer {
+  std::vector<std::int32_t>& words;
+  clocks_t now;
+  std::int64_t first_row;
+  bool fits = true;
+  void number(std::int64_t v) {
+    if (v > INT32_MAX || v < INT32_MIN) fits = false;
+    words.push_back(static_cast<std::int32_t>(v));
+  }
+  template <class T>
+  void value(T& v) {
+    number(static_cast<std::int64_t>(v));
+  }
+  void time(clocks_t& t, clocks_t low) { number(std::max(t, low) - now); }
+  void row(std::int64_t& r) { number(r < 0 ? INT32_MIN : r - first_row); }
+};
+
+struct reader {
+  const std::int32_t* next;
+  clocks_t now;
+  std::int64_t first_row;
+  std::int64_t number() { return *next++; }
+  template <class T>
+  void value(T& v) {
+    v = static_cast<T>(*next++);
+  }
+  void time(clocks_t& t, clocks_t) { t = now + *next++; }
+  void row(std::int64_t& r) {
+    const std::int32_t v = *next++;
+    r = v == INT32_MIN ? -1 : v + first_row;
+  }
+};
+
+/// The fields of banks, groups, ranks and buses that decide the future, in one order for both directions.
+template <class Archive, class State>
+void exchange(Archive& a, State& s, const channel_setup& setup) {
+  const clocks_t now = s.cursor;
+  // A command that takes several clocks may have begun before now.
+  const clocks_t longest = std::max(setup.t.ACT_CK, setup.t.CAS_CK);
+  a.time(s.bus_free[0], now - longest);
+  a.time(s.bus_free[1], now - longest);
+  a.value(s.turn);
+  a.value(s.since_check);
+  a.value(s.write_mode);
+  a.value(s.urgent);
+  for (auto& bus : s.buses) {
+    a.time(bus.covered, INT64_MIN / 2);
+    a.value(bus.last_rank);
+    a.value(bus.last_write);
+  }
+  const clocks_t reach = std::max(setup.t.CL, setup.t.CWL) + std::max(setup.t.RCDRD, setup.t.RCDWR);
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) {
+    auto& rank = s.ranks[r];
+    // Bookings look back to the last data beat, less the latency: earlier times are all the same.
+    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
+    for (auto& t : rank.t) a.time(t, now);
+    std::rotate(rank.faw, rank.faw + rank.faw_at, rank.faw + 4);
+    rank.faw_at = 0;
+    for (auto& t : rank.faw) a.time(t, now - setup.t.FAW);
+    a.time(rank.blocked_from, seen);
+    a.time(rank.blocked_to, seen);
+    a.time(rank.open_since, now);
+    a.time(rank.closed_at, now);
+    a.value(rank.open);
+    a.value(rank.debt);
+    a.value(rank.refresh_bank);
+    a.value(rank.pending);
+  }
+  for (auto& g : s.groups)
+    for (auto& t : g.t) a.time(t, now);
+  for (std::size_t i = 0; i < s.banks.size(); ++i) {
+    auto& b = s.banks[i];
+    const auto r = at(setup.place[i].rank);
+    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
+    a.row(b.row);
+    // The bookings ask since when an ACT could have come, too.
+    for (std::size_t k = 0; k < slot_count; ++k) a.time(b.t[k], k == slot_act ? seen : now);
+    a.time(b.acted, seen);
+    a.time(b.act_ready, seen);
+    if (setup.page_timeout > 0) a.time(b.used, now - setup.page_timeout);
+    if (setup.capped) a.value(b.hits);
+    a.value(b.candidate);
+    a.value(b.owner);
+    std::int32_t flags = (b.candidate < 0 ? 0 : b.kind) | (b.blocked ? 16 : 0);
+    a.value(flags);
+    b.kind = static_cast<std::uint8_t>(flags & 15);
+    b.blocked = (flags & 16) != 0;
+  }
+}
+}  // namespace
+
+void channel::flush_active() {
+  for (auto& rank : s.ranks)
+    if (rank.open > 0 && rank.open_since < s.cursor) {
+      m_counts.active += s.cursor - rank.open_since;
+      rank.open_since = s.cursor;
+    }
+}
+
+bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
+  if (!settled(now)) return false;
+  advance(now, true);
+  m_scanned = m_admission_known = false;
+  m_quiet = -1;
+  s.cursor = now;
+  flush_active();
+  for (bus_state& bus : s.buses) {
+    bus.by_cause[static_cast<std::size_t>(cause::idle)] += now - bus.covered;
+    bus.covered = now;
+  }
+  words.clear();
+  writer a{words, now, 0};
+  exchange(a, s, m_setup);
+  for (const rank_state& r : s.ranks) a.number(std::min<clocks_t>(r.due - now, INT32_MAX));
+  return a.fits;
+}
+
+void channel::take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times) {
+  counts.add(m_counts, times);
+  m_counts = {};
+  for (int k = 0; k < 2; ++k) {
+    latency[k].add(m_latency[k], times);
+    m_latency[k] = {};
+  }
+  for (std::size_t i = 0; i < s.buses.size(); ++i)
+    for (std::size_t c = 0; c < cause_count; ++c) {
+      by_cause[i][c] += times * s.buses[i].by_cause[c];
+      s.buses[i].by_cause[c] = 0;
+    }
+}
+
+bool channel::normalise(std::vector<std::int32_t>& words) {
+  flush_active();
+  words.clear();
+  const std::int64_t period = m_setup.map.row_period_bursts(), periods = m_setup.map.row_periods();
+  std::int64_t first_period = -1;
+  for (source_state& q : s.sources)
+    if (q.head >= 0) {
+      q.position = m_pool[at(q.head)].next;
+      if (first_period < 0) first_period = q.position / period;
+    }
+  writer a{words, s.cursor, first_period * m_setup.map.row_period_rows()};
+
+  // The queue, oldest first. Banks name its entries by their place in it.
+  std::int16_t order[256];
+  int n = 0;
+  for (const auto& bank : s.banks)
+    for (int l = 0; l < 2; ++l)
+      for (std::int16_t i = bank.head[l]; i >= 0; i = s.entries[at(i)].next) {
+        if (n == 256) return false;
+        order[n++] = i;
+      }
+  std::sort(order, order + n, [&](auto x, auto y) { return s.entries[at(x)].age < s.entries[at(y)].age; });
+  std::vector<std::int16_t> place(s.entries.size(), -1);
+  std::uint64_t queued_sources[4] = {};
+  for (int i = 0; i < n; ++i) {
+    place[at(order[i])] = static_cast<std::int16_t>(i);
+    const int source = s.entries[at(order[i])].source;
+    queued_sources[source >> 6] |= std::uint64_t{1} << (source & 63);
+  }
+  a.number(n);
+  a.number(static_cast<std::int64_t>(s.sources.size()));
+  const auto stretch_of = [&](std::int64_t burst) { return burst / period / periods; };
+  for (std::size_t i = 0; i < s.sources.size(); ++i) {
+    const source_state& q = s.sources[i];
+    const bool feeds = q.head >= 0, queued = (queued_sources[i >> 6] >> (i & 63) & 1) != 0;
+    a.number((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0));
+    if (!feeds && !queued) continue;
+    a.number(q.position % period);
+    a.number(q.position / period - first_period);
+    a.number(stretch_of(q.position));
+  }
+  for (int i = 0; i < n; ++i) {
+    const entry& e = s.entries[at(order[i])];
+    const source_state& q = s.sources[at(e.source)];
+    if (stretch_of(e.burst) != stretch_of(q.position)) return false;
+    a.number(q.admitted - e.sequence);
+    a.number(q.position - e.burst);
+    a.number(e.arrival - s.cursor);
+    a.number(e.source | (e.write ? 256 : 0) | e.found << 9);
+  }
+  // Banks refer to entries by index: put places for the time of writing.
+  for (auto& b : s.banks) {
+    if (b.candidate >= 0) b.candidate = place[at(b.candidate)];
+    if (b.owner >= 0) b.owner = place[at(b.owner)];
+  }
+  if (s.urgent >= 0) s.urgent = place[at(s.urgent)];
+  exchange(a, s, m_setup);
+  for (auto& b : s.banks) {
+    if (b.candidate >= 0) b.candidate = order[b.candidate];
+    if (b.owner >= 0) b.owner = order[b.owner];
+  }
+  if (s.urgent >= 0) s.urgent = order[s.urgent];
+  return a.fits;
+}
+
+/// Back from the table's state to a channel that can be simulated.
+void channel::materialise() {
+  const auto& words = m_table->at_state(m_state).words;
+  const std::int64_t period = m_setup.map.row_period_bursts();
+  reader a{words.data(), s.cursor, 0};
+  const auto n = static_cast<int>(a.number());
+  const auto sources = static_cast<std::size_t>(a.number());
+  std::int64_t first_period = -1;
+  for (std::size_t i = 0; i < sources; ++i) {
+    const std::int64_t flags = a.number();
+    if ((flags & 3) == 0) continue;
+    a.next += 3;
+    if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
+  }
+  a.first_row = first_period * m_setup.map.row_period_rows();
+  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1;
+  for (auto& r : s.ranks) r.requests = r.owners = 0;
+  s.count[0] = s.count[1] = 0;
+  for (int i = 0; i < n; ++i) {
+    entry& e = s.entries[at(i)];
+    const std::int64_t back = a.number(), distance = a.number(), arrival = a.number(), flags = a.number();
+    e.source = static_cast<std::int16_t>(flags & 255);
+    e.write = (flags & 256) != 0;
+    e.found = static_cast<std::uint8_t>(flags >> 9);
+    e.arrival = s.cursor + arrival;
+    e.age = s.next_age++;
+    const source_state& q = s.sources[at(e.source)];
+    e.sequence = q.admitted - back;
+    e.burst = q.position - distance;
+    e.work = q.oldest;
+    while (e.sequence >= m_pool[at(e.work)].position) e.work = m_pool[at(e.work)].link;
+    const local_location where = m_setup.map.decode_local(e.burst);
+    e.row = where.row;
+    e.column = where.column;
+    e.bank = static_cast<std::int16_t>((where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
+    bank_state& bank = s.banks[at(e.bank)];
+    const int l = list_of(e.write);
+    e.next = -1;
+    e.prev = bank.tail[l];
+    if (e.prev >= 0)
+      s.entries[at(e.prev)].next = static_cast<std::int16_t>(i);
+    else
+      bank.head[l] = static_cast<std::int16_t>(i);
+    bank.tail[l] = static_cast<std::int16_t>(i);
+    ++s.count[e.write];
+    ++s.ranks[at(where.rank)].requests;
+  }
+  const int entries = static_cast<int>(s.entries.size());
+  for (int i = n; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
+  s.free = static_cast<std::int16_t>(n < entries ? n : -1);
+
+  exchange(a, s, m_setup);
+  std::fill(s.waiting.begin(), s.waiting.end(), 0);
+  std::fill(s.timed.begin(), s.timed.end(), 0);
+  for (int b = 0; b < m_setup.banks; ++b) {
+    bank_state& bank = s.banks[at(b)];
+    if (bank.candidate >= 0) {
+      choose(b, bank.candidate, bank.kind);
+      set_bit(s.waiting, b);
+    }
+    if (bank.candidate < 0 && m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
+    if (bank.owner >= 0) ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
+  }
+  s.pending_ranks = 0;
+  s.next_due = no_time;
+  for (const auto& r : s.ranks) {
+    s.pending_ranks += r.pending ? 1 : 0;
+    s.next_due = std::min(s.next_due, r.due);
+    if (!r.pending && r.debt > 0 && r.requests == 0) s.next_due = std::min(s.next_due, s.cursor);
+  }
+  m_replaying = false;
+  m_block = -1;
+  m_intruder = m_next_finish = no_time;
+  m_scanned = m_admission_known = false;
+}
+
+}  // namespace memwall::dram

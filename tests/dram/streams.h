@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random streams through memories, with and without replay: everything that a run gives must be the same.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/dram/random_setup.h"
+
+namespace memwall::dram::streams {
+
+/// Streams: transfers that mostly continue each other, of several sources, arriving as earlier ones complete or by time.
+inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1) {
+  std::mt19937 g(seed);
+  const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
+  traffic::setup out;
+  out.spec = in(0, 1) != 0 ? traffic::ddr4_2400() : traffic::random_standard(g);
+  out.spec.org.rows = 4096;
+  out.params = traffic::random_controller(g, out.spec);
+  if (in(0, 1) != 0) {
+    out.params = controller_params{};
+    out.params.refresh = "all_bank";
+  }
+  out.params.max_transfers = in(2, 40);
+  out.params.replay_block = 8 << in(0, 3);
+  out.map = traffic::random_map(g);
+  out.channels = in(0, 1) != 0 ? least_channels : in(2, 4) * least_channels;
+  const auto access = static_cast<std::uint64_t>(out.spec.org.access_bytes());
+  const int sources = in(0, 1) != 0 ? 1 : in(2, 3), n = in(10, 120);
+  const auto space = static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
+  std::vector<std::uint64_t> place(static_cast<std::size_t>(sources));
+  std::vector<bool> write(static_cast<std::size_t>(sources));
+  for (std::size_t i = 0; i < place.size(); ++i) {
+    place[i] = std::uniform_int_distribution<std::uint64_t>(0, space / access - 1)(g) * access;
+    write[i] = in(0, 2) == 0;
+  }
+  const int size_kind = in(0, 3);
+  ps_t arrival = 0;
+  for (int i = 0; i < n; ++i) {
+    transfer t;
+    t.id = static_cast<std::uint64_t>(i);
+    t.source = static_cast<std::uint32_t>(in(0, sources - 1));
+    t.write = write[t.source];
+    t.bytes = access * static_cast<std::uint64_t>(size_kind == 0 ? in(1, 4000) : size_kind == 1 ? in(64, 300) : size_kind == 2 ? in(1, 60) : 512);
+    t.address = place[t.source];
+    place[t.source] = (place[t.source] + t.bytes) % space;
+    if (in(0, 30) == 0) place[t.source] = std::uniform_int_distribution<std::uint64_t>(0, space / access - 1)(g) * access;
+    if (in(0, 30) == 0) write[t.source] = !write[t.source];
+    if (in(0, 12) == 0) arrival += in(0, 2'000'000);
+    t.arrival = arrival;
+    if (in(0, 40) == 0) t.pace = in(1, 20) * 700;
+    out.transfers.push_back(t);
+  }
+  return out;
+}
+
+struct outcome {
+  std::vector<completion> completions;
+  statistics stats;
+};
+
+/// Listening to commands: every channel is simulated, on its own.
+struct deaf final : command_listener {
+  void on_command(const command_record&) override {}
+};
+
+inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps, command_listener* listener = nullptr) {
+  controller_params p = setup.params;
+  p.replay = replay;
+  memory m(setup.spec, traffic::map_of(setup.spec, setup.map, setup.channels), p);
+  m.listen(listener);
+  std::mt19937 g(steps);
+  outcome out;
+  std::size_t next = 0;
+  ps_t now = 0;
+  while (next < setup.transfers.size() || m.in_flight() > 0) {
+    // What the initiator does depends on completions only, so that stepping cannot change it: it submits when there is room,
+    // at the time the room was made.
+    while (next < setup.transfers.size() && m.can_accept()) {
+      transfer t = setup.transfers[next++];
+      t.arrival = std::max(t.arrival, now);
+      m.submit(t);
+    }
+    const ps_t bound = m.advance(now);
+    if (bound == never) break;
+    // Steps in between, up to the bound.
+    ps_t at = now;
+    if (steps != 0)
+      for (int k = 0; k < 3; ++k) {
+        at += std::uniform_int_distribution<ps_t>(0, std::max<ps_t>(1, (bound - at) / 2))(g);
+        if (at < bound) m.advance(at);
+      }
+    now = bound;
+    m.advance(now);
+    std::vector<completion> done;
+    m.take_completions(done);
+    if (!done.empty()) out.completions.insert(out.completions.end(), done.begin(), done.end());
+  }
+  out.stats = m.stats(now + 1'000'000);
+  return out;
+}
+
+inline void expect_same(const outcome& a, const outcome& b, const std::string& what) {
+  ASSERT_EQ(a.completions.size(), b.completions.size()) << what;
+  for (std::size_t i = 0; i < a.completions.size(); ++i) {
+    const auto &x = a.completions[i], &y = b.completions[i];
+    ASSERT_EQ(x.id, y.id) << what << " at " << i;
+    ASSERT_EQ(x.done, y.done) << what << " id " << x.id;
+    ASSERT_EQ(x.first_data, y.first_data) << what << " id " << x.id;
+    ASSERT_EQ(x.parts.part, y.parts.part) << what << " id " << x.id;
+  }
+  EXPECT_EQ(a.stats.commands, b.stats.commands) << what;
+  EXPECT_EQ(a.stats.by_cause.part, b.stats.by_cause.part) << what;
+  EXPECT_EQ(a.stats.active_clocks, b.stats.active_clocks) << what;
+  EXPECT_EQ(a.stats.row_hits, b.stats.row_hits) << what;
+  EXPECT_EQ(a.stats.row_conflicts, b.stats.row_conflicts) << what;
+  for (const auto& [x, y] : {std::pair{&a.stats.read_latency, &b.stats.read_latency}, std::pair{&a.stats.write_latency, &b.stats.write_latency}}) {
+    EXPECT_EQ(x->count(), y->count()) << what;
+    EXPECT_EQ(x->sum(), y->sum()) << what;
+    EXPECT_EQ(x->max(), y->max()) << what;
+    EXPECT_EQ(x->counts(), y->counts()) << what;
+  }
+  EXPECT_TRUE(same_results(a.stats, b.stats)) << what;
+}
+
+/// Seeds `from` to `to`; every second run is stepped at times of its own. Returns the bursts that were replayed.
+inline std::int64_t on_is_off(std::uint32_t from, std::uint32_t to, int least_channels) {
+  std::int64_t replayed = 0;
+  for (std::uint32_t seed = from; seed <= to && !::testing::Test::HasFailure(); ++seed) {
+    const auto setup = stream_setup(seed, least_channels);
+    const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
+    const auto off = run(setup, false, 0), on = run(setup, true, seed % 2);
+    EXPECT_EQ(off.completions.size(), setup.transfers.size()) << what;
+    EXPECT_EQ(off.stats.replay.replayed_bursts, 0);
+    expect_same(off, on, what);
+    replayed += on.stats.replay.replayed_bursts;
+  }
+  return replayed;
+}
+
+}  // namespace memwall::dram::streams
