@@ -20,6 +20,8 @@ channel::channel(const channel_setup& setup, int index, replay_table* table)
   std::fill(std::begin(b.t), std::end(b.t), 0);
   b.row = -1;
   b.acted = b.act_ready = b.used = long_ago;
+  b.timeout = setup.page_timeout;
+  b.timed_out = -1;
   b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = b.candidate = b.owner = -1;
   s.banks.assign(at(setup.banks), b);
   s.choices.resize(at(setup.banks));
@@ -334,7 +336,7 @@ void channel::scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best
       const bank_state& bank = s.banks[at(b)];
       const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
       if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
-      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + m_setup.page_timeout});
+      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + bank.timeout});
       if (t < best) {
         best = t;
         best_age = INT64_MAX;

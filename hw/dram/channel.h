@@ -47,6 +47,7 @@ struct channel_setup {
   bool stacked = false;  ///< ranks are stack IDs: they share the activation window and the turnarounds
   bool unified = false, fcfs = false, capped = false, closed_page = false;
   clocks_t page_timeout = 0;  ///< 0: none
+  bool adaptive = false;      ///< banks change their timeout between page_timeout / 16 and x 16
   int high = 0, low = 0;      ///< writes are served from more than `high` entries down to `low`
   refresh_mode refresh = refresh_mode::none;
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
@@ -196,6 +197,8 @@ class channel {
     clocks_t t[slot_count];
     std::int64_t row;
     clocks_t acted, act_ready, used;
+    clocks_t timeout;        ///< of an unused row
+    std::int64_t timed_out;  ///< adaptive: the row that the timeout closed last; -1: none since the last ACT
     std::int16_t head[2], tail[2], candidate, owner;
     std::int16_t hits;
     std::uint8_t kind;  ///< of the candidate's next command

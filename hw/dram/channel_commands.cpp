@@ -27,18 +27,27 @@ void channel::issue() {
     return;
   }
   const int b = m_command_bank;
-  const bank_state& bank = s.banks[at(b)];
+  bank_state& bank = s.banks[at(b)];
   if (bank.candidate < 0) {
+    bank.timed_out = bank.row;
     issue_pre(b, t);
     return;
   }
+  constexpr int span = 16;  // adaptive timeouts stay within page_timeout / span and x span
   switch (bank.kind) {
-    case slot_act: issue_act(b, t); break;
-    case slot_pre: {
+    case slot_act:
+      // The row that the timeout closed is wanted again: it closed too early.
+      if (m_setup.adaptive && bank.timed_out == s.entries[at(bank.candidate)].row)
+        bank.timeout = std::min(2 * bank.timeout, m_setup.page_timeout * span);
+      bank.timed_out = -1;
+      issue_act(b, t);
+      break;
+    case slot_pre:
+      // A request had to wait for the row to close: it stayed open too long.
+      if (m_setup.adaptive) bank.timeout = std::max(bank.timeout / 2, std::max<clocks_t>(1, m_setup.page_timeout / span));
       s.entries[at(bank.candidate)].found = 2;
       issue_pre(b, t);
       break;
-    }
     default: issue_column(b, t); break;
   }
 }

@@ -43,7 +43,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   unified = p.write_mode == "unified" || fcfs;  // fcfs: the order of arrival holds for reads and writes together
   capped = p.scheduler == "frfcfs_cap";
   closed_page = p.page_policy == "closed";
-  if (p.page_policy == "timeout")
+  adaptive = p.page_policy == "adaptive";
+  if (p.page_policy == "timeout" || adaptive)
     page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
   // Writes are served from `write_high` of the queue on: 26 of 32 entries at 26/32, 25 at 0.8.
   high = std::max(1, static_cast<int>(p.write_high * params.write_queue)) - 1;

@@ -89,7 +89,11 @@ void exchange(Archive& a, State& s, const channel_setup& setup) {
     for (std::size_t k = 0; k < slot_count; ++k) a.time(b.t[k], k == slot_act ? seen : now);
     a.time(b.acted, seen);
     a.time(b.act_ready, seen);
-    if (setup.page_timeout > 0) a.time(b.used, now - setup.page_timeout);
+    if (setup.page_timeout > 0) {
+      a.time(b.used, now - b.timeout);
+      a.value(b.timeout);
+      a.row(b.timed_out);
+    }
     if (setup.capped) a.value(b.hits);
     a.value(b.candidate);
     a.value(b.owner);

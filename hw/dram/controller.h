@@ -18,8 +18,8 @@ struct controller_params {
   double write_high = 0.8;     ///< drain: writes are served from this filling of the write queue on ...
   double write_low = 0.2;      ///< ... down to this one
   std::int64_t age_limit = 50'000;  ///< clocks after which a waiting request goes first, whatever the scheduler; 0: none
-  std::string page_policy = "open";  ///< open | closed | timeout
-  duration page_timeout{200e-9};     ///< timeout: an unused row is closed after this time
+  std::string page_policy = "open";  ///< open | closed | timeout | adaptive
+  duration page_timeout{200e-9};     ///< timeout, adaptive: an unused row is closed after this time
   std::string refresh = "standard";  ///< standard (what the standard says) | all_bank | per_bank | none
   int refresh_postpone = 0;    ///< refreshes that may be put off while requests wait (JEDEC DDR4: up to 8)
   bool refresh_stagger = false;  ///< ranks, pseudo-channels and channels refresh one after another instead of all at once

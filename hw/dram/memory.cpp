@@ -28,8 +28,8 @@ constexpr stall stall_of(cause c) {
   }
 }
 
-/// A page timeout closes rows between requests: every command is simulated (README, "Exact replay").
-bool replayed(const controller_params& p) { return p.replay && p.page_policy != "timeout"; }
+/// Timeouts close rows between requests: every command is simulated (README, "Exact replay").
+bool replayed(const controller_params& p) { return p.replay && (p.page_policy == "open" || p.page_policy == "closed"); }
 
 /// Open transfers beyond this many get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;

@@ -107,8 +107,8 @@ controller_params random_controller(choices& c, const standard& s) {
   p.write_mode = c.flag() ? "drain" : "unified";
   p.write_high = 0.3 + 0.1 * c.between(0, 7);
   p.write_low = 0.1 * c.between(0, 2);
-  const char* pages[] = {"open", "closed", "timeout"};
-  p.page_policy = pages[c.below(3)];
+  const char* pages[] = {"open", "closed", "timeout", "adaptive"};
+  p.page_policy = pages[c.below(4)];
   p.page_timeout = duration(1e-9 * c.between(10, 500));
   const char* refreshes[] = {"all_bank", "none", "per_bank"};
   p.refresh = refreshes[c.below(s.t.RFCpb != 0 ? 3 : 2)];

@@ -58,7 +58,9 @@ inline controller_params random_controller(std::mt19937& g, const standard& s) {
   p.write_mode = in(0, 1) != 0 ? "drain" : "unified";
   p.age_limit = in(0, 2) == 0 ? 0 : in(300, 6000);
   p.page_policy = std::vector<std::string>{"open", "open", "closed", "timeout"}[static_cast<std::size_t>(in(0, 3))];
-  p.page_timeout = duration(in(20, 500) * 1e-9);
+  const int timeout_ns = in(20, 500);
+  p.page_timeout = duration(timeout_ns * 1e-9);
+  if (p.page_policy == "timeout" && timeout_ns % 2 == 0) p.page_policy = "adaptive";
   p.refresh = std::vector<std::string>{"all_bank", s.t.RFCpb > 0 ? "per_bank" : "all_bank", "none"}[static_cast<std::size_t>(in(0, 2))];
   p.refresh_postpone = in(0, 2) == 0 ? in(1, 8) : 0;
   p.refresh_stagger = in(0, 1) != 0;

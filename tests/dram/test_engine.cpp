@@ -51,5 +51,42 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
   }
 }
 
+/// Reads of rows `first` and `second` of one bank in turn, one every 150 clocks, no refresh.
+statistics alternate(const std::string& policy, int timeout_clocks, std::uint64_t first, std::uint64_t second, int n) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  p.refresh = "none";
+  p.page_policy = policy;
+  p.page_timeout = duration(timeout_clocks * static_cast<double>(s.t.tck_fs) * 1e-15);
+  memory m(s, traffic::map_of(s, "bank bankgroup row column"), p);
+  return traffic::offer(m, n, [&](std::int64_t i) {
+    transfer t;
+    t.bytes = 64;
+    t.address = (i % 2 == 0 ? first : second) * static_cast<std::uint64_t>(s.org.row_bytes());
+    t.arrival = i * 150 * s.t.tck_fs / 1000;
+    return t;
+  }).stats;
+}
+
+// A read's column command comes 1 + tRCD = 23 clocks after its arrival, the next arrival 127 later: a timeout of 100 clocks has
+// closed the row, one of 200 (doubled after the first time) has not.
+TEST(dram_engine, adaptive_timeout_learns_that_a_row_is_wanted_again) {
+  constexpr int n = 50;
+  const auto fixed = alternate("timeout", 100, 7, 7, n), adaptive = alternate("adaptive", 100, 7, 7, n);
+  EXPECT_EQ(fixed.row_misses, n);
+  EXPECT_EQ(adaptive.row_misses, 2);
+  EXPECT_EQ(adaptive.row_hits, n - 2);
+}
+
+// The other way round: with 200 clocks every read finds the other row open. After one conflict (column command at
+// 1 + tRP + tRCD = 45, the next arrival 105 later) 100 clocks suffice to find none.
+TEST(dram_engine, adaptive_timeout_learns_that_another_row_is_wanted) {
+  constexpr int n = 50;
+  const auto fixed = alternate("timeout", 200, 3, 4, n), adaptive = alternate("adaptive", 200, 3, 4, n);
+  EXPECT_EQ(fixed.row_conflicts, n - 1);
+  EXPECT_EQ(adaptive.row_conflicts, 1);
+  EXPECT_EQ(adaptive.row_misses, n - 1);
+}
+
 }  // namespace
 }  // namespace memwall::dram

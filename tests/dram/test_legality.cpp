@@ -89,7 +89,7 @@ TEST(legality, every_standard_scheduler_refresh_and_page_policy) {
     const standard s = load_standard(name);
     for (const char* scheduler : {"fcfs", "frfcfs", "frfcfs_cap"})
       for (const char* refresh : {"all_bank", "per_bank", "none"})
-        for (const char* page : {"open", "closed", "timeout"}) {
+        for (const char* page : {"open", "closed", "timeout", "adaptive"}) {
           if (std::string(refresh) == "per_bank" && s.t.RFCpb == 0) continue;
           controller_params p;
           p.scheduler = scheduler;
