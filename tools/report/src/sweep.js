@@ -27,7 +27,7 @@ function intro(s) {
   }
   const best = s.objectives.filter((o) => o.judged).slice(0, 8).map((o) => {
     const at = s.combine(s.good.filter((i) => o.value(i) !== null), o, 'best').point;
-    return [o.name, o.small ? 'least' : 'most', at >= 0 ? show(o.name)(o.value(at)) : '–', at >= 0 ? `point ${s.number(at)}` : '–', at >= 0 ? s.axes.map((a) => `${a.name} = ${a.column.value(at)}`).join(', ') : '–'];
+    return [o.name, o.small ? 'least' : 'most', at >= 0 ? show(o.name)(o.value(at)) : '–', at >= 0 ? `point ${s.number(at)}` : '–', at >= 0 ? s.axes.filter((a) => (a.column.value(at) ?? '') !== '').map((a) => `${a.name} = ${a.column.value(at)}`).join(', ') : '–'];
   });
   return [
     ...notes.map((n) => h('p', {class: 'warning', role: 'note'}, n)),
