@@ -81,6 +81,9 @@ class hardware {
   virtual void show_detail(bool /*on*/) {}
   virtual bool detail_spent() const { return false; }  ///< it has had all its commands
   virtual void catch_up() {}  ///< tells everything up to now
+  /// A memory whose banks compute for `source` between granted() and release(): others wait (dram_module::claim_banks).
+  virtual void claim(int /*source*/, std::function<void()> granted) { granted(); }
+  virtual void release() {}
   /// Name of a memory whose address the module needs (a generator); attach() gives it before the simulation starts.
   virtual std::string wants_memory() const { return {}; }
   virtual void attach(std::uint64_t /*base*/) {}

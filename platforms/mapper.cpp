@@ -70,7 +70,10 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
     w.n = std::max<std::int64_t>(1, op.n);
     w.k = std::max<std::int64_t>(1, op.k);
     w.batch = std::max<std::int64_t>(1, op.batch);
-    if (w.kind == work_kind::attention) w.batch *= std::max<std::int64_t>(1, op.kv_heads);
+    if (w.kind == work_kind::attention) {
+      w.batch *= std::max<std::int64_t>(1, op.kv_heads);
+      w.group = std::max<std::int64_t>(1, op.heads / std::max<std::int64_t>(1, op.kv_heads));
+    }
     if (op.kind == trace::op_kind::expert_gemm && !op.group_rows.empty()) {
       // Experts run as a grouped GEMM: as many products as experts touched, rows shared evenly.
       w.batch = static_cast<std::int64_t>(op.group_rows.size());
@@ -97,7 +100,12 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       const bool split = cut && (h.split || tensor.cls == trace::tensor_class::weights ||
                                  (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
       o.bytes = split ? share(u.bytes, i, parts) : u.bytes;
-      const std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
+      std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
+      if (h.scale > 1) {  // held, and moved, at the width of the units beside the memory
+        o.bytes = static_cast<std::int64_t>(static_cast<double>(o.bytes) * h.scale);
+        offset = static_cast<std::int64_t>(static_cast<double>(offset) * h.scale);
+        if (tensor.cls == trace::tensor_class::weights) w.weight_bits = std::max(w.weight_bits, tensor.type.bits() * h.scale);
+      }
       o.bytes = std::min(o.bytes, std::max<std::int64_t>(0, h.bytes - offset));
       o.address = h.address + static_cast<std::uint64_t>(offset);
       const memory_slot& slot = where.slots()[static_cast<std::size_t>(h.memory)];

@@ -80,23 +80,40 @@ void placement::scan(const trace_source& source) {
   }
 }
 
-bool placement::put(std::uint32_t tensor, std::size_t device, int slot, std::int64_t bytes, bool split) {
+std::string placement::put(std::uint32_t tensor, std::size_t device, int slot, std::int64_t bytes, bool split) {
   memory_slot& s = m_slots[static_cast<std::size_t>(slot)];
+  const trace::tensor& t = m_header.tensors[tensor];
+  home h{slot, 0, bytes, split, 1};
+  if (!s.computed_by.empty() && t.cls != trace::tensor_class::activations && t.type.bits() > 0) h.scale = std::max(1.0, s.held_bits(t.type.bits()) / t.type.bits());
+  h.bytes = static_cast<std::int64_t>(static_cast<double>(bytes) * h.scale);
   const std::int64_t start = align_up(s.used, s.alignment);
-  if (start + bytes > s.capacity) return false;
   if (s.in_core) {
     const matrix m = matrix_of(tensor, bytes);
-    if (!s.reserve || !s.reserve(m.inputs, m.outputs, m.bits)) return false;
+    if (const std::string why = s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
+  } else if (start + h.bytes > s.capacity) {
+    return fmt::format("{} B are left of {} B", std::max<std::int64_t>(0, s.capacity - start), s.capacity);
   }
-  s.used = start + bytes;
-  s.by_class[static_cast<std::size_t>(m_header.tensors[tensor].cls)] += bytes;
+  s.used = start + h.bytes;
+  s.by_class[static_cast<std::size_t>(t.cls)] += h.bytes;
+  h.address = s.base + static_cast<std::uint64_t>(start);
   auto& homes = m_homes[tensor];
   if (homes.size() <= device) homes.resize(device + 1);
-  homes[device] = {slot, s.base + static_cast<std::uint64_t>(start), bytes, split};
-  return true;
+  homes[device] = h;
+  return {};
+}
+
+void placement::refuse_rules_without_sense() const {
+  problem_list problems;
+  for (const auto& r : m_platform.mapping)
+    for (const auto& [key, name] : {std::pair<const char*, const std::string&>{"kv_cache", r.kv_cache}, {"activations", r.activations}})
+      for (const auto* m : m_platform.group(name))
+        if (m_slots[static_cast<std::size_t>(slot_index(m->name))].in_core)
+          problems.add({r.where, std::string("mapping.") + key, "'" + name + "' is a core whose arrays hold weights", "a dram or an sram; attention: macros writes the cache into the arrays at each use", ""});
+  problems.check();
 }
 
 void placement::place_all() {
+  refuse_rules_without_sense();
   // Activations first: they must be somewhere. Then the cache, then weights in the order of use.
   for (const auto cls : {trace::tensor_class::activations, trace::tensor_class::kv_cache, trace::tensor_class::weights}) {
     for (std::uint32_t t = 0; t < m_header.tensors.size(); ++t) {
@@ -116,21 +133,30 @@ void placement::place_all() {
           m_homes[t][d] = m_homes[t][0];
           continue;
         }
+        const auto said = [&](int slot, const std::string& why) { m_reasons.try_emplace({cls, m_first[t].rule, slot}, why); };
         const int slot = slot_index(memories.size() == 1 ? memories[0]->name : memories[d]->name);
-        if (put(t, d, slot, part, split)) continue;
+        std::string why = put(t, d, slot, part, split);
+        if (why.empty()) {
+          said(slot, "the mapping's choice, and it fits");
+          continue;
+        }
+        int full = slot;
         if (cls == trace::tensor_class::weights && !r.overflow.empty()) {
           const auto spill = m_platform.group(r.overflow);
           const int other = slot_index(spill.size() == 1 ? spill[0]->name : spill[d]->name);
-          if (put(t, d, other, part, split)) {
+          const std::string nor = put(t, d, other, part, split);
+          if (nor.empty()) {
+            const std::string& from = m_slots[static_cast<std::size_t>(slot)].name;
+            said(other, fmt::format("from {} on they do not fit {} ({})", tensor.name, from, why));
             if (m_notes.empty() || m_notes.back().find(m_slots[static_cast<std::size_t>(other)].name) == std::string::npos)
-              m_notes.push_back(fmt::format("from {} on, weights do not fit {} and are streamed from {}", tensor.name,
-                                            m_slots[static_cast<std::size_t>(slot)].name, m_slots[static_cast<std::size_t>(other)].name));
+              m_notes.push_back(fmt::format("from {} on, weights do not fit {} and are streamed from {}", tensor.name, from,
+                                            m_slots[static_cast<std::size_t>(other)].name));
             continue;
           }
-          m_short.push_back({other, part, cls});
-          continue;
+          full = other;
+          why = nor;
         }
-        m_short.push_back({slot, part, cls});
+        m_short.push_back({full, part, cls, why});
       }
     }
   }
@@ -145,6 +171,13 @@ void placement::refuse() const {
   for (std::size_t i = 0; i < m_slots.size(); ++i) {
     if (missing[i] == 0) continue;
     const auto& s = m_slots[i];
+    if (s.in_core) {
+      const auto first = std::find_if(m_short.begin(), m_short.end(), [i](const shortage& x) { return x.slot == static_cast<int>(i); });
+      text += fmt::format("  {}: {} B ({:.2f} GiB) of weights are in its arrays, {} B ({:.2f} GiB) are left over: {}\n", s.name, s.used,
+                          gib(static_cast<double>(s.used)), missing[i], gib(static_cast<double>(missing[i])), first->why);
+      worst = std::max(worst, static_cast<double>(s.used + missing[i]) / static_cast<double>(std::max<std::int64_t>(s.used, s.capacity)));
+      continue;
+    }
     const std::int64_t needed = s.used + missing[i];
     text += fmt::format("  {}: needs {} B ({:.2f} GiB), has {} B ({:.2f} GiB), missing {} B ({:.2f} GiB)\n", s.name, needed,
                         gib(static_cast<double>(needed)), s.capacity, gib(static_cast<double>(s.capacity)), needed - s.capacity,
@@ -193,6 +226,33 @@ nlohmann::ordered_json placement::report() const {
     for (std::size_t c = 0; c < trace::tensor_classes; ++c)
       m["by_class"][std::string(trace::name_of(static_cast<trace::tensor_class>(c)))] = s.by_class[c];
     out["memories"].push_back(m);
+  }
+  out["decisions"] = nlohmann::ordered_json::array();
+  for (const auto& [key, why] : m_reasons) {
+    const auto& [cls, rule, slot] = key;
+    std::int64_t tensors = 0, bytes = 0;
+    double scale = 1;
+    for (std::uint32_t t = 0; t < m_homes.size(); ++t) {
+      if (!m_first[t].seen || m_header.tensors[t].cls != cls || m_first[t].rule != rule) continue;
+      for (const auto& h : m_homes[t])
+        if (h.memory == slot) {
+          ++tensors;
+          bytes += h.bytes;
+          scale = std::max(scale, h.scale);
+          if (!h.split) break;  // one copy, seen by every device
+        }
+    }
+    const memory_slot& s = m_slots[static_cast<std::size_t>(slot)];
+    const mapping_rule& r = m_platform.mapping[rule];
+    const auto& cores = m_groups[rule].cores;
+    const bool beside = cls != trace::tensor_class::activations && std::any_of(cores.begin(), cores.end(), [&](const std::string& c) {
+      return std::find(s.computed_by.begin(), s.computed_by.end(), c) != s.computed_by.end();
+    });
+    const std::string way = s.in_core ? "stay in the arrays that multiply them" : beside ? "are used beside the banks they lie in" : "cross the bus at each use";
+    nlohmann::ordered_json d{{"what", std::string(trace::name_of(cls))}, {"tensors", tensors}, {"bytes", bytes}, {"memory", s.name},
+                             {"used_by", r.executor}, {"way", way}, {"why", why}};
+    if (scale > 1) d["held_wider"] = scale;
+    out["decisions"].push_back(d);
   }
   out["notes"] = m_notes;
   return out;

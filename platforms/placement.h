@@ -4,9 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "platforms/description.h"
@@ -25,8 +27,10 @@ struct memory_slot {
   std::int64_t alignment = 4096;  ///< bytes; a stripe over all channels, so that equal tensors load channels equally
   bool in_core = false;          ///< weights live in compute-in-memory arrays: no transfers to read them
   std::vector<std::string> computed_by;  ///< cores whose units sit beside this memory's banks: they read it without transfers
-  /// in_core: takes room for inputs x outputs weights of some bits, or says no (folding wastes what bytes do not show).
-  std::function<bool(std::int64_t rows, std::int64_t columns, double bits)> reserve;
+  /// in_core: takes room for inputs x outputs weights of some bits, or says why it cannot (folding wastes what bytes do not show).
+  std::function<std::string(std::int64_t rows, std::int64_t columns, double bits)> reserve;
+  /// computed_by: bits that the units' arithmetic makes of a value's (4-bit weights beside FP16 units are held as FP16).
+  std::function<double(double bits)> held_bits;
   std::int64_t used = 0;
   std::array<std::int64_t, trace::tensor_classes> by_class{};
 };
@@ -37,6 +41,7 @@ struct home {
   std::uint64_t address = 0;
   std::int64_t bytes = 0;
   bool split = false;  ///< a 1/P part of the tensor (tensor parallel)
+  double scale = 1;    ///< bytes held for each byte of the trace: more than 1 beside units that compute on a wider type
 };
 
 /// How the operators that a rule matches run.
@@ -81,7 +86,9 @@ class placement {
   matrix matrix_of(std::uint32_t tensor, std::int64_t part_bytes) const;
   void scan(const trace_source& source);
   void place_all();
-  bool put(std::uint32_t tensor, std::size_t device, int slot, std::int64_t bytes, bool split);
+  /// Empty when the tensor was put into the slot, else why it does not fit.
+  std::string put(std::uint32_t tensor, std::size_t device, int slot, std::int64_t bytes, bool split);
+  void refuse_rules_without_sense() const;
   [[noreturn]] void refuse() const;
 
   const platform_description& m_platform;
@@ -95,9 +102,12 @@ class placement {
     int slot;
     std::int64_t bytes;
     trace::tensor_class cls;
+    std::string why;
   };
   std::vector<shortage> m_short;
   std::vector<std::string> m_notes;
+  /// Why tensors of a class and rule went where they are: the first choice, or what kept them out of it.
+  std::map<std::tuple<trace::tensor_class, std::size_t, int>, std::string> m_reasons;
 };
 
 }  // namespace memwall::platforms

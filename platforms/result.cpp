@@ -171,6 +171,8 @@ json build_result(const run_options& o, const system& hw, const placement& where
   s["bus_bytes"] = bus_bytes;
   s["link_bytes"] = link_bytes;
   s["flops"] = r.flops;
+  s["tops"] = time > 0 ? r.flops / static_cast<double>(time) : 0.0;  // of the system: waiting and data movement included
+  s["tops_per_w"] = energy_total > 0 ? r.flops / energy_total : 0.0;
   s["dram_bandwidth_gbps"] = bandwidth;
   s["dram_utilization"] = std::max(0.0, busiest);
   s["bus_utilization"] = bus_utilization;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <utility>
 
 #include "platforms/mapper.h"
 #include "platforms/observe.h"
@@ -75,6 +76,8 @@ class runner {
   struct core_state {
     std::deque<queued> queue;
     chain last;  // chain of the operator that ended last here
+    hardware* banks = nullptr;  // of the memory its units sit in, while an operator waits for them or computes there
+    ps_t asked = 0;
     std::int64_t layer = -2;
     std::string group;
   };
@@ -178,7 +181,7 @@ class runner {
   void feed(const std::string& name, core_state& state) {
     if (state.queue.empty() || m_stopping) return;
     stream_core& core = m_system.core(name);
-    if (core.busy()) return;
+    if (core.busy() || state.banks != nullptr) return;
     queued next = std::move(state.queue.front());
     state.queue.pop_front();
     open_operator& o = open(next.id);
@@ -187,12 +190,24 @@ class runner {
       // It could not start before its operands were there nor before the core was free: the later of the two is its past.
       if (state.last.end > o.before.end) o.before = state.last;
     }
-    if (m_observer != nullptr) m_observer->operator_begins(name, next.work);
-    core.start(next.work, [this, id = next.id, name](const stream_core::result& r) { ended(id, name, r); });
+    state.asked = now_ps();
+    const auto begin = [this, &core, next, name] {
+      if (m_observer != nullptr) m_observer->operator_begins(name, next.work);
+      core.start(next.work, [this, id = next.id, name](const stream_core::result& r) { ended(id, name, r); });
+    };
+    // Units beside banks compute when the memory serves nobody else.
+    const std::string banks = core.model().computes_in();
+    const bool in_banks = !banks.empty() && std::any_of(next.work.operands.begin(), next.work.operands.end(), [](const operand& x) { return x.resident; });
+    if (!in_banks) return begin();
+    state.banks = m_system.find(banks);
+    state.banks->claim(core.id(), begin);
   }
 
   void ended(std::uint64_t id, const std::string& name, const stream_core::result& r) {
     open_operator& o = open(id);
+    core_state& here = m_cores[name];
+    const ps_t waited = here.banks != nullptr ? r.start - here.asked : 0;  // for others to leave the banks
+    if (here.banks != nullptr) std::exchange(here.banks, nullptr)->release();
     if (m_observer != nullptr) m_observer->operator_ends(name, o.op, r.start, r.end);
     if (r.failed) throw std::runtime_error(fmt::format("a transfer of operator '{}' on {} came back with an error response", o.op.name, name));
     o.energy_pj += r.energy_pj;
@@ -203,7 +218,8 @@ class runner {
       // The part that ends last tells where the operator's time went, on top of the phases before (an all-reduce follows
       // the products it sums).
       o.parts = o.base;
-      o.parts[stall::dependency] += r.start - std::max(o.start, o.base_end);
+      o.parts[stall::dependency] += r.start - waited - std::max(o.start, o.base_end);
+      o.parts[stall::dram_queue] += waited;
       o.parts += r.parts;
       o.end = r.end;
       o.executor = name;
@@ -223,7 +239,7 @@ class runner {
       complete(o);
     }
     // A core that finished its share of an operator others still work on may go on with the next one.
-    m_cores[name].last = o.done ? o.after : partial_chain(o, r);
+    here.last = o.done ? o.after : partial_chain(o, r);
     pump();
   }
 
@@ -309,6 +325,13 @@ json make_resident(system& hw, const placement& where) {
     ++tensors;
   });
   if (tensors == 0) return nullptr;
+  for (const auto& m : hw.modules())
+    if (stream_core* c = m->as_core()) {
+      const auto copies = c->model().replicate();
+      time += copies.time;
+      energy += copies.energy_pj;
+      cells += copies.cell_writes;
+    }
   return {{"tensors", tensors}, {"time_ns", ns(time)}, {"energy_pj", energy}, {"cell_writes", cells}};
 }
 

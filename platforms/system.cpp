@@ -182,7 +182,10 @@ std::vector<memory_slot> system::slots() const {
     if (s.in_core)
       s.reserve = [core = find(r.memory)->as_core()](std::int64_t rows, std::int64_t columns, double bits) { return core->model().reserve(rows, columns, bits); };
     for (const auto& m : m_modules)
-      if (stream_core* c = m->as_core(); c != nullptr && c->model().computes_in() == r.memory) s.computed_by.push_back(m->name());
+      if (stream_core* c = m->as_core(); c != nullptr && c->model().computes_in() == r.memory) {
+        s.computed_by.push_back(m->name());
+        s.held_bits = [c](double bits) { return c->model().held_bits(bits); };
+      }
     out.push_back(s);
   }
   return out;

@@ -23,6 +23,9 @@ const param_table<cim_params>& cim_param_table() {
           .add("load_latency", &cim_params::load_latency, "from the arrays' controller to memory and back").range(duration(0), duration(1e-3))
           .add("operator_overhead", &cim_params::operator_overhead, "instruction issue and synchronisation of the tiles").range(duration(0), duration(1))
           .add("memory", &cim_params::memory, "DRAM-bank macros: the dram module whose banks they sit in; weights and caches there are used in place")
+          .add("attention", &cim_params::attention, "auto: beside the banks that hold the cache, else on the vector unit; vector: on the vector unit; macros: keys and values are written into the arrays each time").choices({"auto", "vector", "macros"})
+          .add("max_replicas", &cim_params::max_replicas, "macros left over hold copies of the weights, at most so many of each, for throughput").range<std::int64_t>(1, 1 << 20)
+          .add("pipeline", &cim_params::pipeline, "layers in different arrays work at the same time on different vectors")
           .add("energy_per_flop", &cim_params::energy_per_flop, "vector unit").range(energy(0), energy(1e-6))
           .add("energy_per_buffer_byte", &cim_params::energy_per_buffer_byte, "global buffer, one byte").range(energy(0), energy(1e-6));
   return table;
@@ -53,30 +56,33 @@ double cim_model::peak_rate(const std::string& type) const {
 
 std::int64_t cim_model::weight_capacity() const {
   if (!m_p.memory.empty()) return 0;  // the memory's own room
-  const int bits = std::min(8, m_macro->max_w_bits());
+  const int bits = m_macro->max_w_bits();
   return m_hierarchy.macros() * m_macro->shape(bits).weights * bits / 8;
 }
 
-bool cim_model::reserve(std::int64_t rows, std::int64_t columns, double bits) {
+std::string cim_model::reserve(std::int64_t rows, std::int64_t columns, double bits) {
+  if (bits >= m_macro->max_w_bits() + 1) return fmt::format("weights have {} bits, its macros take at most {}", bits, m_macro->max_w_bits());
   const int b = stored_bits(bits);
   const auto g = m_macro->shape(b);
   if (g.flexible) {
     const double capacity = static_cast<double>(g.weights) * static_cast<double>(m_hierarchy.macros());
     const double wanted = static_cast<double>(rows) * static_cast<double>(columns);
-    if (m_weights_used + wanted > capacity) return false;
+    if (m_weights_used + wanted > capacity) return fmt::format("its banks hold {:.4g} weights, {:.4g} are taken", capacity, m_weights_used);
     m_weights_used += wanted;
-    return true;
+    return {};
   }
   const std::int64_t pieces = cim::fold_layer(*m_macro, rows, columns, b).pieces();
-  if (m_slots_used + pieces > slots()) return false;
+  if (m_slots_used + pieces > slots())
+    return fmt::format("a {} x {} matrix takes {} of its {} arrays, {} are left", rows, columns, pieces, slots(), slots() - m_slots_used);
   m_slots_used += pieces;
-  return true;
+  return {};
 }
 
-core_model::program_total cim_model::make_resident(std::uint64_t, std::int64_t rows, std::int64_t columns, double bits) {
+core_model::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) {
   const int b = stored_bits(bits);
   const auto f = cim::fold_layer(*m_macro, rows, columns, b, m_macro->shape(b).flexible ? m_hierarchy.macros() : 0);
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, b);
+  m_resident[tensor] = {rows, columns, b, 1};
   program_total out;
   // Macros are written side by side, a weight set after another.
   const std::int64_t rounds = (f.pieces() + m_hierarchy.macros() - 1) / m_hierarchy.macros();
@@ -86,47 +92,137 @@ core_model::program_total cim_model::make_resident(std::uint64_t, std::int64_t r
   return out;
 }
 
-void cim_model::plan_product(const operation& op, bool resident, work& w) {
-  const int b = stored_bits(op.weight_bits);
-  const int in = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
-  const bool flexible = m_macro->shape(b).flexible;
-  const std::int64_t available = resident || m_p.stream_macros == 0 ? m_hierarchy.macros() : std::min(m_p.stream_macros, m_hierarchy.macros());
-  cim::fold f = cim::fold_layer(*m_macro, op.k, op.n, b, flexible ? available : 0);
-  // More pieces than macros: rounds over column slices that fit. (Resident: weight sets selected one after another.)
-  std::int64_t rounds = 1;
-  std::int64_t n = op.n;
-  while (!flexible && f.pieces() > available && n > 1) {
-    rounds *= 2;
-    n = std::max<std::int64_t>(1, (op.n + rounds - 1) / rounds);
-    f = cim::fold_layer(*m_macro, op.k, n, b);
+core_model::program_total cim_model::replicate() {
+  program_total out;
+  if (m_p.max_replicas < 2 || flexible() || m_resident.empty()) return out;
+  std::vector<cim::layer_request> wanted;
+  for (const auto& [tensor, l] : m_resident) wanted.push_back({std::to_string(tensor), l.rows, l.columns, l.bits, 1, 1});
+  cim::placement_options options;
+  options.macro_count = m_hierarchy.macros();
+  options.max_replicas = m_p.max_replicas;
+  const auto placed = cim::place_layers(*m_macro, wanted, options);
+  std::size_t i = 0;
+  for (auto& [tensor, l] : m_resident) {
+    const auto& p = placed.layers[i++];
+    l.replicas = p.replicas;
+    const auto one = m_macro->program(p.folded.piece_rows, p.folded.piece_cols, l.bits);
+    const double copies = static_cast<double>(p.folded.pieces()) * static_cast<double>(p.replicas - 1);
+    out.time += p.replicas > 1 ? one.total : 0;  // copies are written side by side
+    out.energy_pj += one.energy.sum() * copies;
+    out.cell_writes += static_cast<double>(one.cell_writes) * copies;
   }
-  const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, op.m, in, b);
-  const double repeats = static_cast<double>(rounds) * static_cast<double>(op.batch);
-  for (std::size_t c = 0; c < stall_count; ++c)
-    w.compute.part[c] += static_cast<ps_t>(std::llround(static_cast<double>(cost.parts.part[c]) * repeats));
-  w.energy_pj += (cost.macro_energy.sum() + cost.network_pj + cost.accumulate_pj) * repeats;
-  if (resident) return;
-  const auto one = m_macro->program(f.piece_rows, f.piece_cols, b);
-  const ps_t program = static_cast<ps_t>(static_cast<double>(one.total) * repeats);
-  w.energy_pj += one.energy.sum() * static_cast<double>(f.pieces()) * repeats;
-  m_programmings += repeats;
-  // Written while the previous round computes, where the macro can.
-  w.compute[stall::cim_program] += m_macro->concurrent_program() ? std::max<ps_t>(0, program - static_cast<ps_t>(static_cast<double>(cost.total) * repeats)) : program;
+  return out;
 }
 
-// Positions of the cache are spread over all macros. Scores: head dimension by positions; values: positions by head dimension.
-void cim_model::plan_attention(const operation& op, work& w) const {
-  const int bits = m_macro->max_w_bits(), in = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
+void cim_model::spend(work& w, double pj, energy_part part) {
+  w.energy_pj += pj;
+  m_energy[part] += pj;
+}
+
+// Leakage runs whether a macro computes or not: idle_power().
+void cim_model::spend(work& w, const cim::layer_cost& cost, double times) {
+  cim::breakdown e = cost.macro_energy.scaled(times);
+  e[cim::component::leakage] = 0;
+  m_macro_energy += e;
+  w.energy_pj += e.sum();
+  spend(w, cost.network_pj * times, network);
+  spend(w, cost.accumulate_pj * times, accumulate);
+}
+
+void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& w) {
+  const int b = stored_bits(op.weight_bits);
+  // More pieces than macros: weight sets selected one after another.
+  std::int64_t rounds = op.batch, n = op.n;
+  cim::fold f = cim::fold_layer(*m_macro, op.k, n, b);
+  while (f.pieces() > m_hierarchy.macros() && n > 1) {
+    rounds *= 2;
+    n = std::max<std::int64_t>(1, (n + 1) / 2);
+    f = cim::fold_layer(*m_macro, op.k, n, b);
+  }
+  const std::int64_t each = (op.m + replicas - 1) / replicas;  // vectors of the busiest replica
+  const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b);
+  const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b);
+  const ps_t alone = first.total * rounds;
+  ps_t exposed = alone + std::max<ps_t>(0, all.total - first.total) * rounds;
+  if (op.batch == 1 && m_p.pipeline) {
+    cim::stage_load load;
+    const ps_t behind = (each - 1) * rounds;
+    load.own = behind * (all.shares_chip ? all.own_interval : std::max(all.own_interval, all.port_interval));
+    load.port = all.shares_chip ? behind * all.port_interval : 0;
+    exposed = m_pipeline.add(op.m, alone, load);
+  } else {
+    m_pipeline.drain();
+  }
+  stall_stack rest;
+  for (std::size_t c = 0; c < stall_count; ++c) {
+    w.compute.part[c] += first.parts.part[c] * rounds;
+    rest.part[c] = std::max<ps_t>(0, all.parts.part[c] - first.parts.part[c]);
+  }
+  w.compute += apportion(exposed - alone, rest, stall::cim_array);
+  spend(w, all, static_cast<double>(rounds) * static_cast<double>(op.m) / static_cast<double>(each));
+}
+
+// Weights that lie elsewhere are written into the arrays, as much of them at a time as fits.
+void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w) {
+  const std::int64_t available = m_p.stream_macros == 0 ? m_hierarchy.macros() : std::min(m_p.stream_macros, m_hierarchy.macros());
+  std::int64_t rounds = 1, columns = n;
+  cim::fold f = cim::fold_layer(*m_macro, k, columns, bits, m_macro->shape(bits).flexible ? available : 0);
+  while (f.pieces() > available && columns > 1) {
+    rounds *= 2;
+    columns = std::max<std::int64_t>(1, (n + rounds - 1) / rounds);
+    f = cim::fold_layer(*m_macro, k, columns, bits, m_macro->shape(bits).flexible ? available : 0);
+  }
+  const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
+  const std::int64_t times = rounds * repeats;
+  for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * times;
+  spend(w, cost, static_cast<double>(times));
+  const auto one = m_macro->program(f.piece_rows, f.piece_cols, bits);
+  spend(w, (one.energy.sum() - one.energy[cim::component::leakage]) * static_cast<double>(f.pieces() * times), programming);
+  m_programmings += static_cast<double>(times);
+  // Written while the previous round computes, where the macro can.
+  w.compute[stall::cim_program] += (m_macro->concurrent_program() ? std::max<ps_t>(0, one.total - cost.total) : one.total) * times;
+}
+
+void cim_model::plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w) {
+  const auto f = cim::fold_layer(*m_macro, k, n, bits, m_hierarchy.macros());
+  const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
+  for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * repeats;
+  spend(w, cost, static_cast<double>(repeats));
+}
+
+// Scores: head dimension by positions; values: positions by head dimension. Sequences and heads lie side by side, so that
+// positions are spread over all macros; the queries of a group of heads share keys and values.
+void cim_model::plan_attention(const operation& op, work& w) {
+  const std::int64_t queries = op.m * op.group;
   for (const auto& [k, n] : {std::pair{op.k, op.n * op.batch}, std::pair{op.n, op.k * op.batch}}) {
-    const auto f = cim::fold_layer(*m_macro, k, n, bits, m_hierarchy.macros());
-    const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, op.m, in, bits);
-    w.compute += cost.parts;
-    w.energy_pj += cost.macro_energy.sum() + cost.network_pj + cost.accumulate_pj;
+    if (flexible())
+      plan_in_banks(k, n, queries, 1, m_macro->max_w_bits(), w);
+    else
+      plan_streamed(k, n, queries, 1, stored_bits(op.weight_bits), w);
   }
   constexpr double operations_a_score = 5;  // maximum, subtraction, exponential, sum, scaling
-  const double softmax = operations_a_score * static_cast<double>(op.m * op.n * op.batch);
-  w.compute[stall::compute] += static_cast<ps_t>(std::llround(softmax / m_p.vector_rate.value * 1e12));
-  w.energy_pj += softmax * to_pj(m_p.energy_per_flop);
+  plan_vector(operations_a_score * static_cast<double>(queries * op.n * op.batch), 1, false, w);
+}
+
+void cim_model::plan_vector(double flops, std::int64_t vectors, bool chained, work& w) {
+  const auto whole = static_cast<ps_t>(std::llround(flops / m_p.vector_rate.value * 1e12));
+  ps_t exposed = whole;
+  if (chained && m_p.pipeline) {
+    cim::stage_load load;
+    load.vector = whole - whole / vectors;
+    exposed = m_pipeline.add(vectors, whole / vectors, load);
+  } else {
+    m_pipeline.drain();
+  }
+  w.compute[stall::compute] += exposed;
+  spend(w, flops * to_pj(m_p.energy_per_flop), vector_unit);
+}
+
+bool cim_model::in_place(const operation& op, const operand& o) const {
+  if (!o.resident) return false;
+  if (op.kind == work_kind::gemm) return o.kind == traffic::weights;
+  if (m_p.memory.empty()) return true;  // nothing to read it from
+  return op.kind == work_kind::attention && m_p.attention != "vector";
 }
 
 work cim_model::plan(const operation& op) {
@@ -134,28 +230,46 @@ work cim_model::plan(const operation& op) {
   w.launch = op.fused ? 0 : to_ps(m_p.operator_overhead);
   std::int64_t touched = 0;
   bool resident = false;
+  std::int64_t replicas = 1;
   operation outside = op;
   outside.operands.clear();
   for (const auto& o : op.operands) {
-    if (o.resident)
-      resident = true;
-    else
+    if (!in_place(op, o)) {
       outside.operands.push_back(o);
+      continue;
+    }
+    resident = true;
+    if (const auto found = m_resident.find(o.tensor); found != m_resident.end()) replicas = std::max(replicas, found->second.replicas);
   }
   w.accesses = through_cache(outside, m_buffer, touched);
+  if (!w.accesses.empty()) m_pipeline.drain();
+  const bool separate = op.kind == work_kind::attention && (m_p.attention == "macros" || (resident && flexible()));
   if (op.kind == work_kind::gemm) {
-    plan_product(op, resident, w);
-  } else if (op.kind == work_kind::attention && resident && m_macro->shape(m_macro->max_w_bits()).flexible) {
+    if (!resident)
+      m_pipeline.drain(), plan_streamed(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), w);
+    else if (flexible())
+      m_pipeline.drain(), plan_in_banks(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), w);
+    else
+      plan_resident(op, replicas, w);
+  } else if (separate) {
     plan_attention(op, w);
   } else {
-    w.compute[stall::compute] = static_cast<ps_t>(std::llround(op.flops / m_p.vector_rate.value * 1e12));
-    w.energy_pj += op.flops * to_pj(m_p.energy_per_flop);
+    plan_vector(op.flops, op.m, op.kind == work_kind::elementwise && w.accesses.empty(), w);
   }
-  w.energy_pj += static_cast<double>(touched) * to_pj(m_p.energy_per_buffer_byte);
+  spend(w, static_cast<double>(touched) * to_pj(m_p.energy_per_buffer_byte), global_buffer);
   w.load_latency = to_ps(m_p.load_latency);
   w.fill_bandwidth = m_p.port_bandwidth.value;
   w.window = std::max<std::int64_t>(65536, static_cast<std::int64_t>(m_p.port_bandwidth.value * m_p.load_latency.value * 2));
   return w;
+}
+
+std::vector<std::pair<std::string, double>> cim_model::energy_parts() const {
+  std::vector<std::pair<std::string, double>> out;
+  for (std::size_t i = 0; i < cim::component_count; ++i)
+    if (const auto c = static_cast<cim::component>(i); c != cim::component::leakage) out.emplace_back(cim::component_name(c), m_macro_energy[c]);
+  const char* names[energy_part_count] = {"network", "accumulate", "vector_unit", "global_buffer", "programming"};
+  for (std::size_t i = 0; i < energy_part_count; ++i) out.emplace_back(names[i], m_energy[i]);
+  return out;
 }
 
 power cim_model::idle_power() const {

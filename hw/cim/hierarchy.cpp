@@ -93,6 +93,9 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
 
   const auto whole = [](double ps) { return static_cast<ps_t>(ps + 0.5); };
   out.interval = whole(pace);
+  out.own_interval = whole(std::max({tile_ps, package_ps, add_ps, macro_ps}));
+  out.port_interval = whole(chip_ps);
+  out.shares_chip = out.macros < h.macros_per_tile * h.tiles_per_chip;
   // First vector through every stage, the others behind it at the pace of the slowest.
   const double latency =
       2e12 * (h.tile_latency.value + h.chip_latency.value + (out.chips > 1 ? h.package_latency.value : 0));

@@ -29,7 +29,9 @@ const param_table<hierarchy_params>& hierarchy_table();
 /// A layer spread over the hierarchy: time and energy of `vectors` input vectors.
 struct layer_cost {
   ps_t total = 0;
-  ps_t interval = 0;  ///< of one vector in steady state
+  ps_t interval = 0;  ///< of one vector in steady state: the larger of the two below
+  ps_t own_interval = 0, port_interval = 0;  ///< of the layer's own macros and tiles; of the network of its chips
+  bool shares_chip = false;                  ///< the layer leaves room for others on its chip
   stall_stack parts;  ///< sums to total; network time shows as link (package) and bus_transfer (chip, tile)
   breakdown macro_energy;  ///< pJ
   double network_pj = 0, accumulate_pj = 0;

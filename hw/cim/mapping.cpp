@@ -114,21 +114,22 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
       p.reason = "resident: every copy fits";
     }
   }
-  if (options.replicate && all_fit && !flexible) {
-    // The layer with the most work for one replica gets the next one.
+  if (options.max_replicas > 1 && all_fit && !flexible) {
+    // The layer with the most work for one replica gets the next one. A replica beside another set of its macro would wait
+    // for it: replicas take macros of their own, all their sets.
     while (true) {
       std::size_t best = layers.size();
       double most = 0;
       for (std::size_t i = 0; i < layers.size(); ++i) {
-        const std::int64_t cost = demands[i].units * layers[i].copies;
+        const std::int64_t cost = demands[i].units * layers[i].copies * per_macro;
         const double load = layers[i].uses_per_token / static_cast<double>(out.layers[i].replicas);
-        if (cost <= left && load > most) best = i, most = load;
+        if (cost <= left && load > most && out.layers[i].replicas < options.max_replicas) best = i, most = load;
       }
       if (best == layers.size()) break;
-      left -= demands[best].units * layers[best].copies;
+      left -= demands[best].units * layers[best].copies * per_macro;
       layer_placement& p = out.layers[best];
       ++p.replicas;
-      p.macros = ceil_div(p.resident * demands[best].units * p.replicas, per_macro);
+      p.macros += p.resident * demands[best].units;
       p.reason = "resident, " + std::to_string(p.replicas) + " replicas: macros were left";
     }
   }

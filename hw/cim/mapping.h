@@ -48,7 +48,7 @@ struct layer_placement {
   std::int64_t resident = 0;  ///< copies that stay in macros
   std::int64_t streamed =
       0;  ///< copies that do not fit: weights are written each time they are used, or computed elsewhere
-  std::int64_t replicas = 1;  ///< of each resident copy, for throughput
+  std::int64_t replicas = 1;  ///< of each resident copy, for throughput: in macros of their own
   std::int64_t macros = 0;    ///< used by the resident copies, replicas included
   std::int64_t rounds = 1;    ///< passes a streamed copy takes through the macros left for streaming
   std::string reason;         ///< one sentence
@@ -67,7 +67,7 @@ struct placement_options {
   std::int64_t macro_count = 1;
   std::int64_t stream_macros = 1;  ///< kept free for streaming when not everything fits
   placement_policy policy = placement_policy::in_order;
-  bool replicate = false;  ///< fill what is left with replicas, slowest layer first
+  std::int64_t max_replicas = 1;  ///< fills what is left with replicas, slowest layer first
 };
 
 placement place_layers(const macro& m, const std::vector<layer_request>& layers,

@@ -4,6 +4,8 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "hw/common/config.h"
 #include "hw/common/params.h"
@@ -26,8 +28,10 @@ class core_model {
 
   /// Bytes of weights the core itself holds (compute-in-memory arrays); 0 for cores that only compute.
   virtual std::int64_t weight_capacity() const { return 0; }
-  /// Whether weights of `rows` inputs x `columns` outputs at `bits` bits still fit; takes the room when they do.
-  virtual bool reserve(std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return false; }
+  /// Takes room for weights of `rows` inputs x `columns` outputs at `bits` bits; says why when they do not fit, else nothing.
+  virtual std::string reserve(std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return "it holds no weights"; }
+  /// Bits a value of `bits` takes in the memory of computes_in(): units compute on one width only.
+  virtual double held_bits(double bits) const { return bits; }
   /// Writes reserved weights into the arrays before the run; returns what that costs.
   struct program_total {
     ps_t time = 0;
@@ -35,6 +39,9 @@ class core_model {
     double cell_writes = 0;
   };
   virtual program_total make_resident(std::uint64_t /*tensor*/, std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) { return {}; }
+
+  /// Called once all resident weights are written: fills what is left with copies; returns what writing those costs.
+  virtual program_total replicate() { return {}; }
 
   /// Name of the memory whose banks hold this core's units (DRAM-bank macros): weights and caches that lie there are used where
   /// they are, and stay ordinary memory for everybody else. Empty: none.
@@ -49,6 +56,8 @@ class core_model {
   /// Requests leave at edges of this clock, as many as are due; 0: at any time.
   virtual frequency request_clock() const { return frequency(0); }
 
+  /// Dynamic energy spent so far, by component, in picojoules; empty: not told apart. Sums to the plans' energies.
+  virtual std::vector<std::pair<std::string, double>> energy_parts() const { return {}; }
   virtual power idle_power() const { return power(0); }
   virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
 };

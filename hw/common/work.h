@@ -36,6 +36,7 @@ struct operation {
   work_kind kind = work_kind::gemm;
   std::int64_t m = 1, n = 1, k = 1;  ///< gemm: M, N, K. attention: queries, cached positions, head dimension
   std::int64_t batch = 1;            ///< gemm: independent products. attention: sequences x KV heads
+  std::int64_t group = 1;            ///< attention: query heads that share a KV head
   double flops = 0;                  ///< a multiply-accumulate is two
   std::string type = "fp16";         ///< arithmetic type: key of a core's rate table
   double weight_bits = 16;           ///< stored bits a weight; less than the arithmetic type's width means dequantisation

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
+#include <stdexcept>
 #include <unordered_map>
+#include <utility>
 
 namespace memwall {
 
@@ -37,6 +40,13 @@ struct dram_module::impl {
   std::vector<dram::completion> completions;
   transfer* held = nullptr;  // its request phase stays open: the engine is full
   ps_t held_since = 0;
+  struct bank_claim {
+    int source;
+    std::function<void()> granted;  // empty once called
+  };
+  std::deque<bank_claim> claims;  // the first one has the banks, or waits until they are idle
+  ps_t claimed_since = 0;
+  std::deque<slot> waiting;  // of others than the owner: taken, not yet with the engine
   std::size_t in_flight = 0;
   ps_t busy_since = 0;
   sc_core::sc_event wake;
@@ -47,7 +57,8 @@ struct dram_module::impl {
 
   std::uint64_t transfers = 0, errors = 0;
   traffic_bytes read_bytes, write_bytes;
-  ps_t busy = 0, withheld = 0;
+  ps_t busy = 0, withheld = 0, claimed = 0, delayed_time = 0;
+  std::uint64_t delayed = 0;
   memwall::latency_histogram latency;
   transfer_observer* observer = nullptr;
   dram::bank_view* view = nullptr;
@@ -72,6 +83,10 @@ struct dram_module::impl {
       errors += error != tlm::TLM_OK_RESPONSE ? 1 : 0;
       t.set_response_status(error);
       self.port.respond(t);
+      return true;
+    }
+    if (!claims.empty() ? i.source != claims.front().source : !waiting.empty()) {
+      waiting.push_back({&t, &i, now});
       return true;
     }
     if (!engine->can_accept()) {
@@ -114,6 +129,25 @@ struct dram_module::impl {
     bytes_probe.set(bytes_probe.value() + d.bytes);
   }
 
+  void grant() {
+    if (claims.empty() || !claims.front().granted || in_flight > 0) return;
+    claimed_since = now_ps();
+    std::exchange(claims.front().granted, nullptr)();
+  }
+
+  // What came while the banks computed, in order, as far as the engine has room.
+  void let_in(ps_t now) {
+    while (!waiting.empty() && engine->can_accept()) {
+      const slot s = waiting.front();
+      waiting.pop_front();
+      s.i->book(stall::dram_queue, now);
+      ++delayed;
+      delayed_time += now - s.arrived;
+      if (in_flight == 0) engine->advance(now);
+      submit(*s.t, s.arrived);
+    }
+  }
+
   void run() {
     const ps_t now = now_ps();
     wake_at = never;
@@ -132,6 +166,7 @@ struct dram_module::impl {
         if (c + 3 < completions.size()) slots[completions[c + 3].id].i->prefetch_hops();
         finish(completions[c], now);
       }
+      if (claims.empty()) let_in(now);
       if (held != nullptr && engine->can_accept()) {
         transfer& t = *held;
         held = nullptr;
@@ -146,6 +181,7 @@ struct dram_module::impl {
     running = false;
     if (view != nullptr && view->full()) watch(nullptr);
     schedule(bound);
+    grant();
   }
 
   void watch(dram::bank_view* v) {
@@ -259,6 +295,9 @@ dram_report dram_module::report() const {
   r.write_bytes = m.write_bytes;
   r.busy_ps = m.busy + (m.in_flight > 0 ? r.elapsed_ps - m.busy_since : 0);
   r.withheld_ps = m.withheld + (m.held != nullptr ? r.elapsed_ps - m.held_since : 0);
+  r.claimed_ps = m.claimed;
+  r.delayed = m.delayed;
+  r.delayed_ps = m.delayed_time;
   r.latency = summarize(m.latency);
   r.latency_bins = m.latency.bins();
   r.memory = m.engine->stats(r.elapsed_ps);
@@ -280,6 +319,22 @@ void dram_module::watch(dram::bank_view* view) {
 void dram_module::catch_up() {
   // Counting makes channels that have nothing to do simulate their refreshes too; advance() leaves them for later.
   if (m_impl->view != nullptr) m_impl->engine->stats(now_ps());
+}
+
+void dram_module::claim_banks(int source, std::function<void()> granted) {
+  m_impl->claims.push_back({source, std::move(granted)});
+  m_impl->grant();
+}
+
+void dram_module::release_banks() {
+  impl& m = *m_impl;
+  const ps_t now = now_ps();
+  m.claimed += now - m.claimed_since;
+  m.claims.pop_front();
+  // Who waited goes first, then the next claim.
+  m.let_in(now);
+  if (!m.running && m.in_flight > 0) m.schedule(now);
+  m.grant();
 }
 
 void dram_module::load(std::uint64_t address, const unsigned char* data, std::uint64_t bytes) {

@@ -2,6 +2,7 @@
 // A DRAM as a TLM target: the SystemC shell around dram::memory.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ struct dram_report {
   traffic_bytes read_bytes, write_bytes;  ///< as asked for
   ps_t busy_ps = 0;                       ///< time with at least one transfer in flight
   ps_t withheld_ps = 0;                   ///< time in which a request was withheld: no room
+  ps_t claimed_ps = 0;                    ///< time in which the banks computed
+  std::uint64_t delayed = 0;              ///< transfers that waited for computing banks
+  ps_t delayed_ps = 0;                    ///< the sum of their waits
   latency_summary latency;                ///< request in to response out, of transfers
   std::vector<histogram_bin> latency_bins;
   dram::statistics memory;  ///< of the engine: commands, rows, bursts, time by cause
@@ -93,6 +97,11 @@ class dram_module : public sc_core::sc_module {
   void watch(dram::bank_view* view);
   /// Tells a view that watches all commands up to now.
   void catch_up();
+
+  /// The banks compute for `source` from `granted` (called at once, or when the transfers taken so far are done) until
+  /// release_banks(): meanwhile transfers of other sources are taken and wait, in order. A second claim waits for the first.
+  void claim_banks(int source, std::function<void()> granted);
+  void release_banks();
   /// Reads or writes bytes directly, as the debug transport does (only with `functional`; else reads give
   /// zeros).
   void load(std::uint64_t address, const unsigned char* data, std::uint64_t bytes);

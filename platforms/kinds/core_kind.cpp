@@ -38,12 +38,20 @@ class core_hardware final : public hardware {
       const double pj = energy_pj(elapsed);
       figures["achieved_tops"] = elapsed > 0 ? s.flops / static_cast<double>(elapsed) : 0.0;
       figures["achieved_tops_per_w"] = pj > 0 ? s.flops / pj : 0.0;
+      if (const double mm2 = figures.value("area_mm2", 0.0); mm2 > 0) figures["achieved_tops_per_mm2"] = figures["achieved_tops"].get<double>() / mm2;
       out["figures"] = std::move(figures);
     }
     return out;
   }
   double energy_pj(ps_t elapsed) const override {
     return m_core.stats().energy_pj + const_cast<stream_core&>(m_core).model().idle_power().value * static_cast<double>(elapsed);  // W x ps = pJ
+  }
+  std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override {
+    core_model& model = const_cast<stream_core&>(m_core).model();
+    auto out = model.energy_parts();
+    if (out.empty()) return {{name(), energy_pj(elapsed)}};
+    out.emplace_back("leakage", model.idle_power().value * static_cast<double>(elapsed));
+    return out;
   }
   traffic_bytes bytes() const override {
     traffic_bytes b = m_core.stats().read;

@@ -34,6 +34,7 @@ class dram_hardware final : public hardware {
     out["bandwidth_gbps"] = seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / 1e9 : 0.0;
     out["utilization"] = seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / r.peak_bytes_per_s : 0.0;
     out["busy_ns"] = ns(r.busy_ps);
+    if (r.claimed_ps > 0) out["banks"] = {{"computing_ns", ns(r.claimed_ps)}, {"delayed_transfers", r.delayed}, {"delayed_ns", ns(r.delayed_ps)}};
     out["latency_ns"] = latency_json(r.latency, r.latency_bins);
     out["row"] = {{"hit", m.row_hits}, {"miss", m.row_misses}, {"conflict", m.row_conflicts}};
     for (std::size_t c = 0; c < dram::command_count; ++c)
@@ -78,6 +79,8 @@ class dram_hardware final : public hardware {
   void show_detail(bool on) override { m_dram.watch(on && m_view && !m_view->full() ? m_view.get() : nullptr); }
   bool detail_spent() const override { return m_view && m_view->full(); }
   void catch_up() override { m_dram.catch_up(); }
+  void claim(int source, std::function<void()> granted) override { m_dram.claim_banks(source, std::move(granted)); }
+  void release() override { m_dram.release_banks(); }
 
  private:
   dram_params m_params;

@@ -77,12 +77,14 @@ TEST(cim_mapping, macros_left_over_hold_replicas) {
   const auto m = from_yaml(small);
   placement_options o;
   o.macro_count = 14;
-  o.replicate = true;
+  o.max_replicas = 10;
   const placement p =
       place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
   EXPECT_EQ(p.layers[0].replicas, 2);
   EXPECT_EQ(p.layers[1].replicas, 3);
   EXPECT_EQ(p.slots_used, 14);
+  o.max_replicas = 2;
+  EXPECT_EQ(place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o).layers[1].replicas, 2);
 }
 
 TEST(cim_mapping, bytes_are_conserved) {

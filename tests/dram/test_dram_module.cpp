@@ -169,6 +169,91 @@ TEST(dram_module, keeps_bytes_when_asked_to) {
   EXPECT_EQ(direct[8], out[0]);
 }
 
+// The banks compute for source 0 from 5.5 us to 12.5 us. Reads of source 1, one a microsecond: those of 6 to 12 us wait for
+// the end, in order; the others take what one read takes. A read of the owner is served meanwhile.
+TEST(dram_module, others_wait_while_the_banks_compute) {
+  dram_module m("dram", ddr5());
+  constexpr ps_t us = 1'000'000;
+  constexpr ps_t begin = 11 * us / 2, end = 25 * us / 2;
+  // Both sources on one port.
+  struct two_sources : sc_core::sc_module {
+    at_initiator_port port{"port"};
+    std::vector<ps_t> asked, done;
+    std::vector<stall_stack> parts;
+    explicit two_sources(const sc_core::sc_module_name& n) : sc_core::sc_module(n), asked(22), done(22), parts(22) {
+      port.on_complete = [this](transfer& t) {
+        const transfer_info& i = info(t);
+        done[i.op] = now_ps();
+        parts[i.op] = i.parts;
+      };
+      sc_core::sc_spawn([this] {
+        for (std::size_t n = 1; n <= 20; ++n) {
+          sc_core::wait(to_sc_time(us / 10));
+          if (n == 9) send(21, 0);
+          sc_core::wait(to_sc_time(us - us / 10));
+          send(n, 1);
+        }
+      });
+    }
+    void send(std::size_t n, int source) {
+      transfer& t = port.read(n * 4096, 64);
+      info(t).source = source;
+      info(t).op = n;
+      asked[n] = now_ps();
+      port.send(t);
+    }
+  } s("source");
+  rig r(m);
+  s.port.bind(*r.entry);
+  ps_t granted = -1;
+  sc_core::sc_spawn([&] {
+    sc_core::wait(to_sc_time(begin));
+    m.claim_banks(0, [&] { granted = now_ps(); });
+    sc_core::wait(to_sc_time(end - begin));
+    m.release_banks();
+  });
+  r.run();
+  EXPECT_EQ(granted, begin) << "nothing was in flight";
+  ps_t last = end;
+  std::uint64_t waited = 0;
+  for (std::size_t n = 1; n <= 20; ++n) {
+    EXPECT_EQ(s.parts[n].sum(), s.done[n] - s.asked[n]) << n;
+    if (s.asked[n] < begin || s.asked[n] > end) {
+      EXPECT_LT(s.done[n] - s.asked[n], us / 2) << n;
+      continue;
+    }
+    ++waited;
+    EXPECT_GE(s.done[n], last) << n;
+    EXPECT_LT(s.done[n], end + us / 2) << n;
+    EXPECT_GE(s.parts[n][stall::dram_queue], end - s.asked[n]) << n;
+    last = s.done[n];
+  }
+  EXPECT_LT(s.done[21] - s.asked[21], us / 2) << "the owner's own read";
+  EXPECT_EQ(m.report().delayed, waited);
+  EXPECT_EQ(m.report().claimed_ps, end - begin);
+}
+
+// A claim waits for what is in flight; a second claim waits for the first.
+TEST(dram_module, banks_compute_once_the_transfers_before_are_done) {
+  dram_module m("dram", ddr5());
+  rig r(m);
+  traffic_source s("source", 1, 1, [](std::size_t) { return order{0, 65536, false, 0}; }, 1 << 20);
+  s.port.bind(*r.entry);
+  ps_t first = -1, second = -1;
+  sc_core::sc_spawn([&] {
+    sc_core::wait(to_sc_time(100'000));
+    m.claim_banks(0, [&] { first = now_ps(); });
+    m.claim_banks(2, [&] { second = now_ps(); });
+    sc_core::wait(to_sc_time(10'000'000));
+    m.release_banks();
+    EXPECT_EQ(second, now_ps());
+    m.release_banks();
+  });
+  r.run();
+  EXPECT_GT(s.records[0].completed, 100'000);
+  EXPECT_EQ(first, s.records[0].completed);
+}
+
 class dram_stalls : public testing::TestWithParam<unsigned> {};
 TEST_P(dram_stalls, change_times_and_nothing_else) {
   auto p = ddr5();
