@@ -88,8 +88,9 @@ std::string placement::put(std::uint32_t tensor, std::size_t device, int slot, s
   h.bytes = static_cast<std::int64_t>(static_cast<double>(bytes) * h.scale);
   const std::int64_t start = align_up(s.used, s.alignment);
   if (s.in_core) {
+    // Vectors (biases) take no array: the units that add up partial sums keep them.
     const matrix m = matrix_of(tensor, bytes);
-    if (const std::string why = s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
+    if (const std::string why = t.shape.size() < 2 ? "" : s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
   } else if (start + h.bytes > s.capacity) {
     return fmt::format("{} B are left of {} B", std::max<std::int64_t>(0, s.capacity - start), s.capacity);
   }
@@ -271,7 +272,7 @@ placement::matrix placement::matrix_of(std::uint32_t tensor, std::int64_t part_b
 void placement::for_each_resident(const std::function<void(const std::string&, std::uint32_t, std::int64_t, std::int64_t, double)>& f) const {
   for (std::uint32_t t = 0; t < m_homes.size(); ++t)
     for (const auto& h : m_homes[t])
-      if (h.memory >= 0 && m_slots[static_cast<std::size_t>(h.memory)].in_core && m_header.tensors[t].cls == trace::tensor_class::weights) {
+      if (h.memory >= 0 && m_slots[static_cast<std::size_t>(h.memory)].in_core && m_header.tensors[t].shape.size() > 1) {
         const matrix m = matrix_of(t, h.bytes);
         f(m_slots[static_cast<std::size_t>(h.memory)].name, t, m.inputs, m.outputs, m.bits);
       }

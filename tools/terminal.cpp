@@ -71,6 +71,35 @@ std::string bar(double fraction, int width, const terminal_style& style) {
   return out;
 }
 
+namespace {
+
+/// A macro at its best, all of them together, and what came of it: an architect looks at the distance.
+std::string macro_lines(const json& executor, const json& summary) {
+  const json& f = executor["figures"];
+  const auto density = [](double v) { return v > 0 ? fmt::format(", {:.3g} TOPS/mm2", v) : std::string(); };
+  std::string out = fmt::format("  arrays  {:<14}a macro {:.3g} TOPS, {:.3g} TOPS/W{};  {} macros, {:.4g} TOPS at most\n", executor["name"].get<std::string>(), f["macro_tops"].get<double>(),
+                                f["macro_tops_per_w"].get<double>(), density(f.value("macro_tops_per_mm2", 0.0)), f["macros"].dump(), f["peak_tops"].get<double>());
+  out += fmt::format("  {:<22}achieved {:.3g} TOPS, {:.3g} TOPS/W{};  the whole system {:.3g} TOPS/W\n", "", f["achieved_tops"].get<double>(), f["achieved_tops_per_w"].get<double>(),
+                     density(f.value("achieved_tops_per_mm2", 0.0)), summary["tops_per_w"].get<double>());
+  if (const double used = f.value("endurance_used_per_day", 0.0); used > 0) out += fmt::format("  {:<22}cells wear: {:.3g} % of their endurance a day of this load\n", "", 100 * used);
+  return out;
+}
+
+/// What went where, and why, where something does not simply cross the bus.
+std::string placement_lines(const json& placement) {
+  std::string out;
+  bool plain = placement["notes"].empty();
+  for (const auto& d : placement["decisions"]) {
+    plain = plain && d["way"] == "cross the bus at each use";
+    out += fmt::format("  placed  {:<14}{} in {}, for {}: {}; {}{}\n", d["what"].get<std::string>(), human_bytes(d["bytes"].get<double>()), d["memory"].get<std::string>(),
+                       d["used_by"].get<std::string>(), d["way"].get<std::string>(), d["why"].get<std::string>(),
+                       d.contains("held_wider") ? fmt::format("; held {:.3g} times as wide, as the units compute", d["held_wider"].get<double>()) : "");
+  }
+  return plain ? std::string() : out;
+}
+
+}  // namespace
+
 std::string run_screen(const json& r, const terminal_style& style) {
   const json& s = r["summary"];
   const json& w = r["workload"];
@@ -116,6 +145,9 @@ std::string run_screen(const json& r, const terminal_style& style) {
   usage("buses", "bus");
   usage("links", "link");
   usage("executors", "core");
+  for (const auto& e : r["executors"])
+    if (e.contains("figures") && e["figures"].contains("macro_tops")) out += macro_lines(e, s);
+  if (r.contains("placement")) out += placement_lines(r["placement"]);
   out += fmt::format("  fidelity: transfers {}, replay {}   simulated in {:.2f} s, {:.0f} MB\n", r["fidelity"]["transfer_bytes"].get<std::string>(),
                      r["fidelity"]["replay"].get<bool>() ? "on" : "off", r["host"]["wall_s"].get<double>(), r["host"]["peak_rss_mb"].get<double>());
   if (r.contains("outputs"))
@@ -146,6 +178,18 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   });
   line("then by", [](const json& r) { return r["summary"]["second_bound_by"].get<std::string>(); });
   line("energy a token", [](const json& r) { return human_energy(r["summary"]["energy_per_token_pj"]); });
+  line("TOPS", [&](const json& r) { return number(r["summary"]["tops"]); });
+  line("TOPS/W", [&](const json& r) { return number(r["summary"]["tops_per_w"]); });
+  const auto figure = [&](const char* key) {
+    return [key, &number](const json& r) {
+      for (const auto& e : r["executors"])
+        if (e.contains("figures") && e["figures"].contains(key)) return number(e["figures"][key]);
+      return std::string("-");
+    };
+  };
+  line("TOPS/W of a macro", figure("macro_tops_per_w"));
+  line("TOPS/mm2", figure("achieved_tops_per_mm2"));
+  line("TOPS/mm2 of a macro", figure("macro_tops_per_mm2"));
   line("DRAM traffic", [](const json& r) { return human_bytes(r["summary"]["dram_bytes"]); });
   line("bus traffic", [](const json& r) { return human_bytes(r["summary"]["bus_bytes"]); });
   line("DRAM GB/s", [&](const json& r) { return number(r["summary"]["dram_bandwidth_gbps"]); });

@@ -41,12 +41,12 @@ int cim_model::stored_bits(double bits) const {
 
 double cim_model::peak_rate(const std::string& type) const {
   if (type == "fp32") return m_p.vector_rate.value;
+  if (m_macro->peak_macs_per_s() > 0) return 2 * m_macro->peak_macs_per_s() * static_cast<double>(m_hierarchy.macros());
   const int bits = std::min(8, m_macro->max_w_bits());
   const auto g = m_macro->shape(bits);
   cim::mvm_shape s;
-  s.rows = g.flexible ? std::min<std::int64_t>(g.rows, 4096) : g.rows;
-  s.cols = g.flexible ? std::min<std::int64_t>(g.cols, 4096) : g.cols;
-  while (g.flexible && s.rows * s.cols > g.weights) s.cols /= 2;
+  s.rows = g.rows;
+  s.cols = g.cols;
   s.in_bits = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
   s.w_bits = bits;
   const auto cost = m_macro->mvm(s);
@@ -286,7 +286,7 @@ nlohmann::ordered_json cim_model::figures(ps_t elapsed) const {
     out["macro_tops_per_mm2"] = f.tops_per_mm2;
     out["area_mm2"] = f.area_mm2 * count + m_hierarchy.tile_area.value * 1e6 * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips);
   }
-  out["peak_tops"] = f.tops * count;
+  out["peak_tops"] = f.peak_tops * count;
   out["programmings_per_macro"] = m_programmings;
   if (elapsed > 0) out["endurance_used_per_day"] = cim::endurance_per_day(*m_macro, m_programmings / (static_cast<double>(elapsed) * 1e-12));
   return out;

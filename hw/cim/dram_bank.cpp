@@ -151,7 +151,7 @@ double dram_bank::bytes_per_s_inside() const {
   return units() * m_org.access_bytes() / (m_t.CCD_L * static_cast<double>(m_t.tck_fs) * 1e-15);
 }
 
-double dram_bank::macs_per_s() const {
+double dram_bank::peak_macs_per_s() const {
   if (m_p.dataflow == "processor") return m_p.unit_clock.value / m_p.instructions_per_mac;
   return bytes_per_s_inside() * 8 / m_p.value_bits;
 }

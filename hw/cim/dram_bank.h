@@ -86,7 +86,7 @@ class dram_bank : public macro {
 
   int units() const { return m_org.banks_per_rank() / m_p.banks_per_unit; }
   double bytes_per_s_inside() const;  ///< all units reading a column every tCCD_L
-  double macs_per_s() const;          ///< peak of one channel
+  double peak_macs_per_s() const override;
   const dram_bank_params& params() const { return m_p; }
   const dram::organisation& organisation() const { return m_org; }
   const dram::timing& timing() const { return m_t; }

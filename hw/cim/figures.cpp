@@ -6,7 +6,7 @@
 namespace memwall::cim {
 namespace {
 
-constexpr std::int64_t bank_side = 4096;  // of the matrix DRAM banks are measured with
+constexpr std::int64_t bank_side = 4096;  // of the square matrix DRAM banks are measured with
 constexpr double seconds_a_day = 86400;
 constexpr double bits_a_mb = 1048576;
 constexpr std::int64_t steady_vectors = 64;
@@ -17,7 +17,7 @@ macro_figures figures(const macro& m, int in_bits, int w_bits, int out_bits) {
   const geometry g = m.shape(w_bits);
   mvm_shape s;
   s.rows = g.flexible ? std::min(bank_side, g.weights / g.col_quantum) : g.rows;
-  s.cols = g.flexible ? g.col_quantum : g.cols;
+  s.cols = g.flexible ? std::min(bank_side, g.weights / s.rows) : g.cols;
   s.in_bits = in_bits;
   s.w_bits = w_bits;
   s.out_bits = out_bits;
@@ -29,6 +29,7 @@ macro_figures figures(const macro& m, int in_bits, int w_bits, int out_bits) {
   f.mvm_ns = static_cast<double>(c.interval) * 1e-3;
   f.energy_pj = c.energy.sum() / vectors;
   f.tops = 2 * macs / f.mvm_ns * 1e-3;
+  f.peak_tops = std::max(f.tops, 2 * m.peak_macs_per_s() * 1e-12);
   f.tops_per_w = f.energy_pj > 0 ? 2 * macs / f.energy_pj : 0;
   f.area_mm2 = m.area().sum();
   if (f.area_mm2 > 0) {

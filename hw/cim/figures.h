@@ -10,6 +10,7 @@ struct macro_figures {
   double mvm_ns = 0;     ///< one vector, steady state
   double energy_pj = 0;  ///< one vector, leakage included
   double tops = 0;
+  double peak_tops = 0;  ///< what no shape exceeds
   double tops_per_w = 0;
   double tops_per_mm2 = 0;  ///< 0 when the area is not known
   double area_mm2 = 0;
@@ -17,7 +18,7 @@ struct macro_figures {
   double energy_per_mac_fj = 0;
 };
 
-/// `out_bits` 0: natural. DRAM banks: a square matrix that fills a row of tiles (4096 x 4096 over a channel).
+/// `out_bits` 0: natural. DRAM banks: a square matrix (4096 x 4096 on one channel).
 macro_figures figures(const macro& m, int in_bits, int w_bits, int out_bits = 0);
 
 /// Share of a cell's endurance used in a day when a macro is reprogrammed `programmings_per_s` times a

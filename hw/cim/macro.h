@@ -124,6 +124,8 @@ class macro {
 
   /// Throws input_error when the shape is outside shape(w_bits) or a width outside the macro's range.
   virtual mvm_cost mvm(const mvm_shape& s) const = 0;
+  /// Ceiling of multiply-accumulates a second, whatever the shape; 0: that of a full-size mvm().
+  virtual double peak_macs_per_s() const { return 0; }
   virtual program_cost program(std::int64_t rows, std::int64_t cols, int w_bits) const = 0;
   /// Other weights (another set) can be written while the array computes.
   virtual bool concurrent_program() const = 0;

@@ -108,7 +108,7 @@ const std::map<std::string, measure>& measures() {
          return count * dynamic_cast<const dram_bank&>(m).bytes_per_s_inside() * 1e-9;
        }},
       {"peak_tflops", [](const macro& m, int count, int, int,
-                         int) { return count * 2 * dynamic_cast<const dram_bank&>(m).macs_per_s() * 1e-12; }},
+                         int) { return count * 2 * m.peak_macs_per_s() * 1e-12; }},
   };
   return table;
 }

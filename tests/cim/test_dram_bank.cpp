@@ -138,7 +138,7 @@ TEST(cim_dram_bank, broadcast_units_are_bound_by_rows) {
   const auto m = load_macro("aim");
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
   const mvm_cost c = m->mvm({1024, 1600, 1, 16, 16, 0});
-  const double peak_s = 1024.0 * 1600 / bank.macs_per_s();
+  const double peak_s = 1024.0 * 1600 / bank.peak_macs_per_s();
   const double use = peak_s / (static_cast<double>(c.total) * 1e-12);
   EXPECT_GT(use, 0.5);
   EXPECT_LT(use, 64.0 / (64 + 15.39 + 15.39));
