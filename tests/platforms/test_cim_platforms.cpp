@@ -167,7 +167,7 @@ TEST(cim_placement, caches_in_arrays_and_weights_too_wide_are_refused) {
   auto r = test::memwall("run --quiet --platform " + dir / "p.yaml" + mini);
   EXPECT_EQ(r.exit_code, 2) << r.err;
   EXPECT_NE(r.err.find("arrays hold weights"), std::string::npos) << r.err;
-  r = test::memwall("run --quiet --platform cim_analog --model gpt-2 --dtype fp16");
+  r = test::memwall("run --quiet --platform cim_analog --model gpt-2 --context 64 --dtype fp16");
   EXPECT_EQ(r.exit_code, 3) << r.err;
   EXPECT_NE(r.err.find("weights have 16 bits, its macros take at most 8"), std::string::npos) << r.err;
 }
