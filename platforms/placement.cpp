@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace memwall::platforms {
 namespace {
 
 std::int64_t align_up(std::int64_t v, std::int64_t a) { return (v + a - 1) / a * a; }
+bool is_bias(const trace::tensor& t, std::int64_t outputs) {
+  constexpr std::string_view end = ".bias";
+  return outputs == 1 || (t.name.size() > end.size() && t.name.compare(t.name.size() - end.size(), end.size(), end) == 0);
+}
 double gib(double bytes) { return bytes / 1073741824.0; }
 
 }  // namespace
@@ -88,9 +93,9 @@ std::string placement::put(std::uint32_t tensor, std::size_t device, int slot, s
   h.bytes = static_cast<std::int64_t>(static_cast<double>(bytes) * h.scale);
   const std::int64_t start = align_up(s.used, s.alignment);
   if (s.in_core) {
-    // Vectors (biases) take no array: the units that add up partial sums keep them.
+    // Biases take no array: the units that add up partial sums keep them.
     const matrix m = matrix_of(tensor, bytes);
-    if (const std::string why = t.shape.size() < 2 ? "" : s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
+    if (const std::string why = is_bias(t, m.outputs) ? "" : s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
   } else if (start + h.bytes > s.capacity) {
     return fmt::format("{} B are left of {} B", std::max<std::int64_t>(0, s.capacity - start), s.capacity);
   }
@@ -272,8 +277,9 @@ placement::matrix placement::matrix_of(std::uint32_t tensor, std::int64_t part_b
 void placement::for_each_resident(const std::function<void(const std::string&, std::uint32_t, std::int64_t, std::int64_t, double)>& f) const {
   for (std::uint32_t t = 0; t < m_homes.size(); ++t)
     for (const auto& h : m_homes[t])
-      if (h.memory >= 0 && m_slots[static_cast<std::size_t>(h.memory)].in_core && m_header.tensors[t].shape.size() > 1) {
+      if (h.memory >= 0 && m_slots[static_cast<std::size_t>(h.memory)].in_core) {
         const matrix m = matrix_of(t, h.bytes);
+        if (is_bias(m_header.tensors[t], m.outputs)) continue;
         f(m_slots[static_cast<std::size_t>(h.memory)].name, t, m.inputs, m.outputs, m.bits);
       }
 }

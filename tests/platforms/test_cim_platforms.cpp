@@ -170,6 +170,8 @@ TEST(cim_placement, caches_in_arrays_and_weights_too_wide_are_refused) {
   r = test::memwall("run --quiet --platform cim_analog --model gpt-2 --context 64 --dtype fp16");
   EXPECT_EQ(r.exit_code, 3) << r.err;
   EXPECT_NE(r.err.find("weights have 16 bits, its macros take at most 8"), std::string::npos) << r.err;
+  // Its biases stay 16 bits wide: they are added beside the arrays.
+  EXPECT_EQ(test::memwall("run --quiet --platform cim_analog --model gpt-2 --context 64 --dtype int8/fp16/fp16").exit_code, 0);
 }
 
 TEST(cim_placement, what_does_not_fit_the_arrays_streams_and_the_report_says_why) {
