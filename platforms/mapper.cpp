@@ -91,7 +91,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
     w.weight_bits = op.weight.bits();
     for (const auto& u : op.uses) {
       const trace::tensor& tensor = header.tensors[u.tensor];
-      const home& h = where.of(u.tensor, t.device);
+      const home& h = op.kind == trace::op_kind::embed ? where.rows_of(u.tensor, t.device) : where.of(u.tensor, t.device);
       operand o;
       o.tensor = u.tensor;
       o.kind = class_of(tensor.cls);

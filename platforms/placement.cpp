@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 namespace memwall::platforms {
 namespace {
@@ -65,6 +66,11 @@ int placement::slot_index(const std::string& name) const {
   throw input_error(problem{m_platform.name, "mapping", "'" + name + "' is not a memory", "a dram, an sram or a compute-in-memory core", ""});
 }
 
+bool placement::in_arrays(const std::string& memory) const {
+  const auto group = m_platform.group(memory);
+  return !group.empty() && m_slots[static_cast<std::size_t>(slot_index(group[0]->name))].in_core;
+}
+
 void placement::scan(const trace_source& source) {
   const auto stream = source();
   m_header = stream->header();
@@ -78,9 +84,11 @@ void placement::scan(const trace_source& source) {
       first_use& f = m_first[u.tensor];
       // A cache belongs with the operator that reads all of it, not with the one that appends to it.
       const bool better = m_header.tensors[u.tensor].cls == trace::tensor_class::kv_cache && op.kind == trace::op_kind::attention;
-      if (f.seen && !better) continue;
+      // A table that a product in arrays uses too belongs into them.
+      const bool multiplied = f.seen && f.gathered_by && trace::is_gemm(op.kind) && in_arrays(m_platform.mapping[rule_index(op)].weights);
+      if (f.seen && !better && !multiplied) continue;
       if (!f.seen) --open;
-      f = {true, rule_index(op), op.shard};
+      f = {true, rule_index(op), op.kind == trace::op_kind::embed ? std::optional(rule_index(op)) : f.gathered_by, op.shard};
     }
   }
 }
@@ -144,6 +152,15 @@ void placement::place_all() {
         std::string why = put(t, d, slot, part, split);
         if (why.empty()) {
           said(slot, "the mapping's choice, and it fits");
+          if (m_first[t].gathered_by && m_slots[static_cast<std::size_t>(slot)].in_core && m_copies.count(t) == 0) {
+            const int rows = slot_index(m_platform.group(m_platform.mapping[*m_first[t].gathered_by].weights)[0]->name);
+            const home product = m_homes[t][d];
+            const std::string no_room = put(t, d, rows, tensor.bytes, false);
+            if (!no_room.empty()) m_short.push_back({rows, tensor.bytes, cls, no_room});
+            m_copies[t] = std::exchange(m_homes[t][d], product);
+            m_notes.push_back(fmt::format("{} is multiplied in {} and has a copy in {} for its rows", tensor.name, m_slots[static_cast<std::size_t>(slot)].name,
+                                          m_slots[static_cast<std::size_t>(rows)].name));
+          }
           continue;
         }
         int full = slot;
@@ -219,6 +236,11 @@ const home& placement::of(std::uint32_t tensor, std::size_t device) const {
   for (const auto& h : homes)
     if (h.memory >= 0) return h;  // placed for another group of executors: read from there
   return homes.front();
+}
+
+const home& placement::rows_of(std::uint32_t tensor, std::size_t device) const {
+  const auto copy = m_copies.find(tensor);
+  return copy != m_copies.end() ? copy->second : of(tensor, device);
 }
 
 nlohmann::ordered_json placement::report() const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -65,6 +66,8 @@ class placement {
   /// Home of a tensor for one device of the group that uses it. Tensors not met while placing (activations) are in the
   /// activation memory of the operator's rule.
   const home& of(std::uint32_t tensor, std::size_t device) const;
+  /// Where rows of a tensor are read from: a table that is also a weight of a product in arrays has a copy in a memory.
+  const home& rows_of(std::uint32_t tensor, std::size_t device) const;
 
   nlohmann::ordered_json report() const;
   /// Weights that live in compute-in-memory arrays: calls f(core, tensor, inputs, outputs, bits) for each.
@@ -74,10 +77,12 @@ class placement {
   struct first_use {
     bool seen = false;
     std::size_t rule = 0;
+    std::optional<std::size_t> gathered_by = std::nullopt;  // rule of the operator that reads rows of it
     trace::shard shard = trace::shard::none;
   };
   std::size_t rule_index(const trace::op& op) const;
   int slot_index(const std::string& name) const;
+  bool in_arrays(const std::string& memory) const;
   /// Inputs, outputs and bits of a weight tensor (or a device's part of it) as arrays hold it.
   struct matrix {
     std::int64_t inputs, outputs;
@@ -105,6 +110,7 @@ class placement {
     std::string why;
   };
   std::vector<shortage> m_short;
+  std::map<std::uint32_t, home> m_copies;  // of tables, see rows_of()
   std::vector<std::string> m_notes;
   /// Why tensors of a class and rule went where they are: the first choice, or what kept them out of it.
   std::map<std::tuple<trace::tensor_class, std::size_t, int>, std::string> m_reasons;
