@@ -54,6 +54,10 @@ std::vector<workload> workloads(const model& m) {
     out.push_back(decode(1, 6000, "fp16", 2));  // beyond the windows
     out.push_back(prefill(1, 5000, "fp16", 1024));
   }
+  if (m.max_positions >= 131072) {
+    out.push_back(prefill(1, 131072, "int4g32/fp16/fp16", 16384));
+    out.push_back(decode(256, 131072, "fp8", 2));
+  }
   return out;
 }
 
@@ -178,6 +182,24 @@ TEST(generator, chunks_of_a_prefill_add_up) {
   EXPECT_EQ(a.matmul_flops, b.matmul_flops);
   EXPECT_EQ(a.written[1], b.written[1]);
   EXPECT_GT(b.read[0], 3 * a.read[0]);
+}
+
+// A chunk waits for the one before it only through the cache, so that chunks may follow each other through the stages of a
+// pipeline: its embedding has no dependency, its attention waits for the keys of the same layer.
+TEST(generator, chunks_meet_in_the_cache_only) {
+  const auto m = load_model("llama-2-7b");
+  std::map<std::pair<std::int64_t, std::int64_t>, std::uint64_t> written;  // by chunk and layer
+  for (const auto& o : ops_of(m, prefill(1, 300, "fp16", 100))) {
+    if (o.kind == op_kind::embed) EXPECT_TRUE(o.deps.empty()) << o.step;
+    if (o.kind == op_kind::attention && o.step > 0) {
+      ASSERT_EQ(o.deps.size(), 2u);
+      EXPECT_EQ(o.deps.front(), written.at({o.step - 1, o.layer})) << o.name << " of chunk " << o.step;
+      EXPECT_EQ(o.deps.back(), o.id - 1);
+    }
+    if (o.kind == op_kind::rope) written[{o.step, o.layer}] = o.id;
+  }
+  for (const auto& o : ops_of(m, decode(1, 10, "fp16", 2)))
+    if (o.id > 0) EXPECT_FALSE(o.deps.empty()) << "a token waits for the one before: " << o.name;
 }
 
 TEST(generator, both_is_prefill_then_decode) {
