@@ -84,9 +84,10 @@ class hardware {
   /// A memory whose banks compute for `source` between granted() and release(): others wait (dram_module::claim_banks).
   virtual void claim(int /*source*/, std::function<void()> granted) { granted(); }
   virtual void release() {}
-  /// Name of a memory whose address the module needs (a generator); attach() gives it before the simulation starts.
-  virtual std::string wants_memory() const { return {}; }
-  virtual void attach(std::uint64_t /*base*/) {}
+  /// Parameters that name memories whose addresses the module needs (a generator, a pager), and their values; attach() gives what
+  /// is known of each before the simulation starts.
+  virtual std::vector<std::pair<std::string, std::string>> wants_memories() const { return {}; }
+  virtual void attach(const std::string& /*param*/, std::uint64_t /*base*/, const memory_facts& /*facts*/, problem_list& /*problems*/) {}
   /// Called once before the simulation ends: a generator stops asking.
   virtual void stop() {}
 

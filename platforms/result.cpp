@@ -11,7 +11,7 @@
 namespace memwall::platforms {
 namespace {
 
-const char* const sections[] = {"memories", "buses", "links", "executors", "generators"};
+const char* const sections[] = {"memories", "buses", "links", "executors", "generators", "pagers"};
 
 std::int64_t tokens_of(const trace::workload& w, const result_builder& r, bool partial) {
   std::int64_t steps = 0;
@@ -42,6 +42,7 @@ const std::vector<cause_group>& cause_groups() {
                   stall::dram_activate, stall::dram_refresh, stall::dram_turnaround}},
       {"bus", {stall::bus_wait, stall::bus_transfer}},
       {"link", {stall::link}},
+      {"paging", {stall::page_fault}},
       {"core_requests", {stall::core_requests}},
       {"launch", {stall::launch}},
       {"cim_compute", {stall::cim_input, stall::cim_array, stall::cim_adc, stall::cim_digital}},
@@ -189,7 +190,7 @@ json build_result(const run_options& o, const system& hw, const placement& where
   out["by_kind"] = sums_json("kind", r.by_kind);
   out["by_layer"] = sums_json("layer", r.by_layer);
   for (const char* name : sections)
-    if (!lists[name].empty() || std::string(name) != "generators") out[name] = std::move(lists[name]);
+    if (!lists[name].empty() || (std::string(name) != "generators" && std::string(name) != "pagers")) out[name] = std::move(lists[name]);
 
   json roofline = json::array();
   for (const auto& m : hw.modules()) {

@@ -25,12 +25,12 @@ system::system(const platform_description& d, const build_context& given) : m_co
   route(d, problems);
   problems.check();
   for (const auto& m : m_modules) {
-    if (!m->wants_memory().empty()) {
-      const auto* wanted = find(m->wants_memory());
+    for (const auto& [param, memory] : m->wants_memories()) {
+      const auto* wanted = find(memory);
+      const auto facts = wanted != nullptr && wanted != m.get() ? wanted->memory() : std::nullopt;
       for (const auto& r : m_regions)
-        if (wanted != nullptr && r.memory == wanted->name()) m->attach(r.base);
-      if (wanted == nullptr || !wanted->memory())
-        problems.add({d.name, "modules." + m->name() + ".memory", "'" + m->wants_memory() + "' is not a memory", "a dram or sram module", ""});
+        if (facts && r.memory == memory) m->attach(param, r.base, *facts, problems);
+      if (!facts) problems.add({d.name, "modules." + m->name() + "." + param, "'" + memory + "' is not a memory", "a dram or sram module", ""});
     }
     if (stream_core* c = m->as_core()) {
       const std::string name = m->name(), beside = c->model().computes_in();
@@ -81,7 +81,8 @@ void system::place_memories(const platform_description& d, problem_list& problem
 
 bool system::is_route(const std::string& name) const {
   const hardware* h = find(name);
-  return h != nullptr && (const_cast<hardware*>(h)->as_bus() != nullptr || (const_cast<hardware*>(h)->initiator() != nullptr && const_cast<hardware*>(h)->target() != nullptr));
+  if (h == nullptr || h->memory()) return false;  // a pager has both sockets and is the end of a way
+  return (const_cast<hardware*>(h)->as_bus() != nullptr || (const_cast<hardware*>(h)->initiator() != nullptr && const_cast<hardware*>(h)->target() != nullptr));
 }
 
 /// Hops from one module to another along the connections; only buses and links are passed through.

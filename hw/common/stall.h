@@ -17,6 +17,7 @@ enum class stall : std::uint8_t {
   bus_wait,           ///< waiting for the bus to be granted
   bus_transfer,       ///< beats on the bus
   link,               ///< latency, waiting for and bytes on a point-to-point link
+  page_fault,         ///< handling of page faults by a driver; the copies are on the link
   dram_queue,         ///< behind requests of other initiators, or for room in the controller
   dram_data,          ///< data beats of the channel (own stream)
   dram_latency,       ///< CAS latency and controller pipeline
@@ -40,7 +41,7 @@ constexpr std::size_t stall_count = static_cast<std::size_t>(stall::count_);
 
 constexpr const char* stall_name(stall s) {
   constexpr const char* names[stall_count] = {
-      "compute",     "launch", "core_requests", "bus_wait",        "bus_transfer",  "link",         "dram_queue",      "dram_data",
+      "compute",     "launch", "core_requests", "bus_wait",        "bus_transfer",  "link", "page_fault", "dram_queue",      "dram_data",
       "dram_latency", "dram_row_miss",  "dram_row_conflict", "dram_bank_group", "dram_activate", "dram_refresh", "dram_turnaround",
       "cim_input",   "cim_array",       "cim_adc",         "cim_digital",   "cim_program",  "dependency",      "idle"};
   return names[static_cast<std::size_t>(s)];

@@ -21,8 +21,8 @@ class generator_hardware final : public hardware {
     return out;
   }
   double energy_pj(ps_t) const override { return 0; }
-  void attach(std::uint64_t base) override { m_generator.set_base(base); }
-  std::string wants_memory() const override { return m_generator.params().memory; }
+  void attach(const std::string&, std::uint64_t base, const memory_facts&, problem_list&) override { m_generator.set_base(base); }
+  std::vector<std::pair<std::string, std::string>> wants_memories() const override { return {{"memory", m_generator.params().memory}}; }
   void stop() override { m_generator.stop(); }
 
  private:

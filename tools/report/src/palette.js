@@ -10,6 +10,7 @@ const causes = [
   ['bus_wait', 'Bus: waiting', '#B84A00', '#D55E00', 'waiting for the bus to be granted'],
   ['bus_transfer', 'Bus: transfer', '#E69F00', '#f0ad1e', 'beats on the bus'],
   ['link', 'Link', '#b5a300', '#F0E442', 'latency, waiting and bytes on a point-to-point link'],
+  ['page_fault', 'Page faults', '#6b5d00', '#a89a3c', 'handling of page faults by a driver; the copies are on the link'],
   ['dram_queue', 'DRAM: queue', '#08406e', '#3f6ea6', 'behind other requests, or for room in the controller'],
   ['dram_data', 'DRAM: data', '#0072B2', '#1f8fd4', 'data beats of the channel'],
   ['dram_latency', 'DRAM: latency', '#56B4E9', '#7cc8f2', 'CAS latency and controller pipeline'],
@@ -31,6 +32,7 @@ const causes = [
 const families = [
   ['memory', 'Memory', 'dram_data', 'all that the DRAM takes: data beats, rows, refresh, turnaround, queueing'],
   ['bus', 'Bus', 'bus_transfer', 'waiting for the bus and beats on it'],
+  ['paging', 'Paging', 'page_fault', 'handling of page faults'],
   ['cim_compute', 'CIM compute', 'cim_array', 'input, array, conversion and accumulation in the macros'],
 ];
 const by_name = new Map(causes.map((c, i) => [c[0], {order: i, label: c[1], light: c[2], dark: c[3], about: c[4]}]));
