@@ -173,6 +173,12 @@ void address_map::for_each_run(std::uint64_t address, std::uint64_t bytes, Visit
   auto left = static_cast<std::int64_t>((address % access + bytes + access - 1) / access);
   while (left > 0) {
     const std::int64_t count = left < total - first ? left : total - first;
+    if (m_channels == 1) {
+      visit(channel_run{0, first, count});
+      left -= count;
+      first = 0;
+      continue;
+    }
     const std::int64_t last = first + count - 1;
     const std::int64_t block_a = first / m_interleave_bursts, block_b = last / m_interleave_bursts;
     const std::int64_t sweep_a = block_a / m_channels, sweep_b = block_b / m_channels;  // local blocks
