@@ -74,8 +74,15 @@ export class browser {
       this.process.kill('SIGKILL');
       await gone;
     }
-    // Its helpers may still be writing their last words.
-    rmSync(this.profile, {recursive: true, force: true, maxRetries: 20, retryDelay: 200});
+    // Its helpers may still be writing their last words into the profile: that fails a removal, not the page.
+    for (let attempt = 0; attempt < 50; ++attempt) {
+      try {
+        rmSync(this.profile, {recursive: true, force: true});
+        return;
+      } catch {
+        await new Promise((r) => setTimeout(r, 200));
+      }
+    }
   }
 }
 
