@@ -25,7 +25,6 @@ class channel_set {
   channel_set(const channel_setup& setup, replay_table* table);
 
   /// Classes by a number that stays; nullptr: not in use.
-  std::size_t size() const { return m_classes.size(); }
   channel_class* at(std::size_t i) { return m_classes[i].get(); }
   int in_use() const { return m_in_use; }
   template <class Visit>

@@ -28,7 +28,7 @@ constexpr stall stall_of(cause c) {
   }
 }
 
-/// Timeouts close rows between requests: every command is simulated (README, "Exact replay").
+/// Timeouts close rows between requests: every command is simulated (README.md, "Classes and exact replay").
 bool replayed(const controller_params& p) { return p.replay && (p.page_policy == "open" || p.page_policy == "closed"); }
 
 /// Open transfers beyond this many get a weak bound of their completion.

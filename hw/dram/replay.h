@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact replay: what a channel did in a block of bursts, remembered by the channel's state in relative terms. Internal to
 // hw/dram. A state is everything that decides the future, with times relative to the channel's clock and rows relative to
-// the stream's row; a block leads from a state to a state. See README.md, "Exact replay".
+// the stream's row; a block leads from a state to a state. See README.md, "Classes and exact replay".
 #pragma once
 #include <cstdint>
 #include <unordered_map>
