@@ -164,12 +164,10 @@ void channel::admit() {
   const bus_state& bus = s.buses[at(bus_of(where.rank))];
   if (m_recorder != nullptr)
     m_recorder->admissions.push_back({static_cast<std::int32_t>(t - m_recorder->start),
-                                      static_cast<std::int32_t>(bus.covered - m_recorder->start),
                                       static_cast<std::uint16_t>(m_recorder->services.size()),
                                       static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
   if (w.entered < 0) {
     w.entered = t;
-    w.covered = bus.covered;
     w.before = bus.by_cause;
   }
   ++q.admitted;

@@ -80,7 +80,6 @@ struct work {
   std::int64_t last_paced = 0;     ///< pace: index of the transfer's last burst
   clocks_t entered = -1;           ///< first burst entered the queue
   clocks_t first_done = no_time, done = 0;
-  clocks_t covered = 0;            ///< the causes below reach up to here
   cause_clocks before{};           ///< time by cause when the first burst entered
 };
 

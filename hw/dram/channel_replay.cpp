@@ -238,7 +238,6 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
     if (place >= f->admitted) return false;
     const auto& x = b.admissions[admission_of(b, source, place)];
     w.entered = s.cursor + x.clock;
-    w.covered = s.cursor + x.covered;
     w.before = causes_at(x.bus, x.order);
   }
   if (f->served == 0 || position + f->highest < w.begin() || position + f->lowest >= w.position) return false;

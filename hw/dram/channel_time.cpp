@@ -97,7 +97,7 @@ finished_work channel::finished_of(const work& w, const cause_clocks& by_cause) 
   const clocks_t own = std::min(data, w.count * m_setup.t.BL);
   order += data - own;
   data = own;
-  // The causes run from w.covered, the work from its entry: fit them to its stay.
+  // The causes run from the last data beat before the work entered, the work from its entry: fit them to its stay.
   const clocks_t stay = w.done - w.entered;
   if (sum < stay) {
     order += stay - sum;

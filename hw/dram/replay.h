@@ -15,7 +15,7 @@ namespace memwall::dram {
 /// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's position.
 struct recorder {
   struct admission {
-    std::int32_t clock, covered;
+    std::int32_t clock;
     std::uint16_t order;  ///< column commands before it
     std::uint8_t source, bus;
   };
