@@ -27,10 +27,10 @@ traffic class_of(trace::tensor_class c) {
   }
 }
 
-/// Share of `total` that part `i` of `n` gets; the shares sum to the total.
-std::int64_t share(std::int64_t total, std::size_t i, std::size_t n) {
-  const auto a = static_cast<std::int64_t>(i), b = static_cast<std::int64_t>(n);
-  return total * (a + 1) / b - total * a / b;
+/// What each of `n` devices gets of `total`: all the same, as software pads what it cannot divide evenly.
+std::int64_t share(std::int64_t total, std::size_t n) {
+  const auto parts = static_cast<std::int64_t>(n);
+  return (total + parts - 1) / parts;
 }
 
 /// Whether an activation of a sharded operator is itself cut: outputs of columns, inputs of rows, both of heads.
@@ -99,7 +99,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       // A weight that every device holds whole (a table tied to lm_head) is still read in parts by an operator that is cut.
       const bool split = cut && (h.split || tensor.cls == trace::tensor_class::weights ||
                                  (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
-      o.bytes = split ? share(u.bytes, i, parts) : u.bytes;
+      o.bytes = split ? share(u.bytes, parts) : u.bytes;
       std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
       if (h.scale > 1) {  // held, and moved, at the width of the units beside the memory
         o.bytes = static_cast<std::int64_t>(static_cast<double>(o.bytes) * h.scale);

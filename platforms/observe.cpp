@@ -57,7 +57,7 @@ std::vector<int> parse_channels(const std::string& text, int count, bool lenient
   return out;
 }
 
-recorder::recorder(const run_options& options, system& hw) : m_options(options), m_system(hw) {
+recorder::recorder(const run_options& options, system& hw, const symmetry& alike) : m_options(options), m_system(hw), m_alike(alike) {
   for (const auto& m : hw.modules()) m->observe(this);
   if (!options.timeline_file.empty()) {
     m_first_only = options.timeline_window == "auto" && options.vcd_window.empty();
@@ -114,9 +114,9 @@ bool recorder::wants_detail(const transfer_span& s) const {
 }
 
 void recorder::span(const transfer_span& s) {
-  time_series*& series = m_series_of[s.module];
-  if (series == nullptr) series = &m_series.emplace(s.module, time_series(400)).first->second;
-  series->add(s.begin_ps, s.end_ps, static_cast<double>(s.bytes));
+  counted_series& seen = m_series_of[s.module];
+  if (seen.series == nullptr) seen = {&m_series.emplace(s.module, time_series(400)).first->second, m_alike.times(s.module)};
+  for (int i = 0; i < seen.times; ++i) seen.series->add(s.begin_ps, s.end_ps, static_cast<double>(s.bytes));
   if (!m_timeline) return;
   const bool detail = wants_detail(s);
   m_detailed += detail ? 1 : 0;
@@ -177,6 +177,8 @@ json recorder::vcd_facts() const {
 }
 
 void recorder::finish(json& result, ps_t end) {
+  for (const auto& m : m_system.modules())
+    if (const auto seen = m_series.find(m_alike.worker(m->name())); seen != m_series.end()) m_series.emplace(m->name(), seen->second);
   json& series = result["series"];
   ps_t width = 0;
   for (const auto& [unused, s] : m_series) width = std::max(width, s.bucket_width());

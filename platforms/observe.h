@@ -9,8 +9,9 @@
 
 #include "hw/common/statistics.h"
 #include "platforms/run.h"
-#include "platforms/system.h"
 #include "platforms/run_timeline.h"
+#include "platforms/symmetry.h"
+#include "platforms/system.h"
 #include "platforms/vcd_writer.h"
 
 namespace memwall::platforms {
@@ -29,7 +30,7 @@ std::vector<int> parse_channels(const std::string& text, int count, bool lenient
 
 class recorder final : public transfer_observer {
  public:
-  recorder(const run_options& options, system& hw);
+  recorder(const run_options& options, system& hw, const symmetry& alike);
   ~recorder() override;
 
   void span(const transfer_span& s) override;
@@ -50,11 +51,16 @@ class recorder final : public transfer_observer {
 
   const run_options& m_options;
   system& m_system;
+  const symmetry& m_alike;
   std::unique_ptr<vcd_writer> m_vcd;
   watch_window m_vcd_window;
   int m_matching = 0;  // operators inside the layer window that are running
   ps_t m_details_spent = never;
-  std::unordered_map<const char*, time_series*> m_series_of;  // looked up only, never iterated
+  struct counted_series {
+    time_series* series = nullptr;
+    int times = 1;  // each span happened so often: symmetry::times
+  };
+  std::unordered_map<const char*, counted_series> m_series_of;  // looked up only, never iterated
   std::map<std::string, time_series> m_series;  // bytes over time by module
   std::unique_ptr<run_timeline> m_timeline;
   watch_window m_detail_window;

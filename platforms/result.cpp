@@ -108,7 +108,9 @@ std::string result_builder::csv_line() const {
   return out;
 }
 
-json build_result(const run_options& o, const system& hw, const placement& where, const result_builder& r, ps_t time, bool partial, const json& programming) {
+json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where, const result_builder& r, ps_t time,
+                  bool partial, const json& programming) {
+  const auto worker = [&](const hardware& m) { return hw.find(alike.worker(m.name())); };
   const auto stream = o.source();
   const trace::header& header = stream->header();
   json out;
@@ -128,11 +130,11 @@ json build_result(const run_options& o, const system& hw, const placement& where
   std::vector<std::pair<std::string, double>> energy;
   double energy_total = 0;
   for (const auto& m : hw.modules()) {
-    lists[m->section()].push_back(m->report(time));
-    for (auto& part : m->energy_parts(time)) {
-      const std::string label = part.first == m->name() ? part.first : m->name() + "." + part.first;
-      energy.emplace_back(label, part.second);
-      energy_total += part.second;
+    lists[m->section()].push_back(alike.report(*m, time));
+    const hardware* w = worker(*m);
+    for (const auto& [part, pj] : w->energy_parts(time)) {
+      energy.emplace_back(part == w->name() ? m->name() : m->name() + "." + part, pj * alike.times(w->name()));
+      energy_total += energy.back().second;
     }
   }
   std::int64_t dram_bytes = 0, bus_bytes = 0, link_bytes = 0, weight_bytes = 0, kv_bytes = 0;
@@ -194,7 +196,7 @@ json build_result(const run_options& o, const system& hw, const placement& where
 
   json roofline = json::array();
   for (const auto& m : hw.modules()) {
-    stream_core* c = m->as_core();
+    stream_core* c = worker(*m)->as_core();
     if (c == nullptr || c->stats().operations == 0) continue;
     json e{{"name", m->name()}};
     for (const char* type : {"fp16", "bf16", "fp8", "int8", "fp32"}) e["peak_flops"][type] = c->model().peak_rate(type);
@@ -220,8 +222,8 @@ json build_result(const run_options& o, const system& hw, const placement& where
   }());
   traffic_bytes cores, memories;
   for (const auto& m : hw.modules()) {
-    if (m->as_core() != nullptr) cores += m->bytes();
-    if (m->memory() && m->as_core() == nullptr) memories += m->bytes();
+    if (m->as_core() != nullptr) cores += worker(*m)->bytes();
+    if (m->memory() && m->as_core() == nullptr) memories += worker(*m)->bytes();
   }
   out["conservation"] = {{"operators", asked}, {"executors", bytes_json(cores)}, {"memories", bytes_json(memories)}};
 
@@ -238,13 +240,13 @@ json build_result(const run_options& o, const system& hw, const placement& where
   return out;
 }
 
-json host_facts(const system& hw, double wall_s) {
+json host_facts(const system& hw, const symmetry& alike, double wall_s) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::uint64_t bursts = 0;
-  for (const auto& m : hw.modules()) bursts += m->bursts();
+  for (const auto& m : hw.modules()) bursts += hw.find(alike.worker(m->name()))->bursts();
   return {{"wall_s", wall_s}, {"peak_rss_mb", static_cast<double>(usage.ru_maxrss) / 1024}, {"events", sc_core::sc_delta_count()},
-          {"dram_bursts", bursts}, {"dram_bursts_per_s", wall_s > 0 ? static_cast<double>(bursts) / wall_s : 0.0}};
+          {"alike_devices", alike.devices()}, {"dram_bursts", bursts}, {"dram_bursts_per_s", wall_s > 0 ? static_cast<double>(bursts) / wall_s : 0.0}};
 }
 
 }  // namespace memwall::platforms

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "platforms/run.h"
+#include "platforms/symmetry.h"
 #include "platforms/system.h"
 
 namespace memwall::platforms {
@@ -51,8 +52,8 @@ const std::vector<cause_group>& cause_groups();
 std::string bound_by(const stall_stack& s);
 
 json stack_json(const stall_stack& s);
-json build_result(const run_options& o, const system& hw, const placement& where, const result_builder& r, ps_t time, bool partial,
-                  const json& programming);
-json host_facts(const system& hw, double wall_s);
+json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where, const result_builder& r, ps_t time,
+                  bool partial, const json& programming);
+json host_facts(const system& hw, const symmetry& alike, double wall_s);
 
 }  // namespace memwall::platforms

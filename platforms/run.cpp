@@ -13,6 +13,7 @@
 #include "platforms/mapper.h"
 #include "platforms/observe.h"
 #include "platforms/result.h"
+#include "platforms/symmetry.h"
 #include "platforms/system.h"
 
 namespace memwall::platforms {
@@ -21,8 +22,8 @@ namespace {
 /// Feeds operators to cores as their dependencies and the core allow, and books every picosecond.
 class runner {
  public:
-  runner(const run_options& options, system& hw, placement& where, recorder* observer)
-      : m_options(options), m_system(hw), m_where(where), m_observer(observer), m_stream(options.source()), m_header(m_stream->header()) {}
+  runner(const run_options& options, system& hw, const symmetry& alike, placement& where, recorder* observer)
+      : m_options(options), m_system(hw), m_alike(alike), m_where(where), m_observer(observer), m_stream(options.source()), m_header(m_stream->header()) {}
 
   /// Called once, from a SystemC process at time zero.
   void begin() { pump(); }
@@ -66,6 +67,7 @@ class runner {
     double energy_pj = 0;
     traffic_bytes read, written;
     std::string executor;
+    std::size_t ended_by = SIZE_MAX;  // number of that core
     chain before;            // the chain that let it start
     chain after;
   };
@@ -164,9 +166,10 @@ class runner {
   }
 
   void enqueue(open_operator& o, std::vector<device_task> tasks) {
-    o.parts_left += static_cast<int>(tasks.size());
     for (auto& t : tasks) {
       const std::string& name = o.group->cores[t.device];
+      if (!m_alike.works(name)) continue;
+      ++o.parts_left;
       core_state& state = m_cores[name];
       t.work.first_of_layer = o.op.layer >= 0 && o.op.layer != state.layer;
       state.layer = o.op.layer;
@@ -210,13 +213,17 @@ class runner {
     if (here.banks != nullptr) std::exchange(here.banks, nullptr)->release();
     if (m_observer != nullptr) m_observer->operator_ends(name, o.op, r.start, r.end);
     if (r.failed) throw std::runtime_error(fmt::format("a transfer of operator '{}' on {} came back with an error response", o.op.name, name));
-    o.energy_pj += r.energy_pj;
-    o.read += r.read;
-    o.written += r.written;
+    for (int i = 0; i < m_alike.devices(); ++i) {
+      o.energy_pj += r.energy_pj;
+      o.read += r.read;
+      o.written += r.written;
+    }
     --o.parts_left;
-    if (r.end >= o.end) {
-      // The part that ends last tells where the operator's time went, on top of the phases before (an all-reduce follows
-      // the products it sums).
+    const std::size_t number = m_core_numbers.at(name);
+    if (r.end > o.end || (r.end == o.end && number <= o.ended_by)) {
+      // The part that ends last (of several the first core's) tells where the operator's time went, on top of the phases
+      // before (an all-reduce follows the products it sums).
+      o.ended_by = number;
       o.parts = o.base;
       o.parts[stall::dependency] += r.start - waited - std::max(o.start, o.base_end);
       o.parts[stall::dram_queue] += waited;
@@ -230,6 +237,7 @@ class runner {
         o.reducing = true;
         o.base = o.parts;
         o.base_end = o.end;
+        o.ended_by = SIZE_MAX;
         if (!tasks.empty()) {
           enqueue(o, std::move(tasks));
           pump();
@@ -281,6 +289,7 @@ class runner {
 
   const run_options& m_options;
   system& m_system;
+  const symmetry& m_alike;
   placement& m_where;
   recorder* m_observer;
   std::unique_ptr<trace::op_stream> m_stream;
@@ -403,8 +412,11 @@ run_outcome run(const run_options& options) {
       if (const double peak = activation_bandwidth(options, *hw, m->name()); peak > 0) c->model().set_memory_bandwidth(peak);
     }
 
-  recorder observer(options, *hw);
-  runner work(options, *hw, where, &observer);
+  // Who looks on, or wants everything simulated, sees every device.
+  const bool alone = options.replay && options.vcd_file.empty() && options.timeline_file.empty();
+  const symmetry alike = alone ? symmetry(options.platform, *hw, where) : symmetry();
+  recorder observer(options, *hw, alike);
+  runner work(options, *hw, alike, where, &observer);
   std::exception_ptr failure;
   starter start("starter", [&] { work.begin(); });
   observer.run_simulation();  // sc_start, in windows where a waveform asks for them
@@ -419,11 +431,11 @@ run_outcome run(const run_options& options) {
 
   run_outcome out;
   out.partial = partial;
-  out.result = build_result(options, *hw, where, work.result(), work.last_end(), partial, programming);
+  out.result = build_result(options, *hw, alike, where, work.result(), work.last_end(), partial, programming);
   observer.finish(out.result, work.last_end());
 
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();
-  out.result["host"] = host_facts(*hw, wall);
+  out.result["host"] = host_facts(*hw, alike, wall);
   return out;
 }
 

@@ -61,7 +61,9 @@ void system::place_memories(const platform_description& d, problem_list& problem
   for (const auto& m : m_modules) {
     const auto facts = m->memory();
     if (!facts) continue;
-    std::uint64_t base = next;
+    // What is a whole stripe of the memory is one of the platform's addresses, too: cores cut transfers by these.
+    const auto stripe = static_cast<std::uint64_t>(std::max<std::int64_t>(1, facts->stripe));
+    std::uint64_t base = (next + stripe - 1) / stripe * stripe;
     next += region_step;
     const module_description* description = d.find(m->name());
     const config::node* given = description != nullptr ? description->tree.find("address") : nullptr;
@@ -115,7 +117,7 @@ void system::route(const platform_description& d, problem_list& problems) {
   for (const auto& m : m_modules) {
     bus* b = m->as_bus();
     if (b == nullptr) continue;
-    std::map<std::string, bool> attached;
+    std::map<std::string, std::vector<const region*>> behind;
     for (const auto& r : m_regions) {
       std::string best;
       int best_hops = 0;
@@ -124,20 +126,27 @@ void system::route(const platform_description& d, problem_list& problems) {
         const int hops = c.to == r.memory ? 0 : is_route(c.to) ? distance(c.to, r.memory, nullptr) : -1;
         if (hops >= 0 && (best.empty() || hops < best_hops)) best = c.to, best_hops = hops;
       }
-      if (best.empty()) continue;
-      hardware* to = find(best);
-      const std::uint64_t target_base = best == r.memory ? 0 : r.base;  // memories see their own addresses, bridges global ones
-      if (!attached[best]) {
-        at_initiator_port& out = b->add_target(best, r.base, static_cast<std::uint64_t>(r.size), target_base);
-        if (to->as_bus() != nullptr)
-          out.bind(to->as_bus()->add_initiator(m->name()));
-        else
-          out.bind(*to->target());
-        attached[best] = true;
-        answers.insert(best);
-      } else {
-        b->add_range(best, r.base, static_cast<std::uint64_t>(r.size), target_base);
+      if (!best.empty()) behind[best].push_back(&r);
+    }
+    // Ports in the order of the file.
+    for (const auto& c : m_connections) {
+      const auto reached = behind.find(c.to);
+      if (c.from != m->name() || reached == behind.end()) continue;
+      // Memories see their own addresses, bridges global ones.
+      const auto base_there = [&](const region& r) { return c.to == r.memory ? 0 : r.base; };
+      const region& first = *reached->second.front();
+      at_initiator_port& out = b->add_target(c.to, first.base, static_cast<std::uint64_t>(first.size), base_there(first));
+      for (std::size_t i = 1; i < reached->second.size(); ++i) {
+        const region& r = *reached->second[i];
+        b->add_range(c.to, r.base, static_cast<std::uint64_t>(r.size), base_there(r));
       }
+      hardware* to = find(c.to);
+      if (to->as_bus() != nullptr)
+        out.bind(to->as_bus()->add_initiator(m->name()));
+      else
+        out.bind(*to->target());
+      answers.insert(c.to);
+      behind.erase(reached);  // a second line to it adds nothing
     }
   }
   for (const auto& c : m_connections) {
@@ -195,13 +204,19 @@ std::vector<memory_slot> system::slots() const {
 ps_t system::path_latency(const std::string& from, std::uint64_t address) const {
   for (const auto& r : m_regions) {
     if (address < r.base || address - r.base >= static_cast<std::uint64_t>(r.size)) continue;
-    std::vector<std::string> way;
-    if (distance(from, r.memory, &way) < 0) return -1;
+    const auto hops = way(from, r.memory);
+    if (hops.empty()) return -1;
     ps_t sum = find(r.memory)->memory()->unloaded_latency;
-    for (const auto& hop : way) sum += find(hop)->hop_latency();
+    for (const auto& hop : hops) sum += find(hop)->hop_latency();
     return sum;
   }
   return -1;
+}
+
+std::vector<std::string> system::way(const std::string& from, const std::string& to) const {
+  std::vector<std::string> hops;
+  distance(from, to, &hops);
+  return hops;
 }
 
 json system::config(const platform_description& d) const {

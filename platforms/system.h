@@ -26,6 +26,8 @@ class system {
   std::vector<memory_slot> slots() const;
   /// Unloaded latency from a module to an address and back, last data beat included; -1: not reachable.
   ps_t path_latency(const std::string& from, std::uint64_t address) const;
+  /// Modules passed on the way from one module to another, the last one included; empty: there is none.
+  std::vector<std::string> way(const std::string& from, const std::string& to) const;
   /// Resolved parameters of all modules, readable back as a platform file.
   json config(const platform_description& d) const;
 

@@ -614,18 +614,24 @@ at_initiator_port& bus::add_target(const std::string& name, std::uint64_t base, 
   return *m_impl->targets.back()->port;
 }
 
-void bus::add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
-                    std::uint64_t target_base) {
+int bus::target_number(const std::string& target) const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < m_impl->targets.size(); ++i) {
     names.push_back(m_impl->targets[i]->name);
-    if (names.back() == target) {
-      m_impl->ranges.push_back({base, base + size - 1, target_base, static_cast<int>(i)});
-      return;
-    }
+    if (names.back() == target) return static_cast<int>(i);
   }
   throw input_error(problem{"", target, "'" + std::string(name()) + "' has no such target", "",
                             nearest_name(target, names)});
+}
+
+void bus::add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
+                    std::uint64_t target_base) {
+  m_impl->ranges.push_back({base, base + size - 1, target_base, target_number(target)});
+}
+
+void bus::redirect(std::uint64_t base, const std::string& target, std::uint64_t target_base) {
+  for (auto& r : m_impl->ranges)
+    if (r.base == base) r.target = target_number(target), r.target_base = target_base;
 }
 
 void bus::check(problem_list& problems, const std::string& where, const std::string& path) const {

@@ -64,6 +64,9 @@ class bus : public sc_core::sc_module {
   /// Another range of a target already added; its addresses start at `target_base` in the target.
   void add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
                  std::uint64_t target_base);
+  /// Leads the range that starts at `base` to another target, where its addresses start at `target_base`. Before the
+  /// simulation starts.
+  void redirect(std::uint64_t base, const std::string& target, std::uint64_t target_base);
 
   void check(problem_list& problems, const std::string& where, const std::string& path) const;
 
@@ -73,6 +76,7 @@ class bus : public sc_core::sc_module {
 
  private:
   struct impl;
+  int target_number(const std::string& target) const;
   std::unique_ptr<impl> m_impl;
 };
 

@@ -49,7 +49,7 @@ latency_summary summarize(const latency_histogram& h) {
 }
 
 time_series::time_series(std::size_t buckets, ps_t first_width)
-    : m_values(buckets, 0.0), m_width(first_width) {}
+    : m_values(buckets, 0), m_width(first_width) {}
 
 void time_series::grow(ps_t end) {
   const auto buckets = static_cast<ps_t>(m_values.size());
@@ -57,7 +57,7 @@ void time_series::grow(ps_t end) {
     for (std::size_t i = 0; i < m_values.size(); ++i)
       m_values[i] = 2 * i + 1 < m_values.size() ? m_values[2 * i] + m_values[2 * i + 1]
                     : 2 * i < m_values.size()   ? m_values[2 * i]
-                                                : 0.0;
+                                                : 0;
     m_used = (m_used + 1) / 2;
     m_width *= 2;
   }
@@ -68,24 +68,25 @@ void time_series::add(ps_t begin, ps_t end, double amount) {
   const auto first = static_cast<std::size_t>(begin / m_width);
   const auto last = end > begin ? static_cast<std::size_t>((end - 1) / m_width) : first;
   m_used = std::max(m_used, last + 1);
-  if (first == last) {
-    m_values[first] += amount;
-    return;
-  }
-  const double density = amount / static_cast<double>(end - begin);
+  // In whole grains, cut where their running sum says: however wide buckets are by now, merging them gives the same.
+  const auto whole = std::llround(amount * grains);
+  const double density = amount * grains / static_cast<double>(std::max<ps_t>(1, end - begin));
+  std::int64_t so_far = 0;
   for (std::size_t i = first; i <= last; ++i) {
-    const ps_t low = std::max(begin, static_cast<ps_t>(i) * m_width);
-    const ps_t high = std::min(end, static_cast<ps_t>(i + 1) * m_width);
-    m_values[i] += density * static_cast<double>(high - low);
+    const std::int64_t until = i == last ? whole : std::llround(density * static_cast<double>(static_cast<ps_t>(i + 1) * m_width - begin));
+    m_values[i] += until - so_far;
+    so_far = until;
   }
 }
 
 std::vector<double> time_series::values() const {
-  return {m_values.begin(), m_values.begin() + static_cast<std::ptrdiff_t>(m_used)};
+  std::vector<double> out;
+  for (std::size_t i = 0; i < m_used; ++i) out.push_back(static_cast<double>(m_values[i]) / grains);
+  return out;
 }
 
 double time_series::total() const {
-  return std::accumulate(m_values.begin(), m_values.end(), 0.0);
+  return static_cast<double>(std::accumulate(m_values.begin(), m_values.end(), std::int64_t{0})) / grains;
 }
 
 }  // namespace memwall

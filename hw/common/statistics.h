@@ -76,7 +76,8 @@ class time_series {
 
  private:
   void grow(ps_t end);
-  std::vector<double> m_values;
+  static constexpr double grains = 4096;  // of one unit, in which values are kept
+  std::vector<std::int64_t> m_values;
   std::size_t m_used = 0;
   ps_t m_width;
 };

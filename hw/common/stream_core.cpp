@@ -140,8 +140,10 @@ void stream_core::issue() {
 bool stream_core::issue_read(ps_t now) {
   if (m_read_at >= m_reads.size() || m_next_issue > now) return false;
   const operand& o = m_reads[m_read_at];
-  // Transfers end at multiples of their size, so that consecutive ones cover whole stripes.
-  const auto misaligned = static_cast<std::int64_t>((o.address + static_cast<std::uint64_t>(m_read_offset)) % static_cast<std::uint64_t>(m_transfer));
+  // Transfers end at whole stripes; smaller ones at multiples of their size from the begin of a stripe.
+  const auto stripe = std::max(m_fidelity.quantum, m_fidelity.burst);
+  const auto within = static_cast<std::int64_t>((o.address + static_cast<std::uint64_t>(m_read_offset)) % static_cast<std::uint64_t>(stripe));
+  const std::int64_t misaligned = within % m_transfer;
   const std::int64_t bytes = std::min(m_transfer - misaligned, o.bytes - m_read_offset);
   if (m_work.window > 0 && m_in_flight > 0 && m_in_flight + bytes > std::max(m_work.window, 2 * m_transfer)) {
     m_allowed_since = never;  // the window, not the rate, holds the request: set again when something completes

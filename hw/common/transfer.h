@@ -65,9 +65,9 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
 
   // Each hop keeps its own state of a transfer here, keyed by the hop instance: cascaded buses do not disturb
   // each other.
-  /// State that `owner` attached; nullptr if none.
+  /// State that `owner` attached last (a path may pass it twice); nullptr if none.
   void* hop(const void* owner) const {
-    for (std::size_t i = 0; i < m_hops; ++i)
+    for (std::size_t i = m_hops; i-- > 0;)
       if (m_hop[i].first == owner) return m_hop[i].second;
     return nullptr;
   }
