@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bus: many initiators, many targets, shared or crossbar, granule-level arbitration whatever the transfer
-// size.
+// Bus: many initiators, many targets, shared, crossbar or a network of routers, granule-level arbitration whatever the
+// transfer size.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,9 +17,9 @@
 
 namespace memwall {
 
-/// Parameters of a bus. Peak bandwidth of a channel: width x clock x slices.
+/// Parameters of a bus. Peak bandwidth of a channel (of a lane in a network): width x clock x slices.
 struct bus_params {
-  std::string topology = "shared";    ///< shared | crossbar
+  std::string topology = "shared";    ///< a name in topologies(): shared, crossbar, ring, mesh
   std::string channels = "separate";  ///< separate (reads and writes move at once) | common (they share one)
   byte_size width{64};                ///< bytes a beat
   frequency clock{1e9};
@@ -28,10 +29,16 @@ struct bus_params {
   byte_size granule{0};             ///< arbitration unit; 0: the larger of 64 B and width
   std::string arbiter = "round_robin";
   std::int64_t outstanding = 0;  ///< transfers an initiator may have in the bus; 0: no limit
+  std::int64_t columns = 1, rows = 1;  ///< routers of a ring or mesh
+  duration hop_latency{0};             ///< from one router to the next
+  std::map<std::string, std::vector<std::int64_t>> nodes;  ///< routers by module; others take the first free ones
+  byte_size interleave{256};  ///< bytes a module at several routers moves over one of them before the next
   energy energy_per_bit{0};
+  energy hop_energy_per_bit{0};
+  std::int64_t granule_bytes() const;  ///< `granule`, or what it is where that is 0
 };
 const param_table<bus_params>& bus_param_table();
-/// Problems that one parameter alone does not show (unknown arbiter, granule no multiple of width).
+/// Problems that one parameter alone does not show (unknown arbiter or topology, granule no multiple of width).
 void check_bus_params(const bus_params& p, problem_list& problems, const std::string& where,
                       const std::string& path);
 

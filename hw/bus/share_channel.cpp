@@ -81,7 +81,12 @@ bool share_channel::add(void* item, int requester, std::int64_t bytes, fs_t sinc
       m_occupancy.add(since / 1000, now / 1000, static_cast<double>(used) / 1000);
       granules -= done;
       if (granules == 0) {
-        *moved = {item, requester, true, now, first, 0, 0};
+        const channel_event e{item, requester, true, now, first, 0, 0};
+        if (moved == nullptr) {
+          m_done.insert_sorted(e, [](const channel_event& a, const channel_event& b) { return a.time < b.time; });
+          return false;
+        }
+        *moved = e;
         return true;
       }
     }

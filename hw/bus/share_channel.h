@@ -63,7 +63,7 @@ class share_channel {
   /// it while this transfer was still being served there. The granules that fit into the time in which the
   /// channel has stood idle since then count as moved (each stretch of idle time is used at most once),
   /// except for the last `keep` granules. Returns true when nothing is left to move (only with keep == 0): no
-  /// event will come; *moved is filled.
+  /// event will come; *moved is filled. Without `moved` the event comes like any other, at `now`.
   bool add(void* item, int requester, std::int64_t bytes, fs_t since, fs_t now, bool mark_first, int keep,
            channel_event* moved);
 

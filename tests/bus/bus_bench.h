@@ -2,15 +2,11 @@
 // A bus with sources and memories around it: a protocol checker on every link and, where asked, a stall
 // injector in it.
 #pragma once
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
 #include <memory>
 
 #include "hw/bus/bus.h"
 #include "hw/dram/dram.h"
-#include "tests/support/protocol_checker.h"
-#include "tests/support/stall_injector.h"
+#include "tests/support/checked_links.h"
 #include "tests/support/traffic.h"
 
 namespace memwall {
@@ -19,7 +15,7 @@ namespace memwall {
 // checkers.
 struct bench {
   explicit bench(const bus_params& p, bool checked = true, unsigned stall_seed = 0)
-      : fabric("fabric", p), m_checked(checked), m_seed(stall_seed) {}
+      : fabric("fabric", p), links(stall_seed), m_checked(checked) {}
 
   traffic_source& source(std::size_t count, std::function<order(std::size_t)> make, std::uint64_t window,
                          const bus_initiator_options& options = {}) {
@@ -43,10 +39,7 @@ struct bench {
     fabric.check(problems, "", "fabric");
     problems.check();
     sc_core::sc_start();
-    for (const auto& c : checkers) {
-      EXPECT_EQ(c->errors(), 0) << c->text();
-      EXPECT_EQ(c->in_flight(), 0u) << c->name();
-    }
+    links.verify();
     for (const auto& s : sources)
       for (const auto& r : s->records) EXPECT_EQ(r.parts.sum(), r.latency());
   }
@@ -54,36 +47,16 @@ struct bench {
   bus fabric;
   std::vector<std::unique_ptr<traffic_source>> sources;
   std::vector<std::unique_ptr<dram_module>> memories;
-  std::vector<std::unique_ptr<protocol_checker>> checkers;
-  std::vector<std::unique_ptr<stall_injector>> injectors;
+  checked_links links;
 
  private:
-  protocol_checker& checker(const checker_options& o) {
-    checkers.push_back(
-        std::make_unique<protocol_checker>(fmt::format("checker{}", checkers.size()).c_str(), o));
-    return *checkers.back();
-  }
   void connect(at_initiator_port& from, at_target_port& to, const checker_options& o) {
-    if (!m_checked) {
+    if (m_checked)
+      links.join(from, to, o);
+    else
       from.bind(to);
-      return;
-    }
-    auto& first = checker(o);
-    from.bind(first.from_initiator);
-    if (m_seed == 0) {
-      first.to_target.bind(to);
-      return;
-    }
-    injectors.push_back(std::make_unique<stall_injector>(fmt::format("injector{}", injectors.size()).c_str(),
-                                                         m_seed + static_cast<unsigned>(injectors.size()),
-                                                         20'000));
-    auto& second = checker(o);
-    first.to_target.bind(injectors.back()->from_initiator);
-    injectors.back()->to_target.bind(second.from_initiator);
-    second.to_target.bind(to);
   }
   bool m_checked;
-  unsigned m_seed;
 };
 
 // 64 bytes a nanosecond.

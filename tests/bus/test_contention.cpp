@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who waits for whom on a bus, and what happens when something is wrong or random.
 #include "hw/bus/link.h"
+#include "hw/bus/arbiter.h"
+#include "hw/bus/topology.h"
 #include "tests/bus/bus_bench.h"
 
 namespace memwall {
@@ -264,9 +266,9 @@ TEST(contention, debug_transport_reaches_the_memory_in_no_time) {
 // Random traffic of several sources over every policy and topology, with stalls on every link: everything
 // arrives, nothing breaks the protocol, bytes are conserved, the parts sum.
 struct random_case {
-  const char* topology;
-  const char* channels;
-  const char* arbiter;
+  std::string topology;
+  std::string channels;
+  std::string arbiter;
   unsigned seed;
 };
 std::string case_name(const random_case& c) {
@@ -283,6 +285,9 @@ TEST_P(random_traffic, with_stalls_everything_arrives) {
   p.topology = c.topology;
   p.channels = c.channels;
   p.arbiter = c.arbiter;
+  p.columns = 3;
+  p.rows = 2;
+  p.hop_latency = duration(1e-9);
   p.outstanding = c.seed % 3 == 0 ? 4 : 0;
   bench b(p, true, c.seed);
   std::int64_t expected = 0;
@@ -318,9 +323,11 @@ TEST_P(random_traffic, with_stalls_everything_arrives) {
 std::vector<random_case> random_cases() {
   std::vector<random_case> out;
   unsigned seed = 1;
-  for (const char* topology : {"shared", "crossbar"})
+  static const auto names = topologies().names();  // every registered topology and arbiter
+  static const auto policies = arbiters().names();
+  for (const auto& topology : names)
     for (const char* channels : {"separate", "common"})
-      for (const char* arbiter : {"round_robin", "weighted", "fixed_priority", "age"})
+      for (const auto& arbiter : policies)
         out.push_back({topology, channels, arbiter, seed++});
   return out;
 }

@@ -6,8 +6,7 @@
 
 #include "hw/bus/bus.h"
 #include "hw/bus/link.h"
-#include "tests/support/protocol_checker.h"
-#include "tests/support/stall_injector.h"
+#include "tests/support/checked_links.h"
 #include "tests/support/traffic.h"
 
 namespace memwall {
@@ -28,37 +27,18 @@ link_params plain_link() {
 
 struct line {
   explicit line(const link_params& p, ps_t burst, unsigned seed = 0)
-      : wire("wire", p), memory(plain_memory("memory", burst, 40'000)) {
-    if (seed != 0) stalls = std::make_unique<stall_injector>("stalls", seed, 30'000);
-    auto& first = check();
-    in = &first;
-    if (stalls) {
-      first.to_target.bind(stalls->from_initiator);
-      auto& second = check();
-      stalls->to_target.bind(second.from_initiator);
-      second.to_target.bind(wire.upstream);
-    } else {
-      first.to_target.bind(wire.upstream);
-    }
-    auto& last = check();
-    wire.downstream.bind(last.from_initiator);
-    last.to_target.bind(memory->port);
-  }
-  protocol_checker& check() {
-    checkers.push_back(std::make_unique<protocol_checker>(fmt::format("checker{}", checkers.size()).c_str()));
-    return *checkers.back();
+      : wire("wire", p), memory(plain_memory("memory", burst, 40'000)), stalled(seed, 30'000) {
+    in = &stalled.before(wire.upstream);
+    checked.join(wire.downstream, memory->port);
   }
   void run() {
     sc_core::sc_start();
-    for (const auto& c : checkers) {
-      EXPECT_EQ(c->errors(), 0) << c->text();
-      EXPECT_EQ(c->in_flight(), 0u);
-    }
+    stalled.verify();
+    checked.verify();
   }
   link wire;
   std::unique_ptr<dram_module> memory;
-  std::unique_ptr<stall_injector> stalls;
-  std::vector<std::unique_ptr<protocol_checker>> checkers;
+  checked_links stalled, checked;
   protocol_checker* in = nullptr;
 };
 

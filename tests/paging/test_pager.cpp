@@ -22,13 +22,13 @@ struct machine {
   machine(std::size_t count, std::function<order(std::size_t)> make, std::uint64_t window, std::uint64_t device_bytes, std::uint64_t managed_bytes, unsigned seed = 0)
       : fabric("fabric", wide()), wire("pcie", pcie3_x16()), driver("managed", managed(device_bytes, managed_bytes), 7),
         device(plain_memory("hbm", 71, 300'000, device_bytes)), host(plain_memory("host", 1000, 80'000, gib)),
-        gpu("gpu", 0, count, std::move(make), window) {
-    join(gpu.port, fabric.add_initiator("gpu"), seed);
-    join(fabric.add_target("managed", managed_base, managed_bytes), driver.upstream, seed);
-    join(driver.downstream, fabric.add_initiator("driver"), seed);
-    join(fabric.add_target("hbm", device_base, device_bytes), device->port, seed);
-    join(fabric.add_target("pcie", host_base, gib), wire.upstream, seed);
-    join(wire.downstream, host->port, seed);
+        gpu("gpu", 0, count, std::move(make), window), links(seed) {
+    links.join(gpu.port, fabric.add_initiator("gpu"));
+    links.join(fabric.add_target("managed", managed_base, managed_bytes), driver.upstream);
+    links.join(driver.downstream, fabric.add_initiator("driver"));
+    links.join(fabric.add_target("hbm", device_base, device_bytes), device->port);
+    links.join(fabric.add_target("pcie", host_base, gib), wire.upstream);
+    links.join(wire.downstream, host->port);
     driver.attach_device(device_base, device_bytes);
     driver.attach_host(0 + host_base, gib);
   }
@@ -48,30 +48,9 @@ struct machine {
     p.device_size = byte_size(static_cast<double>(device_bytes));
     return p;
   }
-  template <class From, class To>
-  void join(From& from, To& to, unsigned seed) {
-    auto& first = check();
-    from.bind(first.from_initiator);
-    if (seed == 0) {
-      first.to_target.bind(to);
-      return;
-    }
-    stalls.push_back(std::make_unique<stall_injector>(fmt::format("stalls{}", stalls.size()).c_str(), seed + static_cast<unsigned>(stalls.size()), 20'000));
-    auto& second = check();
-    first.to_target.bind(stalls.back()->from_initiator);
-    stalls.back()->to_target.bind(second.from_initiator);
-    second.to_target.bind(to);
-  }
-  protocol_checker& check() {
-    checkers.push_back(std::make_unique<protocol_checker>(fmt::format("checker{}", checkers.size()).c_str()));
-    return *checkers.back();
-  }
   void run() {
     sc_core::sc_start();
-    for (const auto& c : checkers) {
-      EXPECT_EQ(c->errors(), 0) << c->text();
-      EXPECT_EQ(c->in_flight(), 0u) << c->name();
-    }
+    links.verify();
     for (const auto& r : gpu.records) {
       EXPECT_EQ(r.status, tlm::TLM_OK_RESPONSE);
       EXPECT_EQ(r.parts.sum(), r.latency());
@@ -83,8 +62,7 @@ struct machine {
   pager driver;
   std::unique_ptr<dram_module> device, host;
   traffic_source gpu;
-  std::vector<std::unique_ptr<protocol_checker>> checkers;
-  std::vector<std::unique_ptr<stall_injector>> stalls;
+  checked_links links;
 };
 
 // a[i] = b[i] + s c[i] in pieces of 64 KiB, twice over; the second time counts.

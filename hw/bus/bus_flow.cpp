@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// How transfers cross the bus: admission, address decoding, the lanes of their way, responses. One process does it all.
+#include <algorithm>
+
+#include "hw/bus/bus_impl.h"
+
+namespace memwall {
+
+// ---- requests
+
+bool bus::impl::request(int initiator, transfer& t) {
+  if (!started) start();
+  initiator_side& side = *initiators[static_cast<std::size_t>(initiator)];
+  flight* f = take_flight();
+  f->t = &t;
+  f->i = &info(t);
+  f->initiator = static_cast<std::int16_t>(initiator);
+  f->address = t.get_address();
+  f->bytes = t.get_data_length();
+  f->write = t.is_write();
+  f->entered = now_ps();
+  transfer_info& i = *f->i;
+  i.attach_hop(this, f);
+  i.book(stall::bus_wait, f->entered);  // the initiator's side had to wait for this port
+  queue_probe.set(static_cast<unsigned>(flights));
+  bytes_probe.set(bytes_probe.value() + static_cast<std::uint64_t>(f->bytes));
+  if (side.limit > 0 && side.in_flight >= side.limit) {
+    side.held = f;
+    return false;
+  }
+  admit(*f);
+  return true;
+}
+
+void bus::impl::admit(flight& f) {
+  initiator_side& side = *initiators[static_cast<std::size_t>(f.initiator)];
+  ++side.in_flight;
+  const ps_t now = now_ps();
+  f.waited = f.wait_to_book = now - f.entered;
+  if (!decode(side, f)) {
+    ++errors;
+    f.t->set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    later(responses, now + request_latency + response_latency, f);
+  } else if (f.write) {
+    send(f, to_fs(now), to_fs(now));
+  } else {
+    later(requests, now + request_latency + f.way->latency, f);
+  }
+}
+
+bool bus::impl::decode(initiator_side& side, flight& f) {
+  const std::uint64_t a = f.address;
+  const auto inside = [&](const range& r) {
+    return a >= r.base && a <= r.last && static_cast<std::uint64_t>(f.bytes) - 1 <= r.last - a;
+  };
+  if (ranges.empty()) return false;
+  if (side.last_range >= ranges.size() || !inside(ranges[side.last_range])) {
+    const auto above = std::upper_bound(ranges.begin(), ranges.end(), a,
+                                        [](std::uint64_t x, const range& r) { return x < r.base; });
+    if (above == ranges.begin() || !inside(*(above - 1))) return false;
+    side.last_range = static_cast<std::size_t>(above - ranges.begin()) - 1;
+  }
+  const range& r = ranges[side.last_range];
+  f.target = static_cast<std::int16_t>(r.target);
+  f.target_address = a - r.base + r.target_base;
+  const auto& from = side.places;
+  const auto& to = targets[static_cast<std::size_t>(r.target)]->places;
+  std::size_t i = 0, t = 0;
+  if (from.size() * to.size() > 1) {
+    const std::uint64_t unit = a / interleave;
+    t = unit % to.size();
+    i = unit / to.size() % from.size();
+  }
+  f.way = &(f.write ? write : read)[from[i] * target_places + to[t]];
+  return true;
+}
+
+void bus::impl::forward(flight& f) {
+  const ps_t now = now_ps();
+  book(f, now);
+  f.i->first_data = never;  // a target that does not know about cut-through leaves it so
+  f.t->set_address(f.target_address);
+  target_side& side = *targets[static_cast<std::size_t>(f.target)];
+  if (side.pending_count == 0 && side.port->can_send()) {
+    side.port->forward(*f.t);
+    return;
+  }
+  f.pending_since = now;
+  if (side.pending_count++ == 0) side.blocked_since = now;
+  side.pending[static_cast<std::size_t>(f.initiator)].push_back(&f);
+}
+
+// The target takes requests again.
+void bus::impl::target_ready(int target) {
+  target_side& side = *targets[static_cast<std::size_t>(target)];
+  while (side.pending_count > 0 && side.port->can_send()) {
+    waiting.clear();
+    for (std::size_t i = 0; i < side.pending.size(); ++i)
+      if (!side.pending[i].empty())
+        waiting.push_back({static_cast<int>(i), side.pending[i].front()->pending_since});
+    turns.clear();
+    side.policy->turns(waiting, turns);
+    const int initiator = turns.front().requester;
+    side.policy->granted(initiator, 1);
+    auto& queue = side.pending[static_cast<std::size_t>(initiator)];
+    flight& f = *queue.front();
+    queue.pop_front();
+    const ps_t now = now_ps();
+    f.waited += now - f.pending_since;  // booked by the target, whose back-pressure it is
+    if (--side.pending_count == 0) side.blocked += now - side.blocked_since;
+    side.port->forward(*f.t);
+  }
+}
+
+// ---- responses
+
+void bus::impl::response(int target, transfer& t) {
+  flight& f = *static_cast<flight*>(info(t).hop(this));
+  target_side& side = *targets[static_cast<std::size_t>(target)];
+  ++side.transfers;
+  const ps_t now = now_ps();
+  const bool ok = t.get_response_status() == tlm::TLM_OK_RESPONSE;
+  if (ok) side.bytes += f.bytes;
+  if (f.write) {
+    f.answered = true;
+    if (f.moved) later(responses, now + response_latency + f.way->latency, f);
+  } else if (ok) {
+    send(f, to_fs(std::min(f.i->first_data, now)), to_fs(now));
+  } else {
+    later(responses, now + response_latency + f.way->latency, f);
+  }
+}
+
+void bus::impl::respond(flight& f) {
+  const ps_t now = now_ps();
+  book(f, now);
+  f.t->set_address(f.address);
+  initiators[static_cast<std::size_t>(f.initiator)]->port->respond(*f.t);
+}
+
+// The initiator has taken the response.
+void bus::impl::done(int initiator, transfer& t) {
+  initiator_side& side = *initiators[static_cast<std::size_t>(initiator)];
+  transfer_info& i = info(t);
+  auto* f = static_cast<flight*>(i.hop(this));
+  i.detach_hop(this);
+  ++side.transfers;
+  side.wait.add(f->waited);
+  const ps_t now = now_ps();
+  side.round_trip.add(now - f->entered);
+  if (t.get_response_status() == tlm::TLM_OK_RESPONSE) {
+    (f->write ? side.write_bytes : side.read_bytes)[i.carries] += f->bytes;
+    bytes_by_class[i.carries] += f->bytes;
+  }
+  if (observer != nullptr)
+    observer->span({self.name(), f->write ? "write" : "read", i.source, i.op, f->bytes, f->entered, now});
+  bytes_probe.set(bytes_probe.value() - static_cast<std::uint64_t>(f->bytes));
+  give_flight(f);
+  queue_probe.set(static_cast<unsigned>(flights));
+  --side.in_flight;
+  if (side.held != nullptr) {
+    flight* held = side.held;
+    side.held = nullptr;
+    admit(*held);
+    side.port->accept();
+  }
+}
+
+void bus::impl::book(flight& f, ps_t now) {
+  transfer_info& i = *f.i;
+  i.book(stall::bus_wait, std::min(now, i.booked_until + f.wait_to_book));
+  f.wait_to_book = 0;
+  i.book(stall::bus_transfer, now);
+}
+
+// ---- lanes
+
+// Data set out, over one way or, between modules at several places, in parts over all of them.
+void bus::impl::send(flight& f, fs_t since, fs_t now) {
+  f.first = fs_never;
+  const auto& from = initiators[static_cast<std::size_t>(f.initiator)]->places;
+  const auto& to = targets[static_cast<std::size_t>(f.target)]->places;
+  const std::size_t pairs = from.size() * to.size();
+  const std::uint64_t begin = f.address, end = begin + f.bytes;
+  if (pairs == 1 || begin / interleave == (end - 1) / interleave) {
+    f.whole = {&f, f.way, f.bytes, 0, 0};
+    f.open = 1;
+    enter(f.whole, since, now, 1);
+    return;
+  }
+  // Unit u of the addresses goes over pair u % pairs; the first and the last unit may be cut.
+  const std::uint64_t first = begin / interleave, last = (end - 1) / interleave;
+  f.open = static_cast<std::uint32_t>(std::min<std::uint64_t>(pairs, last - first + 1));
+  for (std::uint32_t k = 0, n = f.open; k < n; ++k) {
+    const std::uint64_t unit = first + k, units = (last - unit) / pairs + 1;
+    std::uint64_t bytes = units * interleave;
+    if (unit == first) bytes -= begin - first * interleave;
+    if (unit + (units - 1) * pairs == last) bytes -= (last + 1) * interleave - end;
+    part* q;
+    if (spare_parts.empty()) {
+      part_store.emplace_back();
+      q = &part_store.back();
+    } else {
+      q = spare_parts.back();
+      spare_parts.pop_back();
+    }
+    const std::size_t t = unit % to.size(), i = unit / to.size() % from.size();
+    *q = {&f, &(f.write ? write : read)[from[i] * target_places + to[t]], static_cast<std::uint32_t>(bytes), 0, 0};
+    enter(*q, since, now, 1);
+  }
+}
+
+void bus::impl::enter(part& q, fs_t since, fs_t now, int keep) {
+  const int index = q.way->lanes[q.stage];
+  lane& l = *lanes[static_cast<std::size_t>(index)];
+  const flight& f = *q.f;
+  const int requester = l.initiator >= 0 ? f.target : f.initiator;
+  active[static_cast<std::size_t>(index) / 64] |= std::uint64_t{1} << (index % 64);
+  channel_event moved;
+  if (l.channel.add(&q, requester, q.bytes, since, now, f.write && !f.begun, keep, l.delay > 0 ? nullptr : &moved)) left(l, moved);
+  if (!running && wake_at > next_edge(now_ps()))
+    if (const fs_t next = l.channel.next(); next != fs_never) wake_by(to_ps_up(next) + l.delay);
+  busy_probe.set(true);
+  show_owner();
+}
+
+// A part's first or last granule has left a lane.
+void bus::impl::left(lane& l, const channel_event& e) {
+  part& q = *static_cast<part*>(e.item);
+  flight& f = *q.f;
+  const ps_t now = now_ps();
+  const ps_t moved_at = now - l.delay + l.hop;
+  if (!e.last) {  // a large write: the target may begin
+    if (f.begun) return;
+    f.begun = true;
+    later(requests, now - l.delay + request_latency + f.way->latency, f);
+    return;
+  }
+  q.waited += to_ps_up(e.waited);
+  if (q.stage + 1u < q.way->lanes.size()) {
+    const fs_t begun = std::max<fs_t>(0, e.first - l.channel.service_time(std::min<std::int64_t>(q.bytes, timing.granule_bytes))) + to_fs(l.hop);
+    ++q.stage;
+    enter(q, std::min(begun, to_fs(now)), to_fs(now), 0);
+    return;
+  }
+  f.slowest = std::max(f.slowest, q.waited);
+  f.first = std::min(f.first, e.first);
+  if (&q != &f.whole) spare_parts.push_back(&q);
+  if (--f.open > 0) return;
+  f.waited += f.slowest;
+  f.wait_to_book += f.slowest;
+  if (!f.write) {
+    f.i->first_data = std::min(now, to_ps_up(f.first) + l.hop + response_latency);
+    if (moved_at + response_latency <= now)
+      respond(f);
+    else
+      later(responses, moved_at + response_latency, f);
+    return;
+  }
+  f.moved = true;
+  if (!f.begun)
+    later(requests, moved_at + request_latency, f);
+  else if (f.answered)
+    later(responses, moved_at + request_latency + response_latency + f.way->latency, f);
+}
+
+/// Whose transfers are on the way; "shared" while their granules alternate.
+void bus::impl::show_owner() {
+  if (!owner_probe.listened()) return;
+  int owner = -1;
+  for (const auto& l : lanes) {
+    const int holder = l->initiator >= 0 ? -1 : l->channel.holder();
+    if (holder != -1) owner = owner == -1 || owner == holder ? holder : share_channel::several;
+  }
+  owner_probe.set(owner == share_channel::several ? static_cast<unsigned>(initiators.size() + 1) : static_cast<unsigned>(owner + 1));
+}
+
+// ---- the one process
+
+void bus::impl::later(ring<due>& queue, ps_t at, flight& f) {
+  queue.insert_sorted({at, &f}, [](const due& a, const due& b) { return a.at < b.at; });
+  if (!running) wake_by(at);
+}
+
+namespace {
+
+template <class Queue>
+void look_ahead(const Queue& queue) {
+  if (queue.size() > 8) prefetch(queue[8].f, sizeof *queue[8].f);
+  if (queue.size() <= 4) return;
+  const auto& f = *queue[4].f;
+  prefetch(f.t, sizeof *f.t);
+  f.i->prefetch();
+}
+
+}  // namespace
+
+/// Lanes that may have something to move, in order; those that become active meanwhile too if they come later in it.
+template <class Do>
+void bus::impl::each_active(Do act) {
+  for (std::size_t w = 0; w < active.size(); ++w)
+    for (std::uint64_t bits = active[w]; bits != 0;) {
+      const int bit = __builtin_ctzll(bits);
+      act(*lanes[w * 64 + static_cast<std::size_t>(bit)]);
+      bits = active[w] & (~std::uint64_t{0} << bit << 1);
+    }
+}
+
+void bus::impl::run() {
+  const ps_t now = now_ps();
+  wake_at = never;
+  running = true;
+  bool again = true;
+  while (again) {
+    again = false;
+    while (!requests.empty() && requests.front().at <= now) {
+      flight& f = *requests.front().f;
+      requests.pop_front();
+      look_ahead(requests);
+      forward(f);
+      again = true;
+    }
+    each_active([&](lane& l) {
+      channel_event e;
+      const fs_t until = to_fs(now - l.delay);
+      while (l.channel.next() <= until && l.channel.pop(until, e)) {
+        left(l, e);
+        again = true;
+      }
+    });
+    while (!responses.empty() && responses.front().at <= now) {
+      flight& f = *responses.front().f;
+      responses.pop_front();
+      look_ahead(responses);
+      respond(f);
+      again = true;
+    }
+  }
+  running = false;
+  bool busy = false;
+  each_active([&](lane& l) {
+    if (l.channel.idle())
+      active[static_cast<std::size_t>(l.index) / 64] &= ~(std::uint64_t{1} << (l.index % 64));
+    else
+      busy = true;
+  });
+  busy_probe.set(busy);
+  show_owner();
+  if (time_probe.listened()) {
+    fs_t most = 0;
+    for (const auto& l : lanes) most = std::max(most, l->channel.busy());
+    time_probe.set(static_cast<std::uint64_t>(most / 1000));
+  }
+  schedule();
+}
+
+void bus::impl::schedule() {
+  ps_t at = never;
+  if (!requests.empty()) at = requests.front().at;
+  if (!responses.empty()) at = std::min(at, responses.front().at);
+  each_active([&](lane& l) {
+    const fs_t next = l.channel.next();
+    if (next != fs_never) at = std::min(at, to_ps_up(next) + l.delay);
+  });
+  wake_by(at);
+}
+
+/// Everything that is due leaves at the next edge of the clock, in one go. An early wake does no harm.
+void bus::impl::wake_by(ps_t at) {
+  if (at >= wake_at) return;  // `never` included
+  at = next_edge(at);
+  if (at >= wake_at) return;
+  wake_at = at;
+  wake.notify(to_sc_time(std::max<ps_t>(0, at - now_ps())));
+}
+
+ps_t bus::impl::next_edge(ps_t at) const {
+  if (at <= last_edge && at > last_edge - period_ps) return last_edge;
+  const fs_t edge = (to_fs(at) + period - 1) / period * period;
+  return last_edge = to_ps_up(edge);
+}
+
+bus::impl::flight* bus::impl::take_flight() {
+  ++flights;
+  if (spare.empty()) {
+    store.emplace_back();
+    return &store.back();
+  }
+  flight* f = spare.back();
+  spare.pop_back();
+  *f = flight{};
+  return f;
+}
+
+void bus::impl::give_flight(flight* f) {
+  --flights;
+  spare.push_back(f);
+}
+
+}  // namespace memwall

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of the bus: bus.cpp wires it, bus_flow.cpp moves transfers, bus_report.cpp tells what was measured.
+#pragma once
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hw/bus/bus.h"
+#include "hw/bus/share_channel.h"
+#include "hw/bus/topology.h"
+
+namespace memwall {
+
+struct bus::impl {
+  struct flight;
+  // What of a transfer goes one way. Modules at one place have one part a transfer; at several, one for each pair of places.
+  struct part {
+    flight* f = nullptr;
+    const path_plan* way = nullptr;
+    std::uint32_t bytes = 0;
+    std::uint16_t stage = 0;  // of the way
+    ps_t waited = 0;
+  };
+  struct flight {
+    transfer* t = nullptr;
+    transfer_info* i = nullptr;
+    std::int16_t initiator = 0, target = -1;
+    bool write = false;
+    bool begun = false;     // writes: the first granule is across
+    bool moved = false;     // writes: all data are across
+    bool answered = false;  // writes: the target's response is there
+    std::uint64_t address = 0, target_address = 0;
+    ps_t entered = 0;
+    ps_t waited = 0;        // in all
+    ps_t wait_to_book = 0;  // of it, not yet in the transfer's parts
+    std::uint32_t bytes = 0;
+    std::uint32_t open = 0;  // parts on their way
+    ps_t pending_since = 0;
+    ps_t slowest = 0;     // longest waiting of its parts
+    fs_t first = 0;       // reads: earliest first granule of its parts
+    const path_plan* way = nullptr;  // of its first byte
+    part whole;
+  };
+  struct due {
+    ps_t at = 0;
+    flight* f = nullptr;
+  };
+  struct initiator_side {
+    std::string name;
+    bus_initiator_options options;
+    std::int64_t limit = 0, in_flight = 0;
+    std::unique_ptr<at_target_port> port;
+    std::vector<std::size_t> places;  // its ports in the plan
+    flight* held = nullptr;           // its request phase stays open: too many in flight
+    std::size_t last_range = 0;
+    std::uint64_t transfers = 0;
+    traffic_bytes read_bytes, write_bytes;
+    latency_histogram wait, round_trip;
+  };
+  struct target_side {
+    std::string name;
+    std::unique_ptr<at_initiator_port> port;
+    std::vector<std::size_t> places;
+    std::vector<ring<flight*>> pending;  // by initiator: requests that the target does not take yet
+    std::size_t pending_count = 0;
+    std::unique_ptr<arbiter> policy;
+    std::uint64_t transfers = 0;
+    std::int64_t bytes = 0;
+    ps_t blocked = 0, blocked_since = 0;
+  };
+  struct range {
+    std::uint64_t base, last, target_base;
+    int target;
+  };
+  // A channel as the plan wants it; its events are looked at `delay` later, of which `hop` is latency of the lane itself.
+  struct lane {
+    std::string name;
+    share_channel channel;
+    ps_t delay, hop;
+    int index;
+    int initiator;  // stands at its port, requesters are targets; -1: requesters are initiators
+  };
+
+  impl(bus& b, const bus_params& params);
+
+  bus& self;
+  bus_params p;
+  channel_timing timing;
+  ps_t request_latency, response_latency;
+  std::uint64_t interleave;
+
+  std::vector<std::unique_ptr<initiator_side>> initiators;
+  std::vector<std::unique_ptr<target_side>> targets;
+  std::vector<range> ranges;  // sorted by base once started
+  bool started = false;
+  std::vector<std::unique_ptr<lane>> lanes;
+  std::vector<std::uint64_t> active;  // a bit a lane: it may have something to move
+  std::vector<path_plan> read, write;
+  std::size_t target_places = 0;
+
+  std::deque<flight> store;
+  std::vector<flight*> spare;
+  std::deque<part> part_store;
+  std::vector<part*> spare_parts;
+  ring<due> requests, responses;
+  sc_core::sc_event wake;
+  ps_t wake_at = never;
+  fs_t period = 1;       // of the clock
+  ps_t period_ps = 1;    // not more than it
+  mutable ps_t last_edge = never;
+  bool running = false;
+  std::size_t flights = 0;
+  std::vector<arbiter_request> waiting;
+  std::vector<arbiter_turn> turns;
+
+  std::uint64_t errors = 0;
+  traffic_bytes bytes_by_class;
+  transfer_observer* observer = nullptr;
+  probe<bool> busy_probe{"busy"};
+  probe<unsigned> owner_probe{"owner", std::vector<std::string>{"idle"}};
+  probe<unsigned> queue_probe{"transfers"};
+  probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
+  probe<std::uint64_t> time_probe{"busy_time", "ps"};  // that the busiest channel has moved data so far: what utilization counts
+
+  // ---- wiring (bus.cpp)
+  void start();
+  /// The ports of the modules, by their nodes. Modules that the parameters give no node take the first free ones.
+  fabric_shape shape(problem_list& problems, const std::string& where, const std::string& path) const;
+
+  // ---- flow (bus_flow.cpp)
+  bool request(int initiator, transfer& t);
+  void admit(flight& f);
+  bool decode(initiator_side& side, flight& f);
+  void forward(flight& f);
+  void target_ready(int target);
+  void response(int target, transfer& t);
+  void respond(flight& f);
+  void done(int initiator, transfer& t);
+  void book(flight& f, ps_t now);
+  void send(flight& f, fs_t since, fs_t now);
+  void enter(part& q, fs_t since, fs_t now, int keep);
+  void left(lane& l, const channel_event& e);
+  void show_owner();
+  void later(ring<due>& queue, ps_t at, flight& f);
+  void run();
+  void schedule();
+  void wake_by(ps_t at);
+  ps_t next_edge(ps_t at) const;
+  flight* take_flight();
+  void give_flight(flight* f);
+  template <class Do>
+  void each_active(Do act);
+};
+
+}  // namespace memwall

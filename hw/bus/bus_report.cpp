@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/bus/bus_impl.h"
+
+namespace memwall {
+
+bus_report bus::report() const {
+  const impl& m = *m_impl;
+  bus_report r;
+  r.name = name();
+  r.topology = m.p.topology;
+  r.arbiter = m.p.arbiter;
+  r.elapsed_ps = now_ps();
+  r.peak_bytes_per_s = m.p.width.value * m.p.clock.value * static_cast<double>(m.p.slices);
+  r.bytes_by_class = m.bytes_by_class;
+  r.bytes = m.bytes_by_class.sum();
+  r.energy_pj = static_cast<double>(r.bytes) * 8 * to_pj(m.p.energy_per_bit);
+  r.errors = m.errors;
+  const std::size_t n = m.initiators.size();
+  r.waited_for.assign(n, std::vector<ps_t>(n, 0));
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto& side = *m.initiators[i];
+    fabric_port_report port;
+    port.name = side.name;
+    port.transfers = side.transfers;
+    port.read_bytes = side.read_bytes;
+    port.write_bytes = side.write_bytes;
+    port.wait = summarize(side.wait);
+    port.wait_histogram = side.wait.bins();
+    port.round_trip = summarize(side.round_trip);
+    r.initiators.push_back(std::move(port));
+  }
+  for (std::size_t t = 0; t < m.targets.size(); ++t) {
+    const auto& side = *m.targets[t];
+    fabric_target_report target;
+    target.name = side.name;
+    for (const auto& range : m.ranges)
+      if (range.target == static_cast<int>(t)) {
+        if (target.size == 0) target.base = range.base;
+        target.size += range.last - range.base + 1;
+      }
+    target.transfers = side.transfers;
+    target.bytes = side.bytes;
+    target.blocked_ps = side.blocked + (side.pending_count > 0 ? r.elapsed_ps - side.blocked_since : 0);
+    r.targets.push_back(std::move(target));
+  }
+  const share_channel* busiest = nullptr;
+  for (const auto& l : m.lanes) {
+    if (l->hop > 0) r.energy_pj += static_cast<double>(l->channel.bytes()) * 8 * to_pj(m.p.hop_energy_per_bit);
+    r.channels.push_back({l->name, r.peak_bytes_per_s, l->channel.bytes(), l->channel.busy() / 1000});
+    if (busiest == nullptr || l->channel.busy() > busiest->busy()) busiest = &l->channel;
+    for (int i = 0; i < l->channel.requesters(); ++i) {
+      // At a crossbar's initiator port everybody is that initiator itself.
+      const auto who = static_cast<std::size_t>(l->initiator >= 0 ? l->initiator : i);
+      r.initiators[who].busy_ps += l->channel.busy_of(i) / 1000;
+      for (int j = 0; j < l->channel.requesters(); ++j)
+        r.waited_for[who][static_cast<std::size_t>(l->initiator >= 0 ? l->initiator : j)] +=
+            l->channel.waited_for(i, j) / 1000;
+    }
+  }
+  if (busiest != nullptr && r.elapsed_ps > 0) {
+    r.utilization = static_cast<double>(busiest->busy()) / 1000 / static_cast<double>(r.elapsed_ps);
+    r.occupancy_bucket_ps = busiest->occupancy().bucket_width();
+    r.occupancy = busiest->occupancy().values();
+    for (double& v : r.occupancy) v /= static_cast<double>(r.occupancy_bucket_ps);
+  }
+  return r;
+}
+
+}  // namespace memwall
