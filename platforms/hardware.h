@@ -20,6 +20,7 @@
 namespace memwall {
 class bus;
 class stream_core;
+struct bus_report;
 }  // namespace memwall
 
 namespace memwall::platforms {
@@ -99,7 +100,9 @@ class hardware {
 struct build_context {
   bool replay = true;
   std::uint64_t seed = 1;
-  int next_source = 0;  ///< initiator ids, given in the order of the file
+  /// Who has which initiator id (`transfer_info::source`): ids are given in the order of the file.
+  std::shared_ptr<std::vector<std::string>> sources = std::make_shared<std::vector<std::string>>();
+  int new_source(const std::string& name) const { return sources->push_back(name), static_cast<int>(sources->size()) - 1; }
   std::uint64_t address = 0;  ///< base of this module's addresses
 };
 
@@ -119,6 +122,8 @@ std::vector<std::string> hardware_types();
 inline double ns(ps_t t) { return static_cast<double>(t) / 1000.0; }
 /// {mean, p50, p90, p99, max, histogram: [[upper, count], ...]} in nanoseconds.
 json latency_json(const latency_summary& s, const std::vector<histogram_bin>& bins = {});
+/// What a bus or a link measured: traffic, waiting by initiator and who waited for whom, occupancy; its channels under `channels`.
+json fabric_json(const std::string& name, const bus_report& r, const char* channels);
 /// Bytes by class, by name.
 json bytes_json(const traffic_bytes& b);
 

@@ -83,6 +83,7 @@ bool symmetry::find_crossbar(const placement& where) {
     for (const std::string& hop : m_system->way(core, s.name)) {
       if (counted(hop)) {
         if (m_platform->find(hop)->index != (across ? 1 : 0)) return false;
+        if (across) m_beyond.insert(m_platform->find(hop)->group);
         continue;
       }
       const bool crossbar = m_system->find(hop)->as_bus() != nullptr && m_system->find(hop)->config().value("topology", "") == "crossbar";
@@ -109,8 +110,29 @@ void symmetry::lead_back(const placement& where) {
 
 json symmetry::report(const hardware& m, ps_t elapsed) const {
   const std::string who = worker(m.name());
-  if (who == m.name()) return m.name() == m_crossbar ? port_of_each(m.report(elapsed)) : m.report(elapsed);
-  return renamed(*m_platform, static_cast<std::size_t>(m_devices), m_system->find(who)->report(elapsed), static_cast<std::size_t>(m_platform->find(m.name())->index));
+  if (m.name() == m_crossbar) return port_of_each(m.report(elapsed));
+  if (m_devices == 1 || !counted(m.name())) return m.report(elapsed);
+  const auto* member = m_platform->find(m.name());
+  const auto index = static_cast<std::size_t>(member->index);
+  json out = m_system->find(who)->report(elapsed);
+  if (who != m.name()) out = renamed(*m_platform, static_cast<std::size_t>(m_devices), out, index);
+  const bool link = std::string(m.section()) == "links";  // tells by source what came through it
+  return link && m_beyond.count(member->group) != 0 ? from_neighbour(std::move(out), index) : out;
+}
+
+/// A link's entry with the device before this one for this one, among those whose transfers it carried.
+json symmetry::from_neighbour(json out, std::size_t index) const {
+  const auto cores = m_platform->group(m_group);
+  const std::string own = cores[index]->name, neighbour = cores[(index + cores.size() - 1) % cores.size()]->name;
+  const auto rename = [&](json& map) {
+    json with = json::object();
+    for (auto& [key, value] : map.items()) with[key == own ? neighbour : key] = value;
+    map = std::move(with);
+  };
+  rename(out["wait_ns"]);
+  rename(out["wait_matrix_ns"]);
+  for (auto& row : out["wait_matrix_ns"]) rename(row);
+  return out;
 }
 
 /// A crossbar's entry when each device has sent through its ports what the first has.

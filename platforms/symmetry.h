@@ -2,6 +2,7 @@
 // Devices of a tensor-parallel group that are alike in everything do the same at the same time: one of them works, and
 // stands for all. Nothing is approximated: the result is that of a run in which each works (`--replay off` is one).
 #pragma once
+#include <set>
 #include <string>
 
 #include "platforms/description.h"
@@ -36,11 +37,13 @@ class symmetry {
   bool find_crossbar(const placement& where);
   void lead_back(const placement& where);
   json port_of_each(json crossbar) const;
+  json from_neighbour(json link, std::size_t index) const;
 
   const platform_description* m_platform = nullptr;
   system* m_system = nullptr;
   std::string m_group;  // of the cores
   std::string m_crossbar;
+  std::set<std::string> m_beyond;  // groups behind the crossbar: what comes through a member is the neighbour's
   int m_devices = 1;
 };
 

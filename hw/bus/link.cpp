@@ -72,6 +72,7 @@ struct link::impl {
   bool running = false;
   traffic_bytes bytes_by_class;
   transfer_observer* observer = nullptr;
+  std::function<std::string(int)> name_of;
   probe<bool> forward_probe{"forward_busy"}, backward_probe{"backward_busy"};
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
@@ -316,7 +317,7 @@ bus_report link::report() const {
   for (std::size_t i = 0; i < n; ++i) {
     const auto& s = m.sources[i];
     fabric_port_report port;
-    port.name = "source " + std::to_string(s.id);
+    port.name = m.name_of ? m.name_of(s.id) : "source " + std::to_string(s.id);
     port.transfers = s.transfers;
     port.read_bytes = s.read_bytes;
     port.write_bytes = s.write_bytes;
@@ -336,6 +337,10 @@ bus_report link::report() const {
   r.occupancy = busiest->occupancy().values();
   for (double& v : r.occupancy) v /= static_cast<double>(r.occupancy_bucket_ps);
   return r;
+}
+
+void link::name_sources(std::function<std::string(int)> names) {
+  m_impl->name_of = std::move(names);
 }
 
 probe_list link::probes() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Point-to-point full-duplex link (PCIe, NVLink, die-to-die) as a bridge between an initiator and a target.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ class link : public sc_core::sc_module {
 
   bus_report report()
       const;  ///< topology "link", channels "forward" and "backward", one initiator entry a source id
+  /// What report() calls a source; "source N" otherwise.
+  void name_sources(std::function<std::string(int id)> names);
   probe_list probes();
   void observe(transfer_observer* observer);
 

@@ -70,7 +70,7 @@ std::unique_ptr<hardware> make_core(const module_description& d, build_context& 
   problem_list mine;
   auto model = core_kinds().get(d.type).make(d.tree, mine, "modules." + d.group);
   if (!mine.empty()) return problems.add(mine), nullptr;
-  return std::make_unique<core_hardware>(d, std::move(model), context.next_source++);
+  return std::make_unique<core_hardware>(d, std::move(model), context.new_source(d.name));
 }
 
 }  // namespace memwall::platforms

@@ -37,7 +37,7 @@ const bool registered = [] {
                           generator_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count"});
                           if (p.memory.empty()) mine.add({d.tree.where(), "modules." + d.group + ".memory", "is missing", "a memory module", ""});
                           if (!mine.empty()) return problems.add(mine), nullptr;
-                          const int id = context.next_source++;
+                          const int id = context.new_source(d.name);
                           return std::make_unique<generator_hardware>(d, p, id, context.seed + static_cast<std::uint64_t>(id));
                         },
                         [] { return generator_param_table().describe(); }});

@@ -63,7 +63,7 @@ const bool registered = [] {
                           pager_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
                           if (mine.empty()) check_pager_params(p, mine, d.tree.where(), "modules." + d.group);
                           if (!mine.empty()) return problems.add(mine), nullptr;
-                          return std::make_unique<pager_hardware>(d, p, context.next_source++);
+                          return std::make_unique<pager_hardware>(d, p, context.new_source(d.name));
                         },
                         [] { return pager_param_table().describe(); }});
   return true;

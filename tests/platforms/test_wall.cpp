@@ -86,6 +86,45 @@ connect:
   EXPECT_GT(both["buses"][0]["wait_matrix_ns"]["cpu"]["dma"].get<double>(), 0);
 }
 
+// Weights streamed over PCIe that a second initiator uses too: who waited for whom is measured on the link as on a bus.
+TEST(wall, contention_on_a_link_is_measured_as_on_a_bus) {
+  const test::temp_dir dir;
+  const char* head = R"(base: von_neumann_rtx4090
+modules:
+  dma: {type: traffic_generator, memory: host_mem, rate: 100 GB/s, transfer_size: 4 KiB, outstanding: 64}
+connect:
+  - [cpu, host_bus]
+  - [host_bus, host_mem]
+  - [gpu, fabric]
+  - [dma, fabric]
+  - [fabric, gddr]
+  - [fabric, pcie]
+  - [pcie, host_bus]
+mapping:
+  - {executor: gpu, weights: host_mem, kv_cache: gddr, activations: gddr}
+)";
+  std::ofstream(dir / "two.yaml") << head;
+  const std::string work = " --model gpt-2 --context 128";
+  const json alone = run("--platform " + dir / "two.yaml" + work + " --set dma.rate='1 MB/s'"), both = run("--platform " + dir / "two.yaml" + work);
+  EXPECT_GT(time_of(both), 1.5 * time_of(alone));  // both want all of it: each gets half
+  const json& link = both["links"][0];
+  ASSERT_EQ(link["name"], "pcie");
+  for (const char* who : {"gpu", "dma"}) {
+    const json& wait = link["wait_ns"][who];
+    std::int64_t counted = 0;
+    for (const auto& bin : wait["histogram"]) counted += bin[1].get<std::int64_t>();
+    EXPECT_EQ(counted, wait["transfers"].get<std::int64_t>()) << who;
+    EXPECT_GE(wait["p99"].get<double>(), wait["p50"].get<double>());
+    double matrix = 0;
+    for (const auto& [blocker, time] : link["wait_matrix_ns"][who].items()) matrix += time.get<double>();
+    EXPECT_NEAR(matrix, wait["total"].get<double>(), 0.02 * matrix) << who;
+  }
+  EXPECT_GT(link["wait_ns"]["gpu"]["mean"].get<double>(), alone["links"][0]["wait_ns"]["gpu"]["mean"].get<double>());
+  EXPECT_GT(link["wait_matrix_ns"]["gpu"]["dma"].get<double>(), 0);
+  EXPECT_GT(link["wait_matrix_ns"]["dma"]["gpu"].get<double>(), 0);
+  EXPECT_GT(link["occupancy"]["values"].size(), 0u);
+}
+
 TEST(wall, resident_weights_do_not_move_and_streamed_ones_do) {
   const std::string work = " --model llama-2-7b --context 128 --dtype int8/int8/int8";
   const json analog = run("--platform cim_analog" + work), sram = run("--platform cim_sram" + work);
