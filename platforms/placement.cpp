@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -76,19 +77,22 @@ void placement::scan(const trace_source& source) {
   m_header = stream->header();
   m_first.resize(m_header.tensors.size());
   m_homes.resize(m_header.tensors.size());
+  m_users.resize(m_header.tensors.size());
   std::size_t open = m_header.tensors.size();
   for (const auto& t : m_header.tensors) m_layers = std::max(m_layers, t.layer + 1);
   trace::op op;
   while (open > 0 && stream->next(op)) {
+    const std::size_t by = rule_index(op);
     for (const auto& u : op.uses) {
       first_use& f = m_first[u.tensor];
+      if (auto& users = m_users[u.tensor]; std::find(users.begin(), users.end(), by) == users.end()) users.push_back(by);
       // A cache belongs with the operator that reads all of it, not with the one that appends to it.
       const bool better = m_header.tensors[u.tensor].cls == trace::tensor_class::kv_cache && op.kind == trace::op_kind::attention;
       // A table that a product in arrays uses too belongs into them.
-      const bool multiplied = f.seen && f.gathered_by && trace::is_gemm(op.kind) && in_arrays(m_platform.mapping[rule_index(op)].weights);
+      const bool multiplied = f.seen && f.gathered_by && trace::is_gemm(op.kind) && in_arrays(m_platform.mapping[by].weights);
       if (f.seen && !better && !multiplied) continue;
       if (!f.seen) --open;
-      f = {true, rule_index(op), op.kind == trace::op_kind::embed ? std::optional(rule_index(op)) : f.gathered_by, op.shard};
+      f = {true, by, op.kind == trace::op_kind::embed ? std::optional(by) : f.gathered_by, op.shard};
     }
   }
 }
@@ -241,6 +245,28 @@ const home& placement::of(std::uint32_t tensor, std::size_t device) const {
 const home& placement::rows_of(std::uint32_t tensor, std::size_t device) const {
   const auto copy = m_copies.find(tensor);
   return copy != m_copies.end() ? copy->second : of(tensor, device);
+}
+
+void placement::refuse_unreachable(const std::function<bool(const std::string&, std::uint64_t)>& reaches) const {
+  problem_list problems;
+  std::set<std::pair<std::string, int>> known;  // core and memory
+  for (std::uint32_t t = 0; t < m_users.size(); ++t)
+    for (const std::size_t by : m_users[t]) {
+      const trace::tensor& tensor = m_header.tensors[t];
+      const executor_group& g = m_groups[by];
+      for (std::size_t d = 0; d < g.cores.size(); ++d) {
+        if (g.pipeline && tensor.cls != trace::tensor_class::activations && static_cast<int>(d) != pipeline_stage(tensor.layer, g.cores.size())) continue;
+        const home& h = of(t, d);
+        const memory_slot& slot = m_slots[static_cast<std::size_t>(h.memory)];
+        if (slot.in_core || !known.emplace(g.cores[d], h.memory).second || reaches(g.cores[d], h.address)) continue;
+        const auto cls = std::string(trace::name_of(tensor.cls));
+        problems.add({m_platform.mapping[by].where, "mapping",
+                      fmt::format("'{}' uses '{}' ({}), which is in '{}' because '{}' uses it first; no connection leads from '{}' to '{}'", g.cores[d], tensor.name, cls, slot.name,
+                                  m_platform.mapping[m_first[t].rule].executor, g.cores[d], slot.name),
+                      fmt::format("one memory for {} that both reach, or lines under connect that lead from '{}' to '{}'", cls, g.cores[d], slot.name), ""});
+      }
+    }
+  problems.check();
 }
 
 nlohmann::ordered_json placement::report() const {

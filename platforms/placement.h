@@ -69,6 +69,9 @@ class placement {
   /// Where rows of a tensor are read from: a table that is also a weight of a product in arrays has a copy in a memory.
   const home& rows_of(std::uint32_t tensor, std::size_t device) const;
 
+  /// Throws input_error where a core has no way to a memory that holds something it uses. `reaches(core, address)`.
+  void refuse_unreachable(const std::function<bool(const std::string&, std::uint64_t)>& reaches) const;
+
   nlohmann::ordered_json report() const;
   /// Weights that live in compute-in-memory arrays: calls f(core, tensor, inputs, outputs, bits) for each.
   void for_each_resident(const std::function<void(const std::string&, std::uint32_t, std::int64_t, std::int64_t, double)>& f) const;
@@ -102,6 +105,7 @@ class placement {
   std::int64_t m_layers = 0;
   std::vector<executor_group> m_groups;  // by rule
   std::vector<first_use> m_first;        // by tensor
+  std::vector<std::vector<std::size_t>> m_users;  // by tensor: rules of the operators that use it
   std::vector<std::vector<home>> m_homes;  // by tensor, by device
   struct shortage {
     int slot;

@@ -405,6 +405,7 @@ run_outcome run(const run_options& options) {
   context.seed = options.seed;
   auto hw = std::make_unique<system>(options.platform, context);
   placement where(options.platform, hw->slots(), options.source);
+  where.refuse_unreachable([&](const std::string& core, std::uint64_t address) { return hw->path_latency(core, address) >= 0; });
   const json programming = make_resident(*hw, where);
   for (const auto& m : hw->modules())
     if (stream_core* c = m->as_core()) {

@@ -52,6 +52,33 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
     [](const auto& i) { return i.param.name; });
 
+// Two cards without a way to each other: the second's embedding is not where the first can read it.
+TEST(mapping, a_memory_that_a_core_cannot_reach_is_bad_input) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "split.yaml") << R"(base: layer_split_rtx4090_rtx3090ti
+connect:
+  - [cpu, host_bus]
+  - [host_bus, host_mem]
+  - [gpu, fabric]
+  - [fabric, gddr]
+  - [fabric, pcie]
+  - [pcie, host_bus]
+  - [gpu2, fabric2]
+  - [fabric2, gddr2]
+  - [fabric2, pcie2]
+  - [pcie2, host_bus]
+modules: {pcie_down: , pcie2_down: }
+mapping:
+  - {layers: 0-39, executor: gpu, weights: gddr, kv_cache: gddr, activations: gddr}
+  - {executor: gpu2, weights: gddr2, kv_cache: gddr2, activations: gddr2}
+)";
+  const auto r = test::memwall("run --quiet --platform " + dir / "split.yaml" + " --model gpt-2 --context 512");
+  EXPECT_EQ(r.exit_code, 2) << r.err;
+  for (const char* words : {"'gpu'", "'gddr2'", "no connection leads from 'gpu' to 'gddr2'", "connect"}) EXPECT_NE(r.err.find(words), std::string::npos) << words << " in: " << r.err;
+  const auto whole = test::memwall("run --quiet --platform layer_split_rtx4090_rtx3090ti --model gpt-2 --context 512");
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+}
+
 TEST_P(bad_input, is_explained_with_exit_code_2) {
   const auto r = test::memwall("run --quiet " + GetParam().arguments);
   EXPECT_EQ(r.exit_code, 2) << r.err;
