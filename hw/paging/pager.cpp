@@ -21,7 +21,7 @@ const param_table<pager_params>& pager_param_table() {
           .add("prefetch_threshold", &pager_params::prefetch_threshold, "share of a subtree of a block's pages above which the rest of it comes along; 1: no prefetching",
                "0.51: uvm_perf_prefetch_threshold of NVIDIA's open kernel modules").range(0.5, 1.0)
           .add("fault_latency", &pager_params::fault_latency, "of a batch of faults: interrupt, driver, replay; copies come on top",
-               "45 us: Ganguly et al., ISCA 2019; Zheng et al., HPCA 2016 have 20 to 50 us").range(duration(0), duration(1e-1))
+               "estimate, towards the upper end of the 20 to 50 us that far faults are reported to take (Zheng et al., HPCA 2016); 45 us is what UVM studies on Pascal assume (Ganguly et al., ISCA 2019)").range(duration(0), duration(1e-1))
           .add("batch", &pager_params::batch, "faults that the driver takes at once", "256: uvm_perf_fault_batch_count of NVIDIA's open kernel modules").range(std::int64_t{1}, std::int64_t{1} << 20);
   return table;
 }

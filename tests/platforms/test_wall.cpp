@@ -125,6 +125,29 @@ mapping:
   EXPECT_GT(link["occupancy"]["values"].size(), 0u);
 }
 
+// A GPU's NVLinks together, from the data sheets (A100: 300 GB/s a direction, H100: 450), packets of 256 + 16 bytes. An all-reduce
+// of a prompt's activations over four devices moves 2 x 3 / 4 of them over each device's links.
+TEST(wall, all_reduce_runs_at_the_rate_of_the_data_sheet) {
+  const json a100 = run("--platform von_neumann_a100x8 --set software=fused --set gpu.count=4 --set hbm.count=4 --set fabric.count=4 --set pcie.count=4 --set nvlink_up.count=4 --set nvlink_down.count=4"
+                        " --model gpt-2 --phase prefill --batch 8 --prompt 1024");
+  const json h100 = run("--platform von_neumann_h100x2 --model gpt-2 --context 64");
+  const auto check = [](const json& r, double gbps) {
+    for (const auto& l : r["links"]) {
+      if (l["name"].get<std::string>().rfind("nvlink", 0) != 0) continue;
+      EXPECT_NEAR(l["peak_gbps"].get<double>(), gbps * 256 / 272, 0.01) << l["name"];
+    }
+  };
+  check(a100, 300);
+  check(h100, 450);
+  const double bytes = 2.0 * 3 / 4 * 8192 * 768 * 2, closed_form = bytes / (300 * 256.0 / 272);
+  for (const auto& l : a100["layers"]) {
+    if (l["name"] != "layers.5.mlp.down") continue;
+    const double link = l["stall_stack_ns"]["link"];
+    EXPECT_GT(link, 0.9 * closed_form);
+    EXPECT_LT(link, 1.3 * closed_form);  // and the links' latencies
+  }
+}
+
 TEST(wall, resident_weights_do_not_move_and_streamed_ones_do) {
   const std::string work = " --model llama-2-7b --context 128 --dtype int8/int8/int8";
   const json analog = run("--platform cim_analog" + work), sram = run("--platform cim_sram" + work);
