@@ -167,6 +167,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     throw input_error(problem{"", "channels", "got " + std::to_string(params.channels), "at least 1", ""});
   m_channels = params.channels;
   m_access_bytes = org.access_bytes();
+  if (is_power_of_two(m_access_bytes)) m_access_bits = log2_of(m_access_bytes);
   std::array<std::int64_t, field_total> sizes = {org.ranks,   org.bank_groups, org.banks_per_group, org.rows,
                                                  org.columns, m_channels,      org.pseudo_channels};
 

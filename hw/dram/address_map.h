@@ -141,8 +141,11 @@ class address_map {
     std::int64_t mask = 0;
   };
 
+  std::uint64_t burst_of(std::uint64_t address) const {  // divisions take long
+    return m_access_bits > 0 ? address >> m_access_bits : address / static_cast<std::uint64_t>(m_access_bytes);
+  }
   std::int64_t wrap(std::uint64_t address) const {
-    const auto burst = address / static_cast<std::uint64_t>(m_access_bytes);
+    const auto burst = burst_of(address);
     const auto total = static_cast<std::uint64_t>(m_local_bursts) * static_cast<std::uint64_t>(m_channels);
     return static_cast<std::int64_t>(burst < total ? burst : burst % total);
   }
@@ -153,7 +156,7 @@ class address_map {
   void decode_mixed(std::int64_t local_burst, std::array<std::int64_t, 5>& f) const;
   void parse(const address_map_params& params, const organisation& org);
 
-  int m_access_bytes = 64;
+  int m_access_bytes = 64, m_access_bits = 0;  ///< bits: 0 when it is no power of two
   int m_channels = 1;
   std::int64_t m_interleave_bursts = 4, m_local_bursts = 1;
   std::int64_t m_period_bursts = 1, m_period_rows = 1, m_periods = 1;
@@ -170,7 +173,7 @@ void address_map::for_each_run(std::uint64_t address, std::uint64_t bytes, Visit
   const auto access = static_cast<std::uint64_t>(m_access_bytes);
   const std::int64_t total = m_local_bursts * m_channels;
   std::int64_t first = wrap(address);
-  auto left = static_cast<std::int64_t>((address % access + bytes + access - 1) / access);
+  auto left = static_cast<std::int64_t>(burst_of(address - burst_of(address) * access + bytes + access - 1));
   while (left > 0) {
     const std::int64_t count = left < total - first ? left : total - first;
     if (m_channels == 1) {

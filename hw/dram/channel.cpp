@@ -24,8 +24,7 @@ channel::channel(const channel_setup& setup, int index, replay_table* table)
   b.timed_out = -1;
   b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = b.candidate = b.owner = -1;
   s.banks.assign(at(setup.banks), b);
-  s.choices.resize(at(setup.banks));
-  m_limits.resize(at(setup.ranks * slot_count));
+  s.waiting = candidates(setup.banks, setup.ranks);
   s.groups.assign(at(setup.groups), group_state{});
   rank_state r{};
   std::fill(std::begin(r.faw), std::end(r.faw), long_ago);
@@ -42,8 +41,7 @@ channel::channel(const channel_setup& setup, int index, replay_table* table)
   s.entries.resize(at(entries));
   for (int i = 0; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = 0;
-  s.waiting.assign(at((setup.banks + 63) / 64), 0);
-  s.timed.assign(s.waiting.size(), 0);
+  s.timed.assign(at((setup.banks + 63) / 64), 0);
 }
 
 void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int column) {
@@ -66,19 +64,23 @@ void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int
 
 // ---- Work and admission -------------------------------------------------------------------------------------------
 
-int channel::push(int source, const work& w) {
+int channel::push(int source, const work_order& order) {
   std::int32_t i;
   if (!m_free_works.empty()) {
     i = m_free_works.back();
     m_free_works.pop_back();
-    m_pool[at(i)] = w;
   } else {
     i = static_cast<std::int32_t>(m_pool.size());
-    m_pool.push_back(w);
+    m_pool.emplace_back();
   }
   work& mine = m_pool[at(i)];
-  mine.remaining = mine.count = w.end - w.next;
+  static_cast<work_order&>(mine) = order;
+  mine.reported = false;
+  mine.remaining = mine.count = order.end - order.next;
   mine.link = -1;
+  mine.entered = -1;
+  mine.first_done = no_time;
+  mine.done = 0;
   if (source >= static_cast<int>(s.sources.size())) s.sources.resize(at(source + 1));
   source_state& q = s.sources[at(source)];
   if (q.oldest < 0)
@@ -138,8 +140,7 @@ void channel::admit() {
   work& w = m_pool[at(wi)];
   s.cursor = t;
   s.turn = m_admission_source + 1;  // wrapped when used: the number of sources may grow
-  m_admission_known = false;
-  m_scanned = false;
+  m_admission_known = m_scanned = m_mode_known = false;
 
   const local_location where = m_setup.map.decode_local(w.next);
   const int b = (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank;
@@ -168,7 +169,7 @@ void channel::admit() {
                                       static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
   if (w.entered < 0) {
     w.entered = t;
-    w.before = bus.by_cause;
+    if (m_attribute) w.before = bus.by_cause;
   }
   ++q.admitted;
   q.position = ++w.next;
@@ -198,17 +199,15 @@ void channel::pick(int b) {
   clear_bit(s.timed, b);
   if (bank.owner >= 0) {
     choose(b, bank.owner, s.entries[at(bank.owner)].write ? slot_wr : slot_rd);
-    set_bit(s.waiting, b);
     return;
   }
   const std::int16_t head = bank.head[current_list()];
   if (head < 0) {
     bank.candidate = -1;
-    clear_bit(s.waiting, b);
+    s.waiting.remove(b);
     if (m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
     return;
   }
-  set_bit(s.waiting, b);
   std::int16_t chosen = head;
   if (s.urgent >= 0 && s.entries[at(s.urgent)].bank == b) {
     chosen = s.urgent;
@@ -221,6 +220,7 @@ void channel::pick(int b) {
 }
 
 void channel::set_mode() {
+  m_mode_known = true;
   if (m_setup.unified) return;
   const bool before = s.write_mode;
   if (s.urgent >= 0)
@@ -258,162 +258,6 @@ void channel::check_age() {
   s.urgent = e;
   set_mode();
   pick(s.entries[at(e)].bank);
-}
-
-/// May bank `b` have its command, with a refresh pending, an urgent request, or in order only (`first`: the oldest one)?
-bool channel::may_go(int b, std::int16_t first) const {
-  const bank_state& bank = s.banks[at(b)];
-  if (m_setup.fcfs && bank.kind >= slot_rd && bank.candidate != first) return false;
-  if (bank.owner >= 0) return true;
-  if (s.ranks[at(m_setup.place[at(b)].rank)].pending &&
-      (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked))
-    return false;
-  return s.urgent < 0 || s.entries[at(s.urgent)].bank == b;
-}
-
-// ---- Choice of the next command -----------------------------------------------------------------------------------
-
-void channel::scan() {
-  set_mode();
-  m_scanned = true;
-  m_command_bank = m_command_rank = -1;
-  clocks_t best = no_time;
-  std::int64_t best_age = INT64_MAX;
-
-  clocks_t bus[slot_count];
-  for (int k = 0; k < slot_count; ++k)
-    bus[k] = std::max(s.cursor, s.bus_free[m_setup.t.dual_command_bus && k >= slot_rd] + m_setup.length[at(k)] - 1);
-  for (int r = 0; r < m_setup.ranks; ++r)
-    for (int k = 0; k < slot_count; ++k) m_limits[at(r * slot_count + k)] = std::max(s.ranks[at(r)].t[k], bus[k]);
-
-  // Which bank is next is as good as random: a branch on it mispredicts. The earliest command, the oldest request among
-  // equals, as one number: clocks from now, place in the order of arrival, bank.
-  constexpr int bank_bits = 10, age_bits = 30;
-  constexpr std::int64_t oldest = (std::int64_t{1} << age_bits) - 1;
-  static_assert(sizeof(group_state) == slot_count * sizeof(clocks_t), "choice::in_group indexes all groups' clocks");
-  const bool restricted = s.pending_ranks > 0 || s.urgent >= 0 || m_setup.fcfs;
-  const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
-  const choice* const choices = s.choices.data();
-  const clocks_t* const groups = s.groups.data()->t;
-  const clocks_t* const limits = m_limits.data();
-  const std::int64_t base = s.next_age - oldest;
-  std::uint64_t least = UINT64_MAX;
-  for (std::size_t word = 0; word < s.waiting.size(); ++word) {
-    std::uint64_t bits = s.waiting[word];
-    while (bits != 0) {
-      const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
-      bits &= bits - 1;
-      if (restricted && !may_go(b, first)) continue;
-      const choice& c = choices[b];
-      const clocks_t t = std::max(c.own, std::max(groups[c.in_group], limits[c.in_rank]));
-      const std::uint64_t key = static_cast<std::uint64_t>(t - s.cursor) << (age_bits + bank_bits) |
-                                static_cast<std::uint64_t>(c.age > base ? c.age - base : 0) << bank_bits |
-                                static_cast<std::uint64_t>(b);
-      least = key < least ? key : least;
-    }
-  }
-  if (least != UINT64_MAX) {
-    m_command_bank = static_cast<int>(least & ((1u << bank_bits) - 1));
-    best = s.cursor + static_cast<clocks_t>(least >> (age_bits + bank_bits));
-    best_age = choices[m_command_bank].age;
-  }
-  if (m_setup.page_timeout > 0) scan_timed(bus, best, best_age);
-  if (s.pending_ranks > 0)
-    for (int r = 0; r < m_setup.ranks; ++r)
-      if (s.ranks[at(r)].pending) consider_refresh(r, best, best_age);
-  m_command_time = best;
-}
-
-/// Open rows that nobody has used for the timeout.
-void channel::scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age) {
-  for (std::size_t word = 0; word < s.timed.size(); ++word) {
-    std::uint64_t bits = s.timed[word];
-    while (bits != 0) {
-      const int b = static_cast<int>(word * 64) + __builtin_ctzll(bits);
-      bits &= bits - 1;
-      const bank_state& bank = s.banks[at(b)];
-      const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
-      if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
-      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + bank.timeout});
-      if (t < best) {
-        best = t;
-        best_age = INT64_MAX;
-        m_command_bank = b;
-      }
-    }
-  }
-}
-
-/// The next command of a rank's refresh: PREA or PRE while rows are open, then the refresh itself.
-void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
-  const rank_state& rank = s.ranks[at(r)];
-  const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
-  const bool all = m_setup.refresh == channel_setup::refresh_mode::all_bank;
-  // Rows that were opened for a request are used before they are closed (fcfs may have opened them far ahead).
-  if (all && rank.owners > 0 && !m_setup.fcfs) return;
-  bool open = false;
-  clocks_t pre = 0, act = 0;
-  int which = -1;
-  for (int b = first; b < first + per_rank; ++b) {
-    const bank_state& bank = s.banks[at(b)];
-    if (!all && !bank.blocked) continue;
-    if (!all && bank.owner >= 0 && !m_setup.fcfs) return;
-    if (bank.row >= 0) {
-      const clocks_t ready = std::max(bank.t[slot_pre], s.cursor);  // which of two passed first does not matter
-      if (all)
-        pre = std::max(pre, ready);
-      else if (which < 0 || ready < pre)
-        pre = ready, which = b;
-      open = true;
-    } else {
-      act = std::max(act, bank.t[slot_act]);
-    }
-  }
-  clocks_t t = std::max(s.cursor, s.bus_free[0]);
-  if (open)
-    t = std::max({t, pre, rank.t[slot_pre]});
-  else
-    t = std::max({t, act, all ? clocks_t{0} : rank.t[slot_act]});
-  if (t > best || (t == best && best_age < 0)) return;
-  best = t;
-  best_age = -1;
-  m_command_rank = r;
-  m_command_bank = which;
-}
-
-/// Marks the banks that the next per-bank refresh of a rank takes.
-void channel::block_banks(int r) {
-  const int groups = m_setup.org.bank_groups, per_group = m_setup.org.banks_per_group;
-  const int first = r * m_setup.org.banks_per_rank(), wanted = s.ranks[at(r)].refresh_bank;
-  for (int g = 0; g < groups; ++g)
-    for (int k = 0; k < per_group; ++k) {
-      // Consecutive refreshes go to different bank groups.
-      const bool chosen = m_setup.t.same_bank_refresh ? k == wanted : k * groups + g == wanted;
-      if (chosen) s.banks[at(first + g * per_group + k)].blocked = true;
-    }
-}
-
-void channel::refresh_due() {
-  s.cursor = std::max(s.cursor, s.next_due);
-  m_scanned = false;
-  m_admission_known = false;
-  clocks_t next = no_time;
-  for (int r = 0; r < m_setup.ranks; ++r) {
-    rank_state& rank = s.ranks[at(r)];
-    if (rank.due <= s.cursor) {
-      ++rank.debt;
-      if (!rank.pending) rank.blocked_from = rank.due;
-      rank.due += m_setup.refresh_interval;
-    }
-    if (!rank.pending && rank.debt > 0 && (rank.debt > m_setup.params.refresh_postpone || rank.requests == 0)) {
-      rank.pending = true;
-      ++s.pending_ranks;
-      rank.blocked_from = s.cursor;
-      if (m_setup.refresh == channel_setup::refresh_mode::per_bank) block_banks(r);
-    }
-    next = std::min(next, rank.due);
-  }
-  s.next_due = next;
 }
 
 // ---- The loop -----------------------------------------------------------------------------------------------------

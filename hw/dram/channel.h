@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hw/dram/address_map.h"
+#include "hw/dram/candidates.h"
 #include "hw/dram/command.h"
 #include "hw/dram/controller.h"
 #include "hw/dram/standard.h"
@@ -65,19 +66,23 @@ struct channel_setup {
 };
 
 /// Consecutive bursts that one transfer wants of one channel.
-struct work {
+struct work_order {
   std::int64_t next = 0, end = 0;  ///< local bursts still to enter the queue: [next, end)
-  std::int64_t count = 0, remaining = 0;
   std::int32_t transfer = -1;      ///< the memory's index
-  std::int32_t link = -1;          ///< next work of the same source
-  std::int64_t sequence = 0;       ///< of the transfer
-  std::int64_t position = 0;       ///< bursts of its source pushed to this channel up to its end
-  std::int64_t begin() const { return position - count; }  ///< its bursts are begin() .. position - 1 of the source's
   bool write = false;
-  bool reported = false;           ///< handed to finished() ahead of the channel's own time (replay)
+  std::int64_t sequence = 0;       ///< of the transfer
   clocks_t arrival = 0;            ///< no burst enters before
   std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: see ready_clock()
   std::int64_t last_paced = 0;     ///< pace: index of the transfer's last burst
+};
+
+/// One that a channel has.
+struct work : work_order {
+  bool reported = false;           ///< handed to finished() ahead of the channel's own time (replay)
+  std::int32_t link = -1;          ///< next work of the same source
+  std::int64_t count = 0, remaining = 0;
+  std::int64_t position = 0;       ///< bursts of its source pushed to this channel up to its end
+  std::int64_t begin() const { return position - count; }  ///< its bursts are begin() .. position - 1 of the source's
   clocks_t entered = -1;           ///< first burst entered the queue
   clocks_t first_done = no_time, done = 0;
   cause_clocks before{};           ///< time by cause when the first burst entered
@@ -139,7 +144,7 @@ class channel {
   }
 
   /// Appends work of a source (dense number given by the memory).
-  int push(int source, const work& w);
+  int push(int source, const work_order& order);
   /// Issues everything that happens before clock `limit`. With `to_the_end`, refreshes too when nothing waits.
   void advance(clocks_t limit, bool to_the_end = false);
   bool busy() const { return m_works != 0; }
@@ -169,6 +174,8 @@ class channel {
   const latency_histogram& latency(bool write) const { return m_latency[write]; }
   int index() const { return m_index; }
   void listen(command_listener* l);
+  /// Whether finished works carry their time by cause.
+  void attribute(bool on) { m_attribute = on; }
   /// Leaves the replay table: afterwards nothing refers to it.
   void leave_replay();
 
@@ -203,12 +210,6 @@ class channel {
     std::uint8_t kind;  ///< of the candidate's next command
     bool blocked;
   };
-  /// A bank's candidate as scan() looks at it, dense.
-  struct choice {
-    clocks_t own;           ///< no command before, as far as the bank and the request are concerned
-    std::int64_t age;
-    std::uint16_t in_group, in_rank;  ///< group x slots + kind of command, rank x slots + kind of command
-  };
   struct group_state {
     clocks_t t[slot_count];
   };
@@ -238,12 +239,11 @@ class channel {
     clocks_t cursor = 0;
     clocks_t bus_free[2] = {0, 0};  ///< row, column commands; the same one without a dual bus
     std::vector<bank_state> banks;
-    std::vector<choice> choices;  ///< by bank; of those that wait
+    candidates waiting{0, 0};     ///< banks with a candidate, see choose()
     std::vector<group_state> groups;
     std::vector<rank_state> ranks;
     std::vector<bus_state> buses;
     std::vector<entry> entries;
-    std::vector<std::uint64_t> waiting;  ///< bit a bank: it has a candidate
     std::vector<std::uint64_t> timed;    ///< bit a bank: open, unused, to be closed by time
     std::vector<source_state> sources;
     std::int64_t next_age = 0;
@@ -279,11 +279,11 @@ class channel {
     const auto& place = m_setup.place[static_cast<std::size_t>(b)];
     bank.candidate = e;
     bank.kind = kind;
-    const clocks_t arrived = request.arrival + m_setup.ready_after[kind];
-    s.choices[static_cast<std::size_t>(b)] = {bank.t[kind] > arrived ? bank.t[kind] : arrived, request.age,
-                                              static_cast<std::uint16_t>(place.group * slot_count + kind),
-                                              static_cast<std::uint16_t>(place.rank * slot_count + kind)};
+    const clocks_t own = later(bank.t[kind], request.arrival + m_setup.ready_after[kind]);
+    s.waiting.set(b, place.rank, kind, later(own, s.groups[static_cast<std::size_t>(place.group)].t[kind]), request.age);
   }
+  /// By value: std::max chooses between references, and compilers branch on that.
+  static clocks_t later(clocks_t a, clocks_t b) { return a > b ? a : b; }
   void set_mode();
   void check_age();
   void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from);
@@ -322,16 +322,15 @@ class channel {
   const channel_setup& m_setup;
   int m_index, m_members = 1;
   state s;
-  // Found by scan() and find_admission(); functions of the state.
-  bool m_scanned = false, m_admission_known = false;
+  // Found by scan(), find_admission() and set_mode(); functions of the state.
+  bool m_scanned = false, m_admission_known = false, m_mode_known = false;
   clocks_t m_command_time = no_time, m_admission_time = no_time;
   int m_command_bank = -1, m_command_rank = -1, m_admission_source = -1;
-
-  std::vector<clocks_t> m_limits;  ///< scan(): by rank and kind of command
 
   std::vector<work> m_pool;
   std::vector<std::int32_t> m_free_works;
   int m_works = 0;
+  bool m_attribute = true;
   channel_counts m_counts;
   latency_histogram m_latency[2];
   std::vector<finished_work> m_finished;

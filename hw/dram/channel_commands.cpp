@@ -73,6 +73,8 @@ void channel::issue_act(int b, clocks_t t) {
   rank.faw_at = (rank.faw_at + 1) & 3;
   const clocks_t next = std::max(t + c.RRD_S, rank.faw[rank.faw_at] + c.FAW);
   at_least(rank.t[slot_act], next);
+  const int per_group = m_setup.org.banks_per_group;
+  s.waiting.postpone(place.rank, slot_act, place.group * per_group, per_group, t + c.RRD_L);
   if (m_setup.stacked) {
     const int first = bus_of(place.rank) * m_setup.ranks_per_bus;
     for (int r = first; r < first + m_setup.ranks_per_bus; ++r) {
@@ -215,6 +217,9 @@ void channel::issue_column(int b, clocks_t t) {
     at_least(rank.t[slot_rd], t + m_setup.read_gap);
     at_least(rank.t[slot_wr], t + m_setup.read_to_write);
   }
+  const int per_group = m_setup.org.banks_per_group;
+  s.waiting.postpone(place.rank, slot_rd, place.group * per_group, per_group, group.t[slot_rd]);
+  if (write) s.waiting.postpone(place.rank, slot_wr, place.group * per_group, per_group, group.t[slot_wr]);
   for (int r = first_rank; r < first_rank + m_setup.ranks_per_bus; ++r) {
     if (r == place.rank) continue;
     rank_state& other = s.ranks[at(r)];
@@ -234,7 +239,7 @@ void channel::issue_column(int b, clocks_t t) {
   unlink(ei);
   --s.count[write];
   --rank.requests;
-  m_admission_known = false;
+  m_admission_known = m_mode_known = false;
   if (bank.owner == ei) {
     bank.owner = -1;
     --rank.owners;

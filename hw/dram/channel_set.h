@@ -71,6 +71,10 @@ class channel_set {
 
 template <class Split, class Give>
 void channel_set::distribute(std::uint64_t address, std::uint64_t bytes, Split&& split, Give&& give) {
+  if (m_class_of.size() == 1) {
+    m_setup.map.for_each_run(address, bytes, [&](const channel_run& run) { give(m_class_of[0], run); });
+    return;
+  }
   m_runs.clear();
   m_setup.map.for_each_run(address, bytes, [&](const channel_run& run) { m_runs.push_back(run); });
   std::size_t i = 0;

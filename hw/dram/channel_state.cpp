@@ -116,7 +116,7 @@ void channel::flush_active() {
 bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
   if (!settled(now)) return false;
   advance(now, true);
-  m_scanned = m_admission_known = false;
+  m_scanned = m_admission_known = m_mode_known = false;
   m_quiet = -1;
   s.cursor = now;
   flush_active();
@@ -262,14 +262,11 @@ void channel::materialise() {
   s.free = static_cast<std::int16_t>(n < entries ? n : -1);
 
   exchange(a, s, m_setup);
-  std::fill(s.waiting.begin(), s.waiting.end(), 0);
+  s.waiting.clear();
   std::fill(s.timed.begin(), s.timed.end(), 0);
   for (int b = 0; b < m_setup.banks; ++b) {
     bank_state& bank = s.banks[at(b)];
-    if (bank.candidate >= 0) {
-      choose(b, bank.candidate, bank.kind);
-      set_bit(s.waiting, b);
-    }
+    if (bank.candidate >= 0) choose(b, bank.candidate, bank.kind);
     if (bank.candidate < 0 && m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
     if (bank.owner >= 0) ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
   }
@@ -283,7 +280,7 @@ void channel::materialise() {
   m_replaying = false;
   m_block = -1;
   m_intruder = m_next_finish = no_time;
-  m_scanned = m_admission_known = false;
+  m_scanned = m_admission_known = m_mode_known = false;
 }
 
 }  // namespace memwall::dram

@@ -88,6 +88,7 @@ finished_work channel::finished_of(const work& w, const cause_clocks& by_cause) 
   f.entered = w.entered;
   f.first_done = w.first_done;
   f.done = w.done;
+  if (!m_attribute) return f;
   cause_clocks d;
   clocks_t sum = 0;
   for (std::size_t i = 0; i < cause_count; ++i) sum += d[i] = std::max<clocks_t>(0, by_cause[i] - w.before[i]);

@@ -55,13 +55,14 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
 
   memory m(out.spec, map, p.controller);
   m.listen(listener);
+  m.attribute(false);
   const auto start = std::chrono::steady_clock::now();
   std::vector<completion> done;
   std::int64_t bytes = 0;
   ps_t now = 0;
   const auto take = [&] {
     done.clear();
-    m.take_completions(done, false);
+    m.take_completions(done);
     for (const auto& c : done) out.time = std::max(out.time, c.done);
   };
   const auto step = [&](ps_t until) {
@@ -84,7 +85,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
     const int writes = p.controller.write_queue != 0 ? p.controller.write_queue : reads;
     const std::size_t window =
         std::min(static_cast<std::size_t>(p.controller.max_transfers),
-                 8 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
+                 3 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
     const ps_t stride =
         static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
     request r;

@@ -56,14 +56,19 @@ class memory::impl {
     slot.source = source;
     slot.bytes = static_cast<std::int64_t>(t.bytes);
     slot.ahead_own = m_waiting[at(source)];
-    slot.ahead_others = std::accumulate(m_waiting.begin(), m_waiting.end(), std::int64_t{0}) - slot.ahead_own;
+    slot.ahead_others = m_waiting_bytes - slot.ahead_own;
     m_waiting[at(source)] += slot.bytes;
+    m_waiting_bytes += slot.bytes;
     slot.paced = t.pace > 0;
-    work w;
+    if (t.arrival != m_last_arrival) {
+      m_last_arrival = t.arrival;
+      m_last_clock = m_setup.clock_at_or_after(t.arrival + m_front);
+    }
+    work_order w;
     w.write = t.write;
     w.transfer = i;
     w.sequence = slot.sequence;
-    w.arrival = m_setup.clock_at_or_after(t.arrival + m_front);
+    w.arrival = m_last_clock;
     const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
     if (t.pace > 0) {
       w.start_fs = (t.arrival + m_front) * 1000;
@@ -71,7 +76,7 @@ class memory::impl {
       w.last_paced = static_cast<std::int64_t>((t.address % access + t.bytes + access - 1) / access) - 1;
     }
     const auto capacity = static_cast<std::uint64_t>(m_setup.map.capacity_bytes());
-    std::uint64_t address = t.address % capacity;
+    std::uint64_t address = t.address < capacity ? t.address : t.address % capacity;
     for (std::uint64_t left = t.bytes; left > 0;) {  // a transfer may wrap
       const std::uint64_t part = std::min(left, capacity - address);
       m_channels.distribute(
@@ -111,17 +116,18 @@ class memory::impl {
     return next_completion();
   }
 
-  void take_completions(std::vector<completion>& out, bool parts) {
-    while (!m_done.empty() && m_done.top().done <= m_now) {
-      const int i = m_done.top().slot;
+  void take_completions(std::vector<completion>& out) {
+    while (!m_done.empty() && m_done.first().done <= m_now) {
+      const int i = m_done.first().slot;
       m_done.pop();
       open_transfer& slot = m_slots[at(i)];
       completion& c = out.emplace_back();
       c.id = slot.id;
       c.first_data = m_setup.time_of(slot.first) + m_back;
       c.done = m_setup.time_of(slot.last.done) + m_back;
-      if (parts) attribute(slot, c);
+      if (m_attribute) attribute(slot, c);
       m_waiting[at(slot.source)] -= slot.bytes;
+      m_waiting_bytes -= slot.bytes;
       slot.works.clear();
       m_free_slots.push_back(i);
       --m_in_flight;
@@ -129,6 +135,10 @@ class memory::impl {
   }
 
   std::size_t in_flight() const { return m_in_flight; }
+  void attribute(bool on) {
+    m_attribute = on;
+    m_channels.for_each([on](int, auto& c) { c.engine.attribute(on); });
+  }
 
   statistics stats(ps_t now) {
     const clocks_t limit = m_setup.clock_at_or_after(now);
@@ -192,6 +202,36 @@ class memory::impl {
     std::int64_t sequence;
     int slot;
     bool operator<(const done_transfer& o) const { return done != o.done ? done > o.done : sequence > o.sequence; }
+  };
+  /// A queue that gives the earliest first. A channel's data come in order, so most are simply put behind the last one.
+  class done_queue {
+   public:
+    bool empty() const { return m_begin == m_in_order.size() && m_others.empty(); }
+    const done_transfer& first() const { return in_order() ? m_in_order[m_begin] : m_others.top(); }
+    void push(const done_transfer& d) {
+      if (2 * m_begin > m_in_order.size()) {
+        m_in_order.erase(m_in_order.begin(), m_in_order.begin() + static_cast<std::ptrdiff_t>(m_begin));
+        m_begin = 0;
+      }
+      if (m_in_order.empty() || d < m_in_order.back())
+        m_in_order.push_back(d);
+      else
+        m_others.push(d);
+    }
+    void pop() {
+      if (in_order())
+        ++m_begin;
+      else
+        m_others.pop();
+    }
+
+   private:
+    bool in_order() const {
+      return m_begin < m_in_order.size() && (m_others.empty() || m_others.top() < m_in_order[m_begin]);
+    }
+    std::vector<done_transfer> m_in_order;
+    std::size_t m_begin = 0;
+    std::priority_queue<done_transfer> m_others;
   };
 
   int source_index(std::uint32_t source) {
@@ -286,7 +326,7 @@ class memory::impl {
   }
 
   ps_t next_completion() {
-    ps_t bound = m_done.empty() ? never : m_done.top().done;
+    ps_t bound = m_done.empty() ? never : m_done.first().done;
     clocks_t clock = no_time;
     m_channels.for_each([&](int, auto& c) {
       if (c.brief > 0) clock = std::min(clock, c.engine.next_completion());
@@ -322,13 +362,17 @@ class memory::impl {
   channel_set m_channels;
   std::vector<std::uint32_t> m_sources;
   std::vector<std::int64_t> m_waiting;  // bytes in flight by source
+  std::int64_t m_waiting_bytes = 0;     // and of all
   std::size_t m_last_source = 0;
   std::vector<open_transfer> m_slots;
   std::vector<int> m_free_slots;
   std::vector<int> m_wide;  ///< open transfers but the brief ones, in order of submission
-  std::priority_queue<done_transfer> m_done;
+  done_queue m_done;
   std::int64_t m_sequence = 0;
   std::size_t m_in_flight = 0;
+  bool m_attribute = true;
+  ps_t m_last_arrival = -1;
+  clocks_t m_last_clock = 0;  ///< of m_last_arrival, at the queue
 };
 
 memory::memory(const standard& s, const address_map& map, const controller_params& params)
@@ -339,7 +383,8 @@ memory& memory::operator=(memory&&) noexcept = default;
 bool memory::can_accept() const { return m->can_accept(); }
 void memory::submit(const transfer& t) { m->submit(t); }
 ps_t memory::advance(ps_t now) { return m->advance(now); }
-void memory::take_completions(std::vector<completion>& out, bool parts) { m->take_completions(out, parts); }
+void memory::take_completions(std::vector<completion>& out) { m->take_completions(out); }
+void memory::attribute(bool on) { m->attribute(on); }
 std::size_t memory::in_flight() const { return m->in_flight(); }
 statistics memory::stats(ps_t now) const { return m->stats(now); }
 const standard& memory::spec() const { return m->spec(); }

@@ -51,9 +51,10 @@ class memory {
   /// (call advance again then), or `never` when nothing is in flight. Calling it more often or with later times than it asked
   /// for never changes a result, as long as transfers are submitted before their arrival is passed.
   ps_t advance(ps_t now);
-  /// Appends the completions with done <= the last `now`, ordered by (done, submission), each once. Without `parts`, what
-  /// a transfer waited for is not worked out (statistics have it for the channels).
-  void take_completions(std::vector<completion>& out, bool parts = true);
+  /// Appends the completions with done <= the last `now`, ordered by (done, submission), each once.
+  void take_completions(std::vector<completion>& out);
+  /// off: completions come without parts, which costs less (statistics still have the causes). Before the first transfer.
+  void attribute(bool on);
   /// Transfers submitted and not yet taken.
   std::size_t in_flight() const;
 

@@ -30,6 +30,7 @@ class pattern_traffic : public traffic {
   kind what = kind::sequential;
   std::int64_t requests = 1'000'000;
   std::uint64_t size = 64, stride = 64, range = 1, seed = 0;
+  std::uint64_t places = 1;  ///< random: requests within the range
   std::uint64_t reads = 2, writes = 1;
   std::int64_t period_fs = 0;
 
@@ -44,7 +45,7 @@ class pattern_traffic : public traffic {
         r.address = i * stride % range;
         break;
       case kind::random:
-        r.address = mix(i + seed) % (range / size) * size;
+        r.address = mix(i + seed) % places * size;
         break;
       case kind::mixed: {
         const std::uint64_t group = i / (reads + writes), at = i % (reads + writes);
@@ -72,6 +73,7 @@ class pattern_traffic : public traffic {
  private:
   ps_t when(std::uint64_t i) const {
     // Rounded up to a picosecond: never before its time. 128 bits, for long runs at low load.
+    if (period_fs == 0) return 0;
     __extension__ using wide = unsigned __int128;
     return static_cast<ps_t>((wide{i} * static_cast<std::uint64_t>(period_fs) + 999) / 1000);
   }
@@ -147,6 +149,7 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
   } else {
     bad_pattern(text, "is no pattern");
   }
+  out->places = out->range / out->size;
   if (p.requests > 0) out->requests = p.requests;
   if (load < 0 || load > 100)
     throw input_error(problem{"--load", "", "got " + std::to_string(load), "a share of peak, 0 to 100", ""});
