@@ -37,7 +37,7 @@ channel::channel(const channel_setup& setup, int index, replay_table* table)
   bus_state bus{};
   bus.last_rank = -1;
   s.buses.assign(at(setup.buses), bus);
-  const int entries = setup.params.read_queue + setup.params.write_queue;
+  const int entries = setup.bank_queues ? setup.params.write_queue : setup.params.read_queue + setup.params.write_queue;
   s.entries.resize(at(entries));
   for (int i = 0; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = 0;
@@ -59,7 +59,15 @@ void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int
   }
   r.row = row;
   r.column = column;
-  m_listener->on_command(r);
+  show_until(t);
+  m_held.insert(std::upper_bound(m_held.begin(), m_held.end(), t, [](clocks_t x, const command_record& y) { return x < y.cycle; }), r);
+}
+
+/// Commands are decided on in the order of their first clocks and shown in that of their last ones.
+void channel::show_until(clocks_t clock) {
+  std::size_t n = 0;
+  while (n < m_held.size() && m_held[n].cycle <= clock) m_listener->on_command(m_held[n++]);
+  m_held.erase(m_held.begin(), m_held.begin() + static_cast<std::ptrdiff_t>(n));
 }
 
 // ---- Work and admission -------------------------------------------------------------------------------------------
@@ -115,7 +123,9 @@ void channel::find_admission() {
   m_admission_known = true;
   m_admission_time = no_time;
   const int n = static_cast<int>(s.sources.size());
-  const bool space[2] = {s.count[0] < m_setup.params.read_queue, s.count[1] < m_setup.params.write_queue};
+  bool space[2] = {s.count[0] < m_setup.params.read_queue, s.count[1] < m_setup.params.write_queue};
+  if (m_setup.joint) space[0] = space[1] = space[0] && space[1];
+  if (m_setup.bank_queues) space[0] = space[1] = s.full_banks == 0;
   if (!space[0] && !space[1]) return;
   for (int k = 0; k < n; ++k) {
     int i = s.turn + k;
@@ -176,6 +186,7 @@ void channel::admit() {
   if (w.next == w.end) q.head = w.link;
 
   bank_state& bank = s.banks[at(b)];
+  count_queued(bank, 1);
   const int l = list_of(e.write);
   e.prev = bank.tail[l];
   if (e.prev >= 0)

@@ -47,6 +47,8 @@ struct channel_setup {
   int ranks_per_bus = 1;
   bool stacked = false;  ///< ranks are stack IDs: they share the activation window and the turnarounds
   bool unified = false, fcfs = false, capped = false, closed_page = false;
+  bool joint = false, bank_queues = false;  ///< see controller_params::queues
+  bool refresh_at_once = false;             ///< a refresh does not wait for rows that were opened for a request
   clocks_t page_timeout = 0;  ///< 0: none
   bool adaptive = false;      ///< banks change their timeout between page_timeout / 16 and x 16
   int high = 0, low = 0;      ///< writes are served from more than `high` entries down to `low`
@@ -56,6 +58,7 @@ struct channel_setup {
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
   int longest = 0;  ///< no constraint reaches further than this from the command that causes it
   std::array<int, slot_count> length{};  ///< clocks on the command bus
+  std::array<int, slot_count> lead{};    ///< clocks from the moment that decides about a command to its last clock
   std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival
   std::vector<bank_place> place;
 
@@ -206,7 +209,7 @@ class channel {
     clocks_t timeout;        ///< of an unused row
     std::int64_t timed_out;  ///< adaptive: the row that the timeout closed last; -1: none since the last ACT
     std::int16_t head[2], tail[2], candidate, owner;
-    std::int16_t hits;
+    std::int16_t hits, queued;  ///< queued: with bank_queues only
     std::uint8_t kind;  ///< of the candidate's next command
     bool blocked;
   };
@@ -249,6 +252,7 @@ class channel {
     std::int64_t next_age = 0;
     std::int16_t free = -1;
     int count[2] = {0, 0};
+    int full_banks = 0;  ///< with bank_queues
     int turn = 0;  ///< source to be asked first
     std::int16_t urgent = -1;
     int since_check = 0;
@@ -280,10 +284,17 @@ class channel {
     bank.candidate = e;
     bank.kind = kind;
     const clocks_t own = later(bank.t[kind], request.arrival + m_setup.ready_after[kind]);
-    s.waiting.set(b, place.rank, kind, later(own, s.groups[static_cast<std::size_t>(place.group)].t[kind]), request.age);
+    const clocks_t t = later(own, s.groups[static_cast<std::size_t>(place.group)].t[kind]);
+    s.waiting.set(b, place.rank, kind, t - m_setup.lead[kind], request.age);
   }
   /// By value: std::max chooses between references, and compilers branch on that.
   static clocks_t later(clocks_t a, clocks_t b) { return a > b ? a : b; }
+  /// The group of bank `b` has to wait with commands of this kind.
+  void postpone(int b, slot kind) {
+    const auto& place = m_setup.place[static_cast<std::size_t>(b)];
+    const int n = m_setup.org.banks_per_group;
+    s.waiting.postpone(place.rank, kind, place.group * n, n, s.groups[static_cast<std::size_t>(place.group)].t[kind] - m_setup.lead[kind]);
+  }
   void set_mode();
   void check_age();
   void account(const entry& e, const bank_state& b, clocks_t t, clocks_t from);
@@ -311,8 +322,15 @@ class channel {
   std::vector<std::uint16_t> feeding_sources() const;
   clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
+  void show_until(clocks_t clock);
   void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);
   std::int16_t oldest_waiting() const;
+  void count_queued(bank_state& bank, int change) {
+    if (!m_setup.bank_queues) return;
+    s.full_banks -= bank.queued == m_setup.params.read_queue ? 1 : 0;
+    bank.queued = static_cast<std::int16_t>(bank.queued + change);
+    s.full_banks += bank.queued == m_setup.params.read_queue ? 1 : 0;
+  }
   int list_of(bool write) const { return m_setup.unified ? 0 : static_cast<int>(write); }
   int current_list() const { return m_setup.unified ? 0 : static_cast<int>(s.write_mode); }
   int bus_of(int rank) const { return rank / m_setup.ranks_per_bus; }
@@ -335,6 +353,7 @@ class channel {
   latency_histogram m_latency[2];
   std::vector<finished_work> m_finished;
   command_listener* m_listener = nullptr;
+  std::vector<command_record> m_held;  ///< decided on, but shorter commands of the other bus may end before: see emit()
 
   // Replay: while m_replaying, `s` is described by a state of the table (times relative to s.cursor); only s.cursor,
   // s.sources, the buses' by_cause and the ranks' due times are kept up in `s` itself.

@@ -14,11 +14,12 @@ inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
 bool channel::may_go(int b, std::int16_t first) const {
   const bank_state& bank = s.banks[at(b)];
   if (m_setup.fcfs && bank.kind >= slot_rd && bank.candidate != first) return false;
-  if (bank.owner >= 0) return true;
+  const bool opened = bank.owner >= 0;
+  if (opened && (!m_setup.refresh_at_once || m_setup.fcfs)) return true;
   if (s.ranks[at(m_setup.place[at(b)].rank)].pending &&
       (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked))
     return false;
-  return s.urgent < 0 || s.entries[at(s.urgent)].bank == b;
+  return opened || s.urgent < 0 || s.entries[at(s.urgent)].bank == b;
 }
 
 void channel::scan() {
@@ -28,25 +29,26 @@ void channel::scan() {
   clocks_t best = no_time;
   std::int64_t best_age = INT64_MAX;
 
+  const auto& clocks = m_setup.length;
+  const auto& lead = m_setup.lead;
   const clocks_t row = s.bus_free[0] - 1, column = s.bus_free[m_setup.t.dual_command_bus ? 1 : 0] - 1;
   const clocks_t bus[slot_count] = {
-      later(s.cursor, row + m_setup.length[slot_act]), later(s.cursor, row + m_setup.length[slot_pre]),
-      later(s.cursor, column + m_setup.length[slot_rd]), later(s.cursor, column + m_setup.length[slot_wr])};
+      later(s.cursor, row + clocks[slot_act] - lead[slot_act]), later(s.cursor, row + clocks[slot_pre] - lead[slot_pre]),
+      later(s.cursor, column + clocks[slot_rd] - lead[slot_rd]), later(s.cursor, column + clocks[slot_wr] - lead[slot_wr])};
+  const auto limit = [&](std::size_t r, std::size_t kind) { return later(bus[kind], s.ranks[r].t[kind] - lead[kind]); };
   if (s.pending_ranks > 0 || s.urgent >= 0 || m_setup.fcfs) {
     const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
     for (int b = 0; b < m_setup.banks; ++b) {
       if (!s.waiting.waits(b) || !may_go(b, first)) continue;
       const bank_state& bank = s.banks[at(b)];
-      const clocks_t t = later(s.waiting.due(b), later(bus[bank.kind], s.ranks[at(m_setup.place[at(b)].rank)].t[bank.kind]));
+      const clocks_t t = later(s.waiting.due(b), limit(at(m_setup.place[at(b)].rank), bank.kind));
       const std::int64_t age = s.entries[at(bank.candidate)].age;
       if (t > best || (t == best && age >= best_age)) continue;
       best = t;
       best_age = age;
       m_command_bank = b;
     }
-  } else if (const auto found = s.waiting.first(
-                 s.cursor, [&](std::size_t r, std::size_t kind) { return later(bus[kind], s.ranks[r].t[kind]); });
-             found.bank >= 0) {
+  } else if (const auto found = s.waiting.first(s.cursor, limit); found.bank >= 0) {
     m_command_bank = found.bank;
     best = found.time;
     best_age = s.entries[at(s.banks[at(found.bank)].candidate)].age;
@@ -83,15 +85,14 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   const rank_state& rank = s.ranks[at(r)];
   const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
   const bool all = m_setup.refresh == channel_setup::refresh_mode::all_bank;
-  // Rows that were opened for a request are used before they are closed (fcfs may have opened them far ahead).
-  if (all && rank.owners > 0 && !m_setup.fcfs) return;
+  if (all && rank.owners > 0 && !m_setup.refresh_at_once) return;
   bool open = false;
   clocks_t pre = 0, act = 0;
   int which = -1;
   for (int b = first; b < first + per_rank; ++b) {
     const bank_state& bank = s.banks[at(b)];
     if (!all && !bank.blocked) continue;
-    if (!all && bank.owner >= 0 && !m_setup.fcfs) return;
+    if (!all && bank.owner >= 0 && !m_setup.refresh_at_once) return;
     if (bank.row >= 0) {
       const clocks_t ready = std::max(bank.t[slot_pre], s.cursor);  // which of two passed first does not matter
       if (all)

@@ -33,6 +33,7 @@ void channel::issue() {
     issue_pre(b, t);
     return;
   }
+  const clocks_t last = t + m_setup.lead[bank.kind];
   constexpr int span = 16;  // adaptive timeouts stay within page_timeout / span and x span
   switch (bank.kind) {
     case slot_act:
@@ -40,15 +41,15 @@ void channel::issue() {
       if (m_setup.adaptive && bank.timed_out == s.entries[at(bank.candidate)].row)
         bank.timeout = std::min(2 * bank.timeout, m_setup.page_timeout * span);
       bank.timed_out = -1;
-      issue_act(b, t);
+      issue_act(b, last);
       break;
     case slot_pre:
       // A request had to wait for the row to close: it stayed open too long.
       if (m_setup.adaptive) bank.timeout = std::max(bank.timeout / 2, std::max<clocks_t>(1, m_setup.page_timeout / span));
       s.entries[at(bank.candidate)].found = 2;
-      issue_pre(b, t);
+      issue_pre(b, last);
       break;
-    default: issue_column(b, t); break;
+    default: issue_column(b, last); break;
   }
 }
 
@@ -73,8 +74,7 @@ void channel::issue_act(int b, clocks_t t) {
   rank.faw_at = (rank.faw_at + 1) & 3;
   const clocks_t next = std::max(t + c.RRD_S, rank.faw[rank.faw_at] + c.FAW);
   at_least(rank.t[slot_act], next);
-  const int per_group = m_setup.org.banks_per_group;
-  s.waiting.postpone(place.rank, slot_act, place.group * per_group, per_group, t + c.RRD_L);
+  postpone(b, slot_act);
   if (m_setup.stacked) {
     const int first = bus_of(place.rank) * m_setup.ranks_per_bus;
     for (int r = first; r < first + m_setup.ranks_per_bus; ++r) {
@@ -217,9 +217,8 @@ void channel::issue_column(int b, clocks_t t) {
     at_least(rank.t[slot_rd], t + m_setup.read_gap);
     at_least(rank.t[slot_wr], t + m_setup.read_to_write);
   }
-  const int per_group = m_setup.org.banks_per_group;
-  s.waiting.postpone(place.rank, slot_rd, place.group * per_group, per_group, group.t[slot_rd]);
-  if (write) s.waiting.postpone(place.rank, slot_wr, place.group * per_group, per_group, group.t[slot_wr]);
+  postpone(b, slot_rd);
+  if (write) postpone(b, slot_wr);
   for (int r = first_rank; r < first_rank + m_setup.ranks_per_bus; ++r) {
     if (r == place.rank) continue;
     rank_state& other = s.ranks[at(r)];
@@ -237,6 +236,7 @@ void channel::issue_column(int b, clocks_t t) {
 
   // The request leaves the queue.
   unlink(ei);
+  count_queued(bank, -1);
   --s.count[write];
   --rank.requests;
   m_admission_known = m_mode_known = false;

@@ -386,8 +386,9 @@ void channel::advance(clocks_t limit, bool to_the_end) {
           continue;
       }
       boundary = simulate(limit, to_the_end, allowed);
-      if (!boundary) return;
-      continue;
+      if (boundary) continue;
+      if (m_listener != nullptr) show_until(to_the_end ? limit : s.cursor);
+      return;
     }
     boundary = false;
     if (m_block < 0) {

@@ -35,11 +35,17 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   if (mode != "none" && mode != "all_bank" && mode != "per_bank") refuse("controller.refresh", "got '" + mode + "'", "all_bank, per_bank or none");
   if (mode != "none" && (t.RFC <= 0 || t.REFI <= t.RFC))
     refuse("timing.REFI", "REFI " + std::to_string(t.REFI) + " with RFC " + std::to_string(t.RFC), "0 < RFC < REFI");
+  if (p.queues == "bank" && (p.read_queue != 0 ? p.read_queue : s.queue) * banks > 16384)
+    refuse("controller.read_queue", std::to_string(params.read_queue) + " for each of " + std::to_string(banks) + " banks", "at most 16384 in all");
   problems.check();
 
   ranks_per_bus = ranks / buses;
   stacked = t.CCD_R > 0;
   fcfs = p.scheduler == "fcfs";
+  joint = p.queues == "joint";
+  bank_queues = p.queues == "bank";
+  if (bank_queues) params.write_queue = params.read_queue * banks;
+  refresh_at_once = p.refresh_precharge == "at_once" || p.scheduler == "fcfs";  // fcfs may have opened rows far ahead
   unified = p.write_mode == "unified" || fcfs;  // fcfs: the order of arrival holds for reads and writes together
   capped = p.scheduler == "frfcfs_cap";
   closed_page = p.page_policy == "closed";
@@ -72,6 +78,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
                       write_to_read_l, t.CCD_L_WR, t.CL + t.BL + t.CS}) + t.ACT_CK + t.CAS_CK +
             std::max(t.CL, t.CWL) + std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
+  for (std::size_t k = 0; k < slot_count; ++k) lead[k] = p.command_order == "start" ? length[k] - 1 : 0;
   for (std::size_t k = 0; k < slot_count; ++k) ready_after[k] = params.input_clocks + length[k] - 1;
 
   place.resize(static_cast<std::size_t>(banks));

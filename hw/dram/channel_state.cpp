@@ -225,7 +225,8 @@ void channel::materialise() {
     if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
   }
   a.first_row = first_period * m_setup.map.row_period_rows();
-  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1;
+  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1, b.queued = 0;
+  s.full_banks = 0;
   for (auto& r : s.ranks) r.requests = r.owners = 0;
   s.count[0] = s.count[1] = 0;
   for (int i = 0; i < n; ++i) {
@@ -246,6 +247,7 @@ void channel::materialise() {
     e.column = where.column;
     e.bank = static_cast<std::int16_t>((where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
     bank_state& bank = s.banks[at(e.bank)];
+    count_queued(bank, 1);
     const int l = list_of(e.write);
     e.next = -1;
     e.prev = bank.tail[l];

@@ -69,6 +69,15 @@ inline controller_params random_controller(std::mt19937& g, const standard& s) {
   return p;
 }
 
+/// Options of the queue and of the command choice.
+inline void random_options(std::mt19937& g, controller_params& p) {
+  const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
+  p.queues = std::vector<std::string>{"direction", "joint", "bank"}[static_cast<std::size_t>(in(0, 2))];
+  if (p.queues == "bank") p.read_queue = in(1, 12);
+  p.command_order = in(0, 1) != 0 ? "start" : "end";
+  p.refresh_precharge = in(0, 1) != 0 ? "after_use" : "at_once";
+}
+
 inline std::string random_map(std::mt19937& g) {
   std::vector<std::string> f{"rank", "bank", "column", "bankgroup"};
   std::shuffle(f.begin(), f.end(), g);
@@ -81,6 +90,7 @@ inline setup random_setup(std::uint32_t seed) {
   setup out;
   out.spec = random_standard(g);
   out.params = random_controller(g, out.spec);
+  random_options(g, out.params);
   out.map = random_map(g);
   out.channels = in(0, 1) != 0 ? 1 : in(2, 5);
   const int n = in(20, 400), sources = in(1, 4);

@@ -187,11 +187,11 @@ TEST(dram_module, others_wait_while_the_banks_compute) {
         parts[i.op] = i.parts;
       };
       sc_core::sc_spawn([this] {
-        for (std::size_t n = 1; n <= 20; ++n) {
+        for (std::size_t i = 1; i <= 20; ++i) {
           sc_core::wait(to_sc_time(us / 10));
-          if (n == 9) send(21, 0);
+          if (i == 9) send(21, 0);
           sc_core::wait(to_sc_time(us - us / 10));
-          send(n, 1);
+          send(i, 1);
         }
       });
     }
