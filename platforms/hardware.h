@@ -70,18 +70,23 @@ class hardware {
 
   virtual probe_list probes() { return {}; }
   virtual void observe(transfer_observer*) {}
-  // Detail that costs time while it is on (commands and banks of a DRAM): made once, on in waveform windows.
+  // Detail that costs time while it is on (commands and banks of a DRAM): made once, on in windows of a waveform or a timeline.
+  enum class viewer { waveform, timeline };
   struct detail_group {
     std::string name;  ///< inside the module
     probe_list probes;
   };
   /// How many of something the detail can be had of (channels); 0: there is none.
   virtual int detail_units() const { return 0; }
-  /// Probes of some of them. The detail is on for `commands` at most.
+  /// Probes of some of them, for a waveform. The detail is on for `commands` at most.
   virtual std::vector<detail_group> make_detail(const std::vector<int>& /*units*/, std::int64_t /*commands*/) { return {}; }
-  virtual void show_detail(bool /*on*/) {}
-  virtual bool detail_spent() const { return false; }  ///< it has had all its commands
+  /// The same for a timeline, told to `to`.
+  virtual void make_detail(const std::vector<int>& /*units*/, std::int64_t /*commands*/, transfer_observer& /*to*/) {}
+  virtual void show_detail(viewer, bool /*on*/) {}
+  virtual bool detail_spent(viewer) const { return false; }  ///< it has had all its commands
   virtual void catch_up() {}  ///< tells everything up to now
+  /// By channel: the time up to now in which its data bus moved data. Empty: no channels.
+  virtual void data_time(std::vector<ps_t>& out) const { out.clear(); }
   /// A memory whose banks compute for `source` between granted() and release(): others wait (dram_module::claim_banks).
   virtual void claim(int /*source*/, std::function<void()> granted) { granted(); }
   virtual void release() {}

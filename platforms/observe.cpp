@@ -10,7 +10,7 @@
 namespace memwall::platforms {
 watch_window parse_window(const std::string& option, const std::string& text) {
   watch_window w;
-  if (text.empty()) return w;
+  if (text.empty() || text == "all") return w;
   const auto colon = text.find(':');
   if (colon == std::string::npos) {
     w.by_layer = true;
@@ -57,60 +57,100 @@ std::vector<int> parse_channels(const std::string& text, int count, bool lenient
   return out;
 }
 
+void watch_window::operator_begins(const std::string& name) {
+  if (!by_layer) return;
+  if (matches_glob(pattern, name)) {
+    seen = true;
+    if (matching++ == 0 && turn) turn(true);
+  } else if (matching == 0 && turn) {
+    // Not at the end of the last matching operator: the next one may follow at once, and banks would be forgotten.
+    turn(false);
+  }
+}
+
+void watch_window::operator_ends(const std::string& name) {
+  if (by_layer && matching > 0 && matches_glob(pattern, name)) --matching;
+}
+
 recorder::recorder(const run_options& options, system& hw, const symmetry& alike) : m_options(options), m_system(hw), m_alike(alike) {
   for (const auto& m : hw.modules()) m->observe(this);
-  if (!options.timeline_file.empty()) {
-    m_first_only = options.timeline_window == "auto" && options.vcd_window.empty();
-    m_detail_window = options.timeline_window == "auto" ? parse_window("--vcd", options.vcd_window) : parse_window("--timeline", options.timeline_window);
-    m_timeline = std::make_unique<run_timeline>(options.timeline_file, hw);
+  m_detailed = detailed_modules();
+  if (!options.vcd_file.empty()) {
+    m_vcd_window = parse_window("--vcd", options.vcd_window);
+    m_vcd_window.turn = [this](bool open) { open ? m_vcd->open_window() : m_vcd->close_window(); };
+    m_vcd = std::make_unique<vcd_writer>(options.vcd_file, options.vcd_limit, [] { return now_ps(); });
+    for (const auto& m : hw.modules())
+      for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
+    add_details();
   }
-  if (options.vcd_file.empty()) return;
-  m_vcd_window = parse_window("--vcd", options.vcd_window);
-  m_vcd = std::make_unique<vcd_writer>(options.vcd_file, options.vcd_limit, [] { return now_ps(); });
-  for (const auto& m : hw.modules())
-    for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
-  add_details();
+  if (options.timeline_file.empty()) return;
+  m_first_only = options.timeline_window == "auto" && options.vcd_window.empty();
+  m_detail_window = options.timeline_window == "auto" ? parse_window("--vcd", options.vcd_window) : parse_window("--timeline", options.timeline_window);
+  m_timeline = std::make_unique<run_timeline>(options.timeline_file, hw);
+  if (!m_first_only) add_timeline_details();
+  std::function<bool(std::uint64_t, ps_t, ps_t)> in_window;
+  if (!m_first_only) in_window = [this](std::uint64_t op, ps_t begin, ps_t end) { return in_timeline_window(op, begin, end); };
+  m_timeline->watch_arithmetic(hw, in_window);
+}
+
+std::vector<hardware*> recorder::detailed_modules() const {
+  std::vector<hardware*> out;
+  int most = 0;
+  for (const auto& m : m_system.modules()) {
+    if (m->detail_units() > 0) out.push_back(m.get());
+    most = std::max(most, m->detail_units());
+  }
+  if (!out.empty()) parse_channels(m_options.vcd_channels, most, false);  // a channel that no memory has is a mistake
+  return out;
 }
 
 /// Commands and banks of some channels of each DRAM, for as long as a window is open and commands are left.
 void recorder::add_details() {
-  std::vector<hardware*> detailed;
-  int most = 0;
-  for (const auto& m : m_system.modules()) {
-    if (m->detail_units() > 0) detailed.push_back(m.get());
-    most = std::max(most, m->detail_units());
-  }
-  if (detailed.empty()) return;
-  parse_channels(m_options.vcd_channels, most, false);  // a channel that no memory has is a mistake
-  const std::int64_t commands = m_options.vcd_commands / static_cast<std::int64_t>(detailed.size());
-  for (hardware* m : detailed) {
+  if (m_detailed.empty()) return;
+  const std::int64_t commands = m_options.vcd_commands / static_cast<std::int64_t>(m_detailed.size());
+  for (hardware* m : m_detailed) {
     const auto channels = parse_channels(m_options.vcd_channels, m->detail_units(), true);
     if (channels.empty()) continue;
     for (const auto& g : m->make_detail(channels, commands))
       for (probe_base* p : g.probes) m_vcd->add(m->name() + "." + g.name, *p, true);
   }
-  m_vcd->on_window = [this, detailed](bool open) {
-    for (hardware* m : detailed) {
-      if (open && m->detail_spent()) m_details_spent = std::min(m_details_spent, now_ps());
-      m->show_detail(open);
-    }
+  m_vcd->on_window = [this](bool open) {
+    if (open) check_spent(hardware::viewer::waveform, m_vcd_spent);
+    for (hardware* m : m_detailed) m->show_detail(hardware::viewer::waveform, open);
   };
-  m_vcd->catch_up = [this, detailed] {
-    for (hardware* m : detailed) {
+  m_vcd->catch_up = [this] {
+    for (hardware* m : m_detailed) m->catch_up();
+    check_spent(hardware::viewer::waveform, m_vcd_spent);
+  };
+}
+
+/// What happens on the wires of the same channels, in the timeline's window.
+void recorder::add_timeline_details() {
+  if (m_detailed.empty()) return;
+  const std::int64_t commands = m_options.vcd_commands / static_cast<std::int64_t>(m_detailed.size());
+  for (hardware* m : m_detailed)
+    if (const auto channels = parse_channels(m_options.vcd_channels, m->detail_units(), true); !channels.empty()) m->make_detail(channels, commands, *this);
+  m_detail_window.turn = [this](bool open) {
+    for (hardware* m : m_detailed) {
       m->catch_up();
-      if (m->detail_spent()) m_details_spent = std::min(m_details_spent, now_ps());
+      m->show_detail(hardware::viewer::timeline, open);
     }
+    check_spent(hardware::viewer::timeline, m_timeline_spent);
   };
+}
+
+void recorder::check_spent(hardware::viewer v, ps_t& since) const {
+  for (const hardware* m : m_detailed)
+    if (m->detail_spent(v)) since = std::min(since, now_ps());
 }
 
 recorder::~recorder() {
   for (const auto& m : m_system.modules()) m->observe(nullptr);
 }
 
-bool recorder::wants_detail(const transfer_span& s) const {
-  if (m_first_only) return m_detailed < first_transfers;
-  if (m_detail_window.by_layer) return std::find(m_detail_ops.begin(), m_detail_ops.end(), s.op) != m_detail_ops.end();
-  return s.end_ps > m_detail_window.begin && s.begin_ps < m_detail_window.end;
+bool recorder::in_timeline_window(std::uint64_t op, ps_t begin, ps_t end) const {
+  if (m_detail_window.by_layer) return std::find(m_detail_ops.begin(), m_detail_ops.end(), op) != m_detail_ops.end();
+  return end > m_detail_window.begin && begin < m_detail_window.end;
 }
 
 void recorder::span(const transfer_span& s) {
@@ -118,21 +158,20 @@ void recorder::span(const transfer_span& s) {
   if (seen.series == nullptr) seen = {&m_series.emplace(s.module, time_series(400)).first->second, m_alike.times(s.module)};
   for (int i = 0; i < seen.times; ++i) seen.series->add(s.begin_ps, s.end_ps, static_cast<double>(s.bytes));
   if (!m_timeline) return;
-  const bool detail = wants_detail(s);
-  m_detailed += detail ? 1 : 0;
+  const bool detail = m_first_only ? m_shown_transfers < first_transfers : in_timeline_window(s.op, s.begin_ps, s.end_ps);
+  m_shown_transfers += detail ? 1 : 0;
   m_timeline->span(s, detail);
 }
 
-void recorder::operator_begins(const std::string&, const operation& work) {
-  if (m_timeline && m_detail_window.by_layer && matches_glob(m_detail_window.pattern, work.name)) m_detail_ops.push_back(work.id);
-  if (!m_vcd || !m_vcd_window.by_layer) return;
-  if (matches_glob(m_vcd_window.pattern, work.name)) {
-    ++m_matching;
-    m_vcd->open_window();
-  } else if (m_matching == 0) {
-    // Not at the end of the last matching operator: the next one may follow at once, and banks would be forgotten.
-    m_vcd->close_window();
+void recorder::on_wires(const channel_span& s) { m_timeline->wires(s); }
+
+void recorder::operator_begins(const std::string& core, const operation& work) {
+  if (m_timeline) {
+    if (m_detail_window.by_layer && matches_glob(m_detail_window.pattern, work.name)) m_detail_ops.push_back(work.id);
+    m_detail_window.operator_begins(work.name);
+    m_timeline->operator_begins(core, work.id);
   }
+  if (m_vcd) m_vcd_window.operator_begins(work.name);
 }
 
 void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end) {
@@ -140,25 +179,36 @@ void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t 
     m_timeline->operator_ended(core, op, start, end);
     const auto shown = std::find(m_detail_ops.begin(), m_detail_ops.end(), op.id);
     if (shown != m_detail_ops.end()) m_detail_ops.erase(shown);
+    m_detail_window.operator_ends(op.name);
   }
-  if (m_vcd && m_vcd_window.by_layer && m_matching > 0 && matches_glob(m_vcd_window.pattern, op.name)) --m_matching;
+  if (m_vcd) m_vcd_window.operator_ends(op.name);
 }
 
 void recorder::run_simulation() {
   const auto running = [] { return sc_core::sc_get_status() != sc_core::SC_STOPPED; };
-  if (m_vcd && !m_vcd_window.by_layer) {
-    if (m_vcd_window.begin > 0) sc_core::sc_start(to_sc_time(m_vcd_window.begin));
-    if (running()) {
-      m_vcd->open_window();
-      if (m_vcd_window.end != never) {
-        sc_core::sc_start(to_sc_time(m_vcd_window.end - m_vcd_window.begin));
-        m_vcd->close_window();
-      }
-    }
+  // Windows by time: when they open and close, in order.
+  std::vector<std::pair<ps_t, std::function<void()>>> moments;
+  const auto add = [&](const watch_window& w) {
+    if (w.by_layer || !w.turn) return;
+    moments.emplace_back(w.begin, [&w] { w.turn(true); });
+    if (w.end != never) moments.emplace_back(w.end, [&w] { w.turn(false); });
+  };
+  if (m_vcd) add(m_vcd_window);
+  if (m_timeline) add(m_detail_window);
+  std::stable_sort(moments.begin(), moments.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [at, act] : moments) {
+    if (running() && at > now_ps()) sc_core::sc_start(to_sc_time(at - now_ps()));
+    if (!running()) break;
+    act();
   }
   if (running()) sc_core::sc_start();
   // Before anybody asks the memories for their counts: that lets them run ahead.
   if (m_vcd && !m_vcd->close()) throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
+  if (m_detail_window.turn) m_detail_window.turn(false);
+}
+
+std::string recorder::spent_note(const char* file, ps_t since) const {
+  return fmt::format("{}: DRAM commands are shown up to about {:.3f} us: {} have been looked at (--vcd-commands)", file, ns(since) / 1000, m_options.vcd_commands);
 }
 
 json recorder::vcd_facts() const {
@@ -168,10 +218,11 @@ json recorder::vcd_facts() const {
     out["note"] = fmt::format("waveform cut at {:.3f} us: it has reached its limit of {} MB (--vcd-limit)", ns(m_vcd->cut_at()) / 1000, m_options.vcd_limit / 1'000'000);
   }
   if (m_vcd->late() > 0) out["late_changes"] = m_vcd->late();
-  if (m_details_spent != never) {
-    out["detail_until_ns"] = ns(m_details_spent);
-    out["detail_note"] = fmt::format("DRAM commands and banks are shown up to about {:.3f} us: {} commands have been looked at (--vcd-commands)", ns(m_details_spent) / 1000,
-                                     m_options.vcd_commands);
+  if (m_vcd_spent != never) {
+    out["detail_until_ns"] = ns(m_vcd_spent);
+    out["detail_note"] = spent_note("waveform", m_vcd_spent);
+  } else if (m_vcd_window.by_layer && !m_vcd_window.seen) {
+    out["detail_note"] = fmt::format("waveform: no operator is called '{}'; nothing is shown", m_vcd_window.pattern);
   }
   return out;
 }
@@ -197,7 +248,13 @@ void recorder::finish(json& result, ps_t end) {
     series["tracks"].push_back({{"name", name}, {"unit", "GB/s"}, {"values", track}});
   }
   json outputs = json::object();
-  if (m_timeline) outputs["timeline"] = m_timeline->finish(end);
+  if (m_timeline) {
+    outputs["timeline"] = m_timeline->finish(end);
+    if (m_timeline_spent != never)
+      outputs["timeline"]["detail_note"] = spent_note("timeline", m_timeline_spent);
+    else if (m_detail_window.by_layer && !m_detail_window.seen)
+      outputs["timeline"]["detail_note"] = fmt::format("timeline: no operator is called '{}'; no single transfers are shown", m_detail_window.pattern);
+  }
   if (m_vcd) {
     if (!m_options.save_file.empty()) m_vcd->write_save_file(m_options.save_file, "waves.vcd");
     outputs["vcd"] = vcd_facts();

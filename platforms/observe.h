@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that watches a run: waveforms, bandwidth over time, timeline. Watching never changes a time.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,11 +17,18 @@
 
 namespace memwall::platforms {
 
-/// "10us:12us", "layers.3.*" or "" (all).
+/// "10us:12us", "layers.3.*"; "" or "all": everything.
 struct watch_window {
   bool by_layer = false;
   std::string pattern;
   ps_t begin = 0, end = never;
+
+  /// Called when it opens and closes; empty: nobody asks.
+  std::function<void(bool open)> turn;
+  int matching = 0;  ///< operators inside a window by layer that are running
+  bool seen = false;
+  void operator_begins(const std::string& name);
+  void operator_ends(const std::string& name);
 };
 /// Throws input_error, which names `option`.
 watch_window parse_window(const std::string& option, const std::string& text);
@@ -34,6 +42,7 @@ class recorder final : public transfer_observer {
   ~recorder() override;
 
   void span(const transfer_span& s) override;
+  void on_wires(const channel_span& s) override;
   void operator_begins(const std::string& core, const operation& work);
   void operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end);
 
@@ -45,8 +54,13 @@ class recorder final : public transfer_observer {
  private:
   static constexpr std::uint64_t first_transfers = 10'000;  ///< shown one by one when no window is given
 
+  std::vector<hardware*> detailed_modules() const;
   void add_details();
-  bool wants_detail(const transfer_span& s) const;
+  void add_timeline_details();
+  /// A stretch of time of an operator lies in the timeline's window.
+  bool in_timeline_window(std::uint64_t op, ps_t begin, ps_t end) const;
+  void check_spent(hardware::viewer v, ps_t& since) const;
+  std::string spent_note(const char* file, ps_t since) const;
   json vcd_facts() const;
 
   const run_options& m_options;
@@ -54,8 +68,8 @@ class recorder final : public transfer_observer {
   const symmetry& m_alike;
   std::unique_ptr<vcd_writer> m_vcd;
   watch_window m_vcd_window;
-  int m_matching = 0;  // operators inside the layer window that are running
-  ps_t m_details_spent = never;
+  std::vector<hardware*> m_detailed;  // modules that have channels
+  ps_t m_vcd_spent = never, m_timeline_spent = never;
   struct counted_series {
     time_series* series = nullptr;
     int times = 1;  // each span happened so often: symmetry::times
@@ -65,7 +79,7 @@ class recorder final : public transfer_observer {
   std::unique_ptr<run_timeline> m_timeline;
   watch_window m_detail_window;
   bool m_first_only = false;
-  std::uint64_t m_detailed = 0;
+  std::uint64_t m_shown_transfers = 0;
   std::vector<std::uint64_t> m_detail_ops;  // running operators inside the timeline's layer window
 };
 

@@ -10,10 +10,10 @@
 namespace memwall::platforms {
 
 run_timeline::run_timeline(const std::string& path, const system& hw) : m_writer(path) {
-  const int cores = m_writer.add_process("operators");
+  m_core_process = m_writer.add_process("operators");
   for (const auto& m : hw.modules()) {
     if (const stream_core* core = m->as_core(); core != nullptr) {
-      m_cores[m->name()] = m_writer.add_track(cores, m->name());
+      m_cores[m->name()] = m_writer.add_track(m_core_process, m->name());
       m_sources[core->id()] = m->name();
     }
   }
@@ -22,8 +22,32 @@ run_timeline::run_timeline(const std::string& path, const system& hw) : m_writer
     module_view v;
     v.name = m->name();
     v.process = m_writer.add_process(m->name() + " (" + m->type() + ")");
+    if (m->detail_units() > 0) v.load.emplace_back(*m);
     m_modules.push_back(std::move(v));
   }
+}
+
+void run_timeline::watch_arithmetic(const system& hw, const std::function<bool(std::uint64_t, ps_t, ps_t)>& in_window) {
+  for (const auto& m : hw.modules()) {
+    if (m->as_core() == nullptr) continue;
+    for (probe_base* p : m->probes())
+      if (p->name() == "arithmetic") m_arithmetic[m->name()] = std::make_unique<arithmetic_track>(*p, m_writer, m_core_process, m->name() + " arithmetic", in_window);
+  }
+}
+
+void run_timeline::wires(const channel_span& s) {
+  module_view& m = view(s.module);
+  auto& tracks = m.channels[s.channel];
+  const auto key = std::pair(std::string(s.wires), s.index);
+  auto track = tracks.find(key);
+  if (track == tracks.end())
+    track = tracks.emplace(key, m_writer.add_track(m.process, fmt::format("channel {} {}{}", s.channel, s.wires, s.index >= 0 ? fmt::format(" {}", s.index) : ""))).first;
+  timeline_args args;
+  const std::pair<const char*, std::int64_t> fields[] = {{"rank", s.rank}, {"bank_group", s.bank_group}, {"bank", s.bank}, {"row", s.row}};
+  for (const auto& [name, value] : fields)
+    if (value >= 0) args.emplace_back(name, value);
+  if (s.bursts > 0) args.emplace_back("bursts", s.bursts);
+  m_writer.complete(track->second, s.what, "wires", s.begin_ps, s.end_ps - s.begin_ps, args, timeline_writer::importance::detail);
 }
 
 run_timeline::module_view& run_timeline::view(const char* module) {
@@ -46,6 +70,7 @@ std::string run_timeline::source_name(int source) const {
 }
 
 void run_timeline::span(const transfer_span& s, bool detail) {
+  sample();
   module_view& m = view(s.module);
   sum& t = m.sums[{s.source, s.op}];
   t.begin = std::min(t.begin, s.begin_ps);
@@ -74,8 +99,7 @@ void run_timeline::show(module_view& m, const transfer_span& s) {
                     {{"bytes", s.bytes}, {"operator", s.op}, {"initiator", std::string_view(source_name(s.source))}}, timeline_writer::importance::detail);
   const auto core = m_sources.find(s.source);
   if (core == m_sources.end()) return;
-  m_writer.flow_start(m_cores.at(core->second), ++m_flow, m.name, s.begin_ps);
-  m_writer.flow_end(m.lanes[i].track, m_flow, m.name, s.begin_ps);
+  m_arrows[core->second].push_back({m.name, m.lanes[i].track, s.begin_ps});
 }
 
 void run_timeline::show_sums(module_view& m, int source, std::uint64_t op, const std::string& label) {
@@ -90,9 +114,21 @@ void run_timeline::show_sums(module_view& m, int source, std::uint64_t op, const
   m.sums.erase(found);
 }
 
+void run_timeline::operator_begins(const std::string& core, std::uint64_t op) {
+  if (const auto found = m_arithmetic.find(core); found != m_arithmetic.end()) found->second->begins(op);
+}
+
 void run_timeline::operator_ended(const std::string& core, const trace::op& op, ps_t start, ps_t end) {
+  sample();
   m_writer.complete(m_cores.at(core), op.name, std::string(trace::name_of(op.kind)), start, end - start,
                     {{"operator", op.id}, {"layer", op.layer}, {"step", op.step}, {"flops", op.flops()}});
+  // After the slice they leave: an importer that meets an arrow first hangs it on the operator before.
+  for (const arrow& a : m_arrows[core]) {
+    m_writer.flow_start(m_cores.at(core), ++m_flow, a.name, a.at);
+    m_writer.flow_end(a.to, m_flow, a.name, a.at);
+  }
+  m_arrows[core].clear();
+  if (const auto found = m_arithmetic.find(core); found != m_arithmetic.end()) found->second->ended(op.name, std::string(trace::name_of(op.kind)));
   for (const auto& [source, name] : m_sources) {
     if (name != core) continue;
     for (auto& m : m_modules) show_sums(m, source, op.id, op.name);
@@ -114,6 +150,7 @@ json run_timeline::finish(ps_t end) {
       m_writer.counter(m.process, "outstanding", at, {{"bytes", bytes_time[i] / length}});
       m_writer.counter(m.process, "queue depth", at, {{"transfers", time[i] / length}});
     }
+    for (auto& l : m.load) l.write(m_writer, m.process);
   }
   m_writer.finish();
   json out = {{"bytes", m_writer.bytes()}, {"events", m_writer.events()}};

@@ -45,6 +45,17 @@ void append_time(std::string& out, ps_t t) {
   fmt::format_to(std::back_inserter(out), ".{:0{}}", fraction, width);
 }
 
+/// The nanoseconds that Perfetto's importer makes of a time: the double cut off, not rounded.
+std::int64_t imported_ns(ps_t t) { return static_cast<std::int64_t>(static_cast<double>(t) / 1e6 * 1000.0); }
+
+/// It cuts start and duration each for itself, and drops a slice whose start lies before the end of the one before. What would
+/// end too late there is a picosecond shorter.
+ps_t importable(ps_t start, ps_t duration) {
+  const std::int64_t begin = imported_ns(start), end = imported_ns(start + duration);
+  while (duration > 0 && begin + imported_ns(duration) > end) --duration;
+  return duration;
+}
+
 }  // namespace
 
 timeline_writer::timeline_writer(std::string path, std::uint64_t max_bytes)
@@ -53,7 +64,7 @@ timeline_writer::timeline_writer(std::string path, std::uint64_t max_bytes)
       m_max_bytes(std::max<std::uint64_t>(max_bytes, 4 * closing_bytes)) {
   m_file = std::fopen(m_part.c_str(), "wbe");
   if (m_file == nullptr) throw std::runtime_error("the timeline '" + m_path + "' cannot be written");
-  m_buffer = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+  m_buffer = "{\"traceEvents\":[\n";  // no displayTimeUnit: there are importers that take it for the unit of ts
   m_bytes = m_buffer.size();
 }
 
@@ -128,20 +139,20 @@ void timeline_writer::flush() {
 }
 
 int timeline_writer::add_process(std::string_view name) {
-  const int process = ++m_processes;
-  m_threads.push_back(0);
-  head('M', "process_name", "", process, 0);
+  const int process = ++m_last_id;
+  m_processes.push_back(process);
+  head('M', "process_name", "", process, process);
   args_field({{"name", name}});
   put(true, 0);
-  head('M', "process_sort_index", "", process, 0);
+  head('M', "process_sort_index", "", process, process);
   args_field({{"sort_index", process}});
   put(true, 0);
   return process;
 }
 
 timeline_writer::track timeline_writer::add_track(int process, std::string_view name) {
-  if (process < 1 || process > m_processes) throw std::invalid_argument("timeline: no such process");
-  const track t{process, ++m_threads[static_cast<std::size_t>(process - 1)]};
+  if (!std::binary_search(m_processes.begin(), m_processes.end(), process)) throw std::invalid_argument("timeline: no such process");
+  const track t{process, ++m_last_id};
   head('M', "thread_name", "", t.process, t.thread);
   args_field({{"name", name}});
   put(true, 0);
@@ -155,7 +166,7 @@ void timeline_writer::complete(track t, std::string_view name, std::string_view 
                                ps_t duration, const timeline_args& args, importance i) {
   head('X', name, category, t.process, t.thread);
   time_field("ts", start);
-  time_field("dur", duration);
+  time_field("dur", importable(start, duration));
   args_field(args);
   if (put(i == importance::slice, start)) m_last = std::max(m_last, start + duration);
 }
@@ -203,7 +214,7 @@ void timeline_writer::async_end(std::uint64_t id, std::string_view category, ps_
 }
 
 void timeline_writer::counter(int process, std::string_view name, ps_t at, const timeline_args& values) {
-  head('C', name, "", process, 0);
+  head('C', name, "", process, process);
   time_field("ts", at);
   args_field(values);
   if (put(false, at)) m_last = std::max(m_last, at);
@@ -251,7 +262,7 @@ void timeline_writer::finish() {
     async_end(key.second, key.first, m_last);
   }
   if (cut()) {
-    head('i', "timeline cut here", "", 1, 0);
+    head('i', "timeline cut here", "", 1, 1);
     m_line += ",\"s\":\"g\"";
     time_field("ts", m_first_cut);
     const std::string text = note();

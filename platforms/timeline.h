@@ -60,7 +60,8 @@ class timeline_writer {
 
   /// What is cut first when the file reaches its limit.
   enum class importance { slice, detail };
-  /// A slice from `start` for `duration` (both >= 0). Throws std::invalid_argument for negative times.
+  /// A slice from `start` for `duration` (both >= 0); where Perfetto's rounding would make it overlap the next one it is a
+  /// picosecond shorter. Throws std::invalid_argument for negative times.
   void complete(track t, std::string_view name, std::string_view category, ps_t start, ps_t duration,
                 const timeline_args& args = {}, importance i = importance::slice);
   /// A span that may overlap others, for example a transfer; `id` is its own among those of its category.
@@ -107,8 +108,9 @@ class timeline_writer {
   std::uint64_t m_max_bytes, m_bytes = 0, m_reserved = 0, m_dropped = 0, m_events = 0;
   bool m_failed = false;
   ps_t m_last = 0, m_first_cut = 0;
-  int m_processes = 0;
-  std::vector<int> m_threads;  ///< tracks of each process
+  /// Processes and threads share one series of numbers: an importer finds the name of a thread by its number alone.
+  int m_last_id = 0;
+  std::vector<int> m_processes;
   std::map<span_key, open_span> m_open;
   std::map<span_key, std::uint64_t> m_cut_spans;  ///< begun after the cut: their ends are dropped too
 };

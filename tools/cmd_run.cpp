@@ -89,9 +89,9 @@ void run_command(const std::string& platform, const run_arguments& a) {
       if (!parse_quantity(a.vcd_limit, "size", limit, expected) || limit < 1e5)
         throw input_error(problem{"--vcd-limit", "", "got '" + a.vcd_limit + "'", "a size of at least 100 kB, such as 1 GB", ""});
       o.vcd_limit = static_cast<std::int64_t>(limit);
-      o.vcd_channels = a.vcd_channels;
-      o.vcd_commands = a.vcd_commands;
     }
+    o.vcd_channels = a.vcd_channels;
+    o.vcd_commands = a.vcd_commands;
     if (!a.timeline.empty()) {
       o.timeline_file = a.out + "/timeline.json.part";
       o.timeline_window = a.timeline == "all" ? "" : a.timeline;

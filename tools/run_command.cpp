@@ -21,9 +21,9 @@ void run_arguments::add_to(CLI::App& app) {
   app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")->check(CLI::IsMember({"on", "off"}));
   app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");
   app.add_option("--vcd-limit", vcd_limit, "size at which waves.vcd is cut")->capture_default_str();
-  app.add_option("--vcd-channels", vcd_channels, "DRAM channels shown down to commands, banks and open rows: 0,4-7, all or none")->capture_default_str();
+  app.add_option("--vcd-channels", vcd_channels, "DRAM channels shown down to commands (timeline), banks and open rows (waveform) in a window: 0,4-7, all or none")->capture_default_str();
   app.add_option("--vcd-commands", vcd_commands, "DRAM commands looked at for that; then it ends")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))->capture_default_str();
-  app.add_flag("--timeline{auto}", timeline, "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers are shown one by one");
+  app.add_flag("--timeline{auto}", timeline, "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers, DRAM commands and phases are shown one by one");
   app.add_flag("--quiet", quiet, "print nothing but errors");
   app.add_flag("--json", json, "print result.json to standard output");
 }

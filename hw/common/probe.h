@@ -50,6 +50,7 @@ class probe_base {
     m_tag = tag;
   }
   bool listened() const { return m_listener != nullptr; }
+  probe_listener* listener() const { return m_listener; }  ///< for one that wants to hear too and passes everything on
   std::size_t tag() const { return m_tag; }
 
  protected:
@@ -128,11 +129,25 @@ struct transfer_span {
   std::int64_t begin_ps, end_ps;
 };
 
+/// A stretch of time on the wires of one channel of a memory, for timelines.
+struct channel_span {
+  const char* module;  ///< full name of the module
+  int channel;
+  const char* wires;  ///< "data bus", "row commands", ...: spans of the same wires do not overlap
+  int index;          ///< which of several of them (pseudo-channels, ranks); -1: the channel has one
+  const char* what;   ///< "read", "ACT", ...
+  int rank, bank_group, bank;  ///< -1: does not matter
+  std::int64_t row;            ///< -1: does not matter
+  std::int64_t bursts;         ///< 0: not data
+  std::int64_t begin_ps, end_ps;
+};
+
 /// Told of spans by the modules it is attached to. It must not change the simulation.
 class transfer_observer {
  public:
   virtual ~transfer_observer() = default;
   virtual void span(const transfer_span& s) = 0;
+  virtual void on_wires(const channel_span&) {}
 };
 
 }  // namespace memwall

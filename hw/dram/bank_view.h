@@ -14,7 +14,7 @@ namespace memwall::dram {
 
 /// Turns commands into timed probes. A listener of the engine for as long as a waveform wants bursts: it knows nothing
 /// but the commands it sees, so a bank is unknown until its first one.
-class bank_view final : public command_listener {
+class bank_view final : public command_watcher {
  public:
   /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, full() asks to be let go.
   bank_view(const standard& s, const std::vector<int>& channels, std::int64_t limit);
@@ -26,10 +26,10 @@ class bank_view final : public command_listener {
   std::vector<channel_probes> probes() const;
 
   void on_command(const command_record& c) override;
-  bool full() const { return m_commands >= m_limit; }
+  bool full() const override { return m_commands >= m_limit; }
   std::int64_t commands() const { return m_commands; }
   /// Nothing is known from `at` on, until commands are seen again.
-  void forget(ps_t at);
+  void forget(ps_t at) override;
 
  private:
   struct bank {

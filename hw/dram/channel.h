@@ -172,6 +172,8 @@ class channel {
   std::vector<finished_work>& finished() { return m_finished; }
   /// Time by cause of one data bus up to clock `now` (sums to it), counters, latencies.
   cause_clocks causes(int bus, clocks_t now) const;
+  /// Clocks with data on its buses before clock `now`, all buses together; up to `now` also inside a block that is replayed.
+  clocks_t data_clocks(clocks_t now) const;
   const channel_counts& counts() const { return m_counts; }
   clocks_t active_clocks(clocks_t now) const;
   const latency_histogram& latency(bool write) const { return m_latency[write]; }

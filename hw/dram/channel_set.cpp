@@ -11,7 +11,7 @@ inline std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 channel_set::channel_set(const channel_setup& setup, replay_table* table)
-    : m_setup(setup), m_class_of(index(setup.map.channels())), m_causes(index(setup.buses)) {
+    : m_setup(setup), m_class_of(index(setup.map.channels())), m_causes(index(setup.buses)), m_data(index(setup.map.channels())) {
   // Channels start alike but for the time of their first refreshes.
   std::map<std::vector<clocks_t>, std::vector<int>> alike;
   for (int i = 0; i < setup.map.channels(); ++i) {
@@ -73,8 +73,11 @@ void channel_set::merge(clocks_t now) {
     const auto [found, is_new] = futures.emplace(m_words, static_cast<int>(i));
     if (is_new) continue;
     channel_class& other = *m_classes[index(found->second)];
-    for (channel_class* x : {&c, &other})
+    for (channel_class* x : {&c, &other}) {
+      const clocks_t data = x->engine.data_clocks(now);
+      for (const int member : x->members) m_data[index(member)] += data;
       x->engine.take_counts(m_counts, m_latency, m_causes, static_cast<std::int64_t>(x->members.size()));
+    }
     const auto middle = static_cast<std::ptrdiff_t>(other.members.size());
     other.members.insert(other.members.end(), c.members.begin(), c.members.end());
     std::inplace_merge(other.members.begin(), other.members.begin() + middle, other.members.end());
@@ -104,6 +107,15 @@ void channel_set::add_to(channel_counts& counts, latency_histogram latency[2], c
       for (std::size_t i = 0; i < cause_count; ++i) causes[i] += times * part[i];
     }
   });
+}
+
+void channel_set::data_clocks(clocks_t now, std::vector<clocks_t>& out) const {
+  out = m_data;
+  for (const auto& c : m_classes) {
+    if (c == nullptr) continue;
+    const clocks_t data = c->engine.data_clocks(now);
+    for (const int member : c->members) out[index(member)] += data;
+  }
 }
 
 }  // namespace memwall::dram

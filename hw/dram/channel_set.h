@@ -47,6 +47,8 @@ class channel_set {
 
   /// Sums over all channels; causes up to `now`.
   void add_to(channel_counts& counts, latency_histogram latency[2], cause_clocks& causes, clocks_t now);
+  /// Clocks with data on each channel's buses before clock `now`.
+  void data_clocks(clocks_t now, std::vector<clocks_t>& out) const;
 
  private:
   int add(std::unique_ptr<channel_class> c);
@@ -67,6 +69,7 @@ class channel_set {
   channel_counts m_counts;
   latency_histogram m_latency[2];
   std::vector<cause_clocks> m_causes;  ///< by bus
+  std::vector<clocks_t> m_data;        ///< by channel: clocks with data on its buses
 };
 
 template <class Split, class Give>

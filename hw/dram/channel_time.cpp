@@ -135,6 +135,19 @@ cause_clocks channel::causes(int bus_index, clocks_t now) const {
   return out;
 }
 
+clocks_t channel::data_clocks(clocks_t now) const {
+  clocks_t sum = 0;
+  for (const bus_state& bus : s.buses) {
+    const clocks_t booked = bus.by_cause[static_cast<std::size_t>(cause::data)];
+    // While replaying, `covered` is not kept up.
+    sum += booked - (m_replaying ? 0 : std::min(booked, std::max<clocks_t>(0, bus.covered - now)));
+  }
+  if (m_replaying && m_block >= 0)
+    for (const auto& served : m_table->at_block(m_block).services)
+      sum += std::clamp<clocks_t>(now - (s.cursor + served.done - m_setup.t.BL), 0, m_setup.t.BL);
+  return sum;
+}
+
 clocks_t channel::active_clocks(clocks_t now) const {
   clocks_t sum = m_counts.active;
   for (const auto& r : s.ranks)

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hw/common/quantity.h"
+
 namespace memwall::dram {
 
 /// RDA and WRA precharge their bank on their own. REFpb stands for the per-bank and the same-bank refresh of a standard.
@@ -37,6 +39,14 @@ class command_listener {
  public:
   virtual ~command_listener() = default;
   virtual void on_command(const command_record& c) = 0;
+};
+
+/// A listener for a while: until it is full, or its window closes.
+class command_watcher : public command_listener {
+ public:
+  virtual bool full() const = 0;
+  /// It sees no command from `at` on, until it watches again.
+  virtual void forget(ps_t at) = 0;
 };
 
 }  // namespace memwall::dram

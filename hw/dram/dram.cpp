@@ -61,7 +61,13 @@ struct dram_module::impl {
   std::uint64_t delayed = 0;
   memwall::latency_histogram latency;
   transfer_observer* observer = nullptr;
-  dram::bank_view* view = nullptr;
+  /// The engine has one listener; several may watch.
+  struct watchers final : dram::command_listener {
+    std::vector<dram::command_watcher*> all;
+    void on_command(const dram::command_record& c) override {
+      for (auto* w : all) w->on_command(c);
+    }
+  } watching;
   probe<bool> busy_probe{"busy"};
   probe<unsigned> queue_probe{"transfers"};
   probe<bool> full_probe{"full"};
@@ -179,15 +185,24 @@ struct dram_module::impl {
       bound = engine->advance(now);
     }
     running = false;
-    if (view != nullptr && view->full()) watch(nullptr);
+    for (std::size_t i = watching.all.size(); i-- > 0;)
+      if (watching.all[i]->full()) watch(*watching.all[i], false);
     schedule(bound);
     grant();
   }
 
-  void watch(dram::bank_view* v) {
-    engine->listen(v);
-    if (v == nullptr && view != nullptr) view->forget(now_ps());
-    view = v;
+  void watch(dram::command_watcher& w, bool on) {
+    auto& all = watching.all;
+    const auto found = std::find(all.begin(), all.end(), &w);
+    if (on == (found != all.end())) return;
+    if (on) {
+      all.push_back(&w);
+      if (all.size() == 1) engine->listen(&watching);
+      return;
+    }
+    all.erase(found);
+    if (all.empty()) engine->listen(nullptr);
+    w.forget(now_ps());
   }
 
   void finish(const dram::completion& c, ps_t now) {
@@ -312,13 +327,17 @@ void dram_module::observe(transfer_observer* observer) {
   m_impl->observer = observer;
 }
 
-void dram_module::watch(dram::bank_view* view) {
-  if (view != m_impl->view) m_impl->watch(view);
+void dram_module::watch(dram::command_watcher& watcher, bool on) {
+  m_impl->watch(watcher, on);
+}
+
+void dram_module::data_time(std::vector<ps_t>& out) const {
+  m_impl->engine->data_time(now_ps(), out);
 }
 
 void dram_module::catch_up() {
   // Counting makes channels that have nothing to do simulate their refreshes too; advance() leaves them for later.
-  if (m_impl->view != nullptr) m_impl->engine->stats(now_ps());
+  if (!m_impl->watching.all.empty()) m_impl->engine->stats(now_ps());
 }
 
 void dram_module::claim_banks(int source, std::function<void()> granted) {

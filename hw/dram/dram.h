@@ -12,7 +12,7 @@
 #include "hw/common/params.h"
 #include "hw/common/probe.h"
 #include "hw/common/statistics.h"
-#include "hw/dram/bank_view.h"
+#include "hw/dram/command.h"
 #include "hw/dram/memory.h"
 
 namespace memwall {
@@ -69,6 +69,7 @@ class dram_engine {
   virtual ps_t advance(ps_t now) = 0;
   virtual void take_completions(std::vector<dram::completion>& out) = 0;
   virtual dram::statistics stats(ps_t now) const = 0;
+  virtual void data_time(ps_t /*now*/, std::vector<ps_t>& out) const { out.clear(); }
   virtual void listen(dram::command_listener*) {}
   virtual int burst_bytes() const = 0;
   virtual double peak_bytes_per_s() const = 0;
@@ -93,10 +94,12 @@ class dram_module : public sc_core::sc_module {
   dram_report report() const;
   probe_list probes();
   void observe(transfer_observer* observer);
-  /// Shows commands to `view` until it is full or null is given; until then the engine simulates every burst. Not owned.
-  void watch(dram::bank_view* view);
-  /// Tells a view that watches all commands up to now.
+  /// Shows commands to `watcher` until it is full or turned off; until then the engine simulates every burst. Not owned.
+  void watch(dram::command_watcher& watcher, bool on);
+  /// Tells those that watch all commands up to now.
   void catch_up();
+  /// By channel: the time up to now in which its data buses moved data (an average over its pseudo-channels).
+  void data_time(std::vector<ps_t>& out) const;
 
   /// The banks compute for `source` from `granted` (called at once, or when the transfers taken so far are done) until
   /// release_banks(): meanwhile transfers of other sources are taken and wait, in order. A second claim waits for the first.

@@ -177,6 +177,14 @@ class memory::impl {
     return out;
   }
 
+  void data_time(ps_t now, std::vector<ps_t>& out) {
+    const clocks_t limit = m_setup.clock_at_or_after(now);
+    advance(now);
+    m_channels.data_clocks(limit, m_data_clocks);
+    out.clear();
+    for (const clocks_t n : m_data_clocks) out.push_back(m_setup.time_of(n) / m_setup.buses);
+  }
+
   const standard& spec() const { return m_standard; }
   const address_map& map() const { return m_setup.map; }
   void listen(command_listener* l) {
@@ -360,6 +368,7 @@ class memory::impl {
   ps_t m_front, m_back, m_now = 0;
   replay_table m_table;
   channel_set m_channels;
+  std::vector<clocks_t> m_data_clocks;
   std::vector<std::uint32_t> m_sources;
   std::vector<std::int64_t> m_waiting;  // bytes in flight by source
   std::int64_t m_waiting_bytes = 0;     // and of all
@@ -387,6 +396,7 @@ void memory::take_completions(std::vector<completion>& out) { m->take_completion
 void memory::attribute(bool on) { m->attribute(on); }
 std::size_t memory::in_flight() const { return m->in_flight(); }
 statistics memory::stats(ps_t now) const { return m->stats(now); }
+void memory::data_time(ps_t now, std::vector<ps_t>& out) const { m->data_time(now, out); }
 const standard& memory::spec() const { return m->spec(); }
 const address_map& memory::map() const { return m->map(); }
 int memory::channels() const { return m->map().channels(); }

@@ -61,6 +61,9 @@ class memory {
   /// Counts up to `now` (not before the last advance). by_cause sums to now x channels.
   statistics stats(ps_t now) const;
 
+  /// By channel: the time up to `now` in which its data buses moved data, on average over its buses. To be called like stats().
+  void data_time(ps_t now, std::vector<ps_t>& out) const;
+
   const standard& spec() const;
   const address_map& map() const;
   int channels() const;

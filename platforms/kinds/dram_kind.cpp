@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/bank_view.h"
+#include "hw/dram/channel_trace.h"
 #include "hw/dram/dram.h"
-
 #include "hw/dram/energy.h"
 #include "hw/dram/standard.h"
 #include "platforms/hardware.h"
@@ -76,17 +77,29 @@ class dram_hardware final : public hardware {
     for (auto& c : m_view->probes()) out.push_back({c.name, c.probes});
     return out;
   }
-  void show_detail(bool on) override { m_dram.watch(on && m_view && !m_view->full() ? m_view.get() : nullptr); }
-  bool detail_spent() const override { return m_view && m_view->full(); }
+  void make_detail(const std::vector<int>& units, std::int64_t commands, transfer_observer& to) override {
+    m_trace = std::make_unique<dram::channel_trace>(name(), m_standard, units, commands, to);
+  }
+  void show_detail(viewer v, bool on) override {
+    if (auto* w = watcher(v); w != nullptr) m_dram.watch(*w, on && !w->full());
+  }
+  bool detail_spent(viewer v) const override { return watcher(v) != nullptr && watcher(v)->full(); }
+  void data_time(std::vector<ps_t>& out) const override { m_dram.data_time(out); }
   void catch_up() override { m_dram.catch_up(); }
   void claim(int source, std::function<void()> granted) override { m_dram.claim_banks(source, std::move(granted)); }
   void release() override { m_dram.release_banks(); }
 
  private:
+  dram::command_watcher* watcher(viewer v) const {
+    if (v == viewer::waveform) return m_view.get();
+    return m_trace.get();
+  }
+
   dram_params m_params;
   dram::standard m_standard;
   dram_module m_dram;
   std::unique_ptr<dram::bank_view> m_view;
+  std::unique_ptr<dram::channel_trace> m_trace;
 };
 
 std::vector<std::pair<std::string, double>> dram_hardware::energy_parts(ps_t) const {

@@ -3,6 +3,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -60,6 +61,9 @@ inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1) {
 struct outcome {
   std::vector<completion> completions;
   statistics stats;
+  ps_t pipeline = 0;  ///< from a column command to the end of its data, and the same again of the bus's other direction
+  std::vector<ps_t> data;                            ///< data time by channel, at the end
+  std::map<ps_t, std::vector<ps_t>> data_meanwhile;  ///< and when something completed
 };
 
 /// Listening to commands: every channel is simulated, on its own.
@@ -74,15 +78,17 @@ inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps
   m.listen(listener);
   std::mt19937 g(steps);
   outcome out;
+  const timing& t = setup.spec.t;
+  out.pipeline = (t.CL + t.CWL + 2 * t.BL) * t.tck_fs / 1000;
   std::size_t next = 0;
   ps_t now = 0;
   while (next < setup.transfers.size() || m.in_flight() > 0) {
     // What the initiator does depends on completions only, so that stepping cannot change it: it submits when there is room,
     // at the time the room was made.
     while (next < setup.transfers.size() && m.can_accept()) {
-      transfer t = setup.transfers[next++];
-      t.arrival = std::max(t.arrival, now);
-      m.submit(t);
+      transfer x = setup.transfers[next++];
+      x.arrival = std::max(x.arrival, now);
+      m.submit(x);
     }
     const ps_t bound = m.advance(now);
     if (bound == never) break;
@@ -97,9 +103,13 @@ inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps
     m.advance(now);
     std::vector<completion> done;
     m.take_completions(done);
-    if (!done.empty()) out.completions.insert(out.completions.end(), done.begin(), done.end());
+    if (!done.empty()) {
+      out.completions.insert(out.completions.end(), done.begin(), done.end());
+      m.data_time(now, out.data_meanwhile[now]);
+    }
   }
   out.stats = m.stats(now + 1'000'000);
+  m.data_time(now + 1'000'000, out.data);
   return out;
 }
 
@@ -124,6 +134,13 @@ inline void expect_same(const outcome& a, const outcome& b, const std::string& w
     EXPECT_EQ(x->counts(), y->counts()) << what;
   }
   EXPECT_TRUE(same_results(a.stats, b.stats)) << what;
+  EXPECT_EQ(a.data, b.data) << what;
+  // In between a block that is replayed counts when it is over, with the beats that follow it: at most the pipeline ahead.
+  for (const auto& [now, data] : a.data_meanwhile) {
+    const auto same = b.data_meanwhile.find(now);
+    if (same == b.data_meanwhile.end()) continue;
+    for (std::size_t c = 0; c < data.size(); ++c) ASSERT_NEAR(static_cast<double>(data[c]), static_cast<double>(same->second[c]), static_cast<double>(a.pipeline)) << what << " channel " << c << " at " << now;
+  }
 }
 
 /// Seeds `from` to `to`; every second run is stepped at times of its own. Returns the bursts that were replayed.

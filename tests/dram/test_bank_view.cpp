@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands by hand, and what an analyser shows of them: every time is the clock of the command plus the standard's timing.
 #include "hw/dram/bank_view.h"
+#include "hw/dram/channel_trace.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <map>
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace memwall::dram {
 namespace {
@@ -99,6 +102,47 @@ TEST_F(bank_view_of, commands_of_all_channels_count_and_what_is_forgotten_is_unk
   EXPECT_TRUE(view->full());
   view->forget(at(300));
   EXPECT_EQ(seen.changes["g0b0_row"].back(), std::pair(at(300), std::string("?")));
+}
+
+// The same commands as stretches of time: bursts without a gap are one, a gap or a turn of the bus ends it.
+TEST(channel_trace, runs_of_data_and_commands) {
+  struct told : transfer_observer {
+    void span(const transfer_span&) override {}
+    void on_wires(const channel_span& x) override {
+      EXPECT_STREQ(x.module, "mem");
+      spans[x.wires].push_back({x.begin_ps, x.end_ps, std::string(x.what) + " " + std::to_string(x.bursts) + " " + std::to_string(x.row)});
+    }
+    std::map<std::string, std::vector<std::tuple<ps_t, ps_t, std::string>>> spans;
+  } seen;
+  const standard s = load_standard("DDR4-3200");
+  channel_trace trace("mem", s, {1}, 6, seen);
+  const auto& t = s.t;
+  const auto at = [&](std::int64_t cycle) { return (cycle * t.tck_fs + 500) / 1000; };
+  const auto give = [&](std::int64_t cycle, command kind, std::int64_t row, int channel = 1) {
+    command_record r;
+    r.cycle = cycle;
+    r.kind = kind;
+    r.channel = channel;
+    r.rank = r.bank_group = r.bank = 0;
+    r.row = row;
+    trace.on_command(r);
+  };
+  const std::int64_t read = 100, late = read + 2 * t.BL + 3, write = late + 40;
+  give(50, command::ACT, 7);
+  give(read, command::RD, 7);
+  give(read + t.BL, command::RD, 7);  // meets the first
+  give(late, command::RD, 7);         // three clocks after the second
+  give(60, command::ACT, 9, 0);       // another channel: counted, not shown
+  EXPECT_FALSE(trace.full());
+  give(write, command::WR, 7);
+  EXPECT_TRUE(trace.full());
+  trace.forget(at(write));
+  using rows = std::vector<std::tuple<ps_t, ps_t, std::string>>;
+  EXPECT_EQ(seen.spans["data bus"], (rows{{at(read + t.CL), at(read + t.CL + 2 * t.BL), "read 2 -1"},
+                                          {at(late + t.CL), at(late + t.CL + t.BL), "read 1 -1"},
+                                          {at(write + t.CWL), at(write + t.CWL + t.BL), "write 1 -1"}}));
+  EXPECT_EQ(seen.spans["row commands"], (rows{{at(50), at(51), "ACT 0 7"}}));
+  EXPECT_EQ(seen.spans["column commands"].size(), 4u);
 }
 
 }  // namespace

@@ -154,6 +154,46 @@ TEST(waves, channels_are_understood) {
   for (const char* wrong : {"", "5", "3-1", "a", "0,,1", "-1"}) EXPECT_THROW(parse_channels(wrong, 4, false), input_error) << wrong;
 }
 
+/// "process/track" by process and thread.
+std::map<std::pair<int, int>, std::string> track_names(const json& root) {
+  std::map<int, std::string> processes;
+  std::map<std::pair<int, int>, std::string> out;
+  for (const auto& e : root["traceEvents"])
+    if (e["ph"] == "M" && e["name"] == "process_name") processes[e["pid"]] = e["args"]["name"];
+  for (const auto& e : root["traceEvents"])
+    if (e["ph"] == "M" && e["name"] == "thread_name") out[{e["pid"], e["tid"]}] = processes[e["pid"]] + "/" + e["args"]["name"].get<std::string>();
+  return out;
+}
+
+/// The time that all channels of a memory moved data, in channel x ns: the counters of its process, up to the run's end.
+double data_ns(const json& root, const std::string& memory, int channels) {
+  std::map<std::string, std::vector<std::pair<double, double>>> counters;
+  int pid = 0;
+  for (const auto& e : root["traceEvents"])
+    if (e["ph"] == "M" && e["name"] == "process_name" && e["args"]["name"] == memory + " (dram)") pid = e["pid"];
+  for (const auto& e : root["traceEvents"])
+    if (e["ph"] == "C" && e["pid"] == pid && e["name"].get<std::string>().rfind("channel", 0) == 0)
+      counters[e["name"]].emplace_back(e["ts"].get<double>() * 1000, e["args"]["busy %"].get<double>());
+  double sum = 0;
+  std::set<int> seen;
+  for (const auto& [name, values] : counters) {
+    // "channels 0-3,7 data bus": the counter is the mean of these.
+    std::stringstream list(name.substr(name.find(' ') + 1, name.find(" data") - name.find(' ') - 1));
+    int members = 0;
+    for (std::string part; std::getline(list, part, ',');) {
+      const auto dash = part.find('-');
+      const int first = std::stoi(part), last = dash == std::string::npos ? first : std::stoi(part.substr(dash + 1));
+      for (int c = first; c <= last; ++c, ++members) EXPECT_TRUE(seen.insert(c).second) << "channel " << c << " is in two counters";
+    }
+    for (std::size_t i = 0; i + 1 < values.size(); ++i) {
+      EXPECT_LE(values[i].second, 100);
+      sum += members * values[i].second / 100 * (values[i + 1].first - values[i].first);
+    }
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(channels)) << memory;
+  return sum;
+}
+
 class timelines : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(platforms, timelines, testing::Values("von_neumann_cpu", "cim_dram", "cim_analog"));
 
@@ -161,16 +201,18 @@ TEST_P(timelines, a_run_is_valid_and_its_tracks_hold_what_the_result_says) {
   const test::temp_dir dir;
   const json r = run_into(dir, GetParam(), "--timeline='layers.0.*'");
   const auto facts = test::check_timeline(dir / "timeline.json");
+  const auto root = json::parse(test::read_file(dir / "timeline.json"));
   EXPECT_THAT(facts.problems, testing::IsEmpty());
   EXPECT_FALSE(facts.cut);
   for (const auto& e : r["executors"])
-    if (e["operations"] != 0) EXPECT_NEAR(facts.busy_us.at("operators/" + e["name"].get<std::string>()), e["busy_ns"].get<double>() / 1000, 1e-3) << e["name"];
+    if (e["operations"] != 0) {
+      EXPECT_NEAR(facts.busy_us.at("operators/" + e["name"].get<std::string>()), e["busy_ns"].get<double>() / 1000, 1e-3) << e["name"];
+    }
   // Bytes of the slices on a memory's tracks are the bytes that it was asked for; arrows go to the window's transfers only.
   for (const auto& m : r["memories"]) {
     if (!m.contains("asked_read_bytes")) continue;
     std::int64_t bytes = 0;
     std::set<std::int64_t> pids;
-    const auto root = json::parse(test::read_file(dir / "timeline.json"));
     for (const auto& e : root["traceEvents"])
       if (e["ph"] == "M" && e["name"] == "process_name" && e["args"]["name"] == m["name"].get<std::string>() + " (dram)") pids.insert(e["pid"].get<std::int64_t>());
     ASSERT_EQ(pids.size(), 1u);
@@ -178,12 +220,98 @@ TEST_P(timelines, a_run_is_valid_and_its_tracks_hold_what_the_result_says) {
       if (pids.count(s["pid"].get<std::int64_t>()) != 0 && s["cat"] == "transfers") bytes += s["args"]["bytes"].get<std::int64_t>();
     EXPECT_EQ(bytes, m["asked_read_bytes"].get<std::int64_t>() + m["asked_write_bytes"].get<std::int64_t>()) << m["name"];
   }
+  const auto names = track_names(root);
+  // What cores compute, from the track of their arithmetic.
+  for (const auto& e : r["executors"]) {
+    double slices = 0, causes = 0;
+    for (const auto& s : facts.slices)
+      if (names.at({s["pid"], s["tid"]}) == "operators/" + e["name"].get<std::string>() + " arithmetic")
+        for (const auto& [key, value] : s["args"].items())
+          if (key.size() > 3 && key.compare(key.size() - 3, 3, "_ns") == 0) slices += value.get<double>();
+    for (const char* cause : {"compute", "cim_program", "cim_input", "cim_array", "cim_adc", "cim_digital"})
+      if (e["stall_stack_ns"].contains(cause)) causes += e["stall_stack_ns"][cause].get<double>();
+    EXPECT_NEAR(slices, causes, 1e-3) << e["name"];
+  }
   std::size_t singles = 0;
   for (const auto& s : facts.slices) singles += s["cat"] == "transfer" ? 1 : 0;
   EXPECT_GT(singles, 0u);
   EXPECT_EQ(facts.events.at('s'), singles);
   EXPECT_EQ(facts.events.at('f'), singles);
   EXPECT_GT(facts.events.at('C'), 100u);
+}
+
+TEST_P(timelines, channels_carry_what_the_result_says) {
+  // The counters and the wires tell the same, and the result too. Where much is moved one channel stands for all.
+  const test::temp_dir dir;
+  const bool all = std::string(GetParam()) != "von_neumann_cpu";
+  run_into(dir, GetParam(), "--timeline");
+  const auto counters = json::parse(test::read_file(dir / "timeline.json"));
+  const json r = run_into(dir, GetParam(), std::string("--timeline=all --vcd-commands 100000000 --vcd-channels ") + (all ? "all" : "0"));
+  const auto root = json::parse(test::read_file(dir / "timeline.json"));
+  const auto facts = test::check_timeline(dir / "timeline.json");
+  EXPECT_THAT(facts.problems, testing::IsEmpty());
+  ASSERT_FALSE(facts.cut);
+  std::map<std::string, double> data;
+  std::map<std::string, std::int64_t> commands, bursts;
+  const auto names = track_names(root);
+  for (const auto& s : facts.slices) {
+    if (s["cat"] != "wires") continue;
+    const std::string& name = names.at({s["pid"], s["tid"]});
+    const std::string memory = name.substr(0, name.find(' '));
+    if (name.find("data bus") != std::string::npos) {
+      data[memory] += s["dur"].get<double>() * 1000;
+      bursts[memory] += s["args"]["bursts"].get<std::int64_t>();
+    } else if (name.find("commands") != std::string::npos) {
+      ++commands[memory + " " + s["name"].get<std::string>()];
+    }
+  }
+  for (const auto& m : r["memories"]) {
+    const auto name = m["name"].get<std::string>();
+    if (!m.contains("channels")) continue;
+    // Data time from the result: bytes over the peak bandwidth, times the channels.
+    const double bytes = m["read_bytes"].get<double>() + m["write_bytes"].get<double>();
+    const double expected = bytes / m["peak_gbps"].get<double>() * m["channels"].get<int>();
+    // A burst a channel may be under way at the end; the counters have six digits.
+    const double slack = 1e-4 * expected + 10.0 * m["channels"].get<int>();
+    EXPECT_NEAR(data_ns(root, name, m["channels"]), expected, slack) << name << ", every command simulated";
+    EXPECT_NEAR(data_ns(counters, name, m["channels"]), expected, slack) << name << ", replayed";
+    if (bytes == 0) continue;
+    int buses = 1;  // pseudo-channels: the counter is their mean, slices are of each
+    for (const auto& [unused, track] : names)
+      if (track.rfind(name + " ", 0) == 0 && track.find("data bus 1") != std::string::npos) buses = 2;
+    if (!all) {
+      EXPECT_NEAR(data[name] * m["channels"].get<int>() / buses, expected, 0.01 * expected) << name << ", slices of one channel";
+      continue;
+    }
+    EXPECT_NEAR(data[name] / buses, expected, slack) << name << ", slices";
+    for (const auto& [kind, count] : m["commands"].items()) EXPECT_EQ(commands[name + " " + kind], count.get<std::int64_t>()) << name << " " << kind;
+  }
+}
+
+TEST(timeline_windows, a_pattern_that_matches_nothing_is_told) {
+  const test::temp_dir dir;
+  const json r = run_into(dir, "von_neumann_cpu", "--vcd='layer.0.*' --timeline='nothing'");
+  EXPECT_THAT(r["outputs"]["vcd"]["detail_note"].get<std::string>(), testing::HasSubstr("'layer.0.*'"));
+  EXPECT_THAT(r["outputs"]["timeline"]["detail_note"].get<std::string>(), testing::HasSubstr("'nothing'"));
+}
+
+TEST(timeline_windows, windows_of_waveform_and_timeline_are_their_own) {
+  const test::temp_dir dir;
+  run_into(dir, "von_neumann_cpu", "--vcd=10us:12us --timeline=20us:21us");
+  const auto f = test::vcd_file::open(dir / "waves.vcd");
+  EXPECT_EQ(f.first_ps(), 10'000'000);
+  EXPECT_EQ(f.last_ps(), 12'000'000);
+  const auto facts = test::check_timeline(dir / "timeline.json");
+  EXPECT_THAT(facts.problems, testing::IsEmpty());
+  int wires = 0;
+  for (const auto& s : facts.slices) {
+    if (s["cat"] != "wires") continue;
+    ++wires;
+    // Data follow their commands by less than 0.1 us; a refresh may be longer.
+    EXPECT_GE(s["ts"].get<double>(), 19.9);
+    EXPECT_LE(s["ts"].get<double>(), 21.1);
+  }
+  EXPECT_GT(wires, 100);
 }
 
 }  // namespace

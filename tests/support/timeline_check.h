@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks a timeline against the Trace Event Format as its viewers read it, independently of the writer.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -20,6 +21,56 @@ struct timeline_facts {
   std::vector<nlohmann::json> slices;     ///< the X events
   bool cut = false;
 };
+
+/// The same events as Perfetto's JSON importer takes them: times cut to whole nanoseconds, events sorted by them (equal ones
+/// in the order of the file), one stack of slices a track. It drops a slice that crosses the end of one on its stack, hangs
+/// an arrow on what lies on top, and finds the name of a track by the thread's number alone.
+inline void check_as_importer(const nlohmann::json& events, std::vector<std::string>& problems) {
+  using nlohmann::json;
+  struct event {
+    std::int64_t ts;
+    const json* e;
+  };
+  const auto cut = [](const json& us) { return static_cast<std::int64_t>(us.get<double>() * 1000.0); };
+  std::vector<event> sorted;
+  std::map<int, int> process_of;
+  for (const auto& e : events) {
+    if (!e.is_object() || !e.contains("ph") || !e.contains("pid") || !e.contains("tid")) continue;
+    const auto [known, fresh] = process_of.emplace(e["tid"].get<int>(), e["pid"].get<int>());
+    if (!fresh && known->second != e["pid"].get<int>()) problems.push_back("threads of two processes share the number " + e["tid"].dump());
+    if (problems.size() > 20) return;
+    if (e["ph"] != "M" && e.contains("ts") && e["ts"].is_number()) sorted.push_back({cut(e["ts"]), &e});
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [](const event& a, const event& b) { return a.ts < b.ts; });
+  struct slice {
+    std::int64_t ts, end;
+    const json* e;
+  };
+  std::map<int, std::vector<slice>> stacks;
+  std::map<std::pair<std::string, std::string>, bool> started;
+  for (const auto& [ts, e] : sorted) {
+    auto& stack = stacks[(*e)["tid"].get<int>()];
+    const auto phase = (*e)["ph"].get<std::string>();
+    if (phase == "X" && e->contains("dur") && (*e)["dur"].is_number()) {
+      const std::int64_t duration = cut((*e)["dur"]);
+      while (!stack.empty() && stack.back().end <= ts && !(stack.back().end == ts && stack.back().ts == ts && duration == 0)) stack.pop_back();
+      if (!stack.empty() && ts < stack.back().end && ts + duration > stack.back().end)
+        problems.push_back("dropped by the importer: " + e->dump().substr(0, 200) + " crosses " + stack.back().e->dump().substr(0, 200));
+      else
+        stack.push_back({ts, ts + duration, e});
+    } else if (phase == "s" || phase == "f") {
+      const double at = (*e)["ts"].get<double>();
+      constexpr double grain = 0.5e-6;
+      const json* top = stack.empty() ? nullptr : stack.back().e;
+      if (top == nullptr || (*top)["ts"].get<double>() > at + grain || (*top)["ts"].get<double>() + (*top)["dur"].get<double>() < at - grain)
+        problems.push_back("an arrow hangs on another slice: " + e->dump().substr(0, 200));
+      const auto key = std::pair(e->value("name", ""), e->value("id", ""));
+      if (phase == "s" && !started.emplace(key, true).second) problems.push_back("two arrows with one number: " + e->dump().substr(0, 200));
+      if (phase == "f" && started.count(key) == 0) problems.push_back("the end of an arrow comes before its start: " + e->dump().substr(0, 200));
+    }
+    if (problems.size() > 20) return;
+  }
+}
 
 inline timeline_facts check_timeline_text(const std::string& text) {
   using nlohmann::json;
@@ -146,6 +197,7 @@ inline timeline_facts check_timeline_text(const std::string& text) {
     for (const auto& s : list) inside = inside || (s.start <= ts + grain && ts <= s.end + grain);
     if (!inside) problem(e, "a flow starts or ends outside any slice");
   }
+  if (out.problems.empty()) check_as_importer(root["traceEvents"], out.problems);
   return out;
 }
 

@@ -69,6 +69,23 @@ TEST_F(timeline, picoseconds_survive) {
   EXPECT_THAT(text(), testing::HasSubstr("\"ts\":1.234567,\"dur\":1}"));
 }
 
+TEST_F(timeline, slices_that_meet_still_meet_after_an_importer_cut_them_to_nanoseconds) {
+  // Times of whole nanoseconds are the hard ones: 0.512276 us x 1000 may be a little less than 512276 ns as a double.
+  std::mt19937 random(3);
+  timeline_writer t(path());
+  const auto k = t.add_track(t.add_process("p"), "k");
+  ps_t at = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const ps_t length = random() % 4 == 0 ? static_cast<ps_t>(random() % 5000) : 1000 * static_cast<ps_t>(random() % 2000);
+    t.complete(k, "a", "c", at, length);
+    at += length;
+  }
+  t.finish();
+  const auto facts = test::check_timeline(path());
+  EXPECT_THAT(facts.problems, testing::IsEmpty());
+  EXPECT_NEAR(facts.busy_us.at("p/k"), static_cast<double>(at) * 1e-6, 20'000 * 1e-6) << "at most a picosecond a slice";
+}
+
 TEST_F(timeline, nothing_is_left_without_finish) {
   {
     timeline_writer t(path());
@@ -143,6 +160,16 @@ TEST_F(timeline, checker_finds_what_is_wrong) {
   EXPECT_EQ(problems(names + x + R"(,{"ph":"C","name":"b","pid":1,"tid":1,"ts":5,"args":{"v":"text"}})"), 1u)
       << "counter of text";
   EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0})"), 1u) << "no duration";
+  // What only an importer minds.
+  const std::string y = R"(,{"ph":"X","name":"b","pid":1,"tid":1,"ts":10,"dur":10})";
+  const std::string flow = R"(,{"ph":"s","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":10},{"ph":"f","bp":"e","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":12})";
+  EXPECT_EQ(problems(names + x + y + flow), 0u);
+  EXPECT_EQ(problems(names + x + flow + y), 0u) << "where one ends and the other begins both will do";
+  EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0,"dur":9.9995})" + flow + y), 1u) << "an arrow before its slice";
+  EXPECT_EQ(problems(names + R"({"ph":"M","name":"process_name","pid":2,"tid":2,"args":{"name":"q"}},{"ph":"M","name":"thread_name","pid":2,"tid":1,"args":{"name":"t"}},)" + x), 1u)
+      << "threads of two processes with one number";
+  EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":510.496,"dur":1.78},{"ph":"X","name":"b","pid":1,"tid":1,"ts":512.276,"dur":1.52})"), 1u)
+      << "cut to nanoseconds they overlap";
   EXPECT_EQ(test::check_timeline_text("[").problems.size(), 1u);
 }
 
