@@ -57,6 +57,17 @@ bool look_into(const fs::path& dir, found& f) {
   return true;
 }
 
+/// Names in the order of a comparison; empty when there is none.
+std::vector<std::string> platforms_compared(const fs::path& file) {
+  std::ifstream in(file);
+  const auto root = nlohmann::ordered_json::parse(in, nullptr, false);
+  std::vector<std::string> out;
+  if (!root.is_object() || !root.contains("platforms") || !root["platforms"].is_array()) return out;
+  for (const auto& p : root["platforms"])
+    if (p.is_object() && p.contains("platform") && p["platform"].is_string()) out.push_back(p["platform"]);
+  return out;
+}
+
 found find_inputs(const std::vector<std::string>& inputs) {
   found f;
   problem_list problems;
@@ -80,8 +91,12 @@ found find_inputs(const std::vector<std::string>& inputs) {
     std::vector<fs::path> inside;  // a comparison: one directory a platform
     for (const auto& entry : fs::directory_iterator(path))
       if (entry.is_directory(ignored)) inside.push_back(entry.path());
-    // The page compares with its first run: a von Neumann platform where there is one, then by name.
-    std::sort(inside.begin(), inside.end(), [](const fs::path& a, const fs::path& b) {
+    // The page compares with its first run: in the order of the comparison, else a von Neumann platform where there is one,
+    // then by name.
+    const auto order = platforms_compared(path / "compare.json");
+    const auto place = [&](const fs::path& p) { return std::find(order.begin(), order.end(), p.filename().string()) - order.begin(); };
+    std::sort(inside.begin(), inside.end(), [&](const fs::path& a, const fs::path& b) {
+      if (place(a) != place(b)) return place(a) < place(b);
       const bool va = a.filename().string().rfind("von_neumann", 0) == 0,
                  vb = b.filename().string().rfind("von_neumann", 0) == 0;
       return va != vb ? va : a < b;

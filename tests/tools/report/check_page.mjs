@@ -9,8 +9,8 @@ import {write_fixture} from './fixture.mjs';
 import {check_pages, near} from './page_check.mjs';
 
 // What a text on the page means, worked out here and not with the page's own code.
-const scale = {ps: 1e-3, ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, pJ: 1, nJ: 1e3, 'µJ': 1e6, mJ: 1e9, J: 1e12, kJ: 1e15,
-  '%': 0.01, 'GB/s': 1, 'TB/s': 1e3, 'MB/s': 1e-3, FLOP: 1, kFLOP: 1e3, MFLOP: 1e6, GFLOP: 1e9, TFLOP: 1e12, PFLOP: 1e15};
+const scale = {ps: 1e-3, ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, pJ: 1, nJ: 1e3, 'µJ': 1e6, mJ: 1e9, J: 1e12, kJ: 1e15,
+  '%': 0.01, 'GB/s': 1, 'TB/s': 1e3, 'MB/s': 1e-3, FLOP: 1, kFLOP: 1e3, MFLOP: 1e6, GFLOP: 1e9, TFLOP: 1e12, PFLOP: 1e15, EFLOP: 1e18};
 function meaning(text) {
   const m = /^(-?[\d.,]+(?:e-?\d+)?)\s*(\S*)$/.exec(text.trim());
   return m ? Number(m[1].replaceAll(',', '')) * (m[2] ? scale[m[2]] ?? NaN : 1) : NaN;

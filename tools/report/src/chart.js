@@ -40,7 +40,7 @@ function dressed(option, t) {
     ...option,
     tooltip: {confine: true, backgroundColor: t.panel, borderColor: t.line, textStyle: {color: t.text, fontSize: 12},
       extraCssText: 'max-width:420px;white-space:normal;', ...option.tooltip},
-    xAxis: each(option.xAxis, axis), yAxis: each(option.yAxis, axis), legend: each(option.legend, legend),
+    xAxis: each(option.xAxis, (a) => axis({...a, axisLabel: {hideOverlap: true, ...a.axisLabel}})), yAxis: each(option.yAxis, axis), legend: each(option.legend, legend),
   };
 }
 
@@ -57,6 +57,20 @@ export function legend_lines(names, width) {
     used += w;
   }
   return lines;
+}
+
+/** Pixels left of a chart for names on its y axis: never more than two fifths of a narrow page. */
+export const label_room = (labels, width, most = 240) => Math.min(most, Math.max(90, 0.38 * width), 30 + 7 * Math.max(...labels.map((l) => l.length)));
+export const names_axis = (labels, room) => ({type: 'category', data: labels, inverse: true, splitLine: {show: false}, axisLabel: {width: room - 14, overflow: 'truncate'}});
+
+/** All names of a legend in sight where they take a few lines: the chart grows by them. */
+function open_legend(option, width) {
+  const {legend} = option;
+  if (!legend || Array.isArray(legend) || legend.type || legend.show === false || Array.isArray(option.grid)) return option;
+  const lines = legend_lines(legend.data ?? [...new Set(option.series.map((s) => s.name))], width);
+  if (lines > 6) return option;
+  const extra = 21 * (lines - 1);
+  return {...option, legend: {...legend, type: 'plain'}, grid: {...option.grid, top: option.grid.top + extra}, extra_px: extra};
 }
 
 export class chart_card {
@@ -100,11 +114,9 @@ export class chart_card {
       this.spec.ready?.(this.chart);
       new ResizeObserver(() => this.fit()).observe(this.area);
     }
-    this.option = this.spec.option(t);
-    if (this.option.height_px) {
-      this.height = this.option.height_px;
-      this.area.style.height = `${this.height}px`;
-    }
+    this.option = open_legend(this.spec.option(t), width);
+    this.height = (this.option.height_px ?? this.spec.height ?? 340) + (this.option.extra_px ?? 0);
+    this.area.style.height = `${this.height}px`;
     this.fit(width);
     this.chart.setOption(dressed(this.option, t), true);
     if (!this.data_area.hidden) this.fill_data();

@@ -45,13 +45,15 @@ export function config_parts(runs) {
       h('div', {class: 'scroll tall', tabindex: 0, role: 'region', 'aria-label': 'Resolved configuration'},
         h('table', {class: 'plain config'}, h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, 'setting'), with_config.map((r) => h('th', {scope: 'col'}, r.label)))), body))));
   }
+  const readable = (k, v) => (v === undefined || v === null || v === '' ? '–' : typeof v === 'number' && k.startsWith('host.') ? format.number(v) : String(v));
   const facts = runs.map((run) => {
     const r = run.result;
-    const rows = [['schema', r.schema], ['memwall', r.memwall_version], ['platform', r.platform], ['model', r.model], ['seed', r.seed],
-      ...flatten(r.fidelity ?? {}, 'fidelity'), ...flatten(r.workload ?? {}, 'workload'), ...flatten(r.provenance ?? {}, 'provenance'), ...flatten(r.host ?? {}, 'host')]
-      .filter(([, v]) => v !== undefined && v !== null && v !== '');
-    return h('div', {class: 'card'}, h('h3', {}, `Provenance: ${run.label}`),
-      h('dl', {class: 'facts wide'}, rows.map(([k, v]) => [h('dt', {}, k), h('dd', {}, k === 'provenance.command' ? h('code', {}, String(v)) : String(v))])));
+    return new Map([['schema', r.schema], ['memwall', r.memwall_version], ['platform', r.platform], ['model', r.model], ['seed', r.seed],
+      ...flatten(r.fidelity ?? {}, 'fidelity'), ...flatten(r.workload ?? {}, 'workload'), ...flatten(r.provenance ?? {}, 'provenance'), ...flatten(r.host ?? {}, 'host')]);
   });
-  return [...parts, h('div', {class: 'columns'}, facts)];
+  const keys = [...new Set(facts.flatMap((f) => [...f.keys()]))].filter((k) => facts.some((f) => readable(k, f.get(k)) !== '–'));
+  parts.push(h('div', {class: 'card'}, h('h3', {}, 'Provenance'), h('div', {class: 'scroll all', tabindex: 0, role: 'region', 'aria-label': 'Provenance'},
+    h('table', {class: 'plain config provenance'}, h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, ''), runs.map((r) => h('th', {scope: 'col'}, r.label)))),
+      h('tbody', {}, keys.map((k) => h('tr', {}, h('th', {scope: 'row'}, k), facts.map((f) => h('td', {}, k === 'provenance.command' && f.get(k) ? h('code', {}, String(f.get(k))) : readable(k, f.get(k)))))))))));
+  return parts;
 }

@@ -27,9 +27,9 @@ function scaled(x, steps) {
 }
 
 const time_steps = {zero: 'ns', list: [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns'], [1e-3, 'ps']]};
-const byte_steps = {zero: 'B', list: [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']]};
+const byte_steps = {zero: 'B', list: [[1e12, 'TB'], [1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB'], [1, 'B']]};
 const energy_steps = {zero: 'J', list: [[1e15, 'kJ'], [1e12, 'J'], [1e9, 'mJ'], [1e6, 'µJ'], [1e3, 'nJ'], [1, 'pJ']]};
-const flop_steps = {zero: 'FLOP', list: [[1e15, 'PFLOP'], [1e12, 'TFLOP'], [1e9, 'GFLOP'], [1e6, 'MFLOP'], [1e3, 'kFLOP'], [1, 'FLOP']]};
+const flop_steps = {zero: 'FLOP', list: [[1e18, 'EFLOP'], [1e15, 'PFLOP'], [1e12, 'TFLOP'], [1e9, 'GFLOP'], [1e6, 'MFLOP'], [1e3, 'kFLOP'], [1, 'FLOP']]};
 const rate_steps = {zero: 'GB/s', list: [[1e3, 'TB/s'], [1, 'GB/s'], [1e-3, 'MB/s'], [1e-6, 'kB/s']]};
 
 export const time = (ns) => scaled(ns, time_steps);
@@ -38,7 +38,8 @@ export const energy = (pj) => scaled(pj, energy_steps);
 export const flops = (f) => scaled(f, flop_steps);
 export const flops_rate = (f) => scaled(f, {...flop_steps, zero: 'FLOP'}) + '/s';
 export const gbps = (g) => scaled(g, rate_steps);
-export const percent = (f) => (typeof f === 'number' && Number.isFinite(f) ? `${digits(f * 100, 3)} %` : missing);
+/** Shares below a hundredth of a percent have no digits worth reading. */
+export const percent = (f) => (typeof f === 'number' && Number.isFinite(f) ? (f > 0 && f < 1e-4 ? '< 0.01 %' : `${digits(f * 100, 3)} %`) : missing);
 export const number = (x) => (typeof x === 'number' && Number.isFinite(x) ? digits(x) : missing);
 export const count = (x) => (typeof x === 'number' && Number.isFinite(x) ? Math.round(x).toLocaleString('en-US') : missing);
 export const times = (x) => (typeof x === 'number' && Number.isFinite(x) ? `${digits(x, 3)}×` : missing);

@@ -52,11 +52,10 @@ function theme_buttons() {
   document.getElementById('actions').append(pattern, button, h('button', {type: 'button', onclick: () => window.print()}, 'Print'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => set(root.dataset.theme));
   // Paper is white: charts take the light colours while the page prints.
-  const paper = 660;  // pixels: what A4 and Letter leave between the margins of the style sheet
+  const paper = 900;  // pixels: what A4 and Letter leave between the margins of the style sheet, at its zoom
   let before;
   addEventListener('beforeprint', () => {
     before = root.dataset.theme;
-    for (const d of document.querySelectorAll('details')) d.open = true;
     set('light', paper);
     for (const g of grids) g.current().set_printing(true);
   });

@@ -15,7 +15,10 @@ const moved = (m) => (m.read_bytes ?? 0) + (m.write_bytes ?? 0);
 function latency_card(runs) {
   const all = resources(runs, 'memories').filter((m) => m.r.latency_ns?.histogram?.some((b) => b[1] > 0));
   if (!all.length) return null;
-  const list = [...all].sort((a, b) => moved(b.r) - moved(a.r)).slice(0, drawn);
+  const most = new Set([...all].sort((a, b) => moved(b.r) - moved(a.r)).slice(0, drawn));
+  const list = all.filter((m) => most.has(m));
+  // Among several runs a run keeps its colour; its memories differ by their dashes.
+  const look = (m, k) => (runs.length > 1 ? {color: m.run.index, dash: 8 * list.slice(0, k).filter((o) => o.run === m.run).length} : {color: k, dash: k});
   // The result's intervals grow with the latency and empty ones are left out: for the picture they are gathered in bins of
   // equal ratio, the same for all memories.
   const used = list.flatMap((m) => m.r.latency_ns.histogram.filter((b) => b[1] > 0).map((b) => b[0]));
@@ -45,10 +48,10 @@ function latency_card(runs) {
         xAxis: {type: 'log', min: low, max: high, name: 'latency, ns', nameLocation: 'middle', nameGap: 30, axisLabel: {showMaxLabel: false, showMinLabel: false, formatter: (v) => format.digits(v, 3)}},
         yAxis: {type: 'value', name: '% of transfers', nameTextStyle: {align: 'left'}, min: 0, max: mode === 'cumulative' ? 100 : undefined},
         series: list.map((m, k) => ({
-          type: 'line', step: 'start', name: m.label, symbol: 'circle', symbolSize: 6, showSymbol: false, color: series_color(k, t.dark),
-          lineStyle: {width: 1.6, type: series_dash(k)}, areaStyle: {opacity: 0.08},
+          type: 'line', step: 'start', name: m.label, symbol: 'circle', symbolSize: 6, showSymbol: false, color: series_color(look(m, k).color, t.dark),
+          lineStyle: {width: 1.6, type: series_dash(look(m, k).dash)}, areaStyle: {opacity: 0.08},
           data: share(m),
-          markLine: list.length > 3 ? undefined : {silent: true, symbol: 'none', lineStyle: {color: series_color(k, t.dark), type: 'dotted', opacity: 0.9},
+          markLine: list.length > 3 ? undefined : {silent: true, symbol: 'none', lineStyle: {color: series_color(look(m, k).color, t.dark), type: 'dotted', opacity: 0.9},
             label: {color: t.muted, fontSize: 10, formatter: (p) => p.name},
             data: ['p50', 'p90', 'p95', 'p99'].filter((q) => m.r.latency_ns[q] > 0).map((q) => ({name: q, xAxis: m.r.latency_ns[q]}))},
         })),
@@ -89,7 +92,8 @@ function interconnect_table(runs) {
   if (!list.length) return null;
   const shown = quantiles(list.flatMap(({r}) => waits(r).map(([, v]) => v)), ['mean', 'p50', 'p90', 'p95', 'p99', 'max', 'total']);
   const rows = list.flatMap(({r, label}) => {
-    const first = [label, format.bytes(r.bytes), format.percent(r.utilization), format.energy(typeof r.energy_pj === 'object' ? r.energy_pj?.total : r.energy_pj)];
+    const pj = typeof r.energy_pj === 'object' ? r.energy_pj?.total : r.energy_pj;
+    const first = [label, format.bytes(r.bytes), format.percent(r.utilization), pj > 0 ? format.energy(pj) : '–'];
     const w = waits(r);
     return w.length ? w.map(([who, v], i) => [...(i ? [label, '', '', ''] : first), who, ...shown.map((q) => (v.count === 0 ? '–' : format.time(v[q])))]) : [[...first, '–', ...shown.map(() => '–')]];
   });
@@ -99,7 +103,12 @@ function interconnect_table(runs) {
 }
 
 function blocker_card(runs) {
-  const list = [...resources(runs, 'buses'), ...resources(runs, 'links')].filter(({r}) => Object.values(r.wait_matrix_ns ?? {}).some((row) => Object.values(row ?? {}).some((v) => v > 0)));
+  // Where one initiator is alone it waits for itself: nothing to compare.
+  const list = [...resources(runs, 'buses'), ...resources(runs, 'links')].filter(({r}) => {
+    const m = r.wait_matrix_ns ?? {};
+    const waited = Object.entries(m).filter(([, row]) => Object.values(row ?? {}).some((v) => v > 0));
+    return new Set(waited.flatMap(([who, row]) => [who, ...Object.keys(row).filter((whom) => row[whom] > 0)])).size > 1;
+  });
   if (!list.length) return null;
   let chosen = 0;
   const matrix = () => {

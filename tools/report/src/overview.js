@@ -89,7 +89,7 @@ export function overview(runs) {
         const ratio = better && run !== base && !partial(run) && !partial(base) && reference > 0 && value > 0 ? (better === 'low' ? reference / value : value / reference) : undefined;
         return h('td', {class: 'num'}, value_node(run, path, formatter),
           ratio !== undefined && h('span', {class: `ratio ${mark(ratio)[1]}`, title: `${mark(ratio)[1] || 'the same as'}${mark(ratio)[1] && ' than'} ${base.label}`},
-            `${mark(ratio)[0]} ${format.times(ratio)}`));
+            `${mark(ratio)[0]} ${format.times(Math.max(ratio, 1 / ratio))}`));
       }));
     });
     const table = (title, list) => list.length && h('div', {class: 'scroll card', tabindex: 0, role: 'region', 'aria-label': title},
@@ -99,7 +99,7 @@ export function overview(runs) {
         h('tbody', {}, list)));
     const split = rows.filter(([path], i) => i < traffic && runs.some((r) => at(r.result, path) !== undefined)).length;
     return [h('div', {class: runs.length > 3 ? '' : 'columns'},
-      table(runs.length > 1 ? `Time and energy. ▲ better, ▼ worse than ${base.label}.` : 'Time and energy', body.slice(0, split)), table('Work and traffic', body.slice(split)))];
+      table(runs.length > 1 ? `Time and energy. ▲ times better, ▼ times worse than ${base.label}.` : 'Time and energy', body.slice(0, split)), table('Work and traffic', body.slice(split)))];
   };
   const place = h('div', {}, build(runs[0]));
   const controls = runs.length > 1 ? h('div', {class: 'controls'}, select('Compare with', runs.map((r) => [r.index, r.label]), 0, (v) => place.replaceChildren(...build(runs[Number(v)])))) : null;

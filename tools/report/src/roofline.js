@@ -94,7 +94,7 @@ export function roofline_card(runs) {
               tooltip_text: `<b>${format.escape(name)}</b><br>${roof.peak ? `peak ${format.flops_rate(roof.peak)} ${format.escape(roof.dtype ?? '')}<br>` : ''}` +
                 (b ? `${format.escape(b.name)} ${format.gbps(b.bytes_per_s / 1e9)}<br>` : '') + (ridge ? `ridge at ${format.number(ridge)} FLOP/byte` : ''),
               endLabel: {show: j === 0 && k < 3 && roof.peak > 0, color: t.muted, distance: 0, offset: [-8, below(roof) ? 3 : -3], align: 'right', verticalAlign: below(roof) ? 'top' : 'bottom',
-                formatter: `${roof.name}: ${format.flops_rate(roof.peak)}`, fontSize: 11},
+                formatter: `${list.length === 1 ? roof.name : roofs.length === 1 ? run.label : `${run.label} · ${roof.name}`}: ${format.flops_rate(roof.peak)}`, fontSize: 11},
             });
           });
         });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stall stacks side by side, and what removing a cause would give.
-import {chart_card, legend_lines} from './chart.js';
+import {chart_card, label_room, legend_lines, names_axis} from './chart.js';
 import {causes_of} from './data.js';
 import {select} from './dom.js';
 import * as format from './format.js';
@@ -15,11 +15,12 @@ function stack_option(bars, mode, t, what) {
   const unit = format.axis_unit('time', Math.max(...totals.map((x, i) => x / bars[i].divide), 1e-3));
   const share = mode === 'share';
   const labels = bars.map((b) => b.label);
-  const longest = Math.max(...labels.map((l) => l.length));
+  const room = label_room(labels, t.width, 220);
+  const names = names_axis(labels, room);
   const legend = 21 * legend_lines(causes.map(cause_label), t.width);
   return {
     height_px: 80 + bars.length * (bars.length > 30 ? 17 : bars.length > 8 ? 30 : 46) + legend,
-    grid: {left: Math.min(220, 30 + longest * 7), right: 30, top: 20 + legend, bottom: 46},
+    grid: {left: room, right: 30, top: 20 + legend, bottom: 46},
     legend: {type: 'plain'},
     tooltip: {trigger: 'item', formatter: (p) => {
       const bar = bars[p.dataIndex];
@@ -27,8 +28,8 @@ function stack_option(bars, mode, t, what) {
       return `<b>${format.escape(cause_label(causes[p.seriesIndex]))}</b> · ${format.escape(bar.label)}<br>${format.time(ns / bar.divide)} ${what}, ` +
         `${format.percent(ns / totals[p.dataIndex])}<br><span style="opacity:.75">${format.escape(cause_about(causes[p.seriesIndex]))}</span>`;
     }},
-    xAxis: {type: 'value', name: share ? '% of the time' : `${unit.unit} ${what}`, nameLocation: 'middle', nameGap: 28, max: share ? 100 : undefined},
-    yAxis: {type: 'category', data: labels, inverse: true, axisLabel: {width: 200, overflow: 'truncate', ...(bars.length > 30 && {interval: 0, fontSize: 10})}, splitLine: {show: false}},
+    xAxis: {type: 'value', name: share ? '% of the time' : `${unit.unit}${what === 'in all' ? '' : ` ${what}`}`, nameLocation: 'middle', nameGap: 28, max: share ? 100 : undefined},
+    yAxis: {...names, axisLabel: {...names.axisLabel, ...(bars.length > 30 && {interval: 0, fontSize: 10})}},
     series: causes.map((cause) => ({
       name: cause_label(cause), type: 'bar', stack: 'all', barMaxWidth: 34, itemStyle: {color: cause_color(cause, t.dark), borderColor: t.panel, borderWidth: 0.7},
       emphasis: {focus: 'series'},
@@ -102,7 +103,7 @@ export function stack_cards(runs) {
       id: 'what-if', title: 'What if a cause were gone', height: 90 + causes.length * (18 + 14 * with_gain.length),
       note: 'How many times faster the run would be if the time booked to one cause were zero and all else stayed: an upper bound on what mending it can give.',
       option: (t) => ({
-        grid: {left: 150, right: 60, top: 34, bottom: 44},
+        grid: {left: label_room(causes.map(cause_label), t.width, 150), right: 60, top: 34, bottom: 44},
         legend: {top: 0, left: 0, show: with_gain.length > 1},
         tooltip: {trigger: 'item', formatter: (p) => `${format.escape(p.seriesName)}<br>without <b>${format.escape(cause_label(causes[p.dataIndex]))}</b>: ${format.times(p.value)} as fast`},
         xAxis: {type: 'value', name: 'times as fast', nameLocation: 'middle', nameGap: 28, min: 1},
