@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platforms/system.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -37,6 +39,10 @@ system::system(const platform_description& d, const build_context& given) : m_co
       const auto* banks = find(beside);
       if (!beside.empty() && (banks == nullptr || !banks->memory()))
         problems.add({d.name, "modules." + name + ".memory", "'" + beside + "' is not a memory", "a dram module", ""});
+      else if (const std::int64_t units = c->model().units_there(); units > 0 && banks->detail_units() != units)
+        problems.add({d.name, "modules." + name + ".hierarchy",
+                      fmt::format("{} macros sit beside {} channels of '{}'", units, banks->detail_units(), beside),
+                      fmt::format("a macro a channel: modules.{}.channels = macros_per_tile x tiles_per_chip x chips", beside), ""});
       c->set_path_latency([this, name](std::uint64_t address) { return std::max<ps_t>(0, path_latency(name, address)); });
     }
   }

@@ -242,7 +242,6 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("shift_add", &p::shift_add, "energy of adding one conversion").range(none, most);
     t.add("input_byte", &p::input_byte, "input buffer, one byte").range(none, most);
     t.add("output_byte", &p::output_byte, "output buffer, one byte").range(none, most);
-    t.add("leakage", &p::leakage, "of the macro, at the nominal supply").range(power(0), power(1e3));
     t.add("pulses", &p::pulses, "write-verify rounds a cell takes").range(1.0, 1e6);
     t.add("pulse_time", &p::pulse_time, "one programming pulse").range(zero, second);
     t.add("verify_time", &p::verify_time, "one verifying read").range(zero, second);
@@ -250,7 +249,6 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("verify_energy", &p::verify_energy, "one verifying read").range(none, most);
     t.add("cells_parallel", &p::cells_parallel, "cells programmed at once").range(1, 1 << 20);
     t.add("endurance", &p::endurance, "programmings a cell survives; 0: unlimited").range(0.0, 1e18);
-    t.add("concurrent_write", &p::concurrent_write, "a set can be written while another computes");
     t.add("adc_ranging", &p::adc_ranging, "input range of the converters").choices({"full", "weights"});
     t.add("adc_sigmas", &p::adc_sigmas, "range with adc_ranging: weights, in standard deviations")
         .range(0.1, 100.0);

@@ -119,10 +119,12 @@ void cim_model::spend(work& w, double pj, energy_part part) {
   m_energy[part] += pj;
 }
 
-// Leakage runs whether a macro computes or not: idle_power().
+// Leakage runs whether a macro computes or not: idle_power(). What power gating saves is missing there and comes back here,
+// for as long as the layer's macros and tiles are powered.
 void cim_model::spend(work& w, const cim::layer_cost& cost, double times) {
   cim::breakdown e = cost.macro_energy.scaled(times);
-  e[cim::component::leakage] = 0;
+  const double powered = cost.total > 0 ? 1 + static_cast<double>(to_ps(m_hierarchy.wake_ahead)) / static_cast<double>(cost.total) : 1;
+  e[cim::component::leakage] *= (1 - m_hierarchy.gated_leakage) * powered;
   m_macro_energy += e;
   w.energy_pj += e.sum();
   spend(w, cost.network_pj * times, network);
@@ -132,18 +134,25 @@ void cim_model::spend(work& w, const cim::layer_cost& cost, double times) {
 void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& w) {
   const int b = stored_bits(op.weight_bits);
   // More pieces than macros: weight sets selected one after another.
-  std::int64_t rounds = op.batch, n = op.n;
+  std::int64_t turns = 1, n = op.n;
   cim::fold f = cim::fold_layer(*m_macro, op.k, n, b);
   while (f.pieces() > m_hierarchy.macros() && n > 1) {
-    rounds *= 2;
+    turns *= 2;
     n = std::max<std::int64_t>(1, (n + 1) / 2);
     f = cim::fold_layer(*m_macro, op.k, n, b);
   }
+  // Experts lie in arrays of their own and work side by side, as far as there are arrays; those of one chip share its port.
+  const std::int64_t side = std::clamp<std::int64_t>(m_hierarchy.macros() / f.pieces(), 1, op.batch);
+  const std::int64_t on_chip = std::clamp<std::int64_t>(m_hierarchy.macros_per_tile * m_hierarchy.tiles_per_chip / f.pieces(), 1, side);
+  const std::int64_t rounds = turns * ((op.batch + side - 1) / side);
   const std::int64_t each = (op.m + replicas - 1) / replicas;  // vectors of the busiest replica
   const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b);
   const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b);
   const ps_t alone = first.total * rounds;
   ps_t exposed = alone + std::max<ps_t>(0, all.total - first.total) * rounds;
+  // What several experts on a chip add: the port carries their vectors one after another, beyond the time that one takes anyway.
+  const ps_t port = on_chip * each * all.port_interval;
+  const ps_t shared_port = on_chip > 1 ? std::max<ps_t>(0, port - each * std::max(all.own_interval, all.port_interval)) * rounds : 0;
   if (op.batch == 1 && m_p.pipeline) {
     cim::stage_load load;
     const ps_t behind = (each - 1) * rounds;
@@ -159,7 +168,8 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
     rest.part[c] = std::max<ps_t>(0, all.parts.part[c] - first.parts.part[c]);
   }
   w.compute += apportion(exposed - alone, rest, stall::cim_array);
-  spend(w, all, static_cast<double>(rounds) * static_cast<double>(op.m) / static_cast<double>(each));
+  w.compute[stall::bus_transfer] += shared_port;
+  spend(w, all, static_cast<double>(turns * op.batch) * static_cast<double>(op.m) / static_cast<double>(each));
 }
 
 // Weights that lie elsewhere are written into the arrays, as much of them at a time as fits.
@@ -266,15 +276,15 @@ work cim_model::plan(const operation& op) {
 std::vector<std::pair<std::string, double>> cim_model::energy_parts() const {
   std::vector<std::pair<std::string, double>> out;
   for (std::size_t i = 0; i < cim::component_count; ++i)
-    if (const auto c = static_cast<cim::component>(i); c != cim::component::leakage) out.emplace_back(cim::component_name(c), m_macro_energy[c]);
+    if (const auto c = static_cast<cim::component>(i); c != cim::component::leakage || m_macro_energy[c] > 0) out.emplace_back(cim::component_name(c), m_macro_energy[c]);
   const char* names[energy_part_count] = {"network", "accumulate", "vector_unit", "global_buffer", "programming"};
   for (std::size_t i = 0; i < energy_part_count; ++i) out.emplace_back(names[i], m_energy[i]);
   return out;
 }
 
 power cim_model::idle_power() const {
-  return power(m_macro->leakage_mw() * 1e-3 * static_cast<double>(m_hierarchy.macros()) +
-               m_hierarchy.tile_leakage.value * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips));
+  return power(m_hierarchy.gated_leakage * (m_macro->leakage_mw() * 1e-3 * static_cast<double>(m_hierarchy.macros()) +
+                                             m_hierarchy.tile_leakage.value * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips)));
 }
 
 nlohmann::ordered_json cim_model::figures(ps_t elapsed) const {

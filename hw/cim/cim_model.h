@@ -56,6 +56,7 @@ class cim_model final : public core_model {
   program_total make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) override;
   program_total replicate() override;
   std::string computes_in() const override { return m_p.memory; }
+  std::int64_t units_there() const override { return m_p.memory.empty() ? 0 : m_hierarchy.macros(); }
   nlohmann::ordered_json figures(ps_t elapsed) const override;
   power idle_power() const override;
   std::vector<std::pair<std::string, double>> energy_parts() const override;

@@ -30,9 +30,12 @@ struct supply {
   void check(problem_list& problems, const std::string& path) const;
 };
 
-/// Adds the supply's parameters to the table of a struct derived from it.
+/// Adds the supply's parameters to the table of a struct derived from it, and those that every SRAM or crossbar macro has:
+/// its leakage and its update port.
 template <class P>
 void add_supply(param_table<P>& t) {
+  t.add("leakage", &P::leakage, "of the macro, at the nominal supply").range(power(0), power(1e3));
+  t.add("concurrent_write", &P::concurrent_write, "a weight set can be written while another computes");
   const auto volt = [](voltage supply::*m) { return static_cast<voltage P::*>(m); };
   t.add("nominal_voltage", volt(&supply::nominal), "supply at which times and energies are given")
       .range(voltage(0.1), voltage(5.0))

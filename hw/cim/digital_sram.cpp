@@ -197,8 +197,6 @@ const param_table<digital_sram_params>& digital_sram_table() {
     t.add("input_bit", &p::input_bit, "energy of driving one input bit along its row").range(none, most);
     t.add("write_bit", &p::write_bit, "energy of writing one cell").range(none, most);
     t.add("write_port_bits", &p::write_port_bits, "cells written a cycle").range(1, 1 << 20);
-    t.add("concurrent_write", &p::concurrent_write, "a weight set can be written while another computes");
-    t.add("leakage", &p::leakage, "of the macro, at the nominal supply").range(power(0), power(1e3));
     t.add("array_area", &p::array_area, "cells").range(area(0), area(1e-2));
     t.add("digital_area", &p::digital_area, "adders, accumulators and drivers").range(area(0), area(1e-2));
     add_supply(t);

@@ -41,6 +41,9 @@ const param_table<hierarchy_params>& hierarchy_table() {
         .range(byte_size(1), byte_size(1e12));
     t.add("tile_leakage", &p::tile_leakage, "buffers, accumulators and network of one tile")
         .range(power(0), power(1e3));
+    t.add("gated_leakage", &p::gated_leakage, "share of their leakage that macros and tiles keep while they do not compute; 1: no power gating")
+        .range(0.0, 1.0);
+    t.add("wake_ahead", &p::wake_ahead, "gated macros and tiles are powered this long before they compute").range(zero, second);
     t.add("tile_area", &p::tile_area, "buffers, accumulators and network of one tile")
         .range(area(0), area(1e-2));
     return t;

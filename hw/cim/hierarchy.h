@@ -21,6 +21,8 @@ struct hierarchy_params {
   energy accumulate_energy{0.03e-12};  ///< one addition
   byte_size tile_buffer{64 * 1024.0};  ///< inputs and outputs of one tile
   power tile_leakage{1e-3};
+  double gated_leakage = 1;     ///< share of their leakage that macros and tiles keep while they do not compute; 1: not gated
+  duration wake_ahead{0};       ///< gated ones are powered this long before they compute, so that nobody waits for them
   area tile_area{0.05e-6};  ///< buffers, accumulators and network of one tile, macros excluded
   std::int64_t macros() const { return macros_per_tile * tiles_per_chip * chips; }
 };

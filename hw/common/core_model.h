@@ -46,6 +46,8 @@ class core_model {
   /// Name of the memory whose banks hold this core's units (DRAM-bank macros): weights and caches that lie there are used where
   /// they are, and stay ordinary memory for everybody else. Empty: none.
   virtual std::string computes_in() const { return {}; }
+  /// How many units it has there, one a channel.
+  virtual std::int64_t units_there() const { return 0; }
 
   /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
   virtual nlohmann::ordered_json figures(ps_t elapsed) const;

@@ -6,6 +6,13 @@
 namespace memwall::platforms {
 namespace {
 
+/// Time in which it computed: units, or macros with what goes in and comes out.
+ps_t arithmetic(const stall_stack& s) {
+  ps_t sum = 0;
+  for (const stall c : {stall::compute, stall::cim_input, stall::cim_array, stall::cim_adc, stall::cim_digital}) sum += s[c];
+  return sum;
+}
+
 class core_hardware final : public hardware {
  public:
   core_hardware(const module_description& d, std::unique_ptr<core_model> model, int source)
@@ -25,7 +32,7 @@ class core_hardware final : public hardware {
   json report(ps_t elapsed) const override {
     const auto& s = m_core.stats();
     json out{{"name", name()}, {"kind", type()}, {"operations", s.operations}, {"busy_ns", ns(s.busy)},
-             {"utilization", elapsed > 0 ? static_cast<double>(s.parts[stall::compute]) / static_cast<double>(elapsed) : 0.0},
+             {"utilization", elapsed > 0 ? static_cast<double>(arithmetic(s.parts)) / static_cast<double>(elapsed) : 0.0},
              {"flops", s.flops}, {"transfers", s.transfers}, {"read_bytes", bytes_json(s.read)}, {"write_bytes", bytes_json(s.written)}, {"energy_pj", energy_pj(elapsed)}};
     out["latency_ns"] = latency_json(summarize(s.latency), s.latency.bins());
     stall_stack all = s.parts;
@@ -50,7 +57,10 @@ class core_hardware final : public hardware {
     core_model& model = const_cast<stream_core&>(m_core).model();
     auto out = model.energy_parts();
     if (out.empty()) return {{name(), energy_pj(elapsed)}};
-    out.emplace_back("leakage", model.idle_power().value * static_cast<double>(elapsed));
+    const double idle = model.idle_power().value * static_cast<double>(elapsed);
+    for (auto& [part, pj] : out)
+      if (part == "leakage") return pj += idle, out;  // of what was powered while the rest was gated
+    out.emplace_back("leakage", idle);
     return out;
   }
   traffic_bytes bytes() const override {

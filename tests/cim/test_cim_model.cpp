@@ -63,6 +63,45 @@ TEST(cim_model, resident_weights_cause_no_transfers) {
   EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->computes_in(), "mem");
 }
 
+// Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take turns at
+// its port, which 4 GB/s make the slowest part: one byte in and some out for each row and column.
+TEST(cim_model, experts_in_arrays_of_their_own_compute_side_by_side) {
+  const std::string macro = "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}, pipeline: false, hierarchy: ";
+  const auto of = [&](const std::string& hierarchy, std::int64_t experts) {
+    operation op = product(1, 128, 128, true);
+    op.batch = experts;
+    return core(macro + hierarchy + "}")->plan(op);
+  };
+  const std::string chips = "{macros_per_tile: 1, tiles_per_chip: 1, chips: 8, chip_network: 4 GB/s}";
+  const work one = of(chips, 1), four = of(chips, 4), sixteen = of(chips, 16);
+  EXPECT_EQ(four.compute.sum(), one.compute.sum());
+  EXPECT_EQ(sixteen.compute.sum(), 2 * one.compute.sum()) << "eight macros, twice";
+  EXPECT_NEAR(four.energy_pj, 4 * one.energy_pj, 1e-9 * four.energy_pj);
+  const std::string chip = "{macros_per_tile: 1, tiles_per_chip: 8, chips: 1, chip_network: 4 GB/s}";
+  const work alone = of(chip, 1), shared = of(chip, 4);
+  const ps_t port = alone.compute[stall::bus_transfer];  // and the tile's network, its latencies: a little more than the port's time
+  EXPECT_GT(shared.compute.sum(), alone.compute.sum() + 2 * port);
+  EXPECT_LT(shared.compute.sum(), alone.compute.sum() + 3 * port);
+}
+
+// 1 mW a macro and 3 mW a tile of one macro: what is gated keeps a tenth, what computes has all of it, and 50 ns before.
+TEST(cim_model, power_gating_leaves_a_share_of_the_leakage_to_what_is_idle) {
+  const std::string macro = "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8, leakage: 1 mW}, hierarchy: "
+                            "{macros_per_tile: 1, tiles_per_chip: 1, chips: 10, tile_leakage: 3 mW";
+  const auto leakage = [](core_model& c) {
+    for (const auto& [part, pj] : c.energy_parts())
+      if (part == "leakage") return pj;
+    return 0.0;
+  };
+  const auto on = core(macro + "}}"), gated = core(macro + ", gated_leakage: 0.1, wake_ahead: 50 ns}}");
+  EXPECT_NEAR(on->idle_power().value, 40e-3, 1e-12);
+  EXPECT_NEAR(gated->idle_power().value, 4e-3, 1e-12);
+  on->plan(product(1, 128, 128, true));
+  EXPECT_EQ(leakage(*on), 0) << "all of it is idle power";
+  const ps_t time = gated->plan(product(1, 128, 128, true)).compute.sum();
+  EXPECT_NEAR(leakage(*gated), 0.9 * 4e-3 * static_cast<double>(time + 50'000), 1e-6);  // W x ps = pJ
+}
+
 // 32 heads of 128 over 4096 positions: 2 x 2 x 4096 x 128 x 32 = 67 MFLOP of products, and a score's five
 // operations on the vector unit: 5 x 4096 x 32 of them at 2 TOPS = 328 ns.
 TEST(cim_model, attention_over_a_cache_in_the_banks_runs_beside_them) {

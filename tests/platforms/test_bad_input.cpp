@@ -48,6 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"vcd_channels", ok + "--vcd --vcd-channels 0,4000 --out /tmp/memwall-bad-input", {"--vcd-channels", "4000", "none, all, or channels"}},
         bad_case{"vcd_limit", ok + "--vcd --vcd-limit 5 --out /tmp/memwall-bad-input", {"--vcd-limit", "a size of at least"}},
         bad_case{"timeline_window", ok + "--timeline=1:2 --out /tmp/memwall-bad-input", {"--timeline=1:2", "a window"}},
+        bad_case{"macros_beside_channels", "--platform cim_dram_aim --model gpt-2 --set mem.channels=640", {"modules.cim.hierarchy", "320 macros sit beside 640 channels of 'mem'"}},
         bad_case{"no_model", "--platform von_neumann_cpu", {"--model"}},
         bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
     [](const auto& i) { return i.param.name; });
