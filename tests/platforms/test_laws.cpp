@@ -87,8 +87,11 @@ TEST_P(laws, same_inputs_same_result_with_and_without_replay_and_outputs) {
 
 // Law 7. A cache line a transfer against the automatic size.
 TEST_P(laws, burst_level_and_automatic_transfer_sizes_agree_within_one_percent) {
-  const double burst = run(GetParam(), "--transfer-bytes burst")["summary"]["time_ns"];
-  const double automatic = run(GetParam())["summary"]["time_ns"];
+  // A refresh of LPDDR5 takes 280 ns, which is 0.9 % of one token of this model in arrays: whether it meets a small operator is
+  // chance. Over four tokens that evens out; what transfers cost does not.
+  const std::string tokens = GetParam() == std::string("cim_analog") ? "--tokens 4 " : "";
+  const double burst = run(GetParam(), tokens + "--transfer-bytes burst")["summary"]["time_ns"];
+  const double automatic = run(GetParam(), tokens)["summary"]["time_ns"];
   EXPECT_NEAR(automatic / burst, 1, 0.01);
 }
 
