@@ -157,6 +157,18 @@ std::string run_screen(const json& r, const terminal_style& style) {
   return out;
 }
 
+namespace {
+std::string without_trailing_spaces(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n')
+      while (!out.empty() && out.back() == ' ') out.pop_back();
+    out += c;
+  }
+  return out;
+}
+}  // namespace
+
 std::string compare_screen(const std::vector<json>& results, const terminal_style& style) {
   constexpr std::size_t label = 22, column = 24;
   std::string out;
@@ -210,7 +222,7 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   }
   for (const auto& r : results)
     if (!r.contains("summary")) out += fmt::format("\n{}: {}\n", r["platform"].get<std::string>(), r.value("message", "failed"));
-  return out;
+  return without_trailing_spaces(out);
 }
 
 }  // namespace memwall::tools

@@ -331,7 +331,7 @@ export function parallel_card(s, id, open) {
       const log = low > 0 && high / low > 12;
       const scale = log ? Math.log10 : (v) => v;
       const line = {lineStyle: {color: t.muted}};
-      const text = {color: t.text, fontSize: 11};
+      const text = {color: t.text, fontSize: 11, textBorderColor: t.panel, textBorderWidth: 3};  // lines pass behind the names
       const dimensions = [
         ...s.axes.map((a, k) => ({dim: k, name: a.name, type: 'category', data: a.levels.map((l) => l.label), axisLabel: {...text, hideOverlap: true, width: 150, overflow: 'truncate'}})),
         ...ends.map((o, k) => {
