@@ -239,7 +239,7 @@ export function crossover_card(s, id) {
             const strength = 0.35 + 0.5 * Math.min(1, Math.log2(Math.max(1, v || 1)) / 3);
             return {type: 'group', children: [
               {type: 'rect', shape: {x: r.x + 0.5, y: r.y + 0.5, width: r.w - 1, height: r.hgt - 1}, style: {fill: api.visual('color'), opacity: strength}},
-              r.w > 44 && r.hgt > 15 ? {type: 'text', style: {text: v > 0 ? format.times(v) : '', x: r.x + r.w / 2, y: r.y + r.hgt / 2, textAlign: 'center', textVerticalAlign: 'middle', fill: t.dark && strength > 0.6 ? '#111' : t.text, fontSize: 11.5}} : {type: 'group', children: []}]};
+              r.w > 44 && r.hgt > 15 ? {type: 'text', style: {text: v > 0 ? format.times(v) : '', x: r.x + r.w / 2, y: r.y + r.hgt / 2, textAlign: 'center', textVerticalAlign: 'middle', fill: t.dark && strength > 0.75 ? '#111' : t.text, fontSize: 11.5}} : {type: 'group', children: []}]};
           },
           data: cells.filter((c) => c.first.k === k).map((c) => ({value: [c.a, c.b, ratio(c) ?? 0], cell: c})),
         })), {
