@@ -175,6 +175,18 @@ void bus::redirect(std::uint64_t base, const std::string& target, std::uint64_t 
     if (r.base == base) r.target = target_number(target), r.target_base = target_base;
 }
 
+ps_t bus::mean_hop_latency() const {
+  if (m_impl->mean_hops != never) return m_impl->mean_hops;
+  m_impl->mean_hops = 0;
+  if (m_impl->p.hop_latency.value <= 0) return 0;
+  problem_list problems;
+  const fabric_plan plan = topologies().get(m_impl->p.topology).plan(m_impl->shape(problems, name(), ""));
+  problems.check();
+  ps_t sum = 0;
+  for (const auto& way : plan.read) sum += way.latency;
+  return m_impl->mean_hops = sum / static_cast<ps_t>(std::max<std::size_t>(1, plan.read.size()));
+}
+
 void bus::check(problem_list& problems, const std::string& where, const std::string& path) const {
   if (m_impl->initiators.empty())
     problems.add({where, path, "this bus has no initiator", "at least one module that starts transfers", ""});

@@ -77,6 +77,9 @@ class bus : public sc_core::sc_module {
 
   void check(problem_list& problems, const std::string& where, const std::string& path) const;
 
+  /// One way through the routers, averaged over all pairs of ports; 0 where there are none. After the wiring.
+  ps_t mean_hop_latency() const;
+
   bus_report report() const;
   probe_list probes();
   void observe(transfer_observer* observer);

@@ -98,6 +98,7 @@ struct bus::impl {
   std::vector<std::uint64_t> active;  // a bit a lane: it may have something to move
   std::vector<path_plan> read, write;
   std::size_t target_places = 0;
+  mutable ps_t mean_hops = never;  // mean_hop_latency(), once asked for
 
   std::deque<flight> store;
   std::vector<flight*> spare;

@@ -9,7 +9,7 @@ class bus_hardware final : public hardware {
  public:
   bus_hardware(const module_description& d, const bus_params& p) : hardware(d), m_params(p), m_bus(d.name.c_str(), p) {}
   bus* as_bus() override { return &m_bus; }
-  ps_t hop_latency() const override { return memwall::to_ps(m_params.arbitration_latency) + 2 * memwall::to_ps(m_params.pipeline_latency); }
+  ps_t hop_latency() const override { return memwall::to_ps(m_params.arbitration_latency) + 2 * (memwall::to_ps(m_params.pipeline_latency) + m_bus.mean_hop_latency()); }
   json config() const override { return bus_param_table().write(m_params); }
   const char* section() const override { return "buses"; }
   json report(ps_t) const override {

@@ -61,6 +61,20 @@ std::vector<place_case> places() {
 }
 INSTANTIATE_TEST_SUITE_P(network, unloaded, testing::ValuesIn(places()));
 
+// A core subtracts the way from its load latency: the mean over the places of a module at several routers.
+TEST(network, mean_hop_latency_is_that_of_all_pairs) {
+  auto p = network("ring", 8, 1);
+  p.nodes = {{"source", {0, 1, 2}}, {"memory", {7}}};
+  bus b("fabric", p);
+  b.add_initiator("source");
+  b.add_target("memory", 0, gib);
+  EXPECT_EQ(b.mean_hop_latency(), (1 + 2 + 3) * hop / 3);
+  bus plain("plain", plain_bus());
+  plain.add_initiator("source");
+  plain.add_target("memory", 0, gib);
+  EXPECT_EQ(plain.mean_hop_latency(), 0);
+}
+
 // Routes go to the right place over neighbours only, along the row before the column, each lane once.
 TEST(network, mesh_routes_are_dimension_ordered) {
   fabric_shape shape;
