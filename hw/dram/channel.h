@@ -309,7 +309,12 @@ class channel {
   // Replay (channel_replay.cpp).
   bool at_block_boundary() const;
   std::int64_t available(const source_state& q, std::int64_t wanted) const;
-  bool saturated() const;
+  std::int64_t wanted_bursts() const;
+  std::int64_t until_ready_fs(const work& w) const;
+  std::int64_t paced_left(const work& w) const;
+  std::int64_t ready_now(const work& w) const;
+  bool keeps_pace(const work& w) const;
+  bool regular() const;
   bool normalise(std::vector<std::int32_t>& words);
   void materialise();
   bool enter_replay();

@@ -28,9 +28,39 @@ bool channel::at_block_boundary() const {
   return false;
 }
 
-/// Bursts that a source can give now, back to back (counted up to the work in which they reach `wanted`).
+/// Bursts that every source must have for a block, and one more.
+std::int64_t channel::wanted_bursts() const {
+  int feeding = 0;
+  for (const source_state& q : s.sources) feeding += q.head >= 0 ? 1 : 0;
+  return std::int64_t{m_setup.params.replay_block} * (feeding > 1 ? 2 : 1) + 2;
+}
+
+/// Of a paced work: time from now until its next burst may enter, in femtoseconds (negative: it could have).
+std::int64_t channel::until_ready_fs(const work& w) const {
+  const std::int64_t j = w.count - (w.end - w.next);
+  return w.start_fs + ((j + 1) * m_setup.map.channels() - 1) * w.pace_fs - s.cursor * m_setup.t.tck_fs;
+}
+
+/// Its bursts in whole stripes, which come in equal steps.
+std::int64_t channel::paced_left(const work& w) const {
+  const std::int64_t j = w.count - (w.end - w.next);
+  return std::min(w.end - w.next, (w.last_paced + 1) / m_setup.map.channels() - j);
+}
+
+/// Those of them that may enter now.
+std::int64_t channel::ready_now(const work& w) const {
+  const std::int64_t fs = until_ready_fs(w);
+  return fs > 0 ? 0 : std::clamp<std::int64_t>(-fs / (m_setup.map.channels() * w.pace_fs) + 1, 0, paced_left(w));
+}
+
+/// A paced work whose pace decides when its bursts enter; one that lags behind it is like any other.
+bool channel::keeps_pace(const work& w) const { return w.pace_fs != 0 && ready_now(w) < wanted_bursts(); }
+
+/// Bursts that a source can give now, back to back or at its pace (counted up to the work in which they reach `wanted`).
 std::int64_t channel::available(const source_state& q, std::int64_t wanted) const {
   if (q.head < 0) return 0;
+  if (const work& w = m_pool[at(q.head)]; w.pace_fs != 0)
+    return w.arrival > s.cursor ? 0 : keeps_pace(w) ? paced_left(w) : ready_now(w);
   std::int64_t have = 0, expected = m_pool[at(q.head)].next;
   const bool write = m_pool[at(q.head)].write;
   for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
@@ -42,13 +72,11 @@ std::int64_t channel::available(const source_state& q, std::int64_t wanted) cons
   return have;
 }
 
-/// Every source that has work can give a block's bursts and one more, back to back, from one stretch of rows.
-bool channel::saturated() const {
-  int feeding = 0;
-  for (const source_state& q : s.sources) feeding += q.head >= 0 ? 1 : 0;
-  const std::int64_t wanted = std::int64_t{m_setup.params.replay_block} * (feeding > 1 ? 2 : 1) + 2;
+/// Every source that has work can give a block's bursts and one more, back to back or at its pace, from one stretch of rows.
+bool channel::regular() const {
+  const std::int64_t wanted = wanted_bursts();
   const std::int64_t stretch = m_setup.map.row_period_bursts() * m_setup.map.row_periods();
-  if (feeding == 0) return false;
+  if (std::none_of(s.sources.begin(), s.sources.end(), [](const source_state& q) { return q.head >= 0; })) return false;
   if (m_setup.map.row_periods() < 4 || s.sources.size() > 200) return false;
   for (const source_state& q : s.sources) {
     if (q.head < 0) continue;
@@ -60,8 +88,11 @@ bool channel::saturated() const {
 
 std::vector<std::uint16_t> channel::feeding_sources() const {
   std::vector<std::uint16_t> out;
-  for (std::size_t i = 0; i < s.sources.size(); ++i)
-    if (s.sources[i].head >= 0) out.push_back(static_cast<std::uint16_t>(i | (m_pool[at(s.sources[i].head)].write ? 256u : 0u)));
+  for (std::size_t i = 0; i < s.sources.size(); ++i) {
+    if (s.sources[i].head < 0) continue;
+    const work& w = m_pool[at(s.sources[i].head)];
+    out.push_back(static_cast<std::uint16_t>(i | (w.write ? 256u : 0u) | (keeps_pace(w) ? 512u : 0u)));
+  }
   return out;
 }
 
@@ -140,6 +171,12 @@ void channel::record_block() {
   for (const std::uint16_t f : m_table->at_state(from).feed)
     fits = fits && at_hand[at(f & 255)] > s.sources[at(f & 255)].admitted - rec.positions[at(f & 255)];
   const auto feed = feeding_sources();
+  // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
+  const auto& before = m_table->at_state(from).feed;
+  const bool caught_up = std::any_of(feed.begin(), feed.end(), [&](std::uint16_t f) {
+    return (f & 512) != 0 && std::find(before.begin(), before.end(), f) == before.end();
+  });
+  fits = fits && !caught_up;
   if (fits) {
     b.next = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
     b.duration = static_cast<std::int32_t>(s.cursor - start);
@@ -206,7 +243,7 @@ void channel::record_block() {
     m_block = m_table->add_block(from, std::move(b));
   } else {
     materialise();
-    m_backoff = 1 << 10;
+    m_backoff = caught_up ? 1 << 4 : 1 << 10;
   }
   m_looked = false;
 }
@@ -275,14 +312,12 @@ clocks_t channel::valid_until() {
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
     if (q.head < 0) continue;
-    const auto i16 = static_cast<std::uint16_t>(i);
-    if (std::find(known.feed.begin(), known.feed.end(), i16) == known.feed.end() &&
-        std::find(known.feed.begin(), known.feed.end(), i16 | 256) == known.feed.end())
+    if (std::none_of(known.feed.begin(), known.feed.end(), [i](std::uint16_t f) { return (f & 255u) == i; }))
       until = std::min(until, std::max(s.cursor, m_pool[at(q.head)].arrival));
   }
   for (const std::uint16_t feed : known.feed) {
     const int source = feed & 255;
-    const bool write = (feed & 256) != 0;
+    const bool write = (feed & 256) != 0, paced = (feed & 512) != 0;
     const source_state& q = s.sources[at(source)];
     std::int64_t admitted = 0;
     for (const auto& f : b.flows)
@@ -293,7 +328,12 @@ clocks_t channel::valid_until() {
     std::int32_t i = q.head;
     for (; i >= 0 && have <= admitted; i = m_pool[at(i)].link) {
       const work& w = m_pool[at(i)];
-      if (w.next != expected || w.pace_fs != 0 || w.write != write) break;
+      if (w.next != expected || w.write != write || (w.pace_fs != 0 ? have > 0 : paced)) break;
+      if (w.pace_fs != 0) {
+        // At its pace as recorded (the state has its phase), or so far behind it that all bursts could enter now.
+        if (w.arrival <= s.cursor) have += paced ? paced_left(w) : ready_now(w);
+        break;
+      }
       // Has it arrived when the block lets it enter? (What was there before `now` needs no look.)
       if (have < admitted && w.arrival > s.cursor && w.arrival > entry_clock(have)) break;
       have += w.end - w.next;
@@ -301,7 +341,9 @@ clocks_t channel::valid_until() {
     }
     if (have > admitted) continue;
     m_parting = true;
-    if (have < admitted) until = std::min(until, entry_clock(have));
+    if (paced)  // what comes after its whole stripes may come before the block's end
+      until = std::min(until, have > 0 ? entry_clock(have - 1) : s.cursor);
+    else if (have < admitted) until = std::min(until, entry_clock(have));
     if (i >= 0 && m_pool[at(i)].write != write)
       until = std::min(until, std::max(m_pool[at(i)].arrival, have > 0 ? entry_clock(have - 1) : s.cursor));
   }
@@ -379,7 +421,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
   bool boundary = false;  // a burst that ends a block has just entered
   while (true) {
     if (!m_replaying) {
-      if (boundary && saturated()) {
+      if (boundary && regular()) {
         if (m_backoff > 0)
           --m_backoff;
         else if (enter_replay())
@@ -397,7 +439,10 @@ void channel::advance(clocks_t limit, bool to_the_end) {
         ++m_table->lookups;
         ++m_table->hits;
         m_misses = 0;
-      } else if (to_the_end || !saturated()) {
+      } else if (to_the_end || !regular()) {
+        materialise();
+        continue;
+      } else if (m_table->seen_first(m_state)) {
         materialise();
         continue;
       } else {

@@ -180,8 +180,18 @@ bool channel::normalise(std::vector<std::int32_t>& words) {
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
     const bool feeds = q.head >= 0, queued = (queued_sources[i >> 6] >> (i & 63) & 1) != 0;
-    a.number((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0));
+    const bool paced = feeds && keeps_pace(m_pool[at(q.head)]);
+    a.number((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0) | (paced ? 8 : 0));
     if (!feeds && !queued) continue;
+    if (paced) {
+      // Two words a time: clocks, and what is left of one.
+      const work& w = m_pool[at(q.head)];
+      for (const std::int64_t fs : {until_ready_fs(w), w.pace_fs}) {
+        const std::int64_t rest = fs % m_setup.t.tck_fs;
+        a.number(fs / m_setup.t.tck_fs);
+        a.number(rest);
+      }
+    }
     a.number(q.position % period);
     a.number(q.position / period - first_period);
     a.number(stretch_of(q.position));
@@ -221,7 +231,7 @@ void channel::materialise() {
   for (std::size_t i = 0; i < sources; ++i) {
     const std::int64_t flags = a.number();
     if ((flags & 3) == 0) continue;
-    a.next += 3;
+    a.next += (flags & 8) != 0 ? 7 : 3;
     if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
   }
   a.first_row = first_period * m_setup.map.row_period_rows();

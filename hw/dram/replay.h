@@ -3,6 +3,7 @@
 // hw/dram. A state is everything that decides the future, with times relative to the channel's clock and rows relative to
 // the stream's row; a block leads from a state to a state. See README.md, "Classes and exact replay".
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <utility>
@@ -61,9 +62,10 @@ class replay_table {
   };
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<std::uint16_t> feed;   ///< sources that had bursts to give; 256 is added for writes
+    std::vector<std::uint16_t> feed;   ///< sources that had bursts to give; 256 is added for writes, 512 where pace decides
     std::vector<std::int32_t> blocks;  ///< leaving this state
     std::int32_t queued = 0;
+    bool seen = false;
   };
 
   explicit replay_table(std::size_t limit_bytes) : m_limit(limit_bytes) {}
@@ -72,6 +74,14 @@ class replay_table {
   std::int32_t add_block(std::int32_t from, block b);
   state& at_state(std::int32_t i) { return m_states[static_cast<std::size_t>(i)]; }
   block& at_block(std::int32_t i) { return m_blocks[static_cast<std::size_t>(i)]; }
+
+  /// A paced state that nobody has been in before. Where a pace meets refreshes in many phases, states come back late or not
+  /// at all: blocks are worth recording for those that have.
+  bool seen_first(std::int32_t i) {
+    state& x = at_state(i);
+    if (x.seen || std::none_of(x.feed.begin(), x.feed.end(), [](std::uint16_t f) { return (f & 512) != 0; })) return false;
+    return x.seen = true;
+  }
 
   bool full() const { return m_bytes > m_limit; }
   /// Forgets all states and blocks, keeps what they counted. Every channel has to leave_replay() before.

@@ -13,7 +13,8 @@
 namespace memwall::dram::streams {
 
 /// Streams: transfers that mostly continue each other, of several sources, arriving as earlier ones complete or by time.
-inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1) {
+/// `paced`: most of them at a pace, of the channel's clocks or not, slower or faster than the memory.
+inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1, bool paced = false) {
   std::mt19937 g(seed);
   const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
   traffic::setup out;
@@ -53,6 +54,11 @@ inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1) {
     if (in(0, 12) == 0) arrival += in(0, 2'000'000);
     t.arrival = arrival;
     if (in(0, 40) == 0) t.pace = in(1, 20) * 700;
+    if (paced && in(0, 3) != 0) {
+      const ps_t burst = std::max<ps_t>(1, out.spec.t.BL * out.spec.t.tck_fs / 1000 / out.channels);
+      t.pace = in(0, 1) != 0 ? in(1, 40) * out.spec.t.tck_fs / 1000 : burst * in(20, 400) / 100 + in(0, 3);
+      t.bytes *= static_cast<std::uint64_t>(in(1, 6));
+    }
     out.transfers.push_back(t);
   }
   return out;
@@ -144,10 +150,10 @@ inline void expect_same(const outcome& a, const outcome& b, const std::string& w
 }
 
 /// Seeds `from` to `to`; every second run is stepped at times of its own. Returns the bursts that were replayed.
-inline std::int64_t on_is_off(std::uint32_t from, std::uint32_t to, int least_channels) {
+inline std::int64_t on_is_off(std::uint32_t from, std::uint32_t to, int least_channels, bool paced = false) {
   std::int64_t replayed = 0;
   for (std::uint32_t seed = from; seed <= to && !::testing::Test::HasFailure(); ++seed) {
-    const auto setup = stream_setup(seed, least_channels);
+    const auto setup = stream_setup(seed, least_channels, paced);
     const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
     const auto off = run(setup, false, 0), on = run(setup, true, seed % 2);
     EXPECT_EQ(off.completions.size(), setup.transfers.size()) << what;

@@ -14,6 +14,11 @@ TEST(slow_replay, on_is_off_for_many_random_streams) {
   EXPECT_GT(on_is_off(50'000, 50'500, 3), 500'000);
 }
 
+TEST(slow_replay, on_is_off_for_many_paced_streams) {
+  EXPECT_GT(on_is_off(1000, 1800, 1, true), 10'000'000);
+  EXPECT_GT(on_is_off(50'000, 50'300, 3, true), 1'000'000);
+}
+
 // The stacks of an H100 (160 pseudo-channels of HBM3), 2 GB in one stream.
 TEST(slow_replay, on_is_off_for_the_first_2_gb_of_a_model) {
   const standard s = load_standard("HBM3");
