@@ -347,7 +347,7 @@ json make_resident(system& hw, const placement& where) {
 fidelity fidelity_for(const run_options& o, const system& hw, const std::string& core) {
   // The memory the core's weights live in decides: its stripe loads all channels equally.
   fidelity f;
-  f.quantum = f.burst = 64;
+  f.quantum = f.burst = hw.core(core).model().request_bytes();
   for (const auto& rule : o.platform.mapping) {
     const auto cores = o.platform.group(rule.executor);
     for (std::size_t i = 0; i < cores.size(); ++i) {
@@ -358,7 +358,7 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
         const auto facts = m != nullptr ? m->memory() : std::nullopt;
         if (!facts || facts->in_core) continue;
         f.quantum = facts->stripe;
-        f.burst = std::max<std::int64_t>(64, facts->burst);  // cores ask for lines, not for the 32 bytes of an HBM3 burst
+        f.burst = std::max(f.burst, facts->burst);
       }
       break;
     }

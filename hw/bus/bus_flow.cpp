@@ -90,6 +90,21 @@ void bus::impl::forward(flight& f) {
   side.pending[static_cast<std::size_t>(f.initiator)].push_back(&f);
 }
 
+namespace {
+
+template <class Flight>
+void prefetch_transfer(const Flight& f) {
+  prefetch(f.t, sizeof *f.t);
+  f.i->prefetch();
+}
+template <class Queue>
+void look_ahead(const Queue& queue) {
+  if (queue.size() > 8) prefetch(queue[8].f, sizeof *queue[8].f);
+  if (queue.size() > 4) prefetch_transfer(*queue[4].f);
+}
+
+}  // namespace
+
 // The target takes requests again.
 void bus::impl::target_ready(int target) {
   target_side& side = *targets[static_cast<std::size_t>(target)];
@@ -105,6 +120,8 @@ void bus::impl::target_ready(int target) {
     auto& queue = side.pending[static_cast<std::size_t>(initiator)];
     flight& f = *queue.front();
     queue.pop_front();
+    if (queue.size() > 3) prefetch(queue[3], sizeof(flight));
+    if (queue.size() > 1) prefetch_transfer(*queue[1]);
     const ps_t now = now_ps();
     f.waited += now - f.pending_since;  // booked by the target, whose back-pressure it is
     if (--side.pending_count == 0) side.blocked += now - side.blocked_since;
@@ -198,8 +215,7 @@ void bus::impl::send(flight& f, fs_t since, fs_t now) {
     if (unit + (units - 1) * pairs == last) bytes -= (last + 1) * interleave - end;
     part* q;
     if (spare_parts.empty()) {
-      part_store.emplace_back();
-      q = &part_store.back();
+      q = &part_store.emplace();
     } else {
       q = spare_parts.back();
       spare_parts.pop_back();
@@ -281,19 +297,6 @@ void bus::impl::later(ring<due>& queue, ps_t at, flight& f) {
   queue.insert_sorted({at, &f}, [](const due& a, const due& b) { return a.at < b.at; });
   if (!running) wake_by(at);
 }
-
-namespace {
-
-template <class Queue>
-void look_ahead(const Queue& queue) {
-  if (queue.size() > 8) prefetch(queue[8].f, sizeof *queue[8].f);
-  if (queue.size() <= 4) return;
-  const auto& f = *queue[4].f;
-  prefetch(f.t, sizeof *f.t);
-  f.i->prefetch();
-}
-
-}  // namespace
 
 /// Lanes that may have something to move, in order; those that become active meanwhile too if they come later in it.
 template <class Do>
@@ -383,8 +386,7 @@ ps_t bus::impl::next_edge(ps_t at) const {
 bus::impl::flight* bus::impl::take_flight() {
   ++flights;
   if (spare.empty()) {
-    store.emplace_back();
-    return &store.back();
+    return &store.emplace();
   }
   flight* f = spare.back();
   spare.pop_back();

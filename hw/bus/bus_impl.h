@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside of the bus: bus.cpp wires it, bus_flow.cpp moves transfers, bus_report.cpp tells what was measured.
 #pragma once
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "hw/bus/bus.h"
 #include "hw/bus/share_channel.h"
 #include "hw/bus/topology.h"
+#include "hw/common/arena.h"
 
 namespace memwall {
 
@@ -100,9 +100,9 @@ struct bus::impl {
   std::size_t target_places = 0;
   mutable ps_t mean_hops = never;  // mean_hop_latency(), once asked for
 
-  std::deque<flight> store;
+  arena<flight> store;
   std::vector<flight*> spare;
-  std::deque<part> part_store;
+  arena<part> part_store;
   std::vector<part*> spare_parts;
   ring<due> requests, responses;
   sc_core::sc_event wake;

@@ -57,6 +57,8 @@ class core_model {
   virtual void set_memory_bandwidth(double /*peak*/) {}
   /// Requests leave at edges of this clock, as many as are due; 0: at any time.
   virtual frequency request_clock() const { return frequency(0); }
+  /// Bytes of one request: a line of the cache in front of the memory. Transfers are not smaller, whatever the memory's burst.
+  virtual std::int64_t request_bytes() const { return 64; }
 
   /// Dynamic energy spent so far, by component, in picojoules; empty: not told apart. Sums to the plans' energies.
   virtual std::vector<std::pair<std::string, double>> energy_parts() const { return {}; }

@@ -52,22 +52,14 @@ void transfer_info::copy_from(const tlm::tlm_extension_base& other) {
   m_hops = 0;  // the state of a hop belongs to the transfer it was attached to
 }
 
-payload_pool::~payload_pool() {
-  for (transfer* t : m_all) delete t;  // frees the extension with it
-}
-
 transfer& payload_pool::make(tlm::tlm_command command, std::uint64_t address, std::uint64_t bytes,
                              unsigned char* data) {
   if (bytes == 0 || bytes > UINT32_MAX)
     SC_REPORT_FATAL("/memwall/transfer", "a transfer has 1 to 2^32-1 bytes");
   transfer* t;
   if (m_idle.empty()) {
-    t = new transfer(this);
-    t->set_extension(new transfer_info);
-    t->set_byte_enable_ptr(nullptr);
-    t->set_byte_enable_length(0);
-    m_all.push_back(t);
-    m_idle.reserve(m_all.size());
+    t = &m_all.emplace(this);
+    if (m_idle.capacity() < m_all.size()) m_idle.reserve(2 * m_all.size());  // so that free() never allocates
   } else {
     t = m_idle.back();
     m_idle.pop_back();

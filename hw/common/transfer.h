@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
+#include "hw/common/arena.h"
 #include "hw/common/prefetch.h"
 #include "hw/common/stall.h"
 #include "hw/common/systemc.h"
@@ -96,13 +98,26 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   std::pair<const void*, void*> m_hop[max_hops];
 };
 
-/// The extension of a payload that came from a payload_pool or through an at_target_port: always there.
+/// A payload with its extension side by side, as payload_pool makes them.
+class pooled_transfer final : public transfer {
+ public:
+  explicit pooled_transfer(tlm::tlm_mm_interface* pool) : transfer(pool) { set_extension(static_cast<transfer_info*>(&m_info)); }
+  ~pooled_transfer() override { clear_extension(static_cast<transfer_info*>(&m_info)); }  // before it goes
+  transfer_info& info() { return m_info; }
+
+ private:
+  struct kept_info final : transfer_info {
+    void free() override {}  // goes with the payload
+  };
+  kept_info m_info;
+};
+
+/// The extension of a payload that came from a payload_pool or through an at_target_port: always there. That of a pooled one
+/// is found without a look into the payload's table of extensions, which is a cache line of its own.
 inline transfer_info& info(transfer& t) {
-  return *t.get_extension<transfer_info>();
+  return &typeid(t) == &typeid(pooled_transfer) ? static_cast<pooled_transfer&>(t).info() : *t.get_extension<transfer_info>();
 }
-inline const transfer_info& info(const transfer& t) {
-  return *t.get_extension<transfer_info>();
-}
+inline const transfer_info& info(const transfer& t) { return info(const_cast<transfer&>(t)); }
 
 /// Payloads with their extension, recycled: no heap allocation a transfer once warm. Data pointers are never
 /// null: transfers without functional data point into one scratch buffer that grows to the largest transfer
@@ -110,7 +125,6 @@ inline const transfer_info& info(const transfer& t) {
 class payload_pool : public tlm::tlm_mm_interface {
  public:
   payload_pool() = default;
-  ~payload_pool() override;
   payload_pool(const payload_pool&) = delete;
   payload_pool& operator=(const payload_pool&) = delete;
 
@@ -120,7 +134,7 @@ class payload_pool : public tlm::tlm_mm_interface {
                  unsigned char* data = nullptr);
 
   void free(transfer* t) override;
-  std::size_t allocated() const { return m_all.size(); }  ///< payloads ever made
+  std::size_t allocated() const { return m_all.size(); }   ///< payloads ever made
   std::size_t idle() const { return m_idle.size(); }      ///< of them, in the pool now
 
  private:
@@ -128,7 +142,8 @@ class payload_pool : public tlm::tlm_mm_interface {
     void operator()(unsigned char* p) const { std::free(p); }
   };
   unsigned char* scratch(std::uint64_t bytes);
-  std::vector<transfer*> m_all, m_idle;
+  arena<pooled_transfer> m_all;
+  std::vector<transfer*> m_idle;
   std::vector<std::unique_ptr<unsigned char, release_memory>>
       m_scratch;  // old ones stay: payloads in flight point there
   std::uint64_t m_scratch_bytes = 0;

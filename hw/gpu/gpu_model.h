@@ -22,6 +22,7 @@ struct gpu_params {
   double sustained_fraction = 0.71;
   double attention_efficiency = 0.5;
   byte_size l2{50 * 1048576.0};
+  byte_size l2_line{128};
   bandwidth l2_bandwidth{5.5e12};
   byte_size in_flight_per_sm{16384};
   duration load_latency{560e-9};
@@ -81,6 +82,7 @@ class gpu_model : public core_model {
   double load_rate(std::int64_t blocks, double weight_bits, double type_bits) const;
   nlohmann::ordered_json config() const override { return gpu_param_table().write(m_p); }
   frequency request_clock() const override { return m_p.clock; }
+  std::int64_t request_bytes() const override { return to_bytes(m_p.l2_line); }
   power idle_power() const override { return m_p.idle_power; }
   void set_memory_bandwidth(double peak) override;
   const gpu_params& params() const { return m_p; }
