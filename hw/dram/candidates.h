@@ -49,8 +49,15 @@ class candidates {
   bool waits(int b) const { return m_key[static_cast<std::size_t>(b)] != nobody; }
   std::int64_t due(int b) const { return m_epoch + (m_key[static_cast<std::size_t>(b)] >> order_bits); }
 
-  /// Of banks [first, first + count) of a rank, those that wait for a command of this kind have to wait until `t`.
-  void postpone(int rank, int kind, int first, int count, std::int64_t t) {
+  /// Of banks [first, first + count) of a rank, those that wait for a command of this kind have to wait until `t`; not
+  /// `except`, which is set anew.
+  void postpone(int rank, int kind, int first, int count, std::int64_t t, int except = -1) {
+    if (first / 64 == (first + count - 1) / 64) {  // a stream has no other bank of the group waiting
+      std::uint64_t others = m_waiting[static_cast<std::size_t>(first / 64)] >> (first % 64);
+      if (count < 64) others &= (std::uint64_t{1} << count) - 1;
+      if (except >= 0) others &= ~(std::uint64_t{1} << (except - first));
+      if (others == 0) return;
+    }
     if (t - m_epoch > span) rebase(t, m_first_age);
     const std::int64_t limit = at_clock(t);
     const int which = rank * kinds + kind;

@@ -291,11 +291,11 @@ class channel {
   }
   /// By value: std::max chooses between references, and compilers branch on that.
   static clocks_t later(clocks_t a, clocks_t b) { return a > b ? a : b; }
-  /// The group of bank `b` has to wait with commands of this kind.
+  /// The other banks of the group of bank `b`, which is chosen for anew, have to wait with commands of this kind.
   void postpone(int b, slot kind) {
     const auto& place = m_setup.place[static_cast<std::size_t>(b)];
     const int n = m_setup.org.banks_per_group;
-    s.waiting.postpone(place.rank, kind, place.group * n, n, s.groups[static_cast<std::size_t>(place.group)].t[kind] - m_setup.lead[kind]);
+    s.waiting.postpone(place.rank, kind, place.group * n, n, s.groups[static_cast<std::size_t>(place.group)].t[kind] - m_setup.lead[kind], b);
   }
   void set_mode();
   void check_age();

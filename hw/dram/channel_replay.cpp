@@ -332,6 +332,7 @@ clocks_t channel::valid_until() {
       if (w.pace_fs != 0) {
         // At its pace as recorded (the state has its phase), or so far behind it that all bursts could enter now.
         if (w.arrival <= s.cursor) have += paced ? paced_left(w) : ready_now(w);
+        if (have == w.end - w.next) i = w.link;  // what comes next may be of the other direction
         break;
       }
       // Has it arrived when the block lets it enter? (What was there before `now` needs no look.)
