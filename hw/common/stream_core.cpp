@@ -144,7 +144,14 @@ bool stream_core::issue_read(ps_t now) {
   const auto stripe = std::max(m_fidelity.quantum, m_fidelity.burst);
   const auto within = static_cast<std::int64_t>((o.address + static_cast<std::uint64_t>(m_read_offset)) % static_cast<std::uint64_t>(stripe));
   const std::int64_t misaligned = within % m_transfer;
-  const std::int64_t bytes = std::min(m_transfer - misaligned, o.bytes - m_read_offset);
+  std::int64_t bytes = std::min(m_transfer - misaligned, o.bytes - m_read_offset);
+  // All of a transfer is asked for when its first line is due. At the end of an operator nothing follows that makes up for
+  // it: the last transfer goes in ever smaller pieces.
+  if (m_read_at + 1 == m_reads.size() && m_read_offset + bytes == o.bytes) {
+    const std::int64_t unit = m_transfer >= m_fidelity.quantum ? m_fidelity.quantum : m_fidelity.burst;
+    const std::int64_t piece = std::max(m_transfer / 16, (bytes / 2 + unit - 1) / unit * unit);
+    bytes = std::min(bytes, std::max(piece, unit));
+  }
   if (m_work.window > 0 && m_in_flight > 0 && m_in_flight + bytes > std::max(m_work.window, 2 * m_transfer)) {
     m_allowed_since = never;  // the window, not the rate, holds the request: set again when something completes
     return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parameters of a memory controller: everything that the DRAM standard does not fix.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -29,10 +30,15 @@ struct controller_params {
   int input_clocks = 1;        ///< clocks from a request's arrival at the queue to its first command: the input register
   duration front_end{0};       ///< pipeline latency before the queue
   duration back_end{0};        ///< pipeline latency from the data beats to the initiator
-  int max_transfers = 4096;    ///< transfers in flight in the memory's front end; more are refused (back-pressure)
+  int max_transfers = 0;       ///< transfers in flight in the memory's front end; more are refused (back-pressure). 0: see transfer_limit
   bool replay = true;  ///< exact replay (page policies open and closed); off gives identical results, slower
   int replay_block = 64;       ///< bursts of one channel that one replayed block holds, at least
   byte_size replay_memory{64.0 * 1024 * 1024};  ///< limit of the replay table of one memory; the oldest entries go first
+
+  /// max_transfers, or as many as never bound a memory whose transfers are single accesses: twice a queue's entries a channel.
+  std::size_t transfer_limit(int channels) const {
+    return max_transfers > 0 ? static_cast<std::size_t>(max_transfers) : std::max<std::size_t>(4096, 128 * static_cast<std::size_t>(channels));
+  }
 };
 
 /// Names, ranges, meaning, sources: what YAML, --set and `memwall describe` use.

@@ -84,7 +84,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
     const int reads = p.controller.read_queue != 0 ? p.controller.read_queue : out.spec.queue;
     const int writes = p.controller.write_queue != 0 ? p.controller.write_queue : reads;
     const std::size_t window =
-        std::min(static_cast<std::size_t>(p.controller.max_transfers),
+        std::min(p.controller.transfer_limit(p.channels),
                  3 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
     const ps_t stride =
         static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);

@@ -43,7 +43,7 @@ class memory::impl {
       : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
         m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
 
-  bool can_accept() const { return m_in_flight < static_cast<std::size_t>(m_setup.params.max_transfers); }
+  bool can_accept() const { return m_in_flight < m_limit; }
 
   void submit(const transfer& t) {
     if (t.bytes == 0) throw input_error({"", "transfer.bytes", "got 0", "at least 1", ""});
@@ -379,6 +379,7 @@ class memory::impl {
   done_queue m_done;
   std::int64_t m_sequence = 0;
   std::size_t m_in_flight = 0;
+  std::size_t m_limit = m_setup.params.transfer_limit(m_setup.map.channels());
   bool m_attribute = true;
   ps_t m_last_arrival = -1;
   clocks_t m_last_clock = 0;  ///< of m_last_arrival, at the queue
