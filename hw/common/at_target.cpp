@@ -63,7 +63,7 @@ tlm::tlm_sync_enum at_target_port::nb_transport_fw(transfer& t, tlm::tlm_phase& 
 
 // Payloads of foreign initiators get an extension for as long as they are here.
 void at_target_port::adopt(transfer& t) {
-  if (t.get_extension<transfer_info>() != nullptr) return;
+  if (is_pooled(t) || t.get_extension<transfer_info>() != nullptr) return;
   transfer_info* i;
   if (m_spare_info.empty()) {
     i = new transfer_info;

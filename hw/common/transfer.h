@@ -112,10 +112,13 @@ class pooled_transfer final : public transfer {
   kept_info m_info;
 };
 
+/// Where false, a payload may still be one, of another library's copy of the type.
+inline bool is_pooled(const transfer& t) { return &typeid(t) == &typeid(pooled_transfer); }
+
 /// The extension of a payload that came from a payload_pool or through an at_target_port: always there. That of a pooled one
 /// is found without a look into the payload's table of extensions, which is a cache line of its own.
 inline transfer_info& info(transfer& t) {
-  return &typeid(t) == &typeid(pooled_transfer) ? static_cast<pooled_transfer&>(t).info() : *t.get_extension<transfer_info>();
+  return is_pooled(t) ? static_cast<pooled_transfer&>(t).info() : *t.get_extension<transfer_info>();
 }
 inline const transfer_info& info(const transfer& t) { return info(const_cast<transfer&>(t)); }
 
