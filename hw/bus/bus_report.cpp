@@ -17,18 +17,7 @@ bus_report bus::report() const {
   r.errors = m.errors;
   const std::size_t n = m.initiators.size();
   r.waited_for.assign(n, std::vector<ps_t>(n, 0));
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto& side = *m.initiators[i];
-    fabric_port_report port;
-    port.name = side.name;
-    port.transfers = side.transfers;
-    port.read_bytes = side.read_bytes;
-    port.write_bytes = side.write_bytes;
-    port.wait = summarize(side.wait);
-    port.wait_histogram = side.wait.bins();
-    port.round_trip = summarize(side.round_trip);
-    r.initiators.push_back(std::move(port));
-  }
+  for (const auto& side : m.initiators) r.initiators.push_back(port_report(side->name, *side));
   for (std::size_t t = 0; t < m.targets.size(); ++t) {
     const auto& side = *m.targets[t];
     fabric_target_report target;

@@ -23,6 +23,20 @@ struct fabric_port_report {
   ps_t busy_ps = 0;            ///< time its bytes occupied the channels (both directions)
 };
 
+/// Of anything that counts transfers, bytes, waits and round trips under these names.
+template <class Side>
+fabric_port_report port_report(const std::string& name, const Side& s) {
+  fabric_port_report port;
+  port.name = name;
+  port.transfers = s.transfers;
+  port.read_bytes = s.read_bytes;
+  port.write_bytes = s.write_bytes;
+  port.wait = summarize(s.wait);
+  port.wait_histogram = s.wait.bins();
+  port.round_trip = summarize(s.round_trip);
+  return port;
+}
+
 struct fabric_target_report {
   std::string name;
   std::uint64_t base = 0, size = 0;

@@ -316,14 +316,7 @@ bus_report link::report() const {
         {c == channels[0] ? "forward" : "backward", r.peak_bytes_per_s, c->bytes(), c->busy() / 1000});
   for (std::size_t i = 0; i < n; ++i) {
     const auto& s = m.sources[i];
-    fabric_port_report port;
-    port.name = m.name_of ? m.name_of(s.id) : "source " + std::to_string(s.id);
-    port.transfers = s.transfers;
-    port.read_bytes = s.read_bytes;
-    port.write_bytes = s.write_bytes;
-    port.wait = summarize(s.wait);
-    port.wait_histogram = s.wait.bins();
-    port.round_trip = summarize(s.round_trip);
+    fabric_port_report port = port_report(m.name_of ? m.name_of(s.id) : "source " + std::to_string(s.id), s);
     for (const auto* c : channels) {
       port.busy_ps += c->busy_of(static_cast<int>(i)) / 1000;
       for (std::size_t j = 0; j < n; ++j)

@@ -149,8 +149,8 @@ bool stream_core::issue_read(ps_t now) {
   // it: the last transfer goes in ever smaller pieces.
   if (m_read_at + 1 == m_reads.size() && m_read_offset + bytes == o.bytes) {
     const std::int64_t unit = m_transfer >= m_fidelity.quantum ? m_fidelity.quantum : m_fidelity.burst;
-    const std::int64_t piece = std::max(m_transfer / 16, (bytes / 2 + unit - 1) / unit * unit);
-    bytes = std::min(bytes, std::max(piece, unit));
+    const std::int64_t piece = std::max(m_transfer / 16, bytes / 2);
+    bytes = std::min(bytes, (piece + unit - 1) / unit * unit);
   }
   if (m_work.window > 0 && m_in_flight > 0 && m_in_flight + bytes > std::max(m_work.window, 2 * m_transfer)) {
     m_allowed_since = never;  // the window, not the rate, holds the request: set again when something completes

@@ -112,7 +112,8 @@ class pooled_transfer final : public transfer {
   kept_info m_info;
 };
 
-/// Where false, a payload may still be one, of another library's copy of the type.
+/// Whether the payload is surely a pooled_transfer: one of another library with its own copy of the type is not recognised,
+/// and goes the long way in info().
 inline bool is_pooled(const transfer& t) { return &typeid(t) == &typeid(pooled_transfer); }
 
 /// The extension of a payload that came from a payload_pool or through an at_target_port: always there. That of a pooled one
@@ -137,7 +138,7 @@ class payload_pool : public tlm::tlm_mm_interface {
                  unsigned char* data = nullptr);
 
   void free(transfer* t) override;
-  std::size_t allocated() const { return m_all.size(); }   ///< payloads ever made
+  std::size_t allocated() const { return m_all.size(); }  ///< payloads ever made
   std::size_t idle() const { return m_idle.size(); }      ///< of them, in the pool now
 
  private:

@@ -36,7 +36,7 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("sustained_fraction", &gpu_params::sustained_fraction, "part of the dense peak a large GEMM sustains (power, clocks, issue)", "measured: M = 2048 linear layers, Vidur profiles").range(0.01, 1.0)
           .add("attention_efficiency", &gpu_params::attention_efficiency, "part of the sustained rate that fused attention reaches in prefill", "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100").range(0.01, 1.0)
           .add("l2", &gpu_params::l2, "last-level cache", "H100 whitepaper").range(byte_size(0), byte_size(1e12))
-          .add("l2_line", &gpu_params::l2_line, "bytes of a request to memory", "line of the L2: 128 B in NVIDIA's (CUDA best practices guide) and AMD's CDNA (whitepaper) parts, and of Apple's cores").range(byte_size(32), byte_size(4096))
+          .add("l2_line", &gpu_params::l2_line, "bytes of a request to memory", "line of an NVIDIA L2: 128 B in four sectors (tuning guides); assumed for other makers' parts").range(byte_size(32), byte_size(4096))
           .add("l2_bandwidth", &gpu_params::l2_bandwidth, "last-level cache to SMs, total", "microbenchmarks: 64 B a cycle a slice").range(bandwidth(1e6), bandwidth(1e15))
           .add("in_flight_per_sm", &gpu_params::in_flight_per_sm, "bytes an SM keeps in flight towards memory", "fitted on M = 1 linear layers; bounded by registers and MSHRs").range(byte_size(32), byte_size(1e9))
           .add("load_latency", &gpu_params::load_latency, "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks").range(duration(1e-9), duration(1e-4))
