@@ -34,6 +34,7 @@ struct memory_facts {
   std::int64_t burst = 64;     ///< bytes of one access
   ps_t unloaded_latency = 0;   ///< of one access, to its last data beat
   bool in_core = false;        ///< compute-in-memory arrays: weights are used where they are
+  bool may_fault = false;      ///< an access may take many times unloaded_latency: what it wants has to be fetched first
   double peak_bandwidth = 0;   ///< bytes a second of all its pins; 0: not stated
 };
 

@@ -359,6 +359,7 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
         if (!facts || facts->in_core) continue;
         f.quantum = facts->stripe;
         f.burst = std::max(f.burst, facts->burst);
+        f.within_window = f.within_window || facts->may_fault;
       }
       break;
     }

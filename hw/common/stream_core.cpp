@@ -31,15 +31,25 @@ stream_core::stream_core(const sc_core::sc_module_name& name, std::unique_ptr<co
   port.on_complete = [this](transfer& t) { completed(t); };
 }
 
-std::int64_t stream_core::transfer_size() const {
-  if (m_fidelity.transfer_bytes > 0) return std::max(m_fidelity.transfer_bytes, m_fidelity.burst);
-  // A stripe or more a transfer keeps channels alike (and the DRAM's replay fast), unless that would leave too few tiles
-  // for the overlap of transfers and arithmetic to be right within a percent.
+/// How large the operator's transfers are: a 64th of its bytes, in whole stripes, which keep channels alike (and the DRAM's
+/// replay fast). Fewer tiles would not overlap with the arithmetic as bursts do. The first are small, so that the arithmetic
+/// starts when it would with bursts, and each may be twice the one before.
+void stream_core::choose_transfers(ps_t path) {
   const std::int64_t share = std::max(m_read_total, m_write_total) / 64;
-  const std::int64_t limit = std::max<std::int64_t>(m_work.window / 4, m_fidelity.burst);
-  const std::int64_t wanted = std::min(share, std::max(limit, m_fidelity.quantum));
-  if (wanted >= m_fidelity.quantum) return wanted / m_fidelity.quantum * m_fidelity.quantum;
-  return std::max(m_fidelity.burst, std::max<std::int64_t>(wanted, 512) / m_fidelity.burst * m_fidelity.burst);
+  const auto whole = [](std::int64_t bytes, std::int64_t unit) { return std::max(unit, bytes / unit * unit); };
+  if (m_fidelity.transfer_bytes > 0)
+    m_transfer = m_next_transfer = std::max(m_fidelity.transfer_bytes, m_fidelity.burst);
+  else if (share < m_fidelity.quantum)
+    m_transfer = m_next_transfer = whole(std::max<std::int64_t>(share, 512), m_fidelity.burst);
+  else {
+    const std::int64_t small = std::min(share, m_work.window / 4);
+    // While the way to the memory and back may take several times as long as unloaded before the core has too much in flight,
+    // the memory's bandwidth or the core's rate decides, whatever the transfers. Else they must be small against the window.
+    const bool window_binds = m_fidelity.within_window || m_core_latency < 3 * path;
+    m_transfer = whole(window_binds ? small : share, m_fidelity.quantum);
+    m_next_transfer = whole(small, m_fidelity.quantum);
+  }
+  m_few = m_transfer > share;
 }
 
 ps_t stream_core::next_edge(ps_t t) const {
@@ -77,10 +87,10 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_due_writes.clear();
   m_end_scheduled = false;
   m_last_write_end = 0;
-  m_transfer = transfer_size();
   const std::uint64_t where = m_reads.empty() ? (m_writes.empty() ? 0 : m_writes.front().address) : m_reads.front().address;
   const ps_t path = m_path_latency && !m_work.accesses.empty() ? m_path_latency(where) : 0;
   m_core_latency = std::max<ps_t>(0, m_work.load_latency - path);
+  choose_transfers(path);
   const double by_window = m_work.window > 0 ? static_cast<double>(m_work.window) / static_cast<double>(std::max<ps_t>(1, m_core_latency + path)) : HUGE_VAL;
   m_rate = std::min(by_window, m_work.fill_bandwidth > 0 ? m_work.fill_bandwidth * 1e-12 : HUGE_VAL);
   m_pace_error = 0;
@@ -143,8 +153,8 @@ bool stream_core::issue_read(ps_t now) {
   // Transfers end at whole stripes; smaller ones at multiples of their size from the begin of a stripe.
   const auto stripe = std::max(m_fidelity.quantum, m_fidelity.burst);
   const auto within = static_cast<std::int64_t>((o.address + static_cast<std::uint64_t>(m_read_offset)) % static_cast<std::uint64_t>(stripe));
-  const std::int64_t misaligned = within % m_transfer;
-  std::int64_t bytes = std::min(m_transfer - misaligned, o.bytes - m_read_offset);
+  const std::int64_t misaligned = within % m_next_transfer;
+  std::int64_t bytes = std::min(m_next_transfer - misaligned, o.bytes - m_read_offset);
   // All of a transfer is asked for when its first line is due. At the end of an operator nothing follows that makes up for
   // it: the last transfer goes in ever smaller pieces.
   if (m_read_at + 1 == m_reads.size() && m_read_offset + bytes == o.bytes) {
@@ -169,6 +179,7 @@ bool stream_core::issue_read(ps_t now) {
     m_next_issue = std::max(m_next_issue, now - m_cycle) + whole;
   }
   m_allowed_since = now;
+  m_next_transfer = std::min(m_transfer, 2 * m_next_transfer);
   const std::int64_t offset = m_read_offset;
   m_read_offset += bytes;
   if (m_read_offset == o.bytes) {
@@ -195,8 +206,8 @@ void stream_core::send(const operand& o, std::uint64_t offset, std::int64_t byte
   i.op = m_op.id;
   i.carries = o.kind;
   i.command.argument = tag;
-  // A transfer larger than what the core can have in flight arrives piece by piece.
-  if (m_rate < HUGE_VAL && bytes > m_work.window / 2) i.pace = static_cast<ps_t>(64.0 / m_rate);
+  // A transfer larger than what the core can have in flight arrives piece by piece. (Among many it does not matter.)
+  if (m_few && m_rate < HUGE_VAL && bytes > m_work.window / 2) i.pace = static_cast<ps_t>(64.0 / m_rate);
   (o.write ? m_result.written : m_result.read)[o.kind] += bytes;
   m_in_flight += bytes;
   ++m_totals.transfers;

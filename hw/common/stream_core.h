@@ -16,9 +16,10 @@ namespace memwall {
 
 /// How large transfers are. Speed, not physics: results must agree within 1 % whatever is chosen (law 7).
 struct fidelity {
-  std::int64_t transfer_bytes = 0;  ///< 0: automatic, a 64th of the operator's bytes, at least `quantum`
+  std::int64_t transfer_bytes = 0;  ///< 0: automatic, see choose_transfers()
   std::int64_t quantum = 64;        ///< transfers are multiples of this: a stripe over all channels of the memory
   std::int64_t burst = 64;          ///< smallest transfer
+  bool within_window = false;       ///< what a core can have in flight decides how fast the memory is, as where pages fault
 };
 
 /// Tiles stream in, are computed on in order while the next ones are on their way (double buffering without end: the
@@ -91,7 +92,7 @@ class stream_core : public sc_core::sc_module {
   void wait_until(ps_t t, ps_t held, const stall_stack& weights);
   void plan_writes(double fraction);
   void finish_if_done();
-  std::int64_t transfer_size() const;
+  void choose_transfers(ps_t path);
 
   std::unique_ptr<core_model> m_model;
   int m_id;
@@ -116,7 +117,9 @@ class stream_core : public sc_core::sc_module {
   ring<tile> m_tiles;              // issued, not yet computed, in order
   std::uint64_t m_first_tile = 0;  // tag of m_tiles.front()
   ring<due_write> m_due_writes;
-  std::int64_t m_in_flight = 0, m_transfer = 64;
+  std::int64_t m_in_flight = 0;
+  std::int64_t m_transfer = 64, m_next_transfer = 64;  // largest, and how large the next read may be
+  bool m_few = false;              // transfers: each is more than a 64th of the operator
   int m_writes_in_flight = 0;
   double m_rate = 0;               // bytes a picosecond
   ps_t m_clock_fs = 0;             // period of the clock at whose edges requests leave; 0: none

@@ -118,6 +118,14 @@ class address_map {
   template <class Visit>
   void for_each_run(std::uint64_t address, std::uint64_t bytes, Visit&& visit) const;
   std::vector<channel_run> split(std::uint64_t address, std::uint64_t bytes) const;
+  /// Whether a transfer that does not wrap consists of whole stripes over all channels: then the run of each is `run`.
+  bool whole_stripes(std::uint64_t address, std::uint64_t bytes, channel_run& run) const {
+    const auto stripe = static_cast<std::uint64_t>(interleave()) * static_cast<std::uint64_t>(m_channels);
+    if (address % stripe != 0 || bytes % stripe != 0) return false;
+    run.first_burst = static_cast<std::int64_t>(address / stripe) * m_interleave_bursts;
+    run.count = static_cast<std::int64_t>(bytes / stripe) * m_interleave_bursts;
+    return true;
+  }
 
   /// decode_local(b + row_period_bursts()) is decode_local(b) with row + row_period_rows(), whenever
   /// (b / row_period_bursts()) % row_periods() + 1 < row_periods(): the unit by which a stream repeats itself.

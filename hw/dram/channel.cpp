@@ -14,8 +14,8 @@ constexpr clocks_t long_ago = -(clocks_t{1} << 40);
 inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
-channel::channel(const channel_setup& setup, int index, replay_table* table)
-    : m_setup(setup), m_index(index), m_table(table) {
+channel::channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency)
+    : m_setup(setup), m_index(index), m_latency(latency), m_table(table) {
   bank_state b{};
   std::fill(std::begin(b.t), std::end(b.t), 0);
   b.row = -1;

@@ -123,7 +123,8 @@ struct channel_counts {
 class channel {
  public:
   /// `table`: shared by the channels of a memory; nullptr: no replay.
-  channel(const channel_setup& setup, int index, replay_table* table = nullptr);
+  /// `latency`: of reads and of writes, where all channels of a memory add theirs.
+  channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency);
   /// The engine as that of channel `index`, for `members` channels, of which it is the first.
   void stand_for(int index, int members) {
     m_index = index;
@@ -137,7 +138,7 @@ class channel {
   /// False: it is not settled (a refresh may be under way).
   bool settle(clocks_t now, std::vector<std::int32_t>& words);
   /// Moves what was counted so far, `times` over, out of here. Idle and settled channels only.
-  void take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times);
+  void take_counts(channel_counts& counts, std::vector<cause_clocks>& by_cause, std::int64_t times);
   /// Works that are not finished, in order: visit(index, work).
   template <class Visit>
   void for_each_open(Visit&& visit) const {
@@ -170,13 +171,12 @@ class channel {
   clocks_t now() const { return s.cursor; }
 
   std::vector<finished_work>& finished() { return m_finished; }
-  /// Time by cause of one data bus up to clock `now` (sums to it), counters, latencies.
+  /// Time by cause of one data bus up to clock `now` (sums to it), counters.
   cause_clocks causes(int bus, clocks_t now) const;
   /// Clocks with data on its buses before clock `now`, all buses together; up to `now` also inside a block that is replayed.
   clocks_t data_clocks(clocks_t now) const;
   const channel_counts& counts() const { return m_counts; }
   clocks_t active_clocks(clocks_t now) const;
-  const latency_histogram& latency(bool write) const { return m_latency[write]; }
   int index() const { return m_index; }
   void listen(command_listener* l);
   /// Whether finished works carry their time by cause.
@@ -357,7 +357,7 @@ class channel {
   int m_works = 0;
   bool m_attribute = true;
   channel_counts m_counts;
-  latency_histogram m_latency[2];
+  latency_histogram* m_latency;
   std::vector<finished_work> m_finished;
   command_listener* m_listener = nullptr;
   std::vector<command_record> m_held;  ///< decided on, but shorter commands of the other bus may end before: see emit()

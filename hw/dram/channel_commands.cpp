@@ -257,7 +257,7 @@ void channel::issue_column(int b, clocks_t t) {
   else
     ++m_counts.row_conflicts;
   if (m_recorder == nullptr) {
-    m_latency[write].add(to - e.arrival);
+    m_latency[write].add(to - e.arrival, m_members);
   } else {
     m_recorder->latencies[write].push_back(static_cast<std::int32_t>(to - e.arrival));
     m_recorder->services.push_back({static_cast<std::int32_t>(to - m_recorder->start),

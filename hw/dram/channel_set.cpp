@@ -21,7 +21,7 @@ channel_set::channel_set(const channel_setup& setup, replay_table* table)
   }
   for (auto& [unused, members] : alike) {
     const int index = members.front();
-    add(std::make_unique<channel_class>(channel_class{channel(setup, index, table), std::move(members)}));
+    add(std::make_unique<channel_class>(channel_class{channel(setup, index, table, m_latency), std::move(members)}));
   }
 }
 
@@ -76,7 +76,7 @@ void channel_set::merge(clocks_t now) {
     for (channel_class* x : {&c, &other}) {
       const clocks_t data = x->engine.data_clocks(now);
       for (const int member : x->members) m_data[index(member)] += data;
-      x->engine.take_counts(m_counts, m_latency, m_causes, static_cast<std::int64_t>(x->members.size()));
+      x->engine.take_counts(m_counts, m_causes, static_cast<std::int64_t>(x->members.size()));
     }
     const auto middle = static_cast<std::ptrdiff_t>(other.members.size());
     other.members.insert(other.members.end(), c.members.begin(), c.members.end());
@@ -101,7 +101,6 @@ void channel_set::add_to(channel_counts& counts, latency_histogram latency[2], c
     const auto times = static_cast<std::int64_t>(c.members.size());
     counts.add(c.engine.counts(), times);
     counts.active += times * (c.engine.active_clocks(now) - c.engine.counts().active);
-    for (int k = 0; k < 2; ++k) latency[k].add(c.engine.latency(k != 0), times);
     for (int bus = 0; bus < m_setup.buses; ++bus) {
       const cause_clocks part = c.engine.causes(bus, now);
       for (std::size_t i = 0; i < cause_count; ++i) causes[i] += times * part[i];

@@ -65,9 +65,9 @@ class channel_set {
   std::vector<channel_run> m_runs;
   std::vector<int> m_leaving;
   std::vector<std::int32_t> m_words;
+  latency_histogram m_latency[2];  ///< of all channels
   // What classes counted before they merged.
   channel_counts m_counts;
-  latency_histogram m_latency[2];
   std::vector<cause_clocks> m_causes;  ///< by bus
   std::vector<clocks_t> m_data;        ///< by channel: clocks with data on its buses
 };
@@ -76,6 +76,10 @@ template <class Split, class Give>
 void channel_set::distribute(std::uint64_t address, std::uint64_t bytes, Split&& split, Give&& give) {
   if (m_class_of.size() == 1) {
     m_setup.map.for_each_run(address, bytes, [&](const channel_run& run) { give(m_class_of[0], run); });
+    return;
+  }
+  if (channel_run same; m_setup.map.whole_stripes(address, bytes, same)) {
+    for_each([&](int c, channel_class&) { give(c, same); });
     return;
   }
   m_runs.clear();

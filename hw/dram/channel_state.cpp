@@ -131,13 +131,9 @@ bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
   return a.fits;
 }
 
-void channel::take_counts(channel_counts& counts, latency_histogram latency[2], std::vector<cause_clocks>& by_cause, std::int64_t times) {
+void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_cause, std::int64_t times) {
   counts.add(m_counts, times);
   m_counts = {};
-  for (int k = 0; k < 2; ++k) {
-    latency[k].add(m_latency[k], times);
-    m_latency[k] = {};
-  }
   for (std::size_t i = 0; i < s.buses.size(); ++i)
     for (std::size_t c = 0; c < cause_count; ++c) {
       by_cause[i][c] += times * s.buses[i].by_cause[c];

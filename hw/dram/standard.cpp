@@ -7,6 +7,8 @@
 #include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <optional>
 
 #include "hw/common/config.h"
@@ -576,7 +578,21 @@ std::vector<std::string> standard_names() {
 }
 
 standard load_standard(const std::string& name) {
-  return load_standard(name, node());
+  // A platform asks for its standards dozens of times: each file is read once, unless it was written since.
+  struct entry {
+    std::filesystem::file_time_type written;
+    standard read;
+  };
+  static std::mutex lock;
+  static std::map<std::string, entry> known;  // by file
+  const std::string path = path_of(name);
+  std::error_code missing;
+  const auto written = std::filesystem::last_write_time(path, missing);
+  const std::lock_guard<std::mutex> guard(lock);
+  if (const auto found = known.find(path); found != known.end() && found->second.written == written) return found->second.read;
+  standard s = load_standard(name, node());
+  known[path] = {written, s};
+  return s;
 }
 
 standard load_standard(const std::string& name, const config::node& changes) {

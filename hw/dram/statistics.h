@@ -32,10 +32,10 @@ class latency_histogram {
     return (std::int64_t{exact} + step * (exact / steps)) << doubling;
   }
 
-  void add(std::int64_t clocks) {
-    ++m_counts[static_cast<std::size_t>(bucket_of(clocks))];
-    ++m_count;
-    m_sum += clocks;
+  void add(std::int64_t clocks, std::int64_t times = 1) {
+    m_counts[static_cast<std::size_t>(bucket_of(clocks))] += times;
+    m_count += times;
+    m_sum += times * clocks;
     if (clocks > m_max) m_max = clocks;
     if (clocks < m_min) m_min = clocks;
   }

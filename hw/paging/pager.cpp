@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 #include "hw/common/ring.h"
 #include "hw/paging/page_table.h"
@@ -212,11 +213,16 @@ struct pager::impl {
 
   // The faults of the batch have been taken and looked at.
   void service() {
+    // A page faults once, however many accesses wait for it.
     std::int64_t taken = 0;
+    std::map<std::int64_t, std::uint64_t> faulted;  // pages by block
     while (!waiting.empty() && taken < p.batch) {
       piece* x = waiting.front();
       waiting.pop_front();
-      taken += __builtin_popcountll(x->pages & ~table->resident(x->block));
+      std::uint64_t& seen = faulted[x->block];
+      const std::uint64_t fresh = x->pages & ~table->resident(x->block) & ~seen;
+      taken += __builtin_popcountll(fresh);
+      seen |= fresh;
       batch.push_back(x);
     }
     waiting_probe.set(static_cast<unsigned>(waiting.size()));

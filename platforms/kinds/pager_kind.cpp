@@ -10,6 +10,7 @@ class pager_hardware final : public hardware {
  public:
   pager_hardware(const module_description& d, const pager_params& p, int source)
       : hardware(d), m_params(p), m_where(d.tree.where()), m_pager(d.name.c_str(), p, source) {
+    m_facts.may_fault = true;
     m_facts.capacity = to_bytes(p.size) / to_bytes(p.block) * to_bytes(p.block);
   }
   tlm::tlm_initiator_socket<>* initiator() override { return &m_pager.downstream; }

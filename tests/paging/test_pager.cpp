@@ -130,6 +130,18 @@ TEST(pager, one_page_at_a_time_pays_the_driver_six_times_a_block) {
   EXPECT_LT(static_cast<double>(r.copy_time), wire + 6 * 6e6);
 }
 
+// A page faults once, however many lines of it are asked for: a thousand lines of two pages are two faults of one batch.
+TEST(pager, lines_of_a_page_are_one_fault) {
+  machine m(1024, stream(0, 128), 128 * kib, 64 * mib, 64 * mib);
+  m.run();
+  const auto r = m.driver.report();
+  EXPECT_EQ(r.transfers, 1024u);
+  EXPECT_EQ(r.batches, 1u);
+  EXPECT_EQ(r.faulted_pages, 2u);
+  EXPECT_EQ(r.prefetched_pages, 0u);
+  EXPECT_EQ(r.wait.count, 1024u);
+}
+
 // Accesses keep blocks in the device: with two frames and transfers that span blocks nothing is lost and nothing stands still.
 class pager_stalls : public testing::TestWithParam<unsigned> {};
 TEST_P(pager_stalls, random_accesses_all_arrive) {

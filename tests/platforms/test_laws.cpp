@@ -95,6 +95,16 @@ TEST_P(laws, burst_level_and_automatic_transfer_sizes_agree_within_one_percent) 
   EXPECT_NEAR(automatic / burst, 1, 0.01);
 }
 
+// Where what the core can have in flight decides: pages that fault wait for each other in batches; twenty fill buffers a core
+// see the memory's latency under load.
+TEST(law_transfer_sizes, agree_where_the_window_decides) {
+  for (const char* platform : {"von_neumann_v100_managed", "von_neumann_i9_13900k"}) {
+    const double burst = run(platform, "--transfer-bytes burst")["summary"]["time_ns"];
+    const double automatic = run(platform)["summary"]["time_ns"];
+    EXPECT_NEAR(automatic / burst, 1, 0.01) << platform;
+  }
+}
+
 TEST_P(laws, running_from_the_resolved_configuration_reproduces_the_result) {
   const test::temp_dir dir;
   const json first = run(GetParam(), "--out " + dir.path());
