@@ -261,6 +261,12 @@ class job_book {
 
 constexpr std::size_t no_job = SIZE_MAX;
 
+run_words trace_run(const setup& s, const std::string& file) {
+  run_words words{"run", "--platform", s.platform, "--trace", file};
+  for (const auto& set : s.sets) words.insert(words.end(), {"--set", set});
+  return words;
+}
+
 std::vector<line> validate_rows(const options& o, const validation_data& data, const scratch& where) {
   struct planned {
     const measured_row* row;
@@ -290,10 +296,16 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     }
     const std::string file = where.file(fmt::format("kernels-{}.jsonl", kernel_jobs.size()));
     write_kernel_trace(list, file);
-    const setup s = data.setup_of_kernels(hardware);
-    run_words words{"run", "--platform", s.platform, "--trace", file};
-    for (const auto& set : s.sets) words.insert(words.end(), {"--set", set});
-    kernel_jobs[hardware] = book.add(words, true);
+    kernel_jobs[hardware] = book.add(trace_run(data.setup_of_kernels(hardware), file), true);
+  }
+  std::map<std::string, std::vector<const collective_row*>> collectives;
+  for (const auto& c : data.collectives())
+    if (wanted(o, c.id, "all_reduce", c.hardware)) collectives[c.hardware].push_back(&c);
+  std::map<std::string, std::size_t> collective_jobs;
+  for (const auto& [hardware, list] : collectives) {
+    const std::string file = where.file(fmt::format("collectives-{}.jsonl", collective_jobs.size()));
+    write_all_reduce_trace(list, file);
+    collective_jobs[hardware] = book.add(trace_run(data.setup_of_kernels(hardware), file), true);
   }
   run_all(book.jobs(), o.jobs, where, o.quiet);
 
@@ -329,6 +341,18 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
         l.problem = c.complaint.empty() ? "no result" : c.complaint;
       else
         l.simulated = at->second * 1e6;
+      lines.push_back(std::move(l));
+    }
+  }
+  for (const auto& [hardware, list] : collectives) {
+    const outcome& c = book.of(collective_jobs[hardware]);
+    for (const auto* r : list) {
+      line l{r->id, "all_reduce", hardware, fmt::format("all-reduce of {} B", r->bytes), "NCCL", "time_us", "us", r->kind, "", r->time_us, 0, false};
+      const auto with = c.layer_seconds.find(r->id), without = c.layer_seconds.find(all_reduce_baseline(r->id));
+      if (with == c.layer_seconds.end() || without == c.layer_seconds.end())
+        l.problem = c.complaint.empty() ? "no result" : c.complaint;
+      else
+        l.simulated = (with->second - without->second) * 1e6;
       lines.push_back(std::move(l));
     }
   }

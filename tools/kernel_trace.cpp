@@ -76,7 +76,54 @@ class kernel_stream final : public trace::op_stream {
   std::size_t m_at = 0;
 };
 
+class all_reduce_stream final : public trace::op_stream {
+ public:
+  explicit all_reduce_stream(const std::vector<const collective_row*>& rows) : m_rows(rows) {
+    m_header.model = "all-reduces";
+    m_header.origin = "memwall validate";
+    trace::tensor t;
+    t.name = "partial sums";
+    t.cls = trace::tensor_class::activations;
+    t.type = dtype::parse("fp16");
+    for (const auto* r : rows) t.bytes = std::max(t.bytes, r->bytes);
+    t.shape = {1, t.bytes / 2};
+    m_header.tensors.push_back(t);
+    m_header.workload.types = dtypes::parse("fp16");
+  }
+  const trace::header& header() const override { return m_header; }
+  std::int64_t size() const override { return 2 * static_cast<std::int64_t>(m_rows.size()); }
+  bool next(trace::op& o) override {
+    if (m_at == 2 * m_rows.size()) return false;
+    const collective_row& r = *m_rows[m_at / 2];
+    const bool reduced = m_at % 2 == 1;
+    o = trace::op{};
+    o.id = m_at;
+    if (m_at > 0) o.deps = {m_at - 1};
+    ++m_at;
+    o.input = o.weight = o.output = dtype::parse("fp16");
+    o.name = reduced ? r.id : all_reduce_baseline(r.id);
+    o.kind = trace::op_kind::elementwise;
+    o.shard = reduced ? trace::shard::rows : trace::shard::none;
+    o.m = 1;
+    o.n = o.k = r.bytes / 2;
+    o.uses = {{0, trace::access::write, 0, r.bytes}};
+    return true;
+  }
+
+ private:
+  const std::vector<const collective_row*>& m_rows;
+  trace::header m_header;
+  std::size_t m_at = 0;
+};
+
 }  // namespace
+
+std::string all_reduce_baseline(const std::string& id) { return id + ".baseline"; }
+
+void write_all_reduce_trace(const std::vector<const collective_row*>& rows, const std::string& file) {
+  all_reduce_stream s(rows);
+  trace::write_file(s, file);
+}
 
 void write_kernel_trace(const std::vector<const kernel_row*>& kernels, const std::string& file) {
   kernel_stream s(kernels);

@@ -94,9 +94,10 @@ std::string kind_of(const std::string& id) {
   return (h >> 8) % 6 == 0 ? "calibration" : "validation";
 }
 
-validation_data::validation_data() : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("setups.yaml")) {}
+validation_data::validation_data() : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"), carried("setups.yaml")) {}
 
-validation_data::validation_data(const std::string& measured, const std::string& kernels, const std::string& setups) : m_setups_file(setups) {
+validation_data::validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives, const std::string& setups)
+    : m_setups_file(setups) {
   read_csv(measured,
            "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,source,trust,kind,set", 19,
            [&](const std::vector<std::string>& c, const std::string& w) {
@@ -105,6 +106,9 @@ validation_data::validation_data(const std::string& measured, const std::string&
            });
   read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind", 9, [&](const std::vector<std::string>& c, const std::string& w) {
     m_kernels.push_back({c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), c[5], number(c[6], w), c[7], c[8]});
+  });
+  read_csv(collectives, "id,hardware,bytes,time_us,source,kind", 6, [&](const std::vector<std::string>& c, const std::string& w) {
+    m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
   });
   const config::node tree = config::node::parse_file(setups);
   const auto software = [&](const config::node& n, bool matched) {

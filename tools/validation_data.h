@@ -26,6 +26,14 @@ struct kernel_row {
   std::string source, kind;
 };
 
+/// A line of platforms/validation/collectives.csv: an all-reduce of `bytes` on each of the devices, timed on its own.
+struct collective_row {
+  std::string id, hardware;
+  std::int64_t bytes = 0;
+  double time_us = 0;
+  std::string source, kind;
+};
+
 /// One call of `memwall run`: its words after the program's name. Equal calls are run once.
 using run_words = std::vector<std::string>;
 
@@ -40,14 +48,15 @@ class validation_data {
   /// Reads the carried files; throws input_error naming file and line.
   validation_data();
   /// Reads other files of the same form.
-  validation_data(const std::string& measured, const std::string& kernels, const std::string& setups);
+  validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives, const std::string& setups);
 
   const std::vector<measured_row>& rows() const { return m_rows; }
   const std::vector<kernel_row>& kernels() const { return m_kernels; }
+  const std::vector<collective_row>& collectives() const { return m_collectives; }
 
   /// Throws input_error when no entry of setups.yaml matches.
   setup setup_of(const measured_row& r) const;
-  setup setup_of_kernels(const std::string& hardware) const;
+  setup setup_of_kernels(const std::string& hardware) const;  ///< kernels and collectives: no runtime
 
   /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
   std::pair<run_words, run_words> runs_of(const measured_row& r) const;
@@ -68,6 +77,7 @@ class validation_data {
 
   std::vector<measured_row> m_rows;
   std::vector<kernel_row> m_kernels;
+  std::vector<collective_row> m_collectives;
   std::vector<hardware_entry> m_hardware;
   std::vector<software_entry> m_software;
   software_entry m_kernel_software;

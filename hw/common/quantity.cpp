@@ -110,8 +110,8 @@ std::string format_quantity(double value, std::string_view dimension_name) {
     const double scaled = u.scale < 1 ? value * (1 / u.scale) : value / u.scale;
     fallback = &u;
     const bool binary = std::string_view(u.name).find('i') != std::string_view::npos && dimension_name == "size";
-    if (std::fabs(scaled) >= 1 && (!binary || scaled == std::floor(scaled))) {
-      // The number that a person wrote has few digits; scaling may have added others ("199.99999999999997 ns").
+    if (std::fabs(scaled) >= 1 - 1e-14 && (!binary || scaled == std::floor(scaled))) {
+      // The number that a person wrote has few digits; scaling may have added others ("199.99999999999997 ns", or just less than 1).
       for (const std::string& text : {fmt::format("{:.15g} {}", scaled, u.name), fmt::format("{} {}", scaled, u.name)}) {
         double back = 0;
         std::string ignored;

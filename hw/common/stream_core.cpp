@@ -42,7 +42,7 @@ void stream_core::choose_transfers(ps_t path) {
   else if (share < m_fidelity.quantum)
     m_transfer = m_next_transfer = whole(std::max<std::int64_t>(share, 512), m_fidelity.burst);
   else {
-    const std::int64_t small = std::min(share, m_work.window / 4);
+    const std::int64_t small = m_work.window > 0 ? std::min(share, m_work.window / 4) : share;
     // While the way to the memory and back may take several times as long as unloaded before the core has too much in flight,
     // the memory's bandwidth or the core's rate decides, whatever the transfers. Else they must be small against the window.
     const bool window_binds = m_fidelity.within_window || m_core_latency < 3 * path;
@@ -86,7 +86,7 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_first_tile = 0;
   m_due_writes.clear();
   m_end_scheduled = false;
-  m_last_write_end = 0;
+  m_last_write_end = m_results_until = 0;
   const std::uint64_t where = m_reads.empty() ? (m_writes.empty() ? 0 : m_writes.front().address) : m_reads.front().address;
   const ps_t path = m_path_latency && !m_work.accesses.empty() ? m_path_latency(where) : 0;
   m_core_latency = std::max<ps_t>(0, m_work.load_latency - path);
@@ -321,7 +321,9 @@ void stream_core::plan_writes(double fraction) {
     operand piece = o;
     piece.address += static_cast<std::uint64_t>(m_write_offset);
     piece.bytes = bytes;
-    m_due_writes.push_back({m_booked, piece});
+    m_results_until = std::max(m_results_until, m_booked);
+    if (m_work.result_bandwidth > 0) m_results_until += static_cast<ps_t>(std::llround(static_cast<double>(bytes) / m_work.result_bandwidth * 1e12));
+    m_due_writes.push_back({m_results_until, piece});
     m_write_scheduled += bytes;
     m_write_offset += bytes;
     if (m_write_offset == o.bytes) {
@@ -334,7 +336,7 @@ void stream_core::plan_writes(double fraction) {
 void stream_core::finish_if_done() {
   if (m_end_scheduled || m_read_computed < m_read_total || m_compute_done < m_compute_total || (m_reads.empty() && m_read_at == 0)) return;
   if (m_write_scheduled < m_write_total || !m_due_writes.empty() || m_writes_in_flight > 0) return;
-  wait_until(m_last_write_end, 0, m_last_write_parts);
+  wait_until(m_last_write_end, std::max<ps_t>(0, m_results_until - m_booked), m_last_write_parts);
   m_result.parts[stall::launch] += m_work.drain;
   m_end = m_booked + m_work.drain;
   m_end_scheduled = true;

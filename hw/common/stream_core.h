@@ -125,6 +125,7 @@ class stream_core : public sc_core::sc_module {
   ps_t m_clock_fs = 0;             // period of the clock at whose edges requests leave; 0: none
   ps_t m_cycle = 0;                // the same in whole picoseconds
   ps_t m_core_latency = 0, m_next_issue = 0, m_allowed_since = 0;
+  ps_t m_results_until = 0;        // all results planned so far are sent by then at the core's own rate
   ps_t m_booked = 0;               // time up to which the operator's time is attributed: the end of the last computed tile
   ps_t m_last_write_end = 0;
   stall_stack m_last_write_parts;

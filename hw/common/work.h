@@ -54,6 +54,7 @@ struct work {
   ps_t drain = 0;              ///< after the last tile: epilogue, synchronisation
   ps_t load_latency = 0;       ///< a load that misses every cache, unloaded, core to memory and back (published by pointer chasing)
   double fill_bandwidth = 0;   ///< bytes per second the core can take in, however many requests are in flight; 0: no such limit
+  double result_bandwidth = 0; ///< bytes per second at which results are sent; 0: as they are made
   std::int64_t window = 0;     ///< bytes in flight at most
   double energy_pj = 0;        ///< arithmetic and on-chip movement
   std::vector<operand> accesses;  ///< what remains after the on-chip caches

@@ -66,8 +66,11 @@ const param_table<gpu_params>& gpu_param_table() {
           .add("fp8_fraction", &gpu_params::fp8_fraction, "rate of the runtime's 8-bit floating-point products relative to its 16-bit ones, each over its own peak", "runtime").range(0.01, 2.0)
           .add("unpacking", &gpu_params::unpacking, "serial: registers that wait for narrow weights are held while the ones before are unpacked; overlapped: loads go to shared memory and never wait for it", "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)").choices({"serial", "overlapped"})
           .add("kernel_in_flight", &gpu_params::kernel_in_flight, "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as many as the SM can", "runtime: blocks an SM x threads x bytes a load").range(byte_size(0), byte_size(1e9))
-          .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce: launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
+          .add("collective_launch", &gpu_params::collective_launch, "start of an all-reduce whose words carry their own flags (the library's protocol for small ones): launch, handshake of all devices", "intercept of small all-reduces").range(duration(0), duration(1))
           .add("collective_step", &gpu_params::collective_step, "a step of the ring: flag, copy, flag", "small all-reduces over device counts").range(duration(0), duration(1))
+          .add("collective_rate", &gpu_params::collective_rate, "what a device sends a second that way; 0 GB/s: what the links take", "fitted: all-reduces of 64 to 512 KiB").range(bandwidth(0), bandwidth(1e15))
+          .add("bulk_collective_launch", &gpu_params::bulk_collective_launch, "start of an all-reduce in buffers (the protocol for large ones; the library takes whichever ends first)", "fitted: all-reduces of 1 to 64 MiB").range(duration(0), duration(1))
+          .add("bulk_collective_rate", &gpu_params::bulk_collective_rate, "what a device sends a second in buffers: the copying SMs; 0 GB/s: no such protocol", "H200, eight devices, 16 GiB: 367 GB/s (stas00/ml-engineering, network benchmarks)").range(bandwidth(0), bandwidth(1e15))
           .add("energy_per_flop", &gpu_params::energy_per_flop, "dynamic energy of one 16-bit operation incl. register and shared memory traffic", "H100: 700 W / 989 TFLOPS = 0.7 pJ all in; the arithmetic part").range(energy(0), energy(1e-6))
           .add("energy_per_l2_byte", &gpu_params::energy_per_l2_byte, "L2 access and crossbar, one byte", "Arunkumar et al., MICRO 2019 class figures").range(energy(0), energy(1e-6))
           .add("idle_power", &gpu_params::idle_power, "static power of the chip without its DRAM").range(power(0), power(1e5));
@@ -166,6 +169,17 @@ double gpu_model::attention_seconds(const operation& op) const {
   return seconds;
 }
 
+/// Of an all-reduce's protocols the library takes the one that ends first. What is sent crosses the modelled links besides.
+void gpu_model::plan_collective(const operation& op, work& w) const {
+  double bytes = 0;
+  for (const auto& o : op.operands) bytes += o.write ? static_cast<double>(o.bytes) : 0.0;
+  const double small = m_p.collective_rate.value, bulk = m_p.bulk_collective_rate.value;
+  const double small_end = m_p.collective_launch.value + (small > 0 ? bytes / small : 0.0);
+  const bool in_bulk = bulk > 0 && m_p.bulk_collective_launch.value + bytes / bulk < small_end;
+  w.launch = to_ps(in_bulk ? m_p.bulk_collective_launch : m_p.collective_launch) + op.n * to_ps(m_p.collective_step);
+  w.result_bandwidth = in_bulk ? bulk : small;
+}
+
 /// Activations that other cores made are copied here first.
 ps_t gpu_model::handoff_time(const operation& op) const {
   std::int64_t bytes = 0;
@@ -184,7 +198,7 @@ work gpu_model::plan(const operation& op) {
   if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_p.dot_rows)) w.launch += to_ps(m_p.gemm_overhead);
   if (op.first_of_prompt) w.launch += to_ps(m_p.prompt_overhead);
   if (op.handed_over) w.launch += handoff_time(op);
-  if (op.kind == work_kind::collective) w.launch = to_ps(m_p.collective_launch) + op.n * to_ps(m_p.collective_step);
+  if (op.kind == work_kind::collective) plan_collective(op, w);
 
   std::int64_t touched = 0;
   w.accesses = through_cache(op, m_l2, touched);

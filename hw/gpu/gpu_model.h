@@ -55,6 +55,9 @@ struct gpu_params {
   byte_size kernel_in_flight{0};
   duration collective_launch{8e-6};
   duration collective_step{1.2e-6};
+  bandwidth collective_rate{35e9};
+  duration bulk_collective_launch{20e-6};
+  bandwidth bulk_collective_rate{367e9};
   // --- energy
   energy energy_per_flop{0.5e-12};
   energy energy_per_l2_byte{4e-12};
@@ -91,6 +94,7 @@ class gpu_model : public core_model {
   double gemm_rate(const std::string& type) const;
   double spill_rate() const;
   ps_t handoff_time(const operation& op) const;
+  void plan_collective(const operation& op, work& w) const;
   void plan_gemm(const operation& op, double& seconds) const;
   double attention_seconds(const operation& op) const;
   gpu_params m_p;

@@ -18,7 +18,7 @@ bool starts_with(const std::string& text, const std::string& head) {
   return text.compare(0, head.size(), head) == 0;
 }
 
-// The source itself names the cause: the chip's input supply, outside the macro.
+// A ratio of two cycle counts read off a plot; who read it puts it down to the chip's memory hierarchy (hw/cim/README.md).
 bool outside_the_macro(const validation_row& r) {
   return r.name == "Jia 0.85 V 8b";
 }

@@ -58,6 +58,7 @@ TEST(quantity, prints_what_reads_back_to_the_same_value) {
     EXPECT_TRUE(parse_quantity(text, dim, back, expected)) << text;
     EXPECT_DOUBLE_EQ(back, value) << text;
   }
+  EXPECT_EQ(format_quantity(1e-9, "time"), "1 ns") << "1e-9 / 1e-9 falls just short of 1";
 }
 
 TEST(params, reads_over_defaults_and_writes_back) {

@@ -135,6 +135,32 @@ TEST(gpu_model, expanded_weights_pass_through_memory) {
 }
 
 // What the cores of two clusters may take in: one port each.
+// Four devices: 6 steps; each sends 2 x 3/4 of the tensor. The protocol that ends first is taken:
+//   flags in words: 8 us + 6 x 1 us + bytes / 20 GB/s;   buffers: 48 us + 6 x 1 us + bytes / 200 GB/s.
+// They meet where bytes / 20 - bytes / 200 = 40 us GB/s, at 888,889 bytes sent.
+TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
+  gpu_params p;
+  p.collective_launch = duration(8e-6);
+  p.collective_step = duration(1e-6);
+  p.collective_rate = bandwidth(20e9);
+  p.bulk_collective_launch = duration(48e-6);
+  p.bulk_collective_rate = bandwidth(200e9);
+  const auto plan = [&](std::int64_t sent) {
+    operation op;
+    op.kind = work_kind::collective;
+    op.n = 6;
+    op.operands.assign(2, {1, traffic::activations, true, false, 0, sent / 2});
+    return gpu_model(p).plan(op);
+  };
+  EXPECT_EQ(plan(888'000).launch, 14'000'000);
+  EXPECT_EQ(plan(888'000).result_bandwidth, 20e9);
+  EXPECT_EQ(plan(890'000).launch, 54'000'000);
+  EXPECT_EQ(plan(890'000).result_bandwidth, 200e9);
+  p.collective_rate = bandwidth(0);  // what the links take: there is no other protocol then that could end first
+  EXPECT_EQ(plan(1 << 30).launch, 14'000'000);
+  EXPECT_EQ(plan(1 << 30).result_bandwidth, 0);
+}
+
 TEST(cpu_model, clusters_bring_their_ports) {
   cpu_params p;
   p.cores = 16;

@@ -129,6 +129,7 @@ mapping:
 // of a prompt's activations over four devices moves 2 x 3 / 4 of them over each device's links.
 TEST(wall, all_reduce_runs_at_the_rate_of_the_data_sheet) {
   const json a100 = run("--platform von_neumann_a100x8 --set software=fused --set gpu.count=4 --set hbm.count=4 --set fabric.count=4 --set pcie.count=4 --set nvlink_up.count=4 --set nvlink_down.count=4"
+                        " --set gpu.collective_rate='0 GB/s' --set gpu.bulk_collective_rate='0 GB/s'"  // the links alone
                         " --model gpt-2 --phase prefill --batch 8 --prompt 1024");
   const json h100 = run("--platform von_neumann_h100x2 --model gpt-2 --context 64");
   const auto check = [](const json& r, double gbps) {

@@ -37,6 +37,13 @@ TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
     EXPECT_GT(k.time_us, 0) << k.id;
     EXPECT_GE(std::min({k.m, k.n, k.k}), 1) << k.id;
   }
+  for (const auto& c : data().collectives()) {
+    EXPECT_TRUE(ids.insert(c.id).second) << c.id;
+    EXPECT_FALSE(c.source.empty()) << c.id;
+    EXPECT_GT(c.time_us, 0) << c.id;
+    EXPECT_GT(c.bytes, 0) << c.id;
+    EXPECT_EQ(c.kind, c.hardware.front() == '4' ? "calibration" : "validation") << c.id << ": fitted on four devices";
+  }
 }
 
 // FNV-1a of "a": (2166136261 xor 97) * 16777619 mod 2^32 = 3826002220 = 0xE40C292C; >> 8 = 14945321 = 6 * 2490886 + 5.
@@ -68,14 +75,19 @@ TEST(validation_data, every_row_has_a_platform_that_loads) {
     const auto s = data().setup_of(r);
     run_words key = s.sets;
     key.push_back(s.platform);
-    if (tried.insert(key).second) EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id << " on " << s.platform;
+    if (tried.insert(key).second) {
+      EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id << " on " << s.platform;
+    }
   }
   for (const auto& k : data().kernels()) {
     const auto s = data().setup_of_kernels(k.hardware);
     run_words key = s.sets;
     key.push_back(s.platform);
-    if (tried.insert(key).second) EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << k.id;
+    if (tried.insert(key).second) {
+      EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << k.id;
+    }
   }
+  for (const auto& c : data().collectives()) EXPECT_NO_THROW(data().setup_of_kernels(c.hardware)) << c.id;
 }
 
 TEST(validation_data, values_follow_from_the_times_of_the_runs) {
@@ -105,21 +117,22 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
     return dir + name;
   };
   const auto kernels = write("kernels.csv", "id,hardware,m,k,n,dtype,time_us,source,kind\n");
+  const auto collectives = write("collectives.csv", "id,hardware,bytes,time_us,source,kind\n");
   const auto setups = write("setups.yaml", "hardware: []\nsoftware: []\nkernels: {software: none}\n");
   for (const std::string line : {"X,decode,H\n", "X,decode,H,m,fp16,one,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n",
                                  "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
     const auto measured = write("measured.csv", header + line);
     try {
-      validation_data(measured, kernels, setups);
+      validation_data(measured, kernels, collectives, setups);
       ADD_FAILURE() << line;
     } catch (const input_error& e) {
       EXPECT_NE(std::string(e.what()).find("measured.csv:2"), std::string::npos) << e.what();
     }
   }
-  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, setups), input_error);
+  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, setups), input_error);
   // A quoted cell may hold commas; a row that no setup matches says so.
   const auto measured = write("measured.csv", header + "X,decode,\"H, with a comma\",m,fp16,1,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n");
-  const validation_data good(measured, kernels, setups);
+  const validation_data good(measured, kernels, collectives, setups);
   ASSERT_EQ(good.rows().size(), 1u);
   EXPECT_EQ(good.rows()[0].hardware, "H, with a comma");
   EXPECT_THROW(good.setup_of(good.rows()[0]), input_error);
