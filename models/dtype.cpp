@@ -168,7 +168,7 @@ double dtype::bits() const {
 std::int64_t bytes_of(const dtype& type, std::int64_t rows, std::int64_t row_length) {
   if (rows <= 0 || row_length <= 0) return 0;
   constexpr std::int64_t unit = 8 * static_cast<std::int64_t>(e4);  // one byte in units of 10^-4 bit
-  const std::int64_t groups = type.group == 0 ? 0 : (row_length + type.group - 1) / type.group;
+  const std::int64_t groups = type.group == 0 ? 0 : (row_length - 1) / type.group + 1;
   // In whole bytes and a rest, so that the product cannot overflow before its result does.
   std::int64_t row = checked_product({row_length / unit, type.bits_e4});
   const std::int64_t group_bits = checked_product({groups, type.scale_bits + type.zero_bits});

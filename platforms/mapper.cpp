@@ -46,12 +46,12 @@ bool activation_split(trace::shard s, trace::access a) {
 }  // namespace
 
 std::string arithmetic_type(const dtype& input, const dtype& weight) {
-  if (!input.is_float() && input.bits_e4 <= 80000 && !input.is_grouped()) return "int8";
-  if (input.number == dtype::kind::fp && input.bits_e4 == 80000) return "fp8";
-  (void)weight;
-  if (input.number == dtype::kind::bf) return "bf16";
-  if (input.bits_e4 == 320000) return input.number == dtype::kind::tf ? "tf32" : "fp32";
-  return "fp16";
+  const bool narrow = weight.bits_e4 <= 80000;
+  if (!input.is_float() && input.bits_e4 <= 80000 && !input.is_grouped() && narrow) return "int8";
+  if (input.number == dtype::kind::fp && input.bits_e4 == 80000 && narrow) return "fp8";
+  if (input.number == dtype::kind::tf) return "tf32";
+  if (input.bits_e4 >= 320000 || (weight.is_float() && weight.bits_e4 >= 320000)) return weight.number == dtype::kind::tf ? "tf32" : "fp32";
+  return input.number == dtype::kind::bf ? "bf16" : "fp16";
 }
 
 std::vector<device_task> split_operator(const trace::op& op, const trace::header& header, const placement& where, const executor_group& group) {

@@ -16,7 +16,7 @@ struct device_task {
 };
 
 /// The parts of `op` under tensor parallelism (a part a device) or pipeline parallelism (the whole on one device).
-/// Byte counts of the parts of split tensors sum to the operator's (up to rounding to bursts of the last device's part).
+/// Byte counts of the parts of split tensors sum to the operator's, rounded up to equal shares: by less than a byte a device and use.
 std::vector<device_task> split_operator(const trace::op& op, const trace::header& header, const placement& where, const executor_group& group);
 
 /// The all-reduce that must follow an operator cut along its inputs (shard::rows): every device sends its partial sums to
@@ -24,7 +24,8 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
 /// activation memory. Empty when none is needed.
 std::vector<device_task> all_reduce(const trace::op& op, const trace::header& header, const placement& where, const executor_group& group);
 
-/// Arithmetic type (key of the cores' rate tables) of a product of two stored types: the wider, after unpacking.
+/// Arithmetic type (key of the cores' rate tables) of a product of two stored types: 8 bits only if both have no more, else the
+/// inputs' type, to which narrower weights are unpacked; 32 bits if either has them.
 std::string arithmetic_type(const dtype& input, const dtype& weight);
 
 }  // namespace memwall::platforms

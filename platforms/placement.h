@@ -54,7 +54,7 @@ struct executor_group {
 class placement {
  public:
   /// Throws capacity_error with the arithmetic (needed, available, missing, what would fit), input_error when an operator
-  /// matches no rule. `layers`: of the model, for pipeline ranges.
+  /// matches no rule.
   placement(const platform_description& platform, std::vector<memory_slot> slots, const trace_source& source);
 
   const std::vector<memory_slot>& slots() const { return m_slots; }

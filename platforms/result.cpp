@@ -13,18 +13,9 @@ namespace {
 
 const char* const sections[] = {"memories", "buses", "links", "executors", "generators", "pagers"};
 
-std::int64_t tokens_of(const trace::workload& w, const result_builder& r, bool partial) {
-  std::int64_t steps = 0;
-  bool prefill = false;
-  for (const auto& row : r.rows) {
-    if (row.prefill)
-      prefill = true;
-    else
-      steps = std::max(steps, row.step + 1);
-  }
-  if (!partial && r.count > r.rows.size()) steps = w.tokens;  // the list is cut, the run is not
-  if (steps > 0) return steps * w.batch;
-  return prefill ? w.prompt * w.batch : 0;
+std::int64_t tokens_of(const trace::workload& w, const result_builder& r) {
+  if (r.decode_steps > 0) return r.decode_steps * w.batch;
+  return r.prefill ? w.prompt * w.batch : 0;
 }
 
 json workload_json(const trace::header& h) {
@@ -81,6 +72,10 @@ json stack_json(const stall_stack& s) {
 
 void result_builder::add(layer_row row, std::size_t keep) {
   ++count;
+  if (row.prefill)
+    prefill = true;
+  else
+    decode_steps = std::max(decode_steps, row.step + 1);
   flops += row.flops;
   read += row.read;
   written += row.written;
@@ -156,7 +151,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
     if (t.cls == trace::tensor_class::weights) weight_bytes += t.bytes;
     if (t.cls == trace::tensor_class::kv_cache) kv_bytes += t.bytes;
   }
-  const std::int64_t tokens = tokens_of(header.workload, r, partial);
+  const std::int64_t tokens = tokens_of(header.workload, r);
   const double seconds = static_cast<double>(time) * 1e-12;
   const auto order = ranked(r.critical);
   json& s = out["summary"];

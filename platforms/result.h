@@ -32,6 +32,8 @@ class result_builder {
   stall_stack critical;          ///< of the chain of operators that ended last; sums to the time
   std::vector<layer_row> rows;   ///< the first `keep`
   std::uint64_t count = 0;
+  std::int64_t decode_steps = 0;  ///< begun
+  bool prefill = false;           ///< some of it was a prompt's
   double flops = 0;
   traffic_bytes read, written;
   using sums = std::pair<std::uint64_t, stall_stack>;  ///< operators and their time

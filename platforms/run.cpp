@@ -26,12 +26,16 @@ class runner {
       : m_options(options), m_system(hw), m_alike(alike), m_where(where), m_observer(observer), m_stream(options.source()), m_header(m_stream->header()) {}
 
   /// Called once, from a SystemC process at time zero.
-  void begin() { pump(); }
+  void begin() {
+    guarded([this] { pump(); });
+  }
+  /// What went wrong meanwhile, thrown again: SystemC lets no exception out of a process as it was.
+  void rethrow() const {
+    if (m_failure) std::rethrow_exception(m_failure);
+  }
   bool finished() const { return m_end_of_trace && m_open.empty(); }
-  result_builder take() { return std::move(m_result); }
   result_builder& result() { return m_result; }
   ps_t last_end() const { return m_last_end; }
-  std::uint64_t done_count() const { return m_done_count; }
 
   std::string waiting_text() const {
     std::string out;
@@ -46,6 +50,7 @@ class runner {
   // Operators read ahead of the oldest unfinished one: several chunks of a prompt, which follow each other through the
   // stages of a pipeline.
   static constexpr std::size_t lookahead = 4096;
+  static constexpr ps_t longest_run = 9'000'000'000'000'000;  // femtoseconds in 64 bits end at 9,223 s
   static constexpr std::size_t remembered = 1024;  // chains of operators already gone
 
   struct chain {
@@ -94,6 +99,17 @@ class runner {
     if (!m_open.empty() && id >= m_open.front().op.id) return open(id).after;
     const auto found = m_recent.find(id);
     return found != m_recent.end() ? found->second : none;
+  }
+
+  template <class Step>
+  void guarded(Step&& step) {
+    if (m_failure) return;
+    try {
+      step();
+    } catch (...) {
+      m_failure = std::current_exception();
+      sc_core::sc_stop();
+    }
   }
 
   void pump() {
@@ -196,7 +212,9 @@ class runner {
     state.asked = now_ps();
     const auto begin = [this, &core, next, name] {
       if (m_observer != nullptr) m_observer->operator_begins(name, next.work);
-      core.start(next.work, [this, id = next.id, name](const stream_core::result& r) { ended(id, name, r); });
+      core.start(next.work, [this, id = next.id, name](const stream_core::result& r) {
+        guarded([&] { ended(id, name, r); });
+      });
     };
     // Units beside banks compute when the memory serves nobody else.
     const std::string banks = core.model().computes_in();
@@ -212,6 +230,8 @@ class runner {
     const ps_t waited = here.banks != nullptr ? r.start - here.asked : 0;  // for others to leave the banks
     if (here.banks != nullptr) std::exchange(here.banks, nullptr)->release();
     if (m_observer != nullptr) m_observer->operator_ends(name, o.op, r.start, r.end);
+    if (r.end > longest_run)
+      throw input_error(problem{"", "", "the run passes 9,000 s of simulated time, which is as far as its clocks count", "a shorter run, or faster memories and links", ""});
     if (r.failed) throw std::runtime_error(fmt::format("a transfer of operator '{}' on {} came back with an error response", o.op.name, name));
     for (int i = 0; i < m_alike.devices(); ++i) {
       o.energy_pj += r.energy_pj;
@@ -244,10 +264,11 @@ class runner {
           return;
         }
       }
-      complete(o);
+      here.last = complete(o);
+    } else {
+      // A core that finished its share of an operator others still work on may go on with the next one.
+      here.last = partial_chain(o, r);
     }
-    // A core that finished its share of an operator others still work on may go on with the next one.
-    here.last = o.done ? o.after : partial_chain(o, r);
     pump();
   }
 
@@ -259,13 +280,15 @@ class runner {
     return c;
   }
 
-  void complete(open_operator& o) {
+  /// Returns the chain up to its end; `o` may be gone.
+  chain complete(open_operator& o) {
     o.done = true;
     ++m_done_count;
     o.after = o.before;
     if (o.start > o.after.end) o.after.parts[stall::dependency] += o.start - o.after.end;
     o.after.parts += o.parts;
     o.after.end = o.end;
+    const chain after = o.after;
     if (o.end >= m_last_end) {
       m_last_end = o.end;
       m_result.critical = o.after.parts;
@@ -285,6 +308,7 @@ class runner {
       if (m_options.interrupted != nullptr && m_options.interrupted->load()) m_stopping = true;
     }
     if (m_stopping || (m_end_of_trace && m_open.empty())) sc_core::sc_stop();
+    return after;
   }
 
   const run_options& m_options;
@@ -298,6 +322,7 @@ class runner {
   std::map<std::uint64_t, chain> m_recent;  // of operators already gone
   std::map<std::string, core_state> m_cores;
   result_builder m_result;
+  std::exception_ptr m_failure;
   ps_t m_last_end = 0;
   std::uint64_t m_done_count = 0;
   std::map<std::string, std::size_t> m_core_numbers;
@@ -345,9 +370,10 @@ json make_resident(system& hw, const placement& where) {
 }
 
 fidelity fidelity_for(const run_options& o, const system& hw, const std::string& core) {
-  // The memory the core's weights live in decides: its stripe loads all channels equally.
+  // The widest of the memories that its weights and caches live in decides: its stripe loads all channels equally.
   fidelity f;
-  f.quantum = f.burst = hw.core(core).model().request_bytes();
+  f.burst = hw.core(core).model().request_bytes();
+  f.quantum = 0;
   for (const auto& rule : o.platform.mapping) {
     const auto cores = o.platform.group(rule.executor);
     for (std::size_t i = 0; i < cores.size(); ++i) {
@@ -357,13 +383,14 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
         const auto* m = hw.find((group.size() == 1 ? group[0] : group[i])->name);
         const auto facts = m != nullptr ? m->memory() : std::nullopt;
         if (!facts || facts->in_core) continue;
-        f.quantum = facts->stripe;
+        f.quantum = std::max(f.quantum, facts->stripe);
         f.burst = std::max(f.burst, facts->burst);
         f.within_window = f.within_window || facts->may_fault;
       }
       break;
     }
   }
+  if (f.quantum == 0) f.quantum = f.burst;
   if (o.transfer_bytes == "burst")
     f.transfer_bytes = f.burst;
   else if (o.transfer_bytes != "auto")
@@ -419,9 +446,9 @@ run_outcome run(const run_options& options) {
   const symmetry alike = alone ? symmetry(options.platform, *hw, where) : symmetry();
   recorder observer(options, *hw, alike);
   runner work(options, *hw, alike, where, &observer);
-  std::exception_ptr failure;
   starter start("starter", [&] { work.begin(); });
   observer.run_simulation();  // sc_start, in windows where a waveform asks for them
+  work.rethrow();
   const bool partial = options.interrupted != nullptr && options.interrupted->load() && !work.finished();
   if (!work.finished() && !partial) {
     std::string text = "deadlock: no event is left, but operators are not done";

@@ -25,6 +25,7 @@ system::system(const platform_description& d, const build_context& given) : m_co
   problems.check();
   place_memories(d, problems);
   route(d, problems);
+  refuse_long_ways(d, problems);
   problems.check();
   for (const auto& m : m_modules) {
     for (const auto& [param, memory] : m->wants_memories()) {
@@ -32,7 +33,10 @@ system::system(const platform_description& d, const build_context& given) : m_co
       const auto facts = wanted != nullptr && wanted != m.get() ? wanted->memory() : std::nullopt;
       for (const auto& r : m_regions)
         if (facts && r.memory == memory) m->attach(param, r.base, *facts, problems);
-      if (!facts) problems.add({d.name, "modules." + m->name() + "." + param, "'" + memory + "' is not a memory", "a dram or sram module", ""});
+      if (!facts)
+        problems.add({d.name, "modules." + m->name() + "." + param, "'" + memory + "' is not a memory", "a dram or sram module", ""});
+      else if (way(m->name(), memory).empty())
+        problems.add({d.name, "modules." + m->name() + "." + param, "no connection leads from '" + m->name() + "' to '" + memory + "'", "lines under connect that lead there", ""});
     }
     if (stream_core* c = m->as_core()) {
       const std::string name = m->name(), beside = c->model().computes_in();
@@ -76,8 +80,11 @@ void system::place_memories(const platform_description& d, problem_list& problem
     if (given != nullptr) {
       char* end = nullptr;
       base = std::strtoull(given->text().c_str(), &end, 0);
-      if (given->text().empty() || *end != '\0' || base + static_cast<std::uint64_t>(facts->capacity) < base)
+      if (given->text().empty() || *end != '\0' || given->text().find('-') != std::string::npos || base + static_cast<std::uint64_t>(facts->capacity) < base)
         problems.add({given->where(), "modules." + m->name() + ".address", "got '" + given->text() + "'", "an address, e.g. 0x100000000, with room for the memory above it", ""});
+      else if (base % stripe != 0)
+        problems.add({given->where(), "modules." + m->name() + ".address", "got '" + given->text() + "'",
+                      fmt::format("a multiple of the memory's stripe over its channels, {} B", stripe), ""});
     }
     for (const auto& r : m_regions)
       if (base < r.base + static_cast<std::uint64_t>(r.size) && r.base < base + static_cast<std::uint64_t>(facts->capacity))
@@ -117,6 +124,17 @@ int system::distance(const std::string& from, const std::string& to, std::vector
   return -1;
 }
 
+/// Each bus, link and pager on its way keeps something with a transfer, which has room for so many.
+void system::refuse_long_ways(const platform_description& d, problem_list& problems) const {
+  for (const auto& m : m_modules) {
+    if (m->initiator() == nullptr || is_route(m->name())) continue;
+    for (const auto& r : m_regions)
+      if (const std::size_t hops = way(m->name(), r.memory).size(); hops > transfer_info::max_hops + 1)
+        problems.add({d.name, "connect", fmt::format("the way from '{}' to '{}' leads through {} buses and links", m->name(), r.memory, hops - 1),
+                      fmt::format("at most {}", transfer_info::max_hops), ""});
+  }
+}
+
 void system::route(const platform_description& d, problem_list& problems) {
   std::set<std::string> sends, answers;
   // Buses learn which ranges lie behind which neighbour: the neighbour nearest to the memory.
@@ -129,6 +147,8 @@ void system::route(const platform_description& d, problem_list& problems) {
       int best_hops = 0;
       for (const auto& c : m_connections) {
         if (c.from != m->name()) continue;
+        const hardware* to = find(c.to);  // one that answers nothing is named below
+        if (const_cast<hardware*>(to)->as_bus() == nullptr && const_cast<hardware*>(to)->target() == nullptr) continue;
         const int hops = c.to == r.memory ? 0 : is_route(c.to) ? distance(c.to, r.memory, nullptr) : -1;
         if (hops >= 0 && (best.empty() || hops < best_hops)) best = c.to, best_hops = hops;
       }
@@ -149,8 +169,10 @@ void system::route(const platform_description& d, problem_list& problems) {
       hardware* to = find(c.to);
       if (to->as_bus() != nullptr)
         out.bind(to->as_bus()->add_initiator(m->name()));
-      else
+      else if (answers.count(c.to) == 0)
         out.bind(*to->target());
+      else
+        problems.add({c.where, "connect", "'" + c.to + "' is reached by two buses", "one bus in front of it (a bus may lead to another bus)", ""});
       answers.insert(c.to);
       behind.erase(reached);  // a second line to it adds nothing
     }

@@ -38,6 +38,7 @@ class system {
     std::int64_t size;
   };
   void place_memories(const platform_description& d, problem_list& problems);
+  void refuse_long_ways(const platform_description& d, problem_list& problems) const;
   void route(const platform_description& d, problem_list& problems);
   int distance(const std::string& from, const std::string& to, std::vector<std::string>* way) const;
   bool is_route(const std::string& name) const;

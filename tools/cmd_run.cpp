@@ -103,7 +103,15 @@ void run_command(const std::string& platform, const run_arguments& a) {
   progress_line progress(!a.quiet);
   o.on_progress = [&progress](const platforms::progress& p) { progress.update(p); };
 
-  const platforms::run_outcome outcome = platforms::run(o);
+  const platforms::run_outcome outcome = [&] {
+    try {
+      return platforms::run(o);
+    } catch (...) {
+      for (const std::string& part : {csv_part, o.vcd_file, o.timeline_file})
+        if (!a.out.empty() && !part.empty()) std::remove(part.c_str());
+      throw;
+    }
+  }();
 
   if (!a.out.empty()) {
     csv.close();

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -44,7 +45,8 @@ struct options {
 class scratch {
  public:
   scratch() {
-    std::string name = (fs::temp_directory_path() / "memwall-validate-XXXXXX").string();
+    std::error_code none;
+    std::string name = (fs::temp_directory_path(none) / "memwall-validate-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw input_error(problem{name, "", "cannot be made", "a writable TMPDIR", ""});
     m_path = name;
   }
@@ -217,8 +219,8 @@ std::string summary_text(const json& summary, bool markdown) {
   std::string out = markdown ? "| category | kind | rows | median error | 90th percentile |\n|---|---|---|---|---|\n"
                              : fmt::format("{:<22} {:<12} {:>6} {:>14} {:>16}\n", "category", "kind", "rows", "median error", "90th percentile");
   for (const auto& e : summary) {
-    const std::string a = e.contains("right") ? fmt::format("{} right", e["right"].get<int>()) : fmt::format("{:.1f} %", 100 * e["median_abs_error"].get<double>());
-    const std::string b = e.contains("right") ? "" : fmt::format("{:.1f} %", 100 * e["p90_abs_error"].get<double>());
+    const std::string a = e.contains("right") ? fmt::format("{} right", e["right"].get<int>()) : e["failed"] == e["rows"] ? "-" : fmt::format("{:.1f} %", 100 * e["median_abs_error"].get<double>());
+    const std::string b = e.contains("right") || e["failed"] == e["rows"] ? "" : fmt::format("{:.1f} %", 100 * e["p90_abs_error"].get<double>());
     out += fmt::format(fmt::runtime(markdown ? "| {} | {} | {} | {} | {} |" : "{:<22} {:<12} {:>6} {:>14} {:>16}"), e["category"].get<std::string>(),
                        e["kind"].get<std::string>(), e["rows"].get<int>(), a, b);
     if (e["failed"].get<int>() > 0) out += fmt::format("  ({} failed)", e["failed"].get<int>());
@@ -279,7 +281,7 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const auto [prefill, decode] = data.runs_of(r);
     plan.push_back({&r, prefill.empty() ? no_job : book.add(prefill), decode.empty() ? no_job : book.add(decode)});
   }
-  // Kernels: a run a device with all of them, each an operator of its own. By default every eighth.
+  // Kernels: a run a device with all of them, each an operator of its own. By default, of long lists every eighth with several rows.
   std::map<std::string, std::vector<const kernel_row*>> kernels;
   for (const auto& k : data.kernels()) {
     if (!wanted(o, k.id, "kernel", k.hardware) && !wanted(o, k.id, k.m == 1 ? "kernel M=1" : "kernel M>1", k.hardware)) continue;
@@ -376,6 +378,7 @@ int validate_fidelity(const options& o, const scratch& where) {
     for (const char* size : {"burst", "auto"})
       jobs.push_back({{"run", "--platform", name, "--model", "gpt-2", "--dtype", "fp16", "--phase", "decode", "--context", "256", "--tokens", "1", "--transfer-bytes", size}, false, {}});
   }
+  if (names.empty()) throw input_error(problem{"--only " + o.only, "", "matches no preset", "a preset, e.g. 'von_neumann_h100*'", ""});
   run_all(jobs, o.jobs, where, o.quiet);
   json out = json::array();
   double worst = 0;

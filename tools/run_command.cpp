@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 void run_arguments::add_to(CLI::App& app) {
   workload.add_to(app);
   app.add_option("--trace", trace, "run a layer trace (JSON Lines) instead of a model");
-  app.add_option("--set", sets, "override a parameter: path=value, e.g. gpu.sms=100, hbm.channels=80")->type_name("PATH=VALUE")->allow_extra_args(false);
+  app.add_option("--set", sets, "override a parameter: path=value, e.g. gpu.l2=100MiB, fabric.slices=96")->type_name("PATH=VALUE")->allow_extra_args(false);
   app.add_option("--transfer-bytes", transfer_bytes, "size of transfers: auto, burst (a request of the core each: a line of its cache, or a DRAM burst if that is more) or bytes (not less than a request)")->type_name("N|burst|auto");
   app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")->check(CLI::IsMember({"on", "off"}));
   app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");

@@ -498,6 +498,7 @@ class generator final : public op_stream {
       shared = m_ready.back().id;
     }
     op& sum = add("moe.combine", op_kind::elementwise, "moe.combine", r, h, e.active * h);
+    sum.shard = shard::rows;  // each device sums what its experts made, then all sum that
     sum.deps = {down};
     if (e.shared > 0) sum.deps.push_back(shared);
     in(sum, "act.expert_block", routed, h);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "hw/bus/bus_impl.h"
 
@@ -114,12 +115,31 @@ bus::bus(const sc_core::sc_module_name& name, const bus_params& params)
     : sc_core::sc_module(name), m_impl(std::make_unique<impl>(*this, params)) {}
 bus::~bus() = default;
 
+namespace {
+
+/// "gpu3" is a member of the group "gpu".
+std::string group_of(const std::string& name) {
+  const auto last = name.find_last_not_of("0123456789");
+  return last == std::string::npos ? name : name.substr(0, last + 1);
+}
+
+/// What a map by initiator says of one, by its own name or its group's; nullptr: nothing.
+const std::int64_t* own_value(const std::map<std::string, std::int64_t>& values, const std::string& name) {
+  for (const auto& key : {name, group_of(name)})
+    if (const auto found = values.find(key); found != values.end()) return &found->second;
+  return nullptr;
+}
+
+}  // namespace
+
 at_target_port& bus::add_initiator(const std::string& name, const bus_initiator_options& options) {
   const child_of scope(*this);
   const int index = static_cast<int>(m_impl->initiators.size());
   auto side = std::make_unique<impl::initiator_side>();
   side->name = name;
   side->options = options;
+  if (const auto* w = own_value(m_impl->p.weights, name)) side->options.weight = static_cast<int>(*w);
+  if (const auto* v = own_value(m_impl->p.priorities, name)) side->options.priority = static_cast<int>(*v);
   side->limit = options.outstanding >= 0 ? options.outstanding : m_impl->p.outstanding;
   side->port = std::make_unique<at_target_port>(("from_" + sc_name_of(name)).c_str());
   impl* m = m_impl.get();
@@ -193,6 +213,14 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
   if (m_impl->targets.empty())
     problems.add(
         {where, path, "this bus has no target", "at least one memory or link with an address range", ""});
+  std::vector<std::string> names;
+  for (const auto& side : m_impl->initiators)
+    for (const auto& name : {side->name, group_of(side->name)})
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  for (const auto& [key, map] : {std::pair{"weights", &m_impl->p.weights}, std::pair{"priorities", &m_impl->p.priorities}})
+    for (const auto& [name, unused] : *map)
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        problems.add({where, path + "." + key + "." + name, "is no initiator of this bus", fmt::format("one of: {}", fmt::join(names, ", ")), nearest_name(name, names)});
   auto ranges = m_impl->ranges;
   std::stable_sort(ranges.begin(), ranges.end(),
                    [](const auto& a, const auto& b) { return a.base < b.base; });

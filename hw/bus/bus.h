@@ -28,6 +28,7 @@ struct bus_params {
   duration pipeline_latency{0};     ///< each direction
   byte_size granule{0};             ///< arbitration unit; 0: the larger of 64 B and width
   std::string arbiter = "round_robin";
+  std::map<std::string, std::int64_t> weights, priorities;  ///< by initiator or group of initiators; others: 1, 0
   std::int64_t outstanding = 0;  ///< transfers an initiator may have in the bus; 0: no limit
   std::int64_t columns = 1, rows = 1;  ///< routers of a ring or mesh
   duration hop_latency{0};             ///< from one router to the next

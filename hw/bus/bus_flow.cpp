@@ -379,7 +379,8 @@ void bus::impl::wake_by(ps_t at) {
 
 ps_t bus::impl::next_edge(ps_t at) const {
   if (at <= last_edge && at > last_edge - period_ps) return last_edge;
-  const fs_t edge = (to_fs(at) + period - 1) / period * period;
+  // The first edge that is seen at `at` or later: edges between picoseconds are seen at the next one.
+  const fs_t edge = (to_fs(at) - 999 + period - 1) / period * period;
   return last_edge = to_ps_up(edge);
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <tuple>
+
 #include "hw/bus/arbiter.h"
 #include "hw/bus/bus.h"
 #include "hw/bus/topology.h"
@@ -44,6 +46,10 @@ const param_table<bus_params>& bus_param_table() {
           .range(byte_size(0), byte_size(1048576))
           .add("arbiter", &bus_params::arbiter,
                "who moves the next granule: round_robin, weighted, fixed_priority, age")
+          .add("weights", &bus_params::weights, "weighted: granules in a row by initiator or group, {gpu: 4, dma: 1}; others 1")
+          .range(std::int64_t{1}, std::int64_t{65536})
+          .add("priorities", &bus_params::priorities, "fixed_priority: the higher goes first, by initiator or group, {cpu: 1}; others 0; of equal ones the earlier connected")
+          .range(std::int64_t{-1000}, std::int64_t{1000})
           .add("outstanding", &bus_params::outstanding,
                "transfers an initiator may have in the bus; 0: no limit")
           .range(std::int64_t{0}, std::int64_t{1} << 20)
@@ -70,6 +76,9 @@ void check_bus_params(const bus_params& p, problem_list& problems, const std::st
   if (!arbiters().contains(p.arbiter))
     problems.add({where, prefix + "arbiter", "unknown arbiter '" + p.arbiter + "'", "one of: " + joined(arbiters().names()),
                   nearest_name(p.arbiter, arbiters().names())});
+  for (const auto& [key, map, arbiter] : {std::tuple{"weights", &p.weights, "weighted"}, std::tuple{"priorities", &p.priorities, "fixed_priority"}})
+    if (!map->empty() && p.arbiter != arbiter)
+      problems.add({where, prefix + key, "the arbiter is " + p.arbiter, std::string("arbiter: ") + arbiter + ", or no '" + key + "'", ""});
   const std::int64_t granule = to_bytes(p.granule), width = to_bytes(p.width);
   if (granule != 0 && (granule < width || granule % width != 0))
     problems.add({where, prefix + "granule", "got " + std::to_string(granule) + " B",

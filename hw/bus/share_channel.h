@@ -80,11 +80,9 @@ class share_channel {
   /// Time that `bytes` take alone.
   fs_t service_time(std::int64_t bytes) const;
   bool idle() const { return m_waiting.empty() && m_done.empty(); }
-  std::size_t queued() const { return m_queued; }  ///< transfers not yet departed
   /// The requester whose transfers are moving, `several` of them, or -1: nobody.
   static constexpr int several = -2;
   int holder() const { return m_waiting.empty() ? -1 : m_waiting.size() > 1 ? several : m_waiting.front().requester; }
-  int owner() const { return m_owner; }            ///< requester granted last, -1: none yet
 
   // Measurements.
   fs_t busy() const { return m_busy; }

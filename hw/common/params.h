@@ -2,6 +2,7 @@
 // One declarative table a module: it reads YAML and --set, checks ranges, prints `memwall describe`, and writes the
 // resolved configuration into every result. Nothing else knows a module's parameters.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -171,6 +172,33 @@ std::optional<double> magnitude(const std::optional<T>& v) {
   return v ? magnitude(*v) : std::nullopt;
 }
 
+/// What a range limits: a value, or all values of a map.
+template <class T>
+std::vector<double> magnitudes(const T& v) {
+  const auto m = magnitude(v);
+  return m ? std::vector<double>{*m} : std::vector<double>{};
+}
+template <class T>
+std::vector<double> magnitudes(const std::map<std::string, T>& values) {
+  std::vector<double> out;
+  for (const auto& [unused, v] : values)
+    if (const auto m = magnitude(v)) out.push_back(*m);
+  return out;
+}
+
+/// What choices limit: a text, or the keys of a map.
+template <class T>
+std::vector<std::string> words_in(const T&) {
+  return {};
+}
+inline std::vector<std::string> words_in(const std::string& v) { return {v}; }
+template <class T>
+std::vector<std::string> words_in(const std::map<std::string, T>& values) {
+  std::vector<std::string> out;
+  for (const auto& [key, unused] : values) out.push_back(key);
+  return out;
+}
+
 }  // namespace detail
 
 /// The parameters of a struct P: names, defaults (those of a default-constructed P), ranges, meaning and source.
@@ -191,22 +219,17 @@ class param_table {
     using type = detail::param_type<T>;
     field f;
     f.info = {name, type::name(), "", "", doc, source};
-    const nlohmann::ordered_json default_value = type::write(P{}.*member);
+    const nlohmann::ordered_json default_value = type::write(*std::make_unique<P>().*member);
     f.info.default_text = default_value.is_string() ? default_value.get<std::string>() : default_value.dump();
     f.read = [member](const config::node& n, P& p, std::string& expected) { return type::read(n, p.*member, expected); };
     f.write = [member](const P& p) { return type::write(p.*member); };
-    f.magnitude = [member](const P& p) { return detail::magnitude(p.*member); };
-    f.text = [member](const P& p) -> std::string {
-      if constexpr (std::is_same_v<T, std::string>)
-        return p.*member;
-      else
-        return {};
-    };
+    f.magnitudes = [member](const P& p) { return detail::magnitudes(p.*member); };
+    f.texts = [member](const P& p) { return detail::words_in(p.*member); };
     m_fields.push_back(std::move(f));
     return *this;
   }
 
-  /// Limits of the last parameter added, both allowed. Give quantities for quantities.
+  /// Limits of the last parameter added (of each value of a map), both allowed. Give quantities for quantities.
   template <class T>
   param_table& range(T low, T high) {
     auto& f = m_fields.back();
@@ -220,10 +243,13 @@ class param_table {
     return *this;
   }
 
-  /// The words allowed for the last (text) parameter added.
+  /// The words allowed for the last parameter added, a text or the keys of a map.
   param_table& choices(std::vector<std::string> words) {
     auto& f = m_fields.back();
-    for (const auto& w : words) f.info.range += (f.info.range.empty() ? "" : " | ") + w;
+    std::string list;
+    for (const auto& w : words) list += (list.empty() ? "" : " | ") + w;
+    f.info.range += (f.info.range.empty() ? "" : "; ") + list;
+    f.word_list = list;
     f.words = std::move(words);
     return *this;
   }
@@ -267,15 +293,16 @@ class param_table {
                       expected, ""});
         continue;
       }
-      if (const auto m = f->magnitude(out); m && ((f->low && *m < *f->low) || (f->high && *m > *f->high)))
-        problems.add({value.where(), prefix + key, "got " + value.text() + ", out of range", f->info.range, ""});
-      if (!f->words.empty()) {
-        bool found = false;
-        for (const auto& w : f->words) found = found || w == f->text(out);
-        if (!found)
-          problems.add({value.where(), prefix + key, "got '" + value.text() + "'", "one of: " + f->info.range,
-                        nearest_name(f->text(out), f->words)});
-      }
+      const auto given = value.is_scalar() ? value.text() : "a map";
+      for (const double m : f->magnitudes(out))
+        if ((f->low && m < *f->low) || (f->high && m > *f->high)) {
+          problems.add({value.where(), prefix + key, "got " + given + (value.is_scalar() ? ", out of range" : " with a value out of range"), f->info.range, ""});
+          break;
+        }
+      if (f->words.empty()) continue;
+      for (const std::string& text : f->texts(out))
+        if (std::find(f->words.begin(), f->words.end(), text) == f->words.end())
+          problems.add({value.where(), prefix + key, "got '" + text + "'", "one of: " + f->word_list, nearest_name(text, f->words)});
     }
   }
 
@@ -303,10 +330,11 @@ class param_table {
     param_info info;
     std::function<bool(const config::node&, P&, std::string&)> read;
     std::function<nlohmann::ordered_json(const P&)> write;
-    std::function<std::optional<double>(const P&)> magnitude;
-    std::function<std::string(const P&)> text;
+    std::function<std::vector<double>(const P&)> magnitudes;
+    std::function<std::vector<std::string>(const P&)> texts;
     std::optional<double> low, high;
     std::vector<std::string> words;
+    std::string word_list;
   };
 
   const field* find(const std::string& name) const {

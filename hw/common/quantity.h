@@ -7,7 +7,8 @@
 
 namespace memwall {
 
-/// Simulated time in picoseconds: the one time base outside the DRAM engine's clock cycles. Range 106 days.
+/// Simulated time in picoseconds: the one time base outside the DRAM engine's clock cycles. Runs end at 9,000 s: buses and
+/// cores count femtoseconds.
 using ps_t = std::int64_t;
 constexpr ps_t never = INT64_MAX;
 constexpr ps_t operator""_ps(unsigned long long v) { return static_cast<ps_t>(v); }

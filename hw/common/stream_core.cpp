@@ -35,7 +35,8 @@ stream_core::stream_core(const sc_core::sc_module_name& name, std::unique_ptr<co
 /// replay fast). Fewer tiles would not overlap with the arithmetic as bursts do. The first are small, so that the arithmetic
 /// starts when it would with bursts, and each may be twice the one before.
 void stream_core::choose_transfers(ps_t path) {
-  const std::int64_t share = std::max(m_read_total, m_write_total) / 64;
+  constexpr std::int64_t longest = std::int64_t{1} << 31;  // a payload's length has 32 bits
+  const std::int64_t share = std::min(longest, std::max(m_read_total, m_write_total) / 64);
   const auto whole = [](std::int64_t bytes, std::int64_t unit) { return std::max(unit, bytes / unit * unit); };
   if (m_fidelity.transfer_bytes > 0)
     m_transfer = m_next_transfer = std::max(m_fidelity.transfer_bytes, m_fidelity.burst);
@@ -54,7 +55,7 @@ void stream_core::choose_transfers(ps_t path) {
 
 ps_t stream_core::next_edge(ps_t t) const {
   if (m_clock_fs == 0) return t;
-  const ps_t edge = (t * 1000 + m_clock_fs - 1) / m_clock_fs * m_clock_fs;
+  const ps_t edge = (t * 1000 - 999 + m_clock_fs - 1) / m_clock_fs * m_clock_fs;  // edges between picoseconds are seen at the next one
   return (edge + 999) / 1000;
 }
 

@@ -17,7 +17,7 @@ namespace memwall {
 /// How large transfers are. Speed, not physics: results must agree within 1 % whatever is chosen (law 7).
 struct fidelity {
   std::int64_t transfer_bytes = 0;  ///< 0: automatic, see choose_transfers()
-  std::int64_t quantum = 64;        ///< transfers are multiples of this: a stripe over all channels of the memory
+  std::int64_t quantum = 64;        ///< a stripe over all channels of the memory: transfers that are chosen automatically and not small are multiples of it
   std::int64_t burst = 64;          ///< smallest transfer
   bool within_window = false;       ///< what a core can have in flight decides how fast the memory is, as where pages fault
 };

@@ -350,8 +350,13 @@ class reader {
     if (t.RTW != 0) at_least("RTW", t.RTW, "CL + BL - CWL (or the data of both meet)", t.CL + t.BL - t.CWL);
     at_least("CCD_L", t.CCD_L, "CCD_S", t.CCD_S);
     at_least("RC", t.RC, "RAS", t.RAS);
-    at_least("REFI", t.REFI, "RFC plus 1", t.RFC + 1);
-    if (t.RFCpb != 0) at_least("REFIpb", t.REFIpb, "1", 1);
+    // Between refreshes of a bank there must be time to serve it.
+    const int row = t.RCDRD + t.RP;
+    at_least("REFI", t.REFI, "RFC plus RCDRD plus RP", t.RFC + row);
+    if (t.RFCpb != 0) {
+      const int banks = t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank();
+      at_least("REFIpb", t.REFIpb, fmt::format("RFCpb plus RCDRD plus RP, over {} banks", banks).c_str(), (t.RFCpb + row + banks - 1) / banks);
+    }
   }
 
   void read_energy() {

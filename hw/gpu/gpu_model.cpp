@@ -29,9 +29,9 @@ double bytes_per_element(const std::string& type) {
 const param_table<gpu_params>& gpu_param_table() {
   static const auto table =
       param_table<gpu_params>("gpu")
-          .add("sms", &gpu_params::sms, "streaming multiprocessors (compute units)", "H100 whitepaper: 132 in the SXM5 part").range<std::int64_t>(1, 4096)
+          .add("sms", &gpu_params::sms, "streaming multiprocessors (compute units) that share the chip's rates below: more of them are smaller ones", "H100 whitepaper: 132 in the SXM5 part").range<std::int64_t>(1, 4096)
           .add("clock", &gpu_params::clock, "clock at which tensor_rate holds", "H100 datasheet: dense rates at 1830 MHz").range(frequency(1e6), frequency(1e10))
-          .add("tensor_rate", &gpu_params::tensor_rate, "dense peak of the matrix units by arithmetic type", "H100 datasheet")
+          .add("tensor_rate", &gpu_params::tensor_rate, "dense peak of the matrix units by arithmetic type", "H100 datasheet").range(op_rate(1e6), op_rate(1e18)).choices({"fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"})
           .add("vector_rate", &gpu_params::vector_rate, "fp32 peak of the vector units", "H100 datasheet").range(op_rate(1e6), op_rate(1e18))
           .add("sustained_fraction", &gpu_params::sustained_fraction, "part of the dense peak a large GEMM sustains (power, clocks, issue)", "measured: M = 2048 linear layers, Vidur profiles").range(0.01, 1.0)
           .add("attention_efficiency", &gpu_params::attention_efficiency, "part of the sustained rate that fused attention reaches in prefill", "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100").range(0.01, 1.0)
@@ -78,7 +78,9 @@ const param_table<gpu_params>& gpu_param_table() {
 }
 
 double gpu_model::peak_rate(const std::string& type) const {
-  for (const char* name : {type.c_str(), "fp16", "bf16", "tf32", "fp32"})
+  const bool wide = type == "fp32" || type == "tf32";  // 16-bit units cannot compute them
+  const std::vector<const char*> candidates = wide ? std::vector<const char*>{type.c_str()} : std::vector<const char*>{type.c_str(), "fp16", "bf16", "tf32", "fp32"};
+  for (const char* name : candidates)
     if (const auto found = m_p.tensor_rate.find(name); found != m_p.tensor_rate.end()) return found->second.value;
   return m_p.vector_rate.value;
 }

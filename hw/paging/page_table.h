@@ -31,8 +31,6 @@ class page_table {
   /// The pages have arrived.
   void arrived(std::int64_t block, std::uint64_t pages) { m_blocks[at(block)].resident |= pages; }
 
-  int pages_per_block() const { return m_pages; }
-  int used_frames() const { return static_cast<int>(m_order.size()); }
 
  private:
   struct block_state {

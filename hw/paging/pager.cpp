@@ -17,8 +17,8 @@ const param_table<pager_params>& pager_param_table() {
           .add("host", &pager_params::host, "memory that everything comes from and goes back to")
           .add("size", &pager_params::size, "of the managed memory; its home is the upper end of the host's memory").range(byte_size(65536), byte_size(1e14))
           .add("device_size", &pager_params::device_size, "upper end of the device's memory that pages may use; 0 B: all of it").range(byte_size(0), byte_size(1e14))
-          .add("block", &pager_params::block, "unit of eviction", "2 MiB: VA blocks and root chunks of NVIDIA's open kernel modules (uvm_va_block.h, uvm_pmm_gpu.c)").range(byte_size(4096), byte_size(1e10))
-          .add("page", &pager_params::page, "unit of residency: a fault brings that much", "64 KiB: Ganguly et al., ISCA 2019").range(byte_size(4096), byte_size(1e10))
+          .add("block", &pager_params::block, "unit of eviction", "2 MiB: VA blocks and root chunks of NVIDIA's open kernel modules (uvm_va_block.h, uvm_pmm_gpu.c)").range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
+          .add("page", &pager_params::page, "unit of residency: a fault brings that much", "64 KiB: Ganguly et al., ISCA 2019").range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
           .add("prefetch_threshold", &pager_params::prefetch_threshold, "share of a subtree of a block's pages above which the rest of it comes along; 1: no prefetching",
                "0.51: uvm_perf_prefetch_threshold of NVIDIA's open kernel modules").range(0.5, 1.0)
           .add("fault_latency", &pager_params::fault_latency, "of a batch of faults: interrupt, driver, replay; copies come on top",

@@ -34,7 +34,7 @@ struct pager_report {
   std::uint64_t batches = 0, faulted_pages = 0, prefetched_pages = 0, evicted_blocks = 0;
   std::int64_t migrated_in = 0, migrated_out = 0;    ///< bytes
   ps_t fault_time = 0, copy_time = 0;                ///< of the driver
-  latency_summary wait;                              ///< of transfers that faulted, until their pages were there
+  latency_summary wait;                              ///< of the parts in each block of transfers that faulted, until their pages were there
   std::vector<histogram_bin> wait_histogram;
 };
 

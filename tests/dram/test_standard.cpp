@@ -176,7 +176,7 @@ TEST(standard, errors_name_the_line_and_all_come_at_once) {
   EXPECT_THAT(m, HasSubstr(".yaml:6: timing.RCD: got 'fast'"));
   EXPECT_THAT(m, HasSubstr("timing.CCD_S"));
   EXPECT_THAT(m, HasSubstr("timing.CWL: is missing"));
-  EXPECT_THAT(m, HasSubstr("RFC plus 1"));
+  EXPECT_THAT(m, HasSubstr("at least RFC plus RCDRD plus RP, which is 274 clocks"));
   EXPECT_THAT(message_of("base: DDR4-3200\nrefresh: allbank\n"), HasSubstr("did you mean 'all_bank'"));
   EXPECT_THAT(message_of("base: DDR4-3201\n"), HasSubstr("did you mean 'DDR4-3200'"));
   EXPECT_THAT(message_of("base: DDR4-3200\ndefault_map: row bank column\n"), HasSubstr("lacks bankgroup"));

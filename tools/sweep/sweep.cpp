@@ -84,7 +84,8 @@ double time_a_point(const plan& points, const run_options& options, std::string&
     basis = fmt::format("from {} recorded points", n);
     if (n != 0) return sum / static_cast<double>(n);
   }
-  std::string folder = (fs::temp_directory_path() / "memwall-probe-XXXXXX").string();
+  std::error_code none;
+  std::string folder = (fs::temp_directory_path(none) / "memwall-probe-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return 0;
   std::vector<std::size_t> probes;  // spread, since the first and the last are often the extremes, or do not fit
   for (std::size_t i = 0; i < 5; ++i) probes.push_back(i * (points.size() - 1) / 4);
