@@ -31,7 +31,6 @@ class page_table {
   /// The pages have arrived.
   void arrived(std::int64_t block, std::uint64_t pages) { m_blocks[at(block)].resident |= pages; }
 
-
  private:
   struct block_state {
     std::uint64_t resident = 0;

@@ -134,7 +134,6 @@ TEST(gpu_model, expanded_weights_pass_through_memory) {
   EXPECT_NEAR(expanded - whole, 1e9 * (16 + 4.5) / 8 / 0.9e12 + p.kernel_launch.value, 1e-9);
 }
 
-// What the cores of two clusters may take in: one port each.
 // Four devices: 6 steps; each sends 2 x 3/4 of the tensor. The protocol that ends first is taken:
 //   flags in words: 8 us + 6 x 1 us + bytes / 20 GB/s;   buffers: 48 us + 6 x 1 us + bytes / 200 GB/s.
 // They meet where bytes / 20 - bytes / 200 = 40 us GB/s, at 888,889 bytes sent.
@@ -161,6 +160,7 @@ TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
   EXPECT_EQ(plan(1 << 30).result_bandwidth, 0);
 }
 
+// What the cores of two clusters may take in: one port each.
 TEST(cpu_model, clusters_bring_their_ports) {
   cpu_params p;
   p.cores = 16;
