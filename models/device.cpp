@@ -41,8 +41,7 @@ std::vector<device> parse_devices(const std::string& text, const std::string& wh
     device d;
     table().read(value, d, problems, name);
     d.name = name;
-    if (d.memory.value <= 0)
-      problems.add({value.where(), name + ".memory", "is missing", "a size such as 80 GiB", ""});
+    if (d.memory.value <= 0) problems.add({value.where(), name + ".memory", "is missing", "a size such as 80 GiB", ""});
     out.push_back(std::move(d));
   }
   problems.check();
@@ -63,11 +62,9 @@ device_group find_devices(const std::vector<device>& known, const std::string& n
   device_group out;
   out.name = name;
   std::string single = name;
-  if (const auto x = name.find('x');
-      x != std::string::npos && x > 0 && name.find_first_not_of("0123456789") == x) {
+  if (const auto x = name.find('x'); x != std::string::npos && x > 0 && name.find_first_not_of("0123456789") == x) {
     if (!detail::read_integer(name.substr(0, x), 1, 1000000, out.count))
-      throw input_error(
-          problem{"--device", "", "got '" + name + "'", "1 to 1000000 devices, as in 4xh100", ""});
+      throw input_error(problem{"--device", "", "got '" + name + "'", "1 to 1000000 devices, as in 4xh100", ""});
     single = name.substr(x + 1);
   }
   std::vector<std::string> names;
@@ -81,8 +78,8 @@ device_group find_devices(const std::vector<device>& known, const std::string& n
   }
   std::string list;
   for (const auto& n : names) list += (list.empty() ? "" : ", ") + n;
-  throw input_error(problem{"--device", "", "unknown device '" + single + "'", "one of: " + list,
-                            nearest_name(single, names)});
+  throw input_error(
+      problem{"--device", "", "unknown device '" + single + "'", "one of: " + list, nearest_name(single, names)});
 }
 
 footprint footprint_of(const model& m, const dtypes& types, std::int64_t batch, std::int64_t context) {

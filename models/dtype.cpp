@@ -181,13 +181,13 @@ std::int64_t bytes_of(const dtype& type, std::int64_t rows, std::int64_t row_len
 dtypes dtypes::parse(std::string_view text, const std::string& where, const std::string& key) {
   const auto parts = split(text, '/');
   if (parts.size() > 3)
-    throw input_error(problem{where, key, "got '" + std::string(text) + "'",
-                              "at most three types, weights/activations/kv", ""});
+    throw input_error(
+        problem{where, key, "got '" + std::string(text) + "'", "at most three types, weights/activations/kv", ""});
   dtypes out;
   const auto stored = split(parts[0], '+');
   if (stored.size() > 2)
-    throw input_error(problem{where, key, "got '" + std::string(text) + "'",
-                              "at most two types of weights, others+experts", ""});
+    throw input_error(
+        problem{where, key, "got '" + std::string(text) + "'", "at most two types of weights, others+experts", ""});
   out.weights = dtype::parse(stored[0], where, key);
   out.experts = stored.size() == 2 ? dtype::parse(stored[1], where, key) : out.weights;
   if (parts.size() == 1)

@@ -41,8 +41,8 @@ struct dtype {
   bool needs_unpacking() const { return is_grouped() || number == kind::packed || bits_e4 < 80000; }
 
   friend bool operator==(const dtype& a, const dtype& b) {
-    return a.number == b.number && a.bits_e4 == b.bits_e4 && a.group == b.group &&
-           a.scale_bits == b.scale_bits && a.zero_bits == b.zero_bits;
+    return a.number == b.number && a.bits_e4 == b.bits_e4 && a.group == b.group && a.scale_bits == b.scale_bits &&
+           a.zero_bits == b.zero_bits;
   }
   friend bool operator!=(const dtype& a, const dtype& b) { return !(a == b); }
 };
@@ -63,8 +63,8 @@ const std::vector<std::pair<std::string, std::string>>& dtype_aliases();
 /// Plain and common grouped names, for messages and completion.
 std::vector<std::string> dtype_names();
 
-/// The types of a run, written "weights/activations/kv". Where experts are stored in another type than the other matrices
-/// (MXFP4 checkpoints), the weights are "others+experts": "int8g32+fp4g32s8/fp16/fp16".
+/// The types of a run, written "weights/activations/kv". Where experts are stored in another type than the other
+/// matrices (MXFP4 checkpoints), the weights are "others+experts": "int8g32+fp4g32s8/fp16/fp16".
 struct dtypes {
   dtype weights, activations, kv;
   dtype experts;  ///< as weights unless named

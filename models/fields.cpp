@@ -49,14 +49,12 @@ std::int64_t fields::count(names spellings, std::int64_t highest) {
   for (const auto& [key, unused] : m_root.entries()) present.push_back(key);
   for (const char* name : spellings) known += (known.empty() ? "" : " or ") + std::string(name);
   const std::string near = nearest_name(*spellings.begin(), present);
-  m_problems.add({m_root.where(), known,
-                  near.empty() ? "is missing" : "is missing; there is a field '" + near + "'",
+  m_problems.add({m_root.where(), known, near.empty() ? "is missing" : "is missing; there is a field '" + near + "'",
                   between(1, highest), ""});
   return 1;
 }
 
-std::int64_t fields::count_or(names spellings, std::int64_t fallback, std::int64_t lowest,
-                              std::int64_t highest) {
+std::int64_t fields::count_or(names spellings, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) {
   return integer(spellings, lowest, highest).value_or(fallback);
 }
 
@@ -66,8 +64,8 @@ double fields::number_or(names spellings, double fallback, double lowest, double
   if (n == nullptr) return fallback;
   double v = 0;
   if (n->is_scalar() && detail::read_number(n->text(), v) && v >= lowest && v <= highest) return v;
-  m_problems.add({n->where(), name, got(*n),
-                  "a number from " + std::to_string(lowest) + " to " + std::to_string(highest), ""});
+  m_problems.add(
+      {n->where(), name, got(*n), "a number from " + std::to_string(lowest) + " to " + std::to_string(highest), ""});
   return fallback;
 }
 
@@ -107,26 +105,23 @@ void common_shape(fields& f, model& m, bool tied_by_default) {
   m.heads = f.count({"num_attention_heads", "n_head"}, most_heads);
   m.kv_heads = f.count_or({"num_key_value_heads", "num_kv_heads"}, m.heads, 1, most_heads);
   m.vocab = f.count({"vocab_size"}, most_vocab);
-  m.max_positions =
-      f.count_or({"max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_sequence_length"}, 0,
-                 1, most_positions);
+  m.max_positions = f.count_or({"max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_sequence_length"},
+                               0, 1, most_positions);
   m.tied = f.flag_or({"tie_word_embeddings"}, tied_by_default);
   if (f.has({"head_dim"})) {
     m.head_dim = f.count({"head_dim"}, most_hidden);
   } else if (m.hidden % m.heads == 0) {
     m.head_dim = m.hidden / m.heads;
   } else {
-    f.problem_at(
-        {"num_attention_heads", "n_head"},
-        std::to_string(m.heads) + " heads do not divide a hidden size of " + std::to_string(m.hidden),
-        "a divisor of it, or a field head_dim");
+    f.problem_at({"num_attention_heads", "n_head"},
+                 std::to_string(m.heads) + " heads do not divide a hidden size of " + std::to_string(m.hidden),
+                 "a divisor of it, or a field head_dim");
     m.head_dim = 1;
   }
   if (m.heads % m.kv_heads != 0)
-    f.problem_at(
-        {"num_key_value_heads", "num_kv_heads", "num_attention_heads", "n_head"},
-        std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads) + " query heads",
-        "a divisor of the number of heads");
+    f.problem_at({"num_key_value_heads", "num_kv_heads", "num_attention_heads", "n_head"},
+                 std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads) + " query heads",
+                 "a divisor of the number of heads");
 }
 
 }  // namespace memwall

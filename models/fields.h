@@ -60,8 +60,7 @@ struct family_entry {
 /// max_positions, tied.
 void common_shape(fields& f, model& m, bool tied_by_default);
 
-constexpr std::int64_t most_hidden = 1 << 20, most_layers = 1 << 14, most_heads = 1 << 16,
-                       most_vocab = 1 << 24, most_ffn = 1 << 24, most_positions = std::int64_t{1} << 30,
-                       most_experts = 1 << 16;
+constexpr std::int64_t most_hidden = 1 << 20, most_layers = 1 << 14, most_heads = 1 << 16, most_vocab = 1 << 24,
+                       most_ffn = 1 << 24, most_positions = std::int64_t{1} << 30, most_experts = 1 << 16;
 
 }  // namespace memwall

@@ -21,31 +21,28 @@ constexpr std::uintmax_t largest_config = 16u << 20;
 void check_shape(fields& f, const model& m) {
   if (m.positions == model::position_kind::rope && !m.mla && m.head_dim % 2 != 0)
     f.problem_at({"head_dim", "num_attention_heads", "n_head"},
-                 "a head of " + std::to_string(m.head_dim) + " values cannot be rotated in pairs",
-                 "an even head size");
+                 "a head of " + std::to_string(m.head_dim) + " values cannot be rotated in pairs", "an even head size");
   if (m.moe && m.moe->active > m.moe->experts)
-    f.problem_at(
-        {"num_experts_per_tok"},
-        "got " + std::to_string(m.moe->active) + " of " + std::to_string(m.moe->experts) + " experts",
-        "no more than there are");
+    f.problem_at({"num_experts_per_tok"},
+                 "got " + std::to_string(m.moe->active) + " of " + std::to_string(m.moe->experts) + " experts",
+                 "no more than there are");
   if (m.moe && m.moe->dense_layers > m.layers)
     f.problem_at({"first_k_dense_replace"},
                  "got " + std::to_string(m.moe->dense_layers) + " of " + std::to_string(m.layers) + " layers",
                  "no more than there are");
   // In floating point, since the product of fields that are each in range can overflow.
-  double largest =
-      static_cast<double>(m.hidden) * static_cast<double>(std::max(m.vocab, m.heads * m.head_dim * 3));
+  double largest = static_cast<double>(m.hidden) * static_cast<double>(std::max(m.vocab, m.heads * m.head_dim * 3));
   largest = std::max(largest, 3.0 * static_cast<double>(m.hidden) * static_cast<double>(m.ffn));
   if (m.moe)
     largest = std::max(largest, 3.0 * static_cast<double>(m.hidden) * static_cast<double>(m.moe->ffn) *
                                     static_cast<double>(m.moe->experts + m.moe->shared));
   if (m.mla)
-    largest = std::max(largest, static_cast<double>(m.heads) *
-                                    static_cast<double>(m.mla->nope + m.mla->rope + m.mla->value) *
-                                    static_cast<double>(std::max({m.hidden, m.mla->q_rank, m.mla->kv_rank})));
+    largest =
+        std::max(largest, static_cast<double>(m.heads) * static_cast<double>(m.mla->nope + m.mla->rope + m.mla->value) *
+                              static_cast<double>(std::max({m.hidden, m.mla->q_rank, m.mla->kv_rank})));
   if (largest * static_cast<double>(m.layers + 1) > 1e15)
-    f.problem_at({"hidden_size", "n_embd", "n_embed"},
-                 "together the fields make a model of more than 10^15 parameters", "a model that exists");
+    f.problem_at({"hidden_size", "n_embd", "n_embed"}, "together the fields make a model of more than 10^15 parameters",
+                 "a model that exists");
 }
 
 std::string read_all(const fs::path& path) {

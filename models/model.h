@@ -29,8 +29,8 @@ struct mla_shape {
   std::int64_t q_rank = 0;   ///< width of the compressed query; 0: queries are not compressed
   std::int64_t kv_rank = 0;  ///< width of the compressed keys and values
   std::int64_t nope = 0;     ///< values of a head's query/key without position
-  std::int64_t rope = 0;   ///< values of a head's query/key with position; the key's are shared by all heads
-  std::int64_t value = 0;  ///< values of a head's value
+  std::int64_t rope = 0;     ///< values of a head's query/key with position; the key's are shared by all heads
+  std::int64_t value = 0;    ///< values of a head's value
 };
 
 /// A decoder-only transformer. Counts are in elements.

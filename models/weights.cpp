@@ -53,8 +53,7 @@ void attention_of(const model& m, collector& c) {
     const std::int64_t first = a.q_rank > 0 ? a.q_rank : query;
     c.linear("attn.qkv_a", first + a.kv_rank + a.rope, m.hidden, false,
              sum_of({{a.q_rank > 0 ? "q_a" : "q", first}, {"kv_a", a.kv_rank}, {"k_rope", a.rope}}));
-    c.add("attn.qkv_a_norm", role::norm, 1, a.q_rank + a.kv_rank,
-          sum_of({{"q_a", a.q_rank}, {"kv_a", a.kv_rank}}));
+    c.add("attn.qkv_a_norm", role::norm, 1, a.q_rank + a.kv_rank, sum_of({{"q_a", a.q_rank}, {"kv_a", a.kv_rank}}));
     if (a.q_rank > 0) c.linear("attn.q_b", query, a.q_rank, false);
     c.linear("attn.kv_b", m.heads * (a.nope + a.value), a.kv_rank, false,
              sum_of({{"k", m.heads * a.nope}, {"v", m.heads * a.value}}));
@@ -129,8 +128,8 @@ std::int64_t parameter_count(const model& m) {
 std::int64_t active_parameter_count(const model& m) {
   std::int64_t sum = 0;
   for (const auto& w : weights_of(m))
-    sum += w.what == role::expert || w.what == role::expert_bias ? w.count() / m.moe->experts * m.moe->active
-                                                                 : w.count();
+    sum +=
+        w.what == role::expert || w.what == role::expert_bias ? w.count() / m.moe->experts * m.moe->active : w.count();
   return sum;
 }
 
@@ -155,8 +154,7 @@ std::int64_t kv_bytes(const model& m, const dtype& type, std::int64_t batch, std
   std::int64_t sum = 0;
   for (std::int64_t i = 0; i < m.layers; ++i) {
     const std::int64_t window = m.window_of(i);
-    sum += checked_product({batch, window > 0 ? std::min(context, window) : context, position, m.layers}) /
-           m.layers;
+    sum += checked_product({batch, window > 0 ? std::min(context, window) : context, position, m.layers}) / m.layers;
   }
   return sum;
 }

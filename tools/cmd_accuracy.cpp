@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hw/cim/accuracy.h"
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/npy.h"
 
@@ -57,8 +57,7 @@ std::vector<std::pair<std::string, config::node>> chosen_macros(const options& o
       throw input_error(problem{"--platform", "", "'" + o.platform + "' has no compute-in-memory macro",
                                 "a cim_ platform, or --macro", ""});
   } else {
-    throw input_error(
-        problem{"memwall accuracy", "", "nothing to measure", "--platform NAME or --macro PRESET", ""});
+    throw input_error(problem{"memwall accuracy", "", "nothing to measure", "--platform NAME or --macro PRESET", ""});
   }
   if (o.macro_name.empty()) return out;  // a platform has taken the settings already
   for (auto& [name, tree] : out)
@@ -75,8 +74,7 @@ void keep_columns(cim::real_layer& l, std::int64_t columns) {
   if (columns <= 0 || l.n <= columns) return;
   std::vector<double> kept;
   for (std::int64_t r = 0; r < l.k; ++r)
-    for (std::int64_t c = 0; c < columns; ++c)
-      kept.push_back(l.weights[static_cast<std::size_t>(r * l.n + c)]);
+    for (std::int64_t c = 0; c < columns; ++c) kept.push_back(l.weights[static_cast<std::size_t>(r * l.n + c)]);
   l.weights = std::move(kept);
   l.n = columns;
 }
@@ -87,8 +85,8 @@ cim::real_layer chosen_layer(const options& o) {
   if (!o.weights.empty()) {
     const npy_array w = read_npy(o.weights);
     if (w.shape.size() != 2 || w.values.empty())
-      throw input_error(problem{o.weights, "", "has " + std::to_string(w.shape.size()) + " dimensions",
-                                "two: inputs x outputs", ""});
+      throw input_error(
+          problem{o.weights, "", "has " + std::to_string(w.shape.size()) + " dimensions", "two: inputs x outputs", ""});
     l.k = w.shape[o.transpose ? 1 : 0];
     l.n = w.shape[o.transpose ? 0 : 1];
     l.weights = w.values;
@@ -100,10 +98,9 @@ cim::real_layer chosen_layer(const options& o) {
     n = l.n;
   } else if (!o.layer.empty()) {
     char x = 0, rest = 0;
-    if (std::sscanf(o.layer.c_str(), "%ld%c%ld%c", &k, &x, &n, &rest) != 3 || (x != 'x' && x != 'X') ||
-        k < 1 || n < 1 || k > 1 << 20 || n > 1 << 20)
-      throw input_error(
-          problem{"--layer", "", "got '" + o.layer + "'", "INPUTSxOUTPUTS, each 1 to 1048576", ""});
+    if (std::sscanf(o.layer.c_str(), "%ld%c%ld%c", &k, &x, &n, &rest) != 3 || (x != 'x' && x != 'X') || k < 1 ||
+        n < 1 || k > 1 << 20 || n > 1 << 20)
+      throw input_error(problem{"--layer", "", "got '" + o.layer + "'", "INPUTSxOUTPUTS, each 1 to 1048576", ""});
   }
   const std::int64_t kept = o.columns > 0 ? std::min(n, o.columns) : n;
   cim::real_layer drawn = cim::random_layer(k, o.weights.empty() ? kept : 1, o.vectors, o.seed);
@@ -117,9 +114,9 @@ cim::real_layer chosen_layer(const options& o) {
   if (!o.inputs.empty()) {
     const npy_array x = read_npy(o.inputs);
     if (x.shape.empty() || x.values.empty() || x.shape.back() != l.k)
-      throw input_error(problem{
-          o.inputs, "", "the last dimension is " + std::to_string(x.shape.empty() ? 0 : x.shape.back()),
-          std::to_string(l.k) + ", the layer's inputs", ""});
+      throw input_error(problem{o.inputs, "",
+                                "the last dimension is " + std::to_string(x.shape.empty() ? 0 : x.shape.back()),
+                                std::to_string(l.k) + ", the layer's inputs", ""});
     l.inputs = x.values;
     l.vectors = static_cast<std::int64_t>(x.values.size()) / l.k;
   }
@@ -152,10 +149,9 @@ void run(const options& o) {
     const int in_bits = std::min(o.in_bits, m->max_in_bits()), w_bits = std::min(o.w_bits, m->max_w_bits());
     auto list = nlohmann::ordered_json::array();
     if (!o.json)
-      fmt::print(
-          "{}: {} x {} of {}-bit weights, {} vectors of {}-bit inputs\n  {:<24} {:>12} {:>16} {:>24}\n", name,
-          layer.k, layer.n, w_bits, layer.vectors, in_bits, "", "SNR", "relative error",
-          "SNR with quantisation");
+      fmt::print("{}: {} x {} of {}-bit weights, {} vectors of {}-bit inputs\n  {:<24} {:>12} {:>16} {:>24}\n", name,
+                 layer.k, layer.n, w_bits, layer.vectors, in_bits, "", "SNR", "relative error",
+                 "SNR with quantisation");
     for (const auto& p : points) {
       const std::string label =
           p.varied == "preset" ? "as the preset says"
@@ -184,8 +180,7 @@ void run(const options& o) {
                    {"points", list},
                    {"parameters", m->parameters()}});
   }
-  if (o.json)
-    std::cout << nlohmann::ordered_json{{"schema", "memwall-accuracy-1"}, {"macros", all}}.dump(2) << '\n';
+  if (o.json) std::cout << nlohmann::ordered_json{{"schema", "memwall-accuracy-1"}, {"macros", all}}.dump(2) << '\n';
 }
 
 }  // namespace
@@ -202,13 +197,9 @@ void add_accuracy(CLI::App& app) {
   c->add_option("--set", o->sets, "key=value of the macro, or path=value of the platform");
   c->add_option("--in-bits", o->in_bits, "input width (8)")->check(CLI::Range(1, 16));
   c->add_option("--weight-bits", o->w_bits, "weight width (8)")->check(CLI::Range(2, 16));
-  c->add_option("--adc-bits", o->adc_bits, "converter widths to try")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 24));
+  c->add_option("--adc-bits", o->adc_bits, "converter widths to try")->delimiter(',')->check(CLI::Range(1, 24));
   c->add_option("--rows", o->rows, "rows read at once to try")->delimiter(',')->check(CLI::Range(1, 65536));
-  c->add_option("--ages", o->ages, "seconds since programming to try")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1e12));
+  c->add_option("--ages", o->ages, "seconds since programming to try")->delimiter(',')->check(CLI::Range(0.0, 1e12));
   c->add_option("--vectors", o->vectors, "input vectors drawn (8)")->check(CLI::Range(1, 1 << 20));
   c->add_option("--columns", o->columns, "columns measured; 0: all (256)")->check(CLI::Range(0, 1 << 20));
   c->add_option("--seed", o->seed, "of the numbers drawn and of all noise (1)");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include <tuple>
 
 #include "hw/common/error.h"
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/crossover.h"
 #include "tools/run_command.h"
@@ -53,7 +53,8 @@ std::string read_text(const std::string& path) {
 }
 
 /// Runs one platform into `dir`. The result, or {platform, exit_code, message}.
-json run_platform(const std::string& platform, const std::string& name, const std::string& dir, const run_arguments& a) {
+json run_platform(const std::string& platform, const std::string& name, const std::string& dir,
+                  const run_arguments& a) {
   const std::string log = dir + ".log";
   std::vector<std::string> words{"memwall", "run", "--platform", platform, "--out", dir, "--quiet"};
   for (const auto& w : a.words()) words.push_back(w);
@@ -121,7 +122,8 @@ run_arguments at_point(run_arguments a, const std::string& key, std::int64_t val
   return a;
 }
 
-void sweep_command(const std::vector<std::string>& platforms, const std::vector<std::string>& axes_text, const run_arguments& a) {
+void sweep_command(const std::vector<std::string>& platforms, const std::vector<std::string>& axes_text,
+                   const run_arguments& a) {
   std::vector<sweep_axis> axes;
   for (const auto& t : axes_text) axes.push_back(parse_axis(t));
   make_output_directory(a.out);
@@ -150,7 +152,8 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
           point["exit_code"] = code;
           point["message"] = r["message"];
           if (code != does_not_fit) {
-            std::cerr << names[p] << ", " << axis.key << " " << axis.values[i] << ": " << r["message"].get<std::string>();
+            std::cerr << names[p] << ", " << axis.key << " " << axis.values[i] << ": "
+                      << r["message"].get<std::string>();
             worst = std::max(worst, code);
           }
           if (code == bad_input || code == interrupted) {
@@ -165,17 +168,23 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
     const std::string title = first.workload.model + " " + first.workload.phase + ", " + a.workload.dtype;
     json said = json::array();
     for (std::size_t p = 1; p < names.size(); ++p)
-      for (const auto& [curves, better, worse] : {std::tuple{&time, "faster", "slower"}, std::tuple{&energy, "thriftier in energy", "hungrier"}}) said.push_back(verdict(*curves, p, better, worse));
+      for (const auto& [curves, better, worse] :
+           {std::tuple{&time, "faster", "slower"}, std::tuple{&energy, "thriftier in energy", "hungrier"}})
+        said.push_back(verdict(*curves, p, better, worse));
     write_whole(a.out + "/crossover-" + axis.key + ".svg", crossover_svg(time, title, "time a token", human_time));
     if (!a.json && !a.quiet) {
-      std::cout << title << ": time a token, and how many times faster than " << names[0] << "\n" << crossover_table(time, human_time);
+      std::cout << title << ": time a token, and how many times faster than " << names[0] << "\n"
+                << crossover_table(time, human_time);
       std::cout << "energy a token\n" << crossover_table(energy, human_energy);
       for (const auto& line : said) std::cout << "  " << line.get<std::string>() << "\n";
       std::cout << "\n";
     }
-    json entry{{"axis", axis.key}, {"points", std::move(points)}, {"verdicts", std::move(said)}, {"crossings", json::array()}};
+    json entry{
+        {"axis", axis.key}, {"points", std::move(points)}, {"verdicts", std::move(said)}, {"crossings", json::array()}};
     for (std::size_t p = 1; p < names.size(); ++p)
-      for (const auto& k : crossings(time, p)) entry["crossings"].push_back({{"platform", names[p]}, {"against", names[0]}, {axis.key, k.at}, {"loses_beyond", k.loses_beyond}});
+      for (const auto& k : crossings(time, p))
+        entry["crossings"].push_back(
+            {{"platform", names[p]}, {"against", names[0]}, {axis.key, k.at}, {"loses_beyond", k.loses_beyond}});
     out["axes"].push_back(std::move(entry));
   }
   write_whole(a.out + "/compare.json", out.dump(1) + "\n");
@@ -192,7 +201,9 @@ void add_compare(CLI::App& app) {
   sub->add_option("--platform", *names, "a preset or a YAML file; give it once for each platform")->required();
   sub->add_option("--out", arguments->out, "directory: one folder a platform, and compare.json")->required();
   auto axes = std::make_shared<std::vector<std::string>>();
-  sub->add_option("--sweep", *axes, "where the platforms cross: batch=1..256, prompt=..., context=... (powers of two, or a list); tables, crossings against the first platform, and crossover-AXIS.svg")
+  sub->add_option("--sweep", *axes,
+                  "where the platforms cross: batch=1..256, prompt=..., context=... (powers of two, or a list); "
+                  "tables, crossings against the first platform, and crossover-AXIS.svg")
       ->type_name("AXIS=FROM..TO")
       ->allow_extra_args(false);
   arguments->add_to(*sub);

@@ -8,8 +8,8 @@
 
 #include "hw/cim/figures.h"
 #include "hw/common/error.h"
-#include "platforms/description.h"
-#include "platforms/hardware.h"
+#include "platforms/build/hardware.h"
+#include "platforms/describe/description.h"
 #include "tools/commands.h"
 
 namespace memwall::tools {
@@ -18,7 +18,8 @@ namespace {
 void print_parameters(const std::string& type) {
   std::cout << type << "\n";
   for (const auto& p : platforms::describe_hardware(type)) {
-    std::cout << fmt::format("  {:<28} {:<16} default {}", p.name, p.type, p.default_text.empty() ? "-" : p.default_text);
+    std::cout << fmt::format("  {:<28} {:<16} default {}", p.name, p.type,
+                             p.default_text.empty() ? "-" : p.default_text);
     if (!p.range.empty()) std::cout << "   range " << p.range;
     std::cout << "\n      " << p.doc << "\n";
     if (!p.source.empty()) std::cout << "      source: " << p.source << "\n";
@@ -32,22 +33,30 @@ void print_platform(const std::string& name) {
   for (const auto& m : d.modules) {
     std::cout << fmt::format("  {:<14} {}", m.name, m.type);
     for (const auto& [key, value] : m.tree.entries())
-      if (key != "type" && key != "count") std::cout << "  " << key << "=" << (value.is_scalar() ? value.text() : value.to_json().dump());
+      if (key != "type" && key != "count")
+        std::cout << "  " << key << "=" << (value.is_scalar() ? value.text() : value.to_json().dump());
     std::cout << "\n";
   }
   for (const auto& c : d.connections) std::cout << fmt::format("  {} -> {}\n", c.from, c.to);
   for (const auto& r : d.mapping)
-    std::cout << fmt::format("  operators{}{} run on {}: weights in {}, KV cache in {}, activations in {}\n", r.name_pattern.empty() ? "" : " " + r.name_pattern,
-                             r.first_layer == INT64_MIN ? "" : fmt::format(" of layers {}-{}", r.first_layer, r.last_layer), r.executor, r.weights, r.kv_cache, r.activations);
+    std::cout << fmt::format(
+        "  operators{}{} run on {}: weights in {}, KV cache in {}, activations in {}\n",
+        r.name_pattern.empty() ? "" : " " + r.name_pattern,
+        r.first_layer == INT64_MIN ? "" : fmt::format(" of layers {}-{}", r.first_layer, r.last_layer), r.executor,
+        r.weights, r.kv_cache, r.activations);
 }
 
 // Peak figures at the widest of 8 bits that a macro takes: one macro, full, nothing in its way.
 void print_macros(const std::string& name) {
-  const auto heading = [] { std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10} {:>10} {:>10} {:>11}\n", "macro", "kind", "weights", "MVM ns", "TOPS", "TOPS/W", "TOPS/mm2"); };
+  const auto heading = [] {
+    std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10} {:>10} {:>10} {:>11}\n", "macro", "kind", "weights", "MVM ns",
+                             "TOPS", "TOPS/W", "TOPS/mm2");
+  };
   const auto line = [](const std::string& n, const cim::macro& m) {
     const int w = std::min(8, m.max_w_bits());
     const auto f = cim::figures(m, std::min(8, m.max_in_bits()), w);
-    std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10.4g} {:>10.3g} {:>10.3g} {:>11}\n", n, m.kind(), m.shape(w).weights, f.mvm_ns, f.tops, f.tops_per_w,
+    std::cout << fmt::format("{:<18} {:<16} {:>14} {:>10.4g} {:>10.3g} {:>10.3g} {:>11}\n", n, m.kind(),
+                             m.shape(w).weights, f.mvm_ns, f.tops, f.tops_per_w,
                              f.tops_per_mm2 > 0 ? fmt::format("{:.3g}", f.tops_per_mm2) : "-");
   };
   heading();
@@ -62,14 +71,16 @@ void print_macros(const std::string& name) {
   const auto parameters = m->parameters();  // items() does not keep what it goes through alive
   for (const auto& [key, value] : parameters.items()) std::cout << fmt::format("  {:<22} {}\n", key, value.dump());
   if (const auto* sources = tree.find("sources"))
-    for (const auto& [keys, text] : sources->entries()) std::cout << "  source of " << keys << ": " << text.text() << "\n";
+    for (const auto& [keys, text] : sources->entries())
+      std::cout << "  source of " << keys << ": " << text.text() << "\n";
 }
 
 void describe(const std::string& what, const std::string& name) {
   if (what == "macro") return print_macros(name);
   if (what == "platform") {
     if (!name.empty()) return print_platform(name);
-    for (const auto& n : platforms::platform_names()) std::cout << fmt::format("{:<22} {}\n", n, platforms::load_platform(n).text);
+    for (const auto& n : platforms::platform_names())
+      std::cout << fmt::format("{:<22} {}\n", n, platforms::load_platform(n).text);
     std::cout << "software presets (--set software=NAME):";
     for (const auto& n : platforms::software_names()) std::cout << " " << n;
     std::cout << "\n";
@@ -77,7 +88,8 @@ void describe(const std::string& what, const std::string& name) {
     if (!name.empty()) {
       const auto types = platforms::hardware_types();
       if (std::find(types.begin(), types.end(), name) == types.end())
-        throw input_error(problem{"describe module", "", "unknown module type '" + name + "'", "", nearest_name(name, types)});
+        throw input_error(
+            problem{"describe module", "", "unknown module type '" + name + "'", "", nearest_name(name, types)});
       return print_parameters(name);
     }
     for (const auto& t : platforms::hardware_types()) print_parameters(t);
@@ -88,9 +100,13 @@ void describe(const std::string& what, const std::string& name) {
       for (const auto& p : platforms::describe_hardware(t))
         if (name.empty() || (t + "." + p.name).find(name) != std::string::npos) {
           found = true;
-          std::cout << fmt::format("{}.{}: {} ({}), default {}{}\n", t, p.name, p.doc, p.type, p.default_text.empty() ? "-" : p.default_text, p.range.empty() ? "" : ", range " + p.range);
+          std::cout << fmt::format("{}.{}: {} ({}), default {}{}\n", t, p.name, p.doc, p.type,
+                                   p.default_text.empty() ? "-" : p.default_text,
+                                   p.range.empty() ? "" : ", range " + p.range);
         }
-    if (!found) throw input_error(problem{"describe param", "", "no parameter has '" + name + "' in its name", "memwall describe param", ""});
+    if (!found)
+      throw input_error(
+          problem{"describe param", "", "no parameter has '" + name + "' in its name", "memwall describe param", ""});
   }
 }
 
@@ -100,7 +116,8 @@ void add_describe(CLI::App& app) {
   auto* sub = app.add_subcommand("describe", "every parameter: meaning, unit, range, default, source");
   auto what = std::make_shared<std::string>("platform");
   auto name = std::make_shared<std::string>();
-  sub->add_option("what", *what, "platform, module, macro or param")->check(CLI::IsMember({"platform", "module", "macro", "param"}));
+  sub->add_option("what", *what, "platform, module, macro or param")
+      ->check(CLI::IsMember({"platform", "module", "macro", "param"}));
   sub->add_option("name", *name, "one of them");
   sub->callback([what, name] { describe(*what, *name); });
 }

@@ -53,8 +53,7 @@ void apply_settings(const options& o, dram::driver_params& run) {
   for (const auto& s : o.set) {
     const auto equals = s.find('=');
     if (equals == std::string::npos || equals == 0)
-      throw input_error(
-          problem{"--set", s, "has no '='", "key=value, e.g. write_high=0.9 or timing.FAW=32", ""});
+      throw input_error(problem{"--set", s, "has no '='", "key=value, e.g. write_high=0.9 or timing.FAW=32", ""});
     const std::string key = s.substr(0, equals), value = s.substr(equals + 1);
     bool of_standard = key.find('.') == std::string::npos && (key == "data_rate" || key == "default_map");
     for (const char* group : {"timing.", "organisation.", "energy.", "idd."})
@@ -85,25 +84,21 @@ void run(options& o) {
 }  // namespace
 
 void add_dram(CLI::App& app) {
-  auto* sub =
-      app.add_subcommand("dram", "the DRAM model alone: defined traffic or a trace through one memory");
+  auto* sub = app.add_subcommand("dram", "the DRAM model alone: defined traffic or a trace through one memory");
   auto o = std::make_shared<options>();
   sub->add_option("--standard", o->run.standard, "name (--list) or YAML file")->capture_default_str();
   sub->add_option("--channels", o->run.channels, "channels (HBM: pseudo-channels; DDR5: sub-channels)")
       ->capture_default_str();
-  sub->add_option(
-      "--map", o->run.map,
-      "address map: name or bit fields from the most significant, e.g. 'row bank column bankgroup'");
-  sub->add_option("--interleave", o->run.interleave, "bytes to one channel before the next")
-      ->capture_default_str();
+  sub->add_option("--map", o->run.map,
+                  "address map: name or bit fields from the most significant, e.g. 'row bank column bankgroup'");
+  sub->add_option("--interleave", o->run.interleave, "bytes to one channel before the next")->capture_default_str();
   sub->add_option("--scheduler", o->scheduler, "fcfs, frfcfs, frfcfs_cap");
   sub->add_option("--page-policy", o->page_policy, "open, closed, timeout");
   sub->add_option("--refresh", o->refresh, "standard, all_bank, per_bank, none");
-  sub->add_option("--queue", o->queue, "entries of the read and of the write queue")
-      ->check(CLI::Range(1, 4096));
-  auto* pattern = sub->add_option("--pattern", o->run.pattern.pattern,
-                                  "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e")
-                      ->capture_default_str();
+  sub->add_option("--queue", o->queue, "entries of the read and of the write queue")->check(CLI::Range(1, 4096));
+  auto* pattern =
+      sub->add_option("--pattern", o->run.pattern.pattern, "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e")
+          ->capture_default_str();
   sub->add_option("--requests", o->run.pattern.requests, "number of requests")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50));
   sub->add_option("--bytes", o->run.pattern.size, "bytes a request (default: the standard's access)")
@@ -111,14 +106,11 @@ void add_dram(CLI::App& app) {
   sub->add_option("--load", o->run.pattern.load, "offered share of peak, e.g. 0.5 (default: back-to-back)")
       ->check(CLI::Range(0.0, 100.0));
   sub->add_option("--seed", o->run.pattern.seed, "of the pattern random")->capture_default_str();
-  sub->add_option("--trace", o->run.trace, "file of requests: 0xADDR R|W [CYCLE] and its relatives")
-      ->excludes(pattern);
-  sub->add_option("--set", o->set,
-                  "controller parameter or value of the standard, e.g. write_high=0.9, timing.FAW=32")
+  sub->add_option("--trace", o->run.trace, "file of requests: 0xADDR R|W [CYCLE] and its relatives")->excludes(pattern);
+  sub->add_option("--set", o->set, "controller parameter or value of the standard, e.g. write_high=0.9, timing.FAW=32")
       ->take_all();
   sub->add_option("--commands", o->commands, "write every DRAM command to this CSV file");
-  sub->add_option("--replay", o->replay, "on or off; the results are the same")
-      ->check(CLI::IsMember({"on", "off"}));
+  sub->add_option("--replay", o->replay, "on or off; the results are the same")->check(CLI::IsMember({"on", "off"}));
   sub->add_flag("--json", o->json, "one JSON object instead of the table");
   sub->add_flag("--list", o->list, "standards, address maps and controller parameters");
   sub->callback([o] { run(*o); });

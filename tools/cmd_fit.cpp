@@ -36,13 +36,12 @@ void print_json(const std::vector<fit_row>& rows, const std::vector<device_group
   auto out = nlohmann::ordered_json::object();
   out["devices"] = nlohmann::ordered_json::array();
   for (const auto& d : devices)
-    out["devices"].push_back(
-        {{"name", d.name},
-         {"device", d.what.name},
-         {"count", d.count},
-         {"memory_bytes", d.memory()},
-         {"memory_type", d.what.memory_type},
-         {"bandwidth_gbps", d.what.memory_bandwidth.value / 1e9 * static_cast<double>(d.count)}});
+    out["devices"].push_back({{"name", d.name},
+                              {"device", d.what.name},
+                              {"count", d.count},
+                              {"memory_bytes", d.memory()},
+                              {"memory_type", d.what.memory_type},
+                              {"bandwidth_gbps", d.what.memory_bandwidth.value / 1e9 * static_cast<double>(d.count)}});
   out["rows"] = nlohmann::ordered_json::array();
   for (const auto& r : rows) {
     nlohmann::ordered_json row = {{"model", r.model},           {"dtype", r.type},
@@ -67,8 +66,7 @@ void print_table(const std::vector<fit_row>& rows, const std::vector<device_grou
     model_width = std::max(model_width, r.model.size());
     type_width = std::max(type_width, r.type.size());
   }
-  std::string first =
-      fmt::format("{:<{}}  {:<{}}  {:>9}", "model", model_width, "type", type_width, "weights");
+  std::string first = fmt::format("{:<{}}  {:<{}}  {:>9}", "model", model_width, "type", type_width, "weights");
   std::string second = fmt::format("{:<{}}  {:<{}}  {:>9}", "", model_width, "", type_width, "GiB");
   if (with_kv) {
     first += fmt::format("  {:>9}  {:>9}", "KV cache", "total");
@@ -83,14 +81,14 @@ void print_table(const std::vector<fit_row>& rows, const std::vector<device_grou
   }
   std::cout << first << '\n' << second << '\n';
   for (const auto& r : rows) {
-    std::string line = fmt::format("{:<{}}  {:<{}}  {:>9.1f}", r.model, model_width, r.type, type_width,
-                                   in_gib(r.need.weights));
+    std::string line =
+        fmt::format("{:<{}}  {:<{}}  {:>9.1f}", r.model, model_width, r.type, type_width, in_gib(r.need.weights));
     if (with_kv) line += fmt::format("  {:>9.2f}  {:>9.1f}", in_gib(r.need.kv), in_gib(r.need.total()));
     for (std::size_t i = 0; i < devices.size(); ++i) {
       const auto& d = devices[i];
       const std::int64_t needed = devices_needed(r.need.total(), d.what);
-      line += fmt::format(
-          "  {:>{}}", needed <= d.count ? std::string("fits") : fmt::format("no, {}x", needed), widths[i]);
+      line +=
+          fmt::format("  {:>{}}", needed <= d.count ? std::string("fits") : fmt::format("no, {}x", needed), widths[i]);
     }
     std::cout << line << '\n';
   }
@@ -103,8 +101,7 @@ void run(const fit_options& o) {
   problem_list problems;
   const std::int64_t most = std::int64_t{1} << 24;
   const std::int64_t batch = option_integer(o.batch, "--batch", 1, std::int64_t{1} << 20, problems);
-  const std::int64_t context =
-      o.context.empty() ? 0 : option_integer(o.context, "--context", 1, most, problems);
+  const std::int64_t context = o.context.empty() ? 0 : option_integer(o.context, "--context", 1, most, problems);
   const auto collect = [&](auto&& action) {
     try {
       action();
@@ -127,8 +124,8 @@ void run(const fit_options& o) {
       try {
         rows.push_back({m.name, o.types[i], parameter_count(m), footprint_of(m, types[i], batch, context)});
       } catch (const std::overflow_error& e) {
-        throw input_error(problem{"--context, --batch", "", std::string("the cache would have ") + e.what(),
-                                  "smaller numbers", ""});
+        throw input_error(
+            problem{"--context, --batch", "", std::string("the cache would have ") + e.what(), "smaller numbers", ""});
       }
     }
   if (o.json)

@@ -28,11 +28,11 @@ constexpr const char* template_name = "tools/report/template.html";
 std::string read_template() {
   const std::string path = data_path(template_name);
   if (path.empty())
-    throw input_error(problem{
-        "memwall report", "",
-        "this build of memwall has no report page: npm was not there, or could not fetch its packages, "
-        "when it was built",
-        "install nodejs (18 or newer) and npm, then build again with -DMEMWALL_REPORT=ON", ""});
+    throw input_error(
+        problem{"memwall report", "",
+                "this build of memwall has no report page: npm was not there, or could not fetch its packages, "
+                "when it was built",
+                "install nodejs (18 or newer) and npm, then build again with -DMEMWALL_REPORT=ON", ""});
   std::ifstream in(path, std::ios::binary);
   std::stringstream buffer;
   buffer << in.rdbuf();
@@ -91,10 +91,12 @@ found find_inputs(const std::vector<std::string>& inputs) {
     std::vector<fs::path> inside;  // a comparison: one directory a platform
     for (const auto& entry : fs::directory_iterator(path))
       if (entry.is_directory(ignored)) inside.push_back(entry.path());
-    // The page compares with its first run: in the order of the comparison, else a von Neumann platform where there is one,
-    // then by name.
+    // The page compares with its first run: in the order of the comparison, else a von Neumann platform where there is
+    // one, then by name.
     const auto order = platforms_compared(path / "compare.json");
-    const auto place = [&](const fs::path& p) { return std::find(order.begin(), order.end(), p.filename().string()) - order.begin(); };
+    const auto place = [&](const fs::path& p) {
+      return std::find(order.begin(), order.end(), p.filename().string()) - order.begin();
+    };
     std::sort(inside.begin(), inside.end(), [&](const fs::path& a, const fs::path& b) {
       if (place(a) != place(b)) return place(a) < place(b);
       const bool va = a.filename().string().rfind("von_neumann", 0) == 0,
@@ -120,8 +122,8 @@ void write_page(const std::string& output, const std::string& page) {
     if (!out) {
       std::error_code ignored;
       fs::remove(part, ignored);
-      throw input_error(problem{"-o", "", "'" + output + "' cannot be written",
-                                "a file in a directory that exists, with room", ""});
+      throw input_error(
+          problem{"-o", "", "'" + output + "' cannot be written", "a file in a directory that exists, with room", ""});
     }
   }
   fs::rename(part, output);
@@ -156,8 +158,8 @@ void report(const options& o) {
   write_page(o.output, page);
   if (!o.quiet)
     std::cout << o.output << ": " << f.results.size() << (f.results.size() == 1 ? " run, " : " runs, ")
-              << f.sweeps.size() << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ")
-              << (page.size() + 1023) / 1024 << " KiB\n";
+              << f.sweeps.size() << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ") << (page.size() + 1023) / 1024
+              << " KiB\n";
 }
 
 }  // namespace
@@ -165,9 +167,7 @@ void report(const options& o) {
 void add_report(CLI::App& app) {
   auto* command = app.add_subcommand("report", "One self-contained page (charts, tables) from results");
   auto o = std::make_shared<options>();
-  command
-      ->add_option("DIR", o->inputs,
-                   "--out directories of run, compare or sweep; or single result.json files")
+  command->add_option("DIR", o->inputs, "--out directories of run, compare or sweep; or single result.json files")
       ->required();
   command->add_option("-o,--output", o->output, "The page to write")->capture_default_str();
   command->add_flag("--quiet", o->quiet, "Say nothing when all went well");

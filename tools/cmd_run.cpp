@@ -10,7 +10,8 @@
 #include <iostream>
 #include <memory>
 
-#include "platforms/run.h"
+#include "platforms/execute/run.h"
+#include "platforms/tell/result.h"
 #include "tools/commands.h"
 #include "tools/run_command.h"
 #include "tools/terminal.h"
@@ -22,12 +23,15 @@ namespace {
 
 std::atomic<bool> interrupted_by_user{false};
 
-void on_signal(int) { interrupted_by_user = true; }
+void on_signal(int) {
+  interrupted_by_user = true;
+}
 
 /// One line on the terminal's error stream, overwritten; silent when that is not a terminal.
 class progress_line {
  public:
-  explicit progress_line(bool wanted) : m_on(wanted && isatty(STDERR_FILENO) != 0), m_start(clock::now()), m_last(m_start) {}
+  explicit progress_line(bool wanted)
+      : m_on(wanted && isatty(STDERR_FILENO) != 0), m_start(clock::now()), m_last(m_start) {}
   ~progress_line() {
     if (m_drawn) std::fputs("\r\033[K", stderr);
   }
@@ -37,7 +41,8 @@ class progress_line {
     m_last = now;
     m_drawn = true;
     const double elapsed = std::chrono::duration<double>(now - m_start).count();
-    std::string text = fmt::format("\r{} operators, {} simulated", p.operators_done, human_time(static_cast<double>(p.simulated) / 1000));
+    std::string text = fmt::format("\r{} operators, {} simulated", p.operators_done,
+                                   human_time(static_cast<double>(p.simulated) / 1000));
     if (p.operators_total > 0) {
       const double fraction = static_cast<double>(p.operators_done) / static_cast<double>(p.operators_total);
       text += fmt::format(", {:.0f} %, {:.0f} s left", 100 * fraction, elapsed * (1 - fraction) / fraction);
@@ -55,10 +60,12 @@ void run_command(const std::string& platform, const run_arguments& a) {
   platforms::run_options o;
   o.platform = platforms::load_platform(platform, a.sets);
   if (!a.trace.empty()) {
-    if (!a.workload.model.empty()) throw input_error(problem{"--trace", "", "given together with --model", "one of the two", ""});
+    if (!a.workload.model.empty())
+      throw input_error(problem{"--trace", "", "given together with --model", "one of the two", ""});
     o.source = [file = a.trace] { return trace::read_file(file); };
   } else {
-    if (a.workload.model.empty()) throw input_error(problem{"", "--model", "is missing", "--model NAME or --trace FILE", ""});
+    if (a.workload.model.empty())
+      throw input_error(problem{"", "--model", "is missing", "--model NAME or --trace FILE", ""});
     const trace::workload w = a.workload.resolve();
     const memwall::model m = a.workload.load();
     o.seed = w.seed;
@@ -79,7 +86,9 @@ void run_command(const std::string& platform, const run_arguments& a) {
     o.csv = [&csv](const std::string& line) { csv << line << '\n'; };
   }
   if (!a.vcd.empty() || !a.timeline.empty()) {
-    if (a.out.empty()) throw input_error(problem{a.vcd.empty() ? "--timeline" : "--vcd", "", "needs a place for its file", "--out DIR", ""});
+    if (a.out.empty())
+      throw input_error(
+          problem{a.vcd.empty() ? "--timeline" : "--vcd", "", "needs a place for its file", "--out DIR", ""});
     if (!a.vcd.empty()) {
       o.vcd_file = a.out + "/waves.vcd.part";
       o.save_file = a.out + "/waves.gtkw";
@@ -87,7 +96,8 @@ void run_command(const std::string& platform, const run_arguments& a) {
       double limit = 0;
       std::string expected;
       if (!parse_quantity(a.vcd_limit, "size", limit, expected) || limit < 1e5)
-        throw input_error(problem{"--vcd-limit", "", "got '" + a.vcd_limit + "'", "a size of at least 100 kB, such as 1 GB", ""});
+        throw input_error(
+            problem{"--vcd-limit", "", "got '" + a.vcd_limit + "'", "a size of at least 100 kB, such as 1 GB", ""});
       o.vcd_limit = static_cast<std::int64_t>(limit);
     }
     o.vcd_channels = a.vcd_channels;

@@ -39,8 +39,7 @@ std::vector<std::string> split(const std::string& text) {
 
 void run(sweep_arguments& a) {
   auto& r = a.request;
-  if (!a.timeout.empty())
-    r.run.limits.timeout_s = quantity_option("--timeout", a.timeout, dimension::time::name);
+  if (!a.timeout.empty()) r.run.limits.timeout_s = quantity_option("--timeout", a.timeout, dimension::time::name);
   if (!a.memory.empty())
     r.run.limits.memory_bytes =
         static_cast<std::uint64_t>(quantity_option("--memory", a.memory, dimension::size::name));
@@ -62,17 +61,15 @@ void run(sweep_arguments& a) {
 void add_sweep(CLI::App& app) {
   const auto a = std::make_shared<sweep_arguments>();
   auto& r = a->request;
-  CLI::App* c = app.add_subcommand(
-      "sweep", "Simulate many points: a grid, a list, a sample, or a search for the Pareto front");
+  CLI::App* c =
+      app.add_subcommand("sweep", "Simulate many points: a grid, a list, a sample, or a search for the Pareto front");
   c->add_option("FILE", r.file, "sweep file (YAML): base, axes, constraints, sampling")->required();
   c->add_option("--out", r.run.directory, "folder for the results; an interrupted sweep goes on there");
   c->add_option("-j,--jobs", r.run.jobs, "points at once; slurm: in one array task; 0: one a core; slurm: 1")
       ->default_val(0)
       ->check(CLI::Range(0, 4096));
-  c->add_option("--set", r.overrides,
-                "PATH=VALUE: overrides the sweep file's base (also platform=, workload.batch=)");
-  c->add_option("--executor", r.executor, "local: processes on this machine; slurm: job arrays")
-      ->default_val("local");
+  c->add_option("--set", r.overrides, "PATH=VALUE: overrides the sweep file's base (also platform=, workload.batch=)");
+  c->add_option("--executor", r.executor, "local: processes on this machine; slurm: job arrays")->default_val("local");
   c->add_flag("--dry-run", r.dry_run, "list the points, their number and an estimate of the time");
   c->add_option("--timeout", a->timeout, "longest time of a point, e.g. '60 s'");
   c->add_option("--memory", a->memory, "address space of a point, e.g. '4 GiB'");

@@ -39,8 +39,7 @@ void run(const trace_options& o) {
                               "either --model or --from", ""});
   if (o.from.empty() && !o.kind.empty())
     throw input_error(problem{"--importer", "", "is given without --from", "--from FILE", ""});
-  const auto source =
-      o.from.empty() ? trace::generate(o.workload.load(), w) : trace::open(o.from, o.kind, w.types);
+  const auto source = o.from.empty() ? trace::generate(o.workload.load(), w) : trace::open(o.from, o.kind, w.types);
   trace::tally counted(*source);
   trace::write_file(counted, o.output);
   if (o.quiet || o.output == "-") return;
@@ -53,8 +52,7 @@ void run(const trace_options& o) {
   std::cerr << fmt::format("{}: {} operators, {:.4g} GFLOP\n  {:<12}{:>12}{:>12}{:>12}\n", o.output, sum.ops,
                            static_cast<double>(sum.flops()) / 1e9, "", "held", "read", "written");
   const auto line = [](const char* name, std::string held_text, std::int64_t read, std::int64_t written) {
-    std::cerr << fmt::format("  {:<12}{:>12}{:>12}{:>12}\n", name, held_text, readable(read),
-                             readable(written));
+    std::cerr << fmt::format("  {:<12}{:>12}{:>12}{:>12}\n", name, held_text, readable(read), readable(written));
   };
   line("weights", readable(held), sum.read[0], sum.written[0]);
   line("KV cache", readable(cached), sum.read[1], sum.written[1]);
@@ -64,8 +62,7 @@ void run(const trace_options& o) {
 }  // namespace
 
 void add_trace(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("trace", "make a layer trace of a model (JSON Lines, see traces/README.md)");
+  auto* command = app.add_subcommand("trace", "make a layer trace of a model (JSON Lines, see traces/README.md)");
   auto o = std::make_shared<trace_options>();
   o->workload.add_to(*command);
   std::string kinds;

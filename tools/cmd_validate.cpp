@@ -21,7 +21,7 @@
 #include <thread>
 
 #include "hw/cim/validation.h"
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/kernel_trace.h"
 #include "tools/run_command.h"
@@ -47,7 +47,8 @@ class scratch {
   scratch() {
     std::error_code none;
     std::string name = (fs::temp_directory_path(none) / "memwall-validate-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw input_error(problem{name, "", "cannot be made", "a writable TMPDIR", ""});
+    if (mkdtemp(name.data()) == nullptr)
+      throw input_error(problem{name, "", "cannot be made", "a writable TMPDIR", ""});
     m_path = name;
   }
   ~scratch() {
@@ -65,10 +66,10 @@ class scratch {
 /// What a child said.
 struct outcome {
   int code = internal_error;
-  double seconds = 0;                  // simulated time
+  double seconds = 0;  // simulated time
   double wall_s = 0;
   std::map<std::string, double> layer_seconds;  // only where asked for
-  std::string complaint;               // first line of its error output
+  std::string complaint;                        // first line of its error output
 };
 
 struct job {
@@ -94,8 +95,10 @@ void run_child(job& j, const std::string& base) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (base + ".json").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (base + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (base + ".json").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                   0600);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (base + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                   0600);
   pid_t child = 0;
   const int failed = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -119,7 +122,8 @@ void run_child(job& j, const std::string& base) {
       if (r.contains("host")) j.result.wall_s = r["host"].value("wall_s", 0.0);
       if (j.layers)
         for (const auto& l : r["layers"])
-          j.result.layer_seconds[l["name"].get<std::string>()] = (l["end_ns"].get<double>() - l["start_ns"].get<double>()) * 1e-9;
+          j.result.layer_seconds[l["name"].get<std::string>()] =
+              (l["end_ns"].get<double>() - l["start_ns"].get<double>()) * 1e-9;
     }
   }
   std::error_code ignored;
@@ -199,17 +203,26 @@ json summary_of(const std::vector<line>& lines) {
   return out;
 }
 
-std::string percent(double v) { return fmt::format("{:+.1f} %", 100 * v); }
+std::string percent(double v) {
+  return fmt::format("{:+.1f} %", 100 * v);
+}
 
 std::string table_of(const std::vector<line>& lines, bool markdown) {
   std::string out;
-  const char* form = markdown ? "| {} | {} | {} | {} | {} | {} | {} | {} |\n" : "{:<22} {:<34} {:<52} {:<30} {:>14} {:>12} {:>9} {}\n";
-  out += fmt::format(fmt::runtime(form), "row", "hardware", "workload", "software", "measured", "simulated", "error", "kind");
+  const char* form =
+      markdown ? "| {} | {} | {} | {} | {} | {} | {} | {} |\n" : "{:<22} {:<34} {:<52} {:<30} {:>14} {:>12} {:>9} {}\n";
+  out += fmt::format(fmt::runtime(form), "row", "hardware", "workload", "software", "measured", "simulated", "error",
+                     "kind");
   if (markdown) out += "|---|---|---|---|---|---|---|---|\n";
   for (const auto& l : lines) {
-    const std::string measured = l.fits_row ? (l.measured != 0 ? "fits" : "does not fit") : fmt::format("{:.5g} {}", l.measured, l.unit);
-    const std::string simulated = !l.problem.empty() ? "-" : l.fits_row ? (l.simulated != 0 ? "fits" : "does not fit") : fmt::format("{:.5g}", l.simulated);
-    const std::string error = !l.problem.empty() ? l.problem : l.fits_row ? (l.simulated == l.measured ? "right" : "wrong") : percent(l.error());
+    const std::string measured =
+        l.fits_row ? (l.measured != 0 ? "fits" : "does not fit") : fmt::format("{:.5g} {}", l.measured, l.unit);
+    const std::string simulated = !l.problem.empty() ? "-"
+                                  : l.fits_row       ? (l.simulated != 0 ? "fits" : "does not fit")
+                                                     : fmt::format("{:.5g}", l.simulated);
+    const std::string error = !l.problem.empty() ? l.problem
+                              : l.fits_row       ? (l.simulated == l.measured ? "right" : "wrong")
+                                                 : percent(l.error());
     out += fmt::format(fmt::runtime(form), l.id, l.hardware, l.what, l.software, measured, simulated, error, l.kind);
   }
   return out;
@@ -217,12 +230,18 @@ std::string table_of(const std::vector<line>& lines, bool markdown) {
 
 std::string summary_text(const json& summary, bool markdown) {
   std::string out = markdown ? "| category | kind | rows | median error | 90th percentile |\n|---|---|---|---|---|\n"
-                             : fmt::format("{:<22} {:<12} {:>6} {:>14} {:>16}\n", "category", "kind", "rows", "median error", "90th percentile");
+                             : fmt::format("{:<22} {:<12} {:>6} {:>14} {:>16}\n", "category", "kind", "rows",
+                                           "median error", "90th percentile");
   for (const auto& e : summary) {
-    const std::string a = e.contains("right") ? fmt::format("{} right", e["right"].get<int>()) : e["failed"] == e["rows"] ? "-" : fmt::format("{:.1f} %", 100 * e["median_abs_error"].get<double>());
-    const std::string b = e.contains("right") || e["failed"] == e["rows"] ? "" : fmt::format("{:.1f} %", 100 * e["p90_abs_error"].get<double>());
-    out += fmt::format(fmt::runtime(markdown ? "| {} | {} | {} | {} | {} |" : "{:<22} {:<12} {:>6} {:>14} {:>16}"), e["category"].get<std::string>(),
-                       e["kind"].get<std::string>(), e["rows"].get<int>(), a, b);
+    const std::string a = e.contains("right") ? fmt::format("{} right", e["right"].get<int>())
+                          : e["failed"] == e["rows"]
+                              ? "-"
+                              : fmt::format("{:.1f} %", 100 * e["median_abs_error"].get<double>());
+    const std::string b = e.contains("right") || e["failed"] == e["rows"]
+                              ? ""
+                              : fmt::format("{:.1f} %", 100 * e["p90_abs_error"].get<double>());
+    out += fmt::format(fmt::runtime(markdown ? "| {} | {} | {} | {} | {} |" : "{:<22} {:<12} {:>6} {:>14} {:>16}"),
+                       e["category"].get<std::string>(), e["kind"].get<std::string>(), e["rows"].get<int>(), a, b);
     if (e["failed"].get<int>() > 0) out += fmt::format("  ({} failed)", e["failed"].get<int>());
     out += '\n';
   }
@@ -281,10 +300,12 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const auto [prefill, decode] = data.runs_of(r);
     plan.push_back({&r, prefill.empty() ? no_job : book.add(prefill), decode.empty() ? no_job : book.add(decode)});
   }
-  // Kernels: a run a device with all of them, each an operator of its own. By default, of long lists every eighth with several rows.
+  // Kernels: a run a device with all of them, each an operator of its own. By default, of long lists every eighth with
+  // several rows.
   std::map<std::string, std::vector<const kernel_row*>> kernels;
   for (const auto& k : data.kernels()) {
-    if (!wanted(o, k.id, "kernel", k.hardware) && !wanted(o, k.id, k.m == 1 ? "kernel M=1" : "kernel M>1", k.hardware)) continue;
+    if (!wanted(o, k.id, "kernel", k.hardware) && !wanted(o, k.id, k.m == 1 ? "kernel M=1" : "kernel M>1", k.hardware))
+      continue;
     auto& list = kernels[k.hardware];
     list.push_back(&k);
   }
@@ -314,7 +335,8 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
   std::vector<line> lines;
   for (const auto& p : plan) {
     const measured_row& r = *p.row;
-    line l{r.id, r.category, r.hardware, workload_text(r), r.software, r.metric, r.unit, r.kind, "", r.value, 0, r.metric == "fits"};
+    line l{r.id,   r.category, r.hardware, workload_text(r), r.software, r.metric,
+           r.unit, r.kind,     "",         r.value,          0,          r.metric == "fits"};
     double seconds[2] = {0, 0};
     bool fits = true;
     for (int i = 0; i < 2; ++i) {
@@ -322,7 +344,8 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
       if (index == no_job) continue;
       const outcome& c = book.of(index);
       fits = fits && c.code != does_not_fit;
-      if (c.code != done && c.code != does_not_fit) l.problem = c.complaint.empty() ? fmt::format("exit code {}", c.code) : c.complaint;
+      if (c.code != done && c.code != does_not_fit)
+        l.problem = c.complaint.empty() ? fmt::format("exit code {}", c.code) : c.complaint;
       seconds[i] = c.seconds;
     }
     if (l.fits_row)
@@ -336,8 +359,12 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
   for (const auto& [hardware, list] : kernels) {
     const outcome& c = book.of(kernel_jobs[hardware]);
     for (const auto* k : list) {
-      line l{k->id, k->m == 1 ? "kernel M=1" : "kernel M>1", hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype), "kernel", "time_us", "us", k->kind, "",
-             k->time_us, 0, false};
+      line l{k->id,    k->m == 1 ? "kernel M=1" : "kernel M>1",
+             hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype),
+             "kernel", "time_us",
+             "us",     k->kind,
+             "",       k->time_us,
+             0,        false};
       const auto at = c.layer_seconds.find(k->id);
       if (at == c.layer_seconds.end())
         l.problem = c.complaint.empty() ? "no result" : c.complaint;
@@ -349,7 +376,9 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
   for (const auto& [hardware, list] : collectives) {
     const outcome& c = book.of(collective_jobs[hardware]);
     for (const auto* r : list) {
-      line l{r->id, "all_reduce", hardware, fmt::format("all-reduce of {} B", r->bytes), "NCCL", "time_us", "us", r->kind, "", r->time_us, 0, false};
+      line l{r->id,  "all_reduce", hardware, fmt::format("all-reduce of {} B", r->bytes),
+             "NCCL", "time_us",    "us",     r->kind,
+             "",     r->time_us,   0,        false};
       const auto with = c.layer_seconds.find(r->id), without = c.layer_seconds.find(all_reduce_baseline(r->id));
       if (with == c.layer_seconds.end() || without == c.layer_seconds.end())
         l.problem = c.complaint.empty() ? "no result" : c.complaint;
@@ -362,7 +391,9 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
   int number = 0;
   for (const auto& r : cim::validate_cim()) {
     const std::string id = fmt::format("CIM{:03}", ++number);
-    if (wanted(o, id, r.category, r.name)) lines.push_back({id, r.category, r.name, r.quantity, r.source, r.quantity, r.unit, r.kind, "", r.measured, r.simulated, false});
+    if (wanted(o, id, r.category, r.name))
+      lines.push_back({id, r.category, r.name, r.quantity, r.source, r.quantity, r.unit, r.kind, "", r.measured,
+                       r.simulated, false});
   }
   std::stable_sort(lines.begin(), lines.end(), [](const line& a, const line& b) { return a.category < b.category; });
   return lines;
@@ -376,9 +407,13 @@ int validate_fidelity(const options& o, const scratch& where) {
     if (!platforms::matches_glob(o.only, name)) continue;
     names.push_back(name);
     for (const char* size : {"burst", "auto"})
-      jobs.push_back({{"run", "--platform", name, "--model", "gpt-2", "--dtype", "fp16", "--phase", "decode", "--context", "256", "--tokens", "1", "--transfer-bytes", size}, false, {}});
+      jobs.push_back({{"run", "--platform", name, "--model", "gpt-2", "--dtype", "fp16", "--phase", "decode",
+                       "--context", "256", "--tokens", "1", "--transfer-bytes", size},
+                      false,
+                      {}});
   }
-  if (names.empty()) throw input_error(problem{"--only " + o.only, "", "matches no preset", "a preset, e.g. 'von_neumann_h100*'", ""});
+  if (names.empty())
+    throw input_error(problem{"--only " + o.only, "", "matches no preset", "a preset, e.g. 'von_neumann_h100*'", ""});
   run_all(jobs, o.jobs, where, o.quiet);
   json out = json::array();
   double worst = 0;
@@ -390,22 +425,30 @@ int validate_fidelity(const options& o, const scratch& where) {
     } else {
       const double d = whole.seconds / burst.seconds - 1;
       worst = std::max(worst, std::abs(d));
-      e.update(json{{"burst_ns", burst.seconds * 1e9}, {"auto_ns", whole.seconds * 1e9}, {"difference", d}, {"burst_wall_s", burst.wall_s}, {"auto_wall_s", whole.wall_s}});
+      e.update(json{{"burst_ns", burst.seconds * 1e9},
+                    {"auto_ns", whole.seconds * 1e9},
+                    {"difference", d},
+                    {"burst_wall_s", burst.wall_s},
+                    {"auto_wall_s", whole.wall_s}});
     }
     out.push_back(e);
   }
   if (o.as_json) {
-    std::cout << json{{"schema", "memwall-fidelity-1"}, {"presets", out}, {"largest_difference", worst}}.dump(1) << '\n';
+    std::cout << json{{"schema", "memwall-fidelity-1"}, {"presets", out}, {"largest_difference", worst}}.dump(1)
+              << '\n';
     return done;
   }
-  std::cout << fmt::format("{:<34} {:>14} {:>14} {:>11} {:>9} {:>9}\n", "preset (gpt-2, a decode step)", "burst-level", "automatic", "difference", "wall", "wall");
+  std::cout << fmt::format("{:<34} {:>14} {:>14} {:>11} {:>9} {:>9}\n", "preset (gpt-2, a decode step)", "burst-level",
+                           "automatic", "difference", "wall", "wall");
   for (const auto& e : out)
     if (e.contains("problem"))
       std::cout << fmt::format("{:<34} {}\n", e["platform"].get<std::string>(), e["problem"].get<std::string>());
     else
-      std::cout << fmt::format("{:<34} {:>11.2f} us {:>11.2f} us {:>11} {:>7.2f} s {:>7.2f} s\n", e["platform"].get<std::string>(), e["burst_ns"].get<double>() / 1e3,
-                               e["auto_ns"].get<double>() / 1e3, fmt::format("{:+.3f} %", 100 * e["difference"].get<double>()), e["burst_wall_s"].get<double>(),
-                               e["auto_wall_s"].get<double>());
+      std::cout << fmt::format("{:<34} {:>11.2f} us {:>11.2f} us {:>11} {:>7.2f} s {:>7.2f} s\n",
+                               e["platform"].get<std::string>(), e["burst_ns"].get<double>() / 1e3,
+                               e["auto_ns"].get<double>() / 1e3,
+                               fmt::format("{:+.3f} %", 100 * e["difference"].get<double>()),
+                               e["burst_wall_s"].get<double>(), e["auto_wall_s"].get<double>());
   std::cout << fmt::format("largest difference: {:.3f} %\n", 100 * worst);
   return done;
 }
@@ -413,15 +456,18 @@ int validate_fidelity(const options& o, const scratch& where) {
 json json_of(const std::vector<line>& lines, const json& summary) {
   json rows = json::array();
   for (const auto& l : lines) {
-    json e{{"id", l.id}, {"category", l.category}, {"hardware", l.hardware}, {"workload", l.what}, {"software", l.software}, {"metric", l.metric}, {"unit", l.unit}, {"kind", l.kind},
-           {"measured", l.measured}};
+    json e{{"id", l.id},         {"category", l.category}, {"hardware", l.hardware},
+           {"workload", l.what}, {"software", l.software}, {"metric", l.metric},
+           {"unit", l.unit},     {"kind", l.kind},         {"measured", l.measured}};
     if (!l.problem.empty())
       e["problem"] = l.problem;
     else
-      e.update(json{{"simulated", l.simulated}, {"error", l.fits_row ? (l.simulated == l.measured ? 0.0 : 1.0) : l.error()}});
+      e.update(json{{"simulated", l.simulated},
+                    {"error", l.fits_row ? (l.simulated == l.measured ? 0.0 : 1.0) : l.error()}});
     rows.push_back(e);
   }
-  return {{"schema", "memwall-validation-1"}, {"memwall_version", MEMWALL_VERSION}, {"summary", summary}, {"rows", rows}};
+  return {
+      {"schema", "memwall-validation-1"}, {"memwall_version", MEMWALL_VERSION}, {"summary", summary}, {"rows", rows}};
 }
 
 void validate_command(const options& o) {
@@ -432,7 +478,10 @@ void validate_command(const options& o) {
   }
   const validation_data data;
   const auto lines = validate_rows(o, data, where);
-  if (lines.empty()) throw input_error(problem{"--only " + o.only, "", "matches no row", "an id, a category or hardware, e.g. 'decode', 'DEC00*', 'RTX 4090'; --all for every row", ""});
+  if (lines.empty())
+    throw input_error(problem{"--only " + o.only, "", "matches no row",
+                              "an id, a category or hardware, e.g. 'decode', 'DEC00*', 'RTX 4090'; --all for every row",
+                              ""});
   const json summary = summary_of(lines);
   if (!o.out.empty()) {
     make_output_directory(o.out);
@@ -450,7 +499,9 @@ void validate_command(const options& o) {
 void add_validate(CLI::App& app) {
   auto* sub = app.add_subcommand("validate", "published measurements against simulated ones");
   auto o = std::make_shared<options>();
-  sub->add_option("--only", o->only, "rows whose id, category or hardware matches (shell pattern); with --fidelity: presets")->type_name("GLOB");
+  sub->add_option("--only", o->only,
+                  "rows whose id, category or hardware matches (shell pattern); with --fidelity: presets")
+      ->type_name("GLOB");
   sub->add_flag("--all", o->all, "every row; without it, sweeps that only vary a length are thinned");
   sub->add_option("-j,--jobs", o->jobs, "simulations at a time")->check(CLI::Range(1, 256));
   sub->add_option("--out", o->out, "directory for validation.json and validation.md");

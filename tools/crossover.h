@@ -31,11 +31,13 @@ struct crossing {
 };
 std::vector<crossing> crossings(const crossover_curves& c, std::size_t platform);
 /// What an architect says of it: "faster than A up to batch 5.3, slower beyond".
-std::string verdict(const crossover_curves& c, std::size_t platform, const std::string& better, const std::string& worse);
+std::string verdict(const crossover_curves& c, std::size_t platform, const std::string& better,
+                    const std::string& worse);
 
 /// Rows by point, columns by platform; `text` prints a value.
 std::string crossover_table(const crossover_curves& c, std::string (*text)(double));
 /// Logarithmic axes, a line a platform, crossings marked.
-std::string crossover_svg(const crossover_curves& c, const std::string& title, const std::string& quantity, std::string (*text)(double));
+std::string crossover_svg(const crossover_curves& c, const std::string& title, const std::string& quantity,
+                          std::string (*text)(double));
 
 }  // namespace memwall::tools

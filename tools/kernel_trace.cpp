@@ -9,8 +9,8 @@
 namespace memwall::tools {
 namespace {
 
-// Together more than any last-level cache here, each less than the smallest: a tensor larger than a cache streams past it
-// and evicts nothing.
+// Together more than any last-level cache here, each less than the smallest: a tensor larger than a cache streams past
+// it and evicts nothing.
 constexpr std::int64_t flush_bytes = std::int64_t{4} << 20;
 constexpr std::uint32_t flush_tensors = 26;
 
@@ -38,7 +38,8 @@ class kernel_stream final : public trace::op_stream {
     add("weights", trace::tensor_class::weights, weights);
     add("inputs", trace::tensor_class::activations, in);
     add("outputs", trace::tensor_class::activations, out);
-    for (std::uint32_t i = 0; i < flush_tensors; ++i) add(("flush" + std::to_string(i)).c_str(), trace::tensor_class::weights, flush_bytes / 2);
+    for (std::uint32_t i = 0; i < flush_tensors; ++i)
+      add(("flush" + std::to_string(i)).c_str(), trace::tensor_class::weights, flush_bytes / 2);
     m_header.workload.types = dtypes::parse("fp16");
   }
   const trace::header& header() const override { return m_header; }
@@ -66,7 +67,9 @@ class kernel_stream final : public trace::op_stream {
     o.k = k.k;
     o.n = k.n;
     o.matmul_flops = 2 * k.m * k.n * k.k;
-    o.uses = {{1, trace::access::read, 0, 2 * k.m * k.k}, {0, trace::access::read, 0, 2 * k.k * k.n}, {2, trace::access::write, 0, 2 * k.m * k.n}};
+    o.uses = {{1, trace::access::read, 0, 2 * k.m * k.k},
+              {0, trace::access::read, 0, 2 * k.k * k.n},
+              {2, trace::access::write, 0, 2 * k.m * k.n}};
     return true;
   }
 
@@ -118,7 +121,9 @@ class all_reduce_stream final : public trace::op_stream {
 
 }  // namespace
 
-std::string all_reduce_baseline(const std::string& id) { return id + ".baseline"; }
+std::string all_reduce_baseline(const std::string& id) {
+  return id + ".baseline";
+}
 
 void write_all_reduce_trace(const std::vector<const collective_row*>& rows, const std::string& file) {
   all_reduce_stream s(rows);

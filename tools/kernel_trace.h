@@ -12,8 +12,9 @@ namespace memwall::tools {
 /// tensors that belong to nothing else, so that no kernel finds its weights in a cache.
 void write_kernel_trace(const std::vector<const kernel_row*>& kernels, const std::string& file);
 
-/// Writes a trace for a tensor-parallel group: for each all-reduce an operator named by its id that ends in it, and before that one named
-/// all_reduce_baseline(id) that is the same without it. The times of the two differ by the all-reduce.
+/// Writes a trace for a tensor-parallel group: for each all-reduce an operator named by its id that ends in it, and
+/// before that one named all_reduce_baseline(id) that is the same without it. The times of the two differ by the
+/// all-reduce.
 void write_all_reduce_trace(const std::vector<const collective_row*>& rows, const std::string& file);
 std::string all_reduce_baseline(const std::string& id);
 

@@ -21,8 +21,7 @@ namespace {
 std::string entry(const std::string& path, const std::string& header, const std::string& key) {
   const std::size_t at = header.find("'" + key + "'");
   const std::size_t colon = at == std::string::npos ? at : header.find(':', at);
-  if (colon == std::string::npos)
-    refuse(path, "the header has no '" + key + "'", "a .npy file of version 1 to 3");
+  if (colon == std::string::npos) refuse(path, "the header has no '" + key + "'", "a .npy file of version 1 to 3");
   std::size_t begin = header.find_first_not_of(' ', colon + 1);
   if (begin == std::string::npos) refuse(path, "the header ends after '" + key + "'", "a value");
   const bool tuple = header[begin] == '(';
@@ -71,8 +70,7 @@ npy_array read_npy(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) refuse(path, "cannot be opened", "a .npy file");
   const std::string data((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (data.size() < 10 || data.compare(0, 6, "\x93NUMPY") != 0)
-    refuse(path, "is not a .npy file", "numpy.save output");
+  if (data.size() < 10 || data.compare(0, 6, "\x93NUMPY") != 0) refuse(path, "is not a .npy file", "numpy.save output");
   const bool wide = data[6] > 1;  // header length of four bytes since version 2
   const std::size_t prefix = wide ? 12 : 10;
   if (data.size() < prefix) refuse(path, "ends in its header", "a whole file");
@@ -102,8 +100,7 @@ npy_array read_npy(const std::string& path) {
   for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = e.load(p + i * e.bytes);
   if (fortran && out.shape.size() == 2) {
     const std::vector<double> columns = out.values;
-    const std::size_t rows = static_cast<std::size_t>(out.shape[0]),
-                      cols = static_cast<std::size_t>(out.shape[1]);
+    const std::size_t rows = static_cast<std::size_t>(out.shape[0]), cols = static_cast<std::size_t>(out.shape[1]);
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t c = 0; c < cols; ++c) out.values[r * cols + c] = columns[c * rows + r];
   } else if (fortran && out.shape.size() > 2) {

@@ -19,8 +19,7 @@ struct closing {
 
 std::string text(sqlite3_stmt* s, int column) {
   const auto* t = reinterpret_cast<const char*>(sqlite3_column_text(s, column));
-  return t == nullptr ? std::string()
-                      : std::string(t, static_cast<std::size_t>(sqlite3_column_bytes(s, column)));
+  return t == nullptr ? std::string() : std::string(t, static_cast<std::size_t>(sqlite3_column_bytes(s, column)));
 }
 
 /// Value of `column` for shown point number `i`, as JSON; null where the point has none.
@@ -100,10 +99,8 @@ void pack_configs(ordered_json& sweep, const std::string& database, std::size_t 
     patch.push_back(it->second);
     if ((bytes += 8) > max_bytes) return;
   }
-  sweep["configs"] = {{"whole", std::move(whole)},
-                      {"patches", std::move(patches)},
-                      {"of", std::move(of)},
-                      {"patch", std::move(patch)}};
+  sweep["configs"] = {
+      {"whole", std::move(whole)}, {"patches", std::move(patches)}, {"of", std::move(of)}, {"patch", std::move(patch)}};
 }
 
 }  // namespace memwall::tools

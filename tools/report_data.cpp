@@ -72,8 +72,8 @@ ordered_json sums_by_kind(const ordered_json& layers) {
     if (stack == layer.end() || !stack->is_object()) continue;
     for (const auto& [cause, ns] : stack->items()) {
       if (!ns.is_number()) continue;
-      auto part = std::find_if(s.stack_ps.begin(), s.stack_ps.end(),
-                               [&, &c = cause](const auto& p) { return p.first == c; });
+      auto part =
+          std::find_if(s.stack_ps.begin(), s.stack_ps.end(), [&, &c = cause](const auto& p) { return p.first == c; });
       if (part == s.stack_ps.end()) part = s.stack_ps.emplace(s.stack_ps.end(), cause, 0);
       part->second += ps(ns.get<double>());
     }
@@ -94,9 +94,7 @@ ordered_json sums_by_kind(const ordered_json& layers) {
 }
 
 ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
-  const auto duration = [&](std::size_t i) {
-    return number(layers[i], "end_ns") - number(layers[i], "start_ns");
-  };
+  const auto duration = [&](std::size_t i) { return number(layers[i], "end_ns") - number(layers[i], "start_ns"); };
   std::vector<std::size_t> kept(layers.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   double fraction = 1;
@@ -115,12 +113,10 @@ ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
   for (const auto i : kept)
     if (const auto stack = layers[i].find("stall_stack_ns"); stack != layers[i].end() && stack->is_object())
       for (const auto& [cause, ns] : stack->items())
-        if (ns.is_number() && ns.get<double>() != 0 &&
-            std::find(causes.begin(), causes.end(), cause) == causes.end())
+        if (ns.is_number() && ns.get<double>() != 0 && std::find(causes.begin(), causes.end(), cause) == causes.end())
           causes.push_back(cause);
 
-  ordered_json out{
-      {"rows", kept.size()}, {"total", layers.size()}, {"shown_fraction", fraction}, {"causes", causes}};
+  ordered_json out{{"rows", kept.size()}, {"total", layers.size()}, {"shown_fraction", fraction}, {"causes", causes}};
   const auto column = [&](const char* key, auto value) {
     ordered_json values = ordered_json::array();
     for (const auto i : kept) values.push_back(value(layers[i]));
@@ -165,8 +161,7 @@ ordered_json pack_run(ordered_json result, const std::string& label, std::size_t
 
 std::string fill_page(std::string_view page_template, const ordered_json& data) {
   const auto at = page_template.find(placeholder);
-  if (at == std::string_view::npos)
-    throw std::runtime_error("the report's template has no placeholder for the data");
+  if (at == std::string_view::npos) throw std::runtime_error("the report's template has no placeholder for the data");
   // Inside a <script> element only "</script" and "<!--" could end or confuse the data: no '<' is left in it.
   // In JSON a
   // '<' can only be part of a string. Bytes that are not UTF-8 are replaced, not refused.
@@ -194,8 +189,7 @@ ordered_json read_result(const std::string& file) {
     result = ordered_json::parse(content);
   } catch (const ordered_json::parse_error& e) {
     const std::size_t end = std::min<std::size_t>(e.byte, content.size());
-    const auto line =
-        1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
+    const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
     throw input_error(problem{file + ":" + std::to_string(line), "", "is not JSON, or was cut short",
                               "the result.json of a memwall run", ""});
   }

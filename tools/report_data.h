@@ -41,12 +41,12 @@ constexpr std::size_t exact_sweep_rows = 20000;
 /// columns[]: {name, constant} or {name, numeric?, levels?, values}}; with levels, values are indices into
 /// them. Points are sampled evenly until at most `rows` are left and the data take at most `max_bytes`.
 /// Throws input_error when the file is not a table.
-ordered_json pack_sweep(const std::string& csv_file, const std::string& label,
-                        std::size_t rows = report_sweep_rows, std::size_t max_bytes = 17'000'000);
+ordered_json pack_sweep(const std::string& csv_file, const std::string& label, std::size_t rows = report_sweep_rows,
+                        std::size_t max_bytes = 17'000'000);
 
-/// Adds the points' resolved configurations from the sweep's database to a packed sweep: configs{whole[], patches[], of[],
-/// patch[]}: a point's is whole[of] with the merge patch (RFC 7396) patches[patch], if any. Left out when it would take more
-/// than `max_bytes`, or when the database is not there or is none.
+/// Adds the points' resolved configurations from the sweep's database to a packed sweep: configs{whole[], patches[],
+/// of[], patch[]}: a point's is whole[of] with the merge patch (RFC 7396) patches[patch], if any. Left out when it
+/// would take more than `max_bytes`, or when the database is not there or is none.
 void pack_configs(ordered_json& sweep, const std::string& database, std::size_t max_bytes = 1'500'000);
 
 }  // namespace memwall::tools

@@ -140,8 +140,8 @@ std::string command_pattern(const std::string& command, const std::vector<std::s
       const auto at = out.find(wanted);
       if (at == std::string::npos || at == 0) continue;
       const auto end = at + wanted.size();
-      const bool whole = (out[at - 1] == ' ' || out[at - 1] == '\'') &&
-                         (end == out.size() || out[end] == ' ' || out[end] == '\'');
+      const bool whole =
+          (out[at - 1] == ' ' || out[at - 1] == '\'') && (end == out.size() || out[end] == ' ' || out[end] == '\'');
       if (!whole) continue;
       out.replace(end - row[c].size(), row[c].size(), "\x01" + std::to_string(c) + "\x01");
       break;
@@ -164,8 +164,7 @@ ordered_json pack_columns(const std::vector<std::string>& header, table rows, in
   ordered_json columns = ordered_json::array();
   for (std::size_t c = 0; c < header.size(); ++c) {
     ordered_json column{{"name", header[c]}};
-    const bool same =
-        std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return row[c] == rows[0][c]; });
+    const bool same = std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return row[c] == rows[0][c]; });
     if (header[c] == "key") continue;  // of use to the sweep only
     if (header[c] == "command")
       for (auto& row : rows) row[c] = command_pattern(row[c], header, row, numeric);
@@ -186,8 +185,7 @@ ordered_json pack_columns(const std::vector<std::string>& header, table rows, in
 ordered_json pack_sweep(const std::string& csv_file, const std::string& label, std::size_t rows,
                         std::size_t max_bytes) {
   std::ifstream in(csv_file, std::ios::binary);
-  if (!in)
-    throw input_error(problem{csv_file, "", "cannot be read", "the results.csv of a memwall sweep", ""});
+  if (!in) throw input_error(problem{csv_file, "", "cannot be read", "the results.csv of a memwall sweep", ""});
   std::vector<std::string> header, cells;
   std::size_t line = 1;
   if (!read_record(in, header, line) || header.size() < 2)
@@ -206,8 +204,7 @@ ordered_json pack_sweep(const std::string& csv_file, const std::string& label, s
       throw input_error(problem{csv_file + ":" + std::to_string(at), "",
                                 "has " + std::to_string(cells.size()) + " cells",
                                 std::to_string(header.size()) + ", as the header", ""});
-    if (static_cast<std::size_t>(status_at) < cells.size())
-      ++statuses[cells[static_cast<std::size_t>(status_at)]];
+    if (static_cast<std::size_t>(status_at) < cells.size()) ++statuses[cells[static_cast<std::size_t>(status_at)]];
     if (points % stride == 0 && kept.size() >= rows) {
       keep_every_second(kept);
       stride *= 2;
@@ -218,11 +215,8 @@ ordered_json pack_sweep(const std::string& csv_file, const std::string& label, s
 
   for (;;) {
     const int digits = kept.size() > exact_sweep_rows ? 6 : 17;
-    ordered_json out{{"label", label},
-                     {"points", points},
-                     {"shown", kept.size()},
-                     {"digits", digits},
-                     {"statuses", statuses}};
+    ordered_json out{
+        {"label", label}, {"points", points}, {"shown", kept.size()}, {"digits", digits}, {"statuses", statuses}};
     out["columns"] = pack_columns(header, kept, digits);
     if (kept.size() < 2 || out.dump().size() <= max_bytes) return out;
     keep_every_second(kept);

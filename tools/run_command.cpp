@@ -16,14 +16,27 @@ namespace fs = std::filesystem;
 void run_arguments::add_to(CLI::App& app) {
   workload.add_to(app);
   app.add_option("--trace", trace, "run a layer trace (JSON Lines) instead of a model");
-  app.add_option("--set", sets, "override a parameter: path=value, e.g. gpu.l2=100MiB, fabric.slices=96")->type_name("PATH=VALUE")->allow_extra_args(false);
-  app.add_option("--transfer-bytes", transfer_bytes, "size of transfers: auto, burst (a request of the core each: a line of its cache, or a DRAM burst if that is more) or bytes (not less than a request)")->type_name("N|burst|auto");
-  app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--set", sets, "override a parameter: path=value, e.g. gpu.l2=100MiB, fabric.slices=96")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--transfer-bytes", transfer_bytes,
+                 "size of transfers: auto, burst (a request of the core each: a line of its cache, or a DRAM burst if "
+                 "that is more) or bytes (not less than a request)")
+      ->type_name("N|burst|auto");
+  app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")
+      ->check(CLI::IsMember({"on", "off"}));
   app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");
   app.add_option("--vcd-limit", vcd_limit, "size at which waves.vcd is cut")->capture_default_str();
-  app.add_option("--vcd-channels", vcd_channels, "DRAM channels shown down to commands (timeline), banks and open rows (waveform) in a window: 0,4-7, all or none")->capture_default_str();
-  app.add_option("--vcd-commands", vcd_commands, "DRAM commands looked at for that; then it ends")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))->capture_default_str();
-  app.add_flag("--timeline{auto}", timeline, "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers, DRAM commands and phases are shown one by one");
+  app.add_option("--vcd-channels", vcd_channels,
+                 "DRAM channels shown down to commands (timeline), banks and open rows (waveform) in a window: 0,4-7, "
+                 "all or none")
+      ->capture_default_str();
+  app.add_option("--vcd-commands", vcd_commands, "DRAM commands looked at for that; then it ends")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  app.add_flag("--timeline{auto}", timeline,
+               "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers, "
+               "DRAM commands and phases are shown one by one");
   app.add_flag("--quiet", quiet, "print nothing but errors");
   app.add_flag("--json", json, "print result.json to standard output");
 }
@@ -66,7 +79,8 @@ void write_whole(const std::string& path, const std::string& text) {
   if (good && std::rename(temporary.c_str(), path.c_str()) != 0) good = false, reason = errno;
   if (!good) {
     std::remove(temporary.c_str());
-    throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(reason), "a writable place with room", ""});
+    throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(reason),
+                              "a writable place with room", ""});
   }
 }
 
@@ -74,7 +88,10 @@ void make_output_directory(const std::string& path) {
   std::error_code failure;
   fs::create_directories(path, failure);
   if (failure || !fs::is_directory(path) || access(path.c_str(), W_OK | X_OK) != 0)
-    throw input_error(problem{"--out " + path, "", "cannot be used: " + (failure ? failure.message() : std::string(std::strerror(errno != 0 ? errno : EACCES))), "a directory that can be made and written to", ""});
+    throw input_error(problem{
+        "--out " + path, "",
+        "cannot be used: " + (failure ? failure.message() : std::string(std::strerror(errno != 0 ? errno : EACCES))),
+        "a directory that can be made and written to", ""});
 }
 
 }  // namespace memwall::tools

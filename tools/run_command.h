@@ -11,7 +11,8 @@ namespace memwall::tools {
 
 struct run_arguments {
   workload_options workload;
-  std::string trace, out, transfer_bytes = "auto", replay = "on", vcd, vcd_channels = "0", vcd_limit = "100 MB", timeline;
+  std::string trace, out, transfer_bytes = "auto", replay = "on", vcd, vcd_channels = "0", vcd_limit = "100 MB",
+                          timeline;
   std::int64_t vcd_commands = 2'000'000;
   std::vector<std::string> sets;
   bool quiet = false, json = false, csv = true;

@@ -23,7 +23,9 @@ std::string scaled(double v, const std::vector<std::pair<double, const char*>>& 
   return fmt::format("{:.3g} {}", v / units.back().first, units.back().second);
 }
 
-std::string bold(const std::string& text, const terminal_style& s) { return s.colour ? "\033[1m" + text + "\033[0m" : text; }
+std::string bold(const std::string& text, const terminal_style& s) {
+  return s.colour ? "\033[1m" + text + "\033[0m" : text;
+}
 
 std::vector<std::pair<std::string, double>> stack_of(const json& result) {
   std::vector<std::pair<std::string, double>> out;
@@ -52,9 +54,15 @@ terminal_style terminal_style::of_stdout() {
   return s;
 }
 
-std::string human_time(double v) { return scaled(v, {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}}); }
-std::string human_bytes(double v) { return scaled(v, {{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}, {1, "B"}}); }
-std::string human_energy(double v) { return scaled(v, {{1e15, "kJ"}, {1e12, "J"}, {1e9, "mJ"}, {1e6, "uJ"}, {1e3, "nJ"}, {1, "pJ"}}); }
+std::string human_time(double v) {
+  return scaled(v, {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}});
+}
+std::string human_bytes(double v) {
+  return scaled(v, {{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}, {1, "B"}});
+}
+std::string human_energy(double v) {
+  return scaled(v, {{1e15, "kJ"}, {1e12, "J"}, {1e9, "mJ"}, {1e6, "uJ"}, {1e3, "nJ"}, {1, "pJ"}});
+}
 
 std::string bar(double fraction, int width, const terminal_style& style) {
   fraction = std::clamp(fraction, 0.0, 1.0);
@@ -77,11 +85,15 @@ namespace {
 std::string macro_lines(const json& executor, const json& summary) {
   const json& f = executor["figures"];
   const auto density = [](double v) { return v > 0 ? fmt::format(", {:.3g} TOPS/mm2", v) : std::string(); };
-  std::string out = fmt::format("  arrays  {:<14}a macro {:.3g} TOPS, {:.3g} TOPS/W{};  {} macros, {:.4g} TOPS at most\n", executor["name"].get<std::string>(), f["macro_tops"].get<double>(),
-                                f["macro_tops_per_w"].get<double>(), density(f.value("macro_tops_per_mm2", 0.0)), f["macros"].dump(), f["peak_tops"].get<double>());
-  out += fmt::format("  {:<22}achieved {:.3g} TOPS, {:.3g} TOPS/W{};  the whole system {:.3g} TOPS/W\n", "", f["achieved_tops"].get<double>(), f["achieved_tops_per_w"].get<double>(),
+  std::string out = fmt::format(
+      "  arrays  {:<14}a macro {:.3g} TOPS, {:.3g} TOPS/W{};  {} macros, {:.4g} TOPS at most\n",
+      executor["name"].get<std::string>(), f["macro_tops"].get<double>(), f["macro_tops_per_w"].get<double>(),
+      density(f.value("macro_tops_per_mm2", 0.0)), f["macros"].dump(), f["peak_tops"].get<double>());
+  out += fmt::format("  {:<22}achieved {:.3g} TOPS, {:.3g} TOPS/W{};  the whole system {:.3g} TOPS/W\n", "",
+                     f["achieved_tops"].get<double>(), f["achieved_tops_per_w"].get<double>(),
                      density(f.value("achieved_tops_per_mm2", 0.0)), summary["tops_per_w"].get<double>());
-  if (const double used = f.value("endurance_used_per_day", 0.0); used > 0) out += fmt::format("  {:<22}cells wear: {:.3g} % of their endurance a day of this load\n", "", 100 * used);
+  if (const double used = f.value("endurance_used_per_day", 0.0); used > 0)
+    out += fmt::format("  {:<22}cells wear: {:.3g} % of their endurance a day of this load\n", "", 100 * used);
   return out;
 }
 
@@ -91,9 +103,12 @@ std::string placement_lines(const json& placement) {
   bool plain = placement["notes"].empty();
   for (const auto& d : placement["decisions"]) {
     plain = plain && d["way"] == "cross the bus at each use";
-    out += fmt::format("  placed  {:<14}{} in {}, for {}: {}; {}{}\n", d["what"].get<std::string>(), human_bytes(d["bytes"].get<double>()), d["memory"].get<std::string>(),
+    out += fmt::format("  placed  {:<14}{} in {}, for {}: {}; {}{}\n", d["what"].get<std::string>(),
+                       human_bytes(d["bytes"].get<double>()), d["memory"].get<std::string>(),
                        d["used_by"].get<std::string>(), d["way"].get<std::string>(), d["why"].get<std::string>(),
-                       d.contains("held_wider") ? fmt::format("; held {:.3g} times as wide, as the units compute", d["held_wider"].get<double>()) : "");
+                       d.contains("held_wider") ? fmt::format("; held {:.3g} times as wide, as the units compute",
+                                                              d["held_wider"].get<double>())
+                                                : "");
   }
   return plain ? std::string() : out;
 }
@@ -106,20 +121,24 @@ std::string run_screen(const json& r, const terminal_style& style) {
   const double time = s["time_ns"];
   std::string out;
   out += bold(fmt::format("{} on {}", r["model"].get<std::string>(), r["platform"].get<std::string>()), style);
-  out += fmt::format("   {}, batch {}, {} {}, {}\n", w["phase"].get<std::string>(), w["batch"].dump(), w["phase"] == "prefill" ? "prompt" : "context",
+  out += fmt::format("   {}, batch {}, {} {}, {}\n", w["phase"].get<std::string>(), w["batch"].dump(),
+                     w["phase"] == "prefill" ? "prompt" : "context",
                      w[w["phase"] == "prefill" ? "prompt" : "context"].dump(), w["dtype"].get<std::string>());
   if (r.value("partial", false)) out += "  PARTIAL: interrupted before the end\n";
-  out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time), s["tokens"].dump(),
-                     s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]), human_energy(s["energy_per_token_pj"]));
+  out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time),
+                     s["tokens"].dump(), s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]),
+                     human_energy(s["energy_per_token_pj"]));
   out += fmt::format("  bound by {}", bold(s["bound_by"].get<std::string>(), style));
   int shown = 0;
   for (const auto& what : s["what_if"]) {
     if (shown++ == 2) break;
-    out += fmt::format("{}without {}: {:.3g}x faster", shown == 1 ? "   (" : ", ", what["cause"].get<std::string>(), what["speedup"].get<double>());
+    out += fmt::format("{}without {}: {:.3g}x faster", shown == 1 ? "   (" : ", ", what["cause"].get<std::string>(),
+                       what["speedup"].get<double>());
   }
   if (shown > 0) out += ")";
-  out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {:.3g} GFLOP\n\n", human_bytes(s["weight_bytes"]), human_bytes(s["kv_bytes"]),
-                     human_bytes(s["dram_bytes"]), human_bytes(s["bus_bytes"]), human_bytes(s["link_bytes"]), s["flops"].get<double>() / 1e9);
+  out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {:.3g} GFLOP\n\n",
+                     human_bytes(s["weight_bytes"]), human_bytes(s["kv_bytes"]), human_bytes(s["dram_bytes"]),
+                     human_bytes(s["bus_bytes"]), human_bytes(s["link_bytes"]), s["flops"].get<double>() / 1e9);
   out += "  where the time goes\n";
   shown = 0;
   for (const auto& [name, t] : stack_of(r)) {
@@ -132,10 +151,13 @@ std::string run_screen(const json& r, const terminal_style& style) {
     for (const auto& m : r[list]) {
       const double u = m.value("utilization", 0.0);
       if (u < 0.0005) continue;
-      out += fmt::format("  {:<8}{:<14}{} {:>5.1f} % busy", label, m["name"].get<std::string>(), bar(u, 20, style), 100 * u);
-      if (m.contains("bandwidth_gbps")) out += fmt::format("   {:.4g} of {:.4g} GB/s", m["bandwidth_gbps"].get<double>(), m["peak_gbps"].get<double>());
+      out += fmt::format("  {:<8}{:<14}{} {:>5.1f} % busy", label, m["name"].get<std::string>(), bar(u, 20, style),
+                         100 * u);
+      if (m.contains("bandwidth_gbps"))
+        out += fmt::format("   {:.4g} of {:.4g} GB/s", m["bandwidth_gbps"].get<double>(), m["peak_gbps"].get<double>());
       if (m.contains("row")) {
-        const double hits = m["row"]["hit"], all = hits + m["row"]["miss"].get<double>() + m["row"]["conflict"].get<double>();
+        const double hits = m["row"]["hit"],
+                     all = hits + m["row"]["miss"].get<double>() + m["row"]["conflict"].get<double>();
         if (all > 0) out += fmt::format("   {:.1f} % row hits", 100 * hits / all);
       }
       out += "\n";
@@ -148,8 +170,10 @@ std::string run_screen(const json& r, const terminal_style& style) {
   for (const auto& e : r["executors"])
     if (e.contains("figures") && e["figures"].contains("macro_tops")) out += macro_lines(e, s);
   if (r.contains("placement")) out += placement_lines(r["placement"]);
-  out += fmt::format("  fidelity: transfers {}, replay {}   simulated in {:.2f} s, {:.0f} MB\n", r["fidelity"]["transfer_bytes"].get<std::string>(),
-                     r["fidelity"]["replay"].get<bool>() ? "on" : "off", r["host"]["wall_s"].get<double>(), r["host"]["peak_rss_mb"].get<double>());
+  out += fmt::format("  fidelity: transfers {}, replay {}   simulated in {:.2f} s, {:.0f} MB\n",
+                     r["fidelity"]["transfer_bytes"].get<std::string>(),
+                     r["fidelity"]["replay"].get<bool>() ? "on" : "off", r["host"]["wall_s"].get<double>(),
+                     r["host"]["peak_rss_mb"].get<double>());
   if (r.contains("outputs"))
     for (const auto& file : r["outputs"])
       for (const char* key : {"note", "detail_note"})
@@ -205,23 +229,32 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   line("DRAM traffic", [](const json& r) { return human_bytes(r["summary"]["dram_bytes"]); });
   line("bus traffic", [](const json& r) { return human_bytes(r["summary"]["bus_bytes"]); });
   line("DRAM GB/s", [&](const json& r) { return number(r["summary"]["dram_bandwidth_gbps"]); });
-  line("DRAM busy", [](const json& r) { return fmt::format("{:.1f} %", 100 * r["summary"]["dram_utilization"].get<double>()); });
-  line("bus busy", [](const json& r) { return fmt::format("{:.1f} %", 100 * r["summary"]["bus_utilization"].get<double>()); });
+  line("DRAM busy",
+       [](const json& r) { return fmt::format("{:.1f} %", 100 * r["summary"]["dram_utilization"].get<double>()); });
+  line("bus busy",
+       [](const json& r) { return fmt::format("{:.1f} %", 100 * r["summary"]["bus_utilization"].get<double>()); });
   out += "\nwhere the time goes\n";
   std::vector<std::string> causes;
   for (const auto& r : results)
     for (const auto& [name, t] : stack_of(r))
-      if (t > 0.005 * r["summary"]["time_ns"].get<double>() && std::find(causes.begin(), causes.end(), name) == causes.end()) causes.push_back(name);
+      if (t > 0.005 * r["summary"]["time_ns"].get<double>() &&
+          std::find(causes.begin(), causes.end(), name) == causes.end())
+        causes.push_back(name);
   for (const auto& c : causes) {
     out += cell("  " + c, label);
     for (const auto& r : results) {
-      const double share = r.contains("summary") && r["stall_stack_ns"].contains(c) ? r["stall_stack_ns"][c].get<double>() / r["summary"]["time_ns"].get<double>() : 0;
-      out += share > 0 ? fmt::format("{} {:>5.1f} %{}", bar(share, 12, style), 100 * share, std::string(column - 20, ' ')) : std::string(column, ' ');
+      const double share = r.contains("summary") && r["stall_stack_ns"].contains(c)
+                               ? r["stall_stack_ns"][c].get<double>() / r["summary"]["time_ns"].get<double>()
+                               : 0;
+      out += share > 0
+                 ? fmt::format("{} {:>5.1f} %{}", bar(share, 12, style), 100 * share, std::string(column - 20, ' '))
+                 : std::string(column, ' ');
     }
     out += "\n";
   }
   for (const auto& r : results)
-    if (!r.contains("summary")) out += fmt::format("\n{}: {}\n", r["platform"].get<std::string>(), r.value("message", "failed"));
+    if (!r.contains("summary"))
+      out += fmt::format("\n{}: {}\n", r["platform"].get<std::string>(), r.value("message", "failed"));
   return without_trailing_spaces(out);
 }
 

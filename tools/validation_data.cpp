@@ -11,7 +11,7 @@
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
 #include "hw/common/quantity.h"
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 
 namespace memwall::tools {
 namespace {
@@ -47,7 +47,8 @@ void read_csv(const std::string& path, const std::string& columns, std::size_t c
     if (line.empty()) continue;
     const auto cells = cells_of(line);
     const std::string where = fmt::format("{}:{}", path, n);
-    if (cells.size() != count) throw input_error(problem{where, "", fmt::format("has {} cells", cells.size()), fmt::format("{}", count), ""});
+    if (cells.size() != count)
+      throw input_error(problem{where, "", fmt::format("has {} cells", cells.size()), fmt::format("{}", count), ""});
     use(cells, where);
   }
 }
@@ -55,14 +56,16 @@ void read_csv(const std::string& path, const std::string& columns, std::size_t c
 std::int64_t integer(const std::string& text, const std::string& where) {
   char* end = nullptr;
   const long long v = std::strtoll(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0' || v < 0) throw input_error(problem{where, "", "got '" + text + "'", "an integer, 0 or more", ""});
+  if (text.empty() || *end != '\0' || v < 0)
+    throw input_error(problem{where, "", "got '" + text + "'", "an integer, 0 or more", ""});
   return v;
 }
 
 double number(const std::string& text, const std::string& where) {
   char* end = nullptr;
   const double v = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(v >= 0)) throw input_error(problem{where, "", "got '" + text + "'", "a number, 0 or more", ""});
+  if (text.empty() || *end != '\0' || !(v >= 0))
+    throw input_error(problem{where, "", "got '" + text + "'", "a number, 0 or more", ""});
   return v;
 }
 
@@ -82,7 +85,9 @@ std::vector<std::string> list_at(const config::node& n, const char* key) {
 
 std::string carried(const std::string& file) {
   const std::string path = data_path("platforms/validation/" + file);
-  if (path.empty()) throw input_error(problem{"platforms/validation/" + file, "", "is not among the data files", "an installed memwall, or MEMWALL_DATA", ""});
+  if (path.empty())
+    throw input_error(problem{"platforms/validation/" + file, "", "is not among the data files",
+                              "an installed memwall, or MEMWALL_DATA", ""});
   return path;
 }
 
@@ -94,31 +99,42 @@ std::string kind_of(const std::string& id) {
   return (h >> 8) % 6 == 0 ? "calibration" : "validation";
 }
 
-validation_data::validation_data() : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"), carried("setups.yaml")) {}
+validation_data::validation_data()
+    : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
+                      carried("setups.yaml")) {}
 
-validation_data::validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives, const std::string& setups)
+validation_data::validation_data(const std::string& measured, const std::string& kernels,
+                                 const std::string& collectives, const std::string& setups)
     : m_setups_file(setups) {
   read_csv(measured,
-           "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,source,trust,kind,set", 19,
-           [&](const std::vector<std::string>& c, const std::string& w) {
-             m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w), integer(c[8], w), integer(c[9], w),
-                               integer(c[10], w), c[11], number(c[12], w), c[13], c[14], c[15], c[16], c[17], c[18]});
+           "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
+           "software,source,trust,kind,set",
+           19, [&](const std::vector<std::string>& c, const std::string& w) {
+             m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w),
+                               integer(c[8], w), integer(c[9], w), integer(c[10], w), c[11], number(c[12], w), c[13],
+                               c[14], c[15], c[16], c[17], c[18]});
            });
-  read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind", 9, [&](const std::vector<std::string>& c, const std::string& w) {
-    m_kernels.push_back({c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), c[5], number(c[6], w), c[7], c[8]});
-  });
-  read_csv(collectives, "id,hardware,bytes,time_us,source,kind", 6, [&](const std::vector<std::string>& c, const std::string& w) {
-    m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
-  });
+  read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind", 9,
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             m_kernels.push_back(
+                 {c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), c[5], number(c[6], w), c[7], c[8]});
+           });
+  read_csv(collectives, "id,hardware,bytes,time_us,source,kind", 6,
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
+           });
   const config::node tree = config::node::parse_file(setups);
   const auto software = [&](const config::node& n, bool matched) {
-    return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true), text_at(n, "parallel", false), list_at(n, "set")};
+    return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true),
+                          text_at(n, "parallel", false), list_at(n, "set")};
   };
   for (const char* key : {"hardware", "software", "kernels"})
-    if (tree.find(key) == nullptr) throw input_error(problem{setups, key, "is missing", "hardware, software, kernels", ""});
+    if (tree.find(key) == nullptr)
+      throw input_error(problem{setups, key, "is missing", "hardware, software, kernels", ""});
   for (const auto& [unused, n] : tree.find("hardware")->entries()) {
     const std::string devices = text_at(n, "devices", false);
-    m_hardware.push_back({text_at(n, "match", true), text_at(n, "platform", true), devices.empty() ? 0 : integer(devices, n.where())});
+    m_hardware.push_back(
+        {text_at(n, "match", true), text_at(n, "platform", true), devices.empty() ? 0 : integer(devices, n.where())});
   }
   for (const auto& [unused, n] : tree.find("software")->entries()) m_software.push_back(software(n, true));
   m_kernel_software = software(*tree.find("kernels"), false);
@@ -143,8 +159,10 @@ setup validation_data::combine(const std::string& hardware, const software_entry
         double bytes = 0;
         std::string expected;
         if (size == nullptr || !parse_quantity(size->text(), "size", bytes, expected))
-          throw input_error(problem{h.platform, memory + ".size", "is missing", "the device's memory, to take the runtime's workspace from", ""});
-        out.sets.push_back(fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
+          throw input_error(problem{h.platform, memory + ".size", "is missing",
+                                    "the device's memory, to take the runtime's workspace from", ""});
+        out.sets.push_back(
+            fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
       }
     }
     if (!s.parallel.empty() && h.devices > 1) out.sets.push_back("parallel=" + s.parallel);
@@ -156,16 +174,22 @@ setup validation_data::combine(const std::string& hardware, const software_entry
 
 setup validation_data::setup_of(const measured_row& r) const {
   for (const auto& s : m_software)
-    if ((s.match == r.software || platforms::matches_glob(s.match, r.software)) && (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware))) return combine(r.hardware, s, r.reserve_mib);
+    if ((s.match == r.software || platforms::matches_glob(s.match, r.software)) &&
+        (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware)))
+      return combine(r.hardware, s, r.reserve_mib);
   throw input_error(problem{m_setups_file, "software", "no entry matches '" + r.software + "'", "an entry for it", ""});
 }
 
-setup validation_data::setup_of_kernels(const std::string& hardware) const { return combine(hardware, m_kernel_software, 0); }
+setup validation_data::setup_of_kernels(const std::string& hardware) const {
+  return combine(hardware, m_kernel_software, 0);
+}
 
 std::pair<run_words, run_words> validation_data::runs_of(const measured_row& r) const {
   const setup s = setup_of(r);
   const auto words = [&](const char* phase) {
-    run_words w{"run", "--platform", s.platform, "--model", r.model, "--dtype", r.dtype, "--batch", std::to_string(r.batch), "--phase", phase};
+    run_words w{
+        "run",     "--platform", s.platform, "--model", r.model, "--dtype", r.dtype, "--batch", std::to_string(r.batch),
+        "--phase", phase};
     for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
     return w;
   };
@@ -193,7 +217,8 @@ double validation_data::value_of(const measured_row& r, double prefill_s, double
   if (r.metric == "token_ms_per_sequence") return decode_s * 1e3 / b;
   if (r.metric == "total_ms") return total * 1e3;
   if (r.metric == "generated_tokens_per_s") return b * g / total;
-  throw input_error(problem{r.id, "metric", "unknown metric '" + r.metric + "'", "see platforms/validation/README.md", ""});
+  throw input_error(
+      problem{r.id, "metric", "unknown metric '" + r.metric + "'", "see platforms/validation/README.md", ""});
 }
 
 }  // namespace memwall::tools

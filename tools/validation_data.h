@@ -48,7 +48,8 @@ class validation_data {
   /// Reads the carried files; throws input_error naming file and line.
   validation_data();
   /// Reads other files of the same form.
-  validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives, const std::string& setups);
+  validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives,
+                  const std::string& setups);
 
   const std::vector<measured_row>& rows() const { return m_rows; }
   const std::vector<kernel_row>& kernels() const { return m_kernels; }

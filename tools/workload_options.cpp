@@ -17,8 +17,7 @@ void workload_options::add_to(CLI::App& app, bool with_model) {
       ->capture_default_str();
   app.add_option("--batch", batch, "sequences (1)")->group("Workload");
   app.add_option("--prompt", prompt, "prefill: tokens of each sequence (512)")->group("Workload");
-  app.add_option("--context", context,
-                 "decode: positions the first new token attends to, its own included (2048)")
+  app.add_option("--context", context, "decode: positions the first new token attends to, its own included (2048)")
       ->group("Workload");
   app.add_option("--tokens", tokens, "decode: steps, each a token of every sequence (1)")->group("Workload");
   app.add_option("--prefill-chunk", prefill_chunk, "prompt tokens a prefill pass takes at most (all)")
@@ -43,8 +42,7 @@ std::int64_t option_integer(const std::string& text, const std::string& option, 
 trace::workload workload_options::resolve() const {
   problem_list problems;
   trace::workload w;
-  const auto read = [&](const std::string& text, const char* option, std::int64_t& out,
-                        std::int64_t highest) {
+  const auto read = [&](const std::string& text, const char* option, std::int64_t& out, std::int64_t highest) {
     if (!text.empty()) out = option_integer(text, option, 1, highest, problems);
   };
   constexpr std::int64_t most = std::int64_t{1} << 24;
@@ -53,14 +51,12 @@ trace::workload workload_options::resolve() const {
   read(context, "--context", w.context, most);
   read(tokens, "--tokens", w.tokens, std::int64_t{1} << 20);
   read(prefill_chunk, "--prefill-chunk", w.prefill_chunk, most);
-  if (!seed.empty())
-    w.seed = static_cast<std::uint64_t>(option_integer(seed, "--seed", 0, INT64_MAX, problems));
+  if (!seed.empty()) w.seed = static_cast<std::uint64_t>(option_integer(seed, "--seed", 0, INT64_MAX, problems));
 
   if (const auto found = trace::find_word<trace::workload::phases>(trace::phases_words, phase))
     w.phase = *found;
   else
-    problems.add({"--phase", "", "unknown phase '" + phase + "'",
-                  "one of: " + trace::list_words(trace::phases_words),
+    problems.add({"--phase", "", "unknown phase '" + phase + "'", "one of: " + trace::list_words(trace::phases_words),
                   nearest_name(phase, trace::all_words(trace::phases_words))});
   try {
     w.types = dtypes::parse(dtype, "--dtype");
@@ -68,19 +64,16 @@ trace::workload workload_options::resolve() const {
     for (const auto& p : e.problems()) problems.add(p);
   }
   if (w.phase == trace::workload::phases::prefill && !context.empty())
-    problems.add(
-        {"--context", "", "is for decode; --phase is prefill", "--prompt for the length of a prefill", ""});
+    problems.add({"--context", "", "is for decode; --phase is prefill", "--prompt for the length of a prefill", ""});
   if (w.phase == trace::workload::phases::both) {
     if (!context.empty() && w.context != w.prompt + 1)
-      problems.add(
-          {"--context", "",
-           "got " + context + ", but decode follows a prompt of " + std::to_string(w.prompt) + " tokens",
-           "no --context with --phase both", ""});
+      problems.add({"--context", "",
+                    "got " + context + ", but decode follows a prompt of " + std::to_string(w.prompt) + " tokens",
+                    "no --context with --phase both", ""});
     w.context = w.prompt + 1;
   }
   // Decoding behind a prompt of that length.
-  if (w.phase == trace::workload::phases::decode && context.empty() && !prompt.empty())
-    w.context = w.prompt + 1;
+  if (w.phase == trace::workload::phases::decode && context.empty() && !prompt.empty()) w.context = w.prompt + 1;
   problems.check();
   return w;
 }

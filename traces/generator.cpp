@@ -107,8 +107,7 @@ class generator final : public op_stream {
   std::int64_t count() {
     m_counting = true;
     std::int64_t total = 0;
-    const std::int64_t dense =
-        m_model.moe ? std::min(m_model.moe->dense_layers, m_model.layers) : m_model.layers;
+    const std::int64_t dense = m_model.moe ? std::min(m_model.moe->dense_layers, m_model.layers) : m_model.layers;
     const auto ops_of = [&](std::int64_t part) {
       m_ready.clear();
       emit(part);
@@ -176,8 +175,7 @@ class generator final : public op_stream {
   /// a window.
   void cache(op& o, access what, std::int64_t first, std::int64_t positions) const {
     const auto index = m_layout.at(m_prefix + "kv");
-    const std::int64_t unit = w().batch * m_layout.kv_position_bytes(),
-                       capacity = m_layout.kv_capacity(m_layer);
+    const std::int64_t unit = w().batch * m_layout.kv_position_bytes(), capacity = m_layout.kv_capacity(m_layer);
     const std::int64_t start = first % capacity, upper = std::min(positions, capacity - start);
     use(o, what, index, start * unit, upper * unit);
     if (positions > upper) use(o, what, index, 0, (positions - upper) * unit);
@@ -239,8 +237,8 @@ class generator final : public op_stream {
     return o;
   }
 
-  op& activation(const std::string& name, const std::string& group, shard cut, const char* from,
-                 const char* to, std::int64_t m, std::int64_t width) {
+  op& activation(const std::string& name, const std::string& group, shard cut, const char* from, const char* to,
+                 std::int64_t m, std::int64_t width) {
     const std::int64_t gates = m_model.gated ? 2 : 1;
     op& o = add(name, op_kind::elementwise, group, m, width, gates * width);
     o.shard = cut;
@@ -256,8 +254,8 @@ class generator final : public op_stream {
   void emit_embed() {
     const std::int64_t r = rows(), h = m_model.hidden;
     op& o = add("embed", op_kind::embed, "embed", r, h, h);
-    // The prompt's tokens are known: a chunk starts when its first executor is free, and meets the chunk before it only in
-    // the cache (see emit_attention).
+    // The prompt's tokens are known: a chunk starts when its first executor is free, and meets the chunk before it only
+    // in the cache (see emit_attention).
     if (m_pass.phase == trace::phase::prefill) o.deps.clear();
     const auto table = m_layout.at("embed");
     o.weight = w().types.weights;
@@ -305,8 +303,7 @@ class generator final : public op_stream {
       residual("attn.add", "mlp.norm", "act.block");
       norm("mlp.norm", "mlp.norm", "act.residual", "act.norm", r, h);
       m_model.is_moe(m_layer) ? emit_moe() : emit_mlp("act.norm", "act.block");
-      if (m_model.post_norms)
-        join_next_norm(norm("mlp.post_norm", "mlp.post_norm", "act.block", "act.block", r, h));
+      if (m_model.post_norms) join_next_norm(norm("mlp.post_norm", "mlp.post_norm", "act.block", "act.block", r, h));
       join_next_norm(residual("mlp.add", "mlp.add", "act.block"));
       return;
     }
@@ -340,15 +337,14 @@ class generator final : public op_stream {
           bytes_of(w().types.activations, r, q + kv);  // the rows of act.qkv, but v
       o.shard = shard::heads;
     }
-    op& a = add(rotated ? "attn.rope" : "attn.cache", rotated ? op_kind::rope : op_kind::elementwise,
-                "attn.rope", r, rotated ? q + 2 * kv : 2 * kv, rotated ? q + 2 * kv : 2 * kv);
+    op& a = add(rotated ? "attn.rope" : "attn.cache", rotated ? op_kind::rope : op_kind::elementwise, "attn.rope", r,
+                rotated ? q + 2 * kv : 2 * kv, rotated ? q + 2 * kv : 2 * kv);
     a.shard = shard::heads;
     a.heads = m_model.heads;
     a.kv_heads = m_model.kv_heads;
     in(a, "act.qkv", r, rotated ? q + 2 * kv : 2 * kv);
     if (rotated) {
-      a.vector_flops =
-          r * cost::rope * static_cast<std::int64_t>(static_cast<double>(q + kv) * m_model.rope_fraction);
+      a.vector_flops = r * cost::rope * static_cast<std::int64_t>(static_cast<double>(q + kv) * m_model.rope_fraction);
       out(a, "act.q", r, q);
     }
     cache(a, access::write, m_pass.past, m_pass.fresh);
@@ -393,15 +389,13 @@ class generator final : public op_stream {
     const std::int64_t r = rows(), h = m_model.hidden, heads = m_model.heads, b = w().batch;
     const std::int64_t query = heads * (a.nope + a.rope), latent = a.kv_rank + a.rope;
     const std::int64_t head_part = a.q_rank > 0 ? a.q_rank : query;
-    linear("attn.qkv_a", "attn.qkv_a", op_kind::gemm, shard::none, "act.norm", "act.qkv_a", r,
-           head_part + latent, h);
+    linear("attn.qkv_a", "attn.qkv_a", op_kind::gemm, shard::none, "act.norm", "act.qkv_a", r, head_part + latent, h);
     {
       const std::int64_t width = a.q_rank + a.kv_rank;
       norm("attn.qkv_a_norm", "attn.qkv_a_norm", "act.qkv_a", "act.qkv_a", r, width);
     }
     if (a.q_rank > 0)
-      linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query,
-             a.q_rank);
+      linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query, a.q_rank);
     op& rope = add("attn.rope", op_kind::rope, "attn.rope", r, query + latent, query + latent);
     rope.shard = shard::heads;
     rope.heads = heads;
@@ -455,8 +449,7 @@ class generator final : public op_stream {
       use(v, access::read, kv_b, keys, bytes_of(w().types.weights, heads * a.value, a.kv_rank));
       out(v, "act.attention", r, heads * a.value);
     }
-    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h,
-           heads * a.value);
+    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, heads * a.value);
   }
 
   void emit_mlp(const char* from, const char* to) { emit_plain_mlp("mlp.", from, to, m_model.ffn); }
@@ -472,8 +465,8 @@ class generator final : public op_stream {
   void emit_moe() {
     const auto& e = *m_model.moe;
     const std::int64_t r = rows(), h = m_model.hidden, routed = r * e.active, gates = m_model.gated ? 2 : 1;
-    op& router = linear("moe.router", "moe.router", op_kind::router, shard::none, "act.norm", "act.router", r,
-                        e.experts, h);
+    op& router =
+        linear("moe.router", "moe.router", op_kind::router, shard::none, "act.norm", "act.router", r, e.experts, h);
     router.vector_flops += cost::softmax * r * e.experts;
     const std::uint64_t router_id = router.id;
 
@@ -487,8 +480,8 @@ class generator final : public op_stream {
     experts(up, up, "act.norm", r, "act.expert_up", routed, gates * e.ffn, h, chosen);
     op& act = activation("moe.act", up, shard::experts, "act.expert_up", "act.expert_ffn", routed, e.ffn);
     act.group_rows.clear();
-    const std::uint64_t down = experts("moe.down", "moe.down", "act.expert_ffn", routed, "act.expert_block",
-                                       routed, h, e.ffn, chosen);
+    const std::uint64_t down =
+        experts("moe.down", "moe.down", "act.expert_ffn", routed, "act.expert_block", routed, h, e.ffn, chosen);
 
     std::uint64_t shared = 0;
     if (e.shared > 0) {
@@ -508,9 +501,9 @@ class generator final : public op_stream {
   }
 
   /// One gemm for each expert that got rows. Returns the operator's id.
-  std::uint64_t experts(const std::string& name, const std::string& group, const char* from,
-                        std::int64_t from_rows, const char* to, std::int64_t m, std::int64_t n,
-                        std::int64_t k, const std::vector<std::int64_t>& chosen) {
+  std::uint64_t experts(const std::string& name, const std::string& group, const char* from, std::int64_t from_rows,
+                        const char* to, std::int64_t m, std::int64_t n, std::int64_t k,
+                        const std::vector<std::int64_t>& chosen) {
     op& o = add(name, op_kind::expert_gemm, group, m, n, k);
     o.shard = shard::experts;
     o.weight = w().types.experts;
@@ -528,8 +521,7 @@ class generator final : public op_stream {
   }
 
   /// Reads the parts of a stacked tensor that belong to experts with rows; neighbours are read as one block.
-  void read_chosen(op& o, const std::string& stack, std::int64_t one,
-                   const std::vector<std::int64_t>& chosen) const {
+  void read_chosen(op& o, const std::string& stack, std::int64_t one, const std::vector<std::int64_t>& chosen) const {
     const auto index = m_layout.at(stack);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       if (chosen[i] == 0) continue;
@@ -564,8 +556,7 @@ void check_size(const model& m, const workload& w) {
   const double decoded = w.phase == workload::phases::prefill ? 0.0 : real(w.tokens);
   const double rows = real(w.batch) * (prefilled + decoded);
   const double head = real(m.mla ? std::max(m.head_dim, m.mla->kv_rank + m.mla->rope) : m.head_dim);
-  const double attention =
-      rows * real(w.longest()) * real(m.heads) * (4 * head + cost::softmax) * real(m.layers);
+  const double attention = rows * real(w.longest()) * real(m.heads) * (4 * head + cost::softmax) * real(m.layers);
   // Passes over the latents expand the whole cache again.
   const double passes = w.prefill_chunk > 0 ? prefilled / real(w.prefill_chunk) + 1 : 1;
   const double matrices = 2 * rows * real(active_parameter_count(m)) * (m.mla ? passes : 1.0);
@@ -609,9 +600,8 @@ std::unique_ptr<op_stream> generate(const model& m, const workload& w) {
   if (fixed.phase == workload::phases::both) fixed.context = fixed.prompt + 1;
   if (m.positions == model::position_kind::learned && fixed.longest() > m.max_positions)
     throw input_error(problem{"", "context",
-                              "'" + m.name + "' has learned positions for " +
-                                  std::to_string(m.max_positions) + " tokens, the workload needs " +
-                                  std::to_string(fixed.longest()),
+                              "'" + m.name + "' has learned positions for " + std::to_string(m.max_positions) +
+                                  " tokens, the workload needs " + std::to_string(fixed.longest()),
                               "a shorter prompt, context or number of tokens", ""});
   check_size(m, fixed);
   try {

@@ -5,8 +5,7 @@
 
 namespace memwall::trace {
 
-void json_line::fail(const std::string& message, const std::string& expected,
-                     const std::string& nearest) const {
+void json_line::fail(const std::string& message, const std::string& expected, const std::string& nearest) const {
   throw input_error(problem{m_where, m_key, message, expected, nearest});
 }
 
@@ -16,8 +15,7 @@ void json_line::broken(const char* expected) const {
 }
 
 char json_line::peek() {
-  while (m_at < m_text.size() && (m_text[m_at] == ' ' || m_text[m_at] == '\t' || m_text[m_at] == '\r'))
-    ++m_at;
+  while (m_at < m_text.size() && (m_text[m_at] == ' ' || m_text[m_at] == '\t' || m_text[m_at] == '\r')) ++m_at;
   return m_at < m_text.size() ? m_text[m_at] : '\0';
 }
 
@@ -145,8 +143,7 @@ void json_line::escape(std::string& out) {
 std::int64_t json_line::integer(std::int64_t lowest, std::int64_t highest) {
   peek();
   const std::size_t start = m_at;
-  while (m_at < m_text.size() &&
-         std::string_view("+-.0123456789eE").find(m_text[m_at]) != std::string_view::npos)
+  while (m_at < m_text.size() && std::string_view("+-.0123456789eE").find(m_text[m_at]) != std::string_view::npos)
     ++m_at;
   const std::string_view word = m_text.substr(start, m_at - start);
   if (word.empty()) broken("an integer");
@@ -173,8 +170,7 @@ void json_line::skip_nested(int depth) {
     members([&](std::string_view) { skip_nested(depth + 1); });
   } else {
     const std::size_t start = m_at;
-    while (m_at < m_text.size() && std::string_view(",]} \t\r").find(m_text[m_at]) == std::string_view::npos)
-      ++m_at;
+    while (m_at < m_text.size() && std::string_view(",]} \t\r").find(m_text[m_at]) == std::string_view::npos) ++m_at;
     const std::string_view word = m_text.substr(start, m_at - start);
     if (word == "true" || word == "false" || word == "null") return;
     double ignored = 0;

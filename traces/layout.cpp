@@ -45,8 +45,7 @@ layout::layout(const model& m, const workload& w) : m_model(m) {
   m_pass = prefill ? (w.prefill_chunk > 0 ? std::min(w.prefill_chunk, w.prompt) : w.prompt) : 1;
   m_rows = w.batch * m_pass;
   m_longest = w.longest();
-  m_kv_bytes =
-      m.mla ? bytes_of(w.types.kv, 1, m.kv_values()) : bytes_of(w.types.kv, 2 * m.kv_heads, m.head_dim);
+  m_kv_bytes = m.mla ? bytes_of(w.types.kv, 1, m.kv_values()) : bytes_of(w.types.kv, 2 * m.kv_heads, m.head_dim);
 
   for (const auto& weight : weights_of(m)) {
     tensor t;
@@ -100,8 +99,7 @@ void layout::add_activations(const model& m, const workload& w) {
     buffer("act.qkv_a", m_rows, (a.q_rank > 0 ? a.q_rank : query) + a.kv_rank + a.rope);
     if (a.q_rank > 0) buffer("act.q_b", m_rows, query);
     buffer("act.q", m_rows, query);
-    if (w.phase != workload::phases::decode)
-      buffer("act.kv", w.batch * w.prompt, m.heads * (a.nope + a.value));
+    if (w.phase != workload::phases::decode) buffer("act.kv", w.batch * w.prompt, m.heads * (a.nope + a.value));
     if (w.phase != workload::phases::prefill) {
       buffer("act.q_latent", w.batch, m.heads * a.kv_rank);
       buffer("act.o_latent", w.batch, m.heads * a.kv_rank);

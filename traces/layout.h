@@ -14,10 +14,10 @@ namespace memwall::trace {
 /// Flops of one value of the operators that are not matrix products. Multiplications, additions, comparisons
 /// and elementary functions (exp, tanh, reciprocal) count one each.
 namespace cost {
-constexpr std::int64_t rms_norm = 4;    ///< square, sum, scale, gain
-constexpr std::int64_t layer_norm = 7;  ///< mean, subtract, square, sum, scale, gain, bias
-constexpr std::int64_t rope = 3;        ///< a pair: four products, two sums
-constexpr std::int64_t softmax = 5;     ///< scale, maximum, subtract, exp, sum (the division is once a row)
+constexpr std::int64_t rms_norm = 4;               ///< square, sum, scale, gain
+constexpr std::int64_t layer_norm = 7;             ///< mean, subtract, square, sum, scale, gain, bias
+constexpr std::int64_t rope = 3;                   ///< a pair: four products, two sums
+constexpr std::int64_t softmax = 5;                ///< scale, maximum, subtract, exp, sum (the division is once a row)
 std::int64_t activation(const std::string& name);  ///< silu 4, gelu 9, relu 1
 }  // namespace cost
 
@@ -34,9 +34,7 @@ class layout {
   std::int64_t most_rows() const { return m_rows; }  ///< of activations: batch x the longest pass
   /// Positions a layer's cache has room for: all, or with a window a ring of window + pass - 1.
   std::int64_t kv_capacity(std::int64_t layer) const;
-  std::int64_t kv_position_bytes() const {
-    return m_kv_bytes;
-  }  ///< of one position of one sequence and layer
+  std::int64_t kv_position_bytes() const { return m_kv_bytes; }  ///< of one position of one sequence and layer
 
  private:
   void add(tensor t);

@@ -18,8 +18,7 @@ namespace {
 /// Lines of a stream, from one buffer that grows to the longest line.
 class line_source {
  public:
-  line_source(std::unique_ptr<std::istream> in, std::string name)
-      : m_in(std::move(in)), m_name(std::move(name)) {}
+  line_source(std::unique_ptr<std::istream> in, std::string name) : m_in(std::move(in)), m_name(std::move(name)) {}
 
   /// False at the end of the file.
   bool next(std::string_view& line) {
@@ -143,9 +142,7 @@ class key_set {
 
 class reader final : public op_stream {
  public:
-  reader(std::unique_ptr<std::istream> in, const std::string& name) : m_lines(std::move(in), name) {
-    read_start();
-  }
+  reader(std::unique_ptr<std::istream> in, const std::string& name) : m_lines(std::move(in), name) { read_start(); }
 
   const trace::header& header() const override { return m_header; }
 
@@ -215,8 +212,7 @@ class reader final : public op_stream {
         case 0:
           m_header.version = static_cast<int>(in.integer(0, INT32_MAX));
           if (m_header.version != format_version)
-            in.fail("got version " + std::to_string(m_header.version),
-                    "version " + std::to_string(format_version));
+            in.fail("got version " + std::to_string(m_header.version), "version " + std::to_string(format_version));
           break;
         case 1:
           m_header.model = in.text();
@@ -314,8 +310,7 @@ class reader final : public op_stream {
       }
     } while (in.next_key(key));
     in.end();
-    if (!seen.has(1))
-      in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + list_words(class_words));
+    if (!seen.has(1)) in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + list_words(class_words));
     if (!seen.has(5)) {
       const auto bytes = default_bytes(t);
       if (!bytes || *bytes > most_bytes)
@@ -363,8 +358,7 @@ class reader final : public op_stream {
         break;
       case k_id:
         if (const auto id = in.integer(0, most_index); id != m_count)
-          in.fail("got " + std::to_string(id),
-                  std::to_string(m_count) + ": operators are numbered 0, 1, 2, ...");
+          in.fail("got " + std::to_string(id), std::to_string(m_count) + ": operators are numbered 0, 1, 2, ...");
         break;
       case k_kind:
         o.kind = word<op_kind>(in, kind_words, "kind");
@@ -469,8 +463,8 @@ class reader final : public op_stream {
       const auto& t = m_header.tensors[u.tensor];
       if (field == 1) u.bytes = t.bytes;
       if (u.offset + u.bytes > t.bytes)
-        in.fail("bytes " + std::to_string(u.offset) + " to " + std::to_string(u.offset + u.bytes) +
-                    " of tensor '" + t.name + "'",
+        in.fail("bytes " + std::to_string(u.offset) + " to " + std::to_string(u.offset + u.bytes) + " of tensor '" +
+                    t.name + "'",
                 "a part of its " + std::to_string(t.bytes) + " bytes");
     }
     o.uses.push_back(u);
@@ -490,8 +484,7 @@ class reader final : public op_stream {
     if (!seen.has(k_kind))
       in.fail("operator '" + o.name + "' has no kind", "\"kind\": one of: " + list_words(kind_words));
     if (is_gemm(o.kind) && !(seen.has(k_m) && seen.has(k_n) && seen.has(k_k)))
-      in.fail("operator '" + o.name + "' has no m, n or k",
-              "the three sizes of a " + std::string(name_of(o.kind)));
+      in.fail("operator '" + o.name + "' has no m, n or k", "the three sizes of a " + std::string(name_of(o.kind)));
     if (!seen.has(k_group)) o.group = o.name;
     if (!seen.has(k_in)) o.input = types.activations;
     if (!seen.has(k_weight)) o.weight = default_weight(o.kind, types);
@@ -499,8 +492,7 @@ class reader final : public op_stream {
     if (!seen.has(k_matmul_flops)) {
       o.matmul_flops = default_matmul_flops(o);
       if (o.matmul_flops < 0 || o.matmul_flops > most_flops)
-        in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations",
-                "smaller sizes");
+        in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations", "smaller sizes");
     }
     if (!seen.has(k_deps) && o.id > 0) o.deps.push_back(o.id - 1);
     if (!o.group_rows.empty()) {
@@ -521,9 +513,8 @@ class reader final : public op_stream {
     if (in.next_key(key)) in.fail("unknown key in the end line", "nothing");
     in.end();
     if (count != m_count)
-      in.fail(
-          "the end line says " + std::to_string(count) + " operators, there are " + std::to_string(m_count),
-          "the number of operators");
+      in.fail("the end line says " + std::to_string(count) + " operators, there are " + std::to_string(m_count),
+              "the number of operators");
     while (m_lines.next(m_line))
       if (m_line.find_first_not_of(" \t\r") != std::string_view::npos)
         throw input_error(problem{m_lines.where(), "", "a line after the end line", "nothing", ""});

@@ -10,9 +10,9 @@ namespace memwall::trace {
 
 const std::array<std::string_view, tensor_classes> class_words = {"weights", "kv_cache", "activations"};
 const std::array<std::string_view, 2> phase_words = {"prefill", "decode"};
-const std::array<std::string_view, op_kinds> kind_words = {
-    "embed",     "norm", "gemm",        "lm_head", "router", "expert_gemm",
-    "attention", "rope", "elementwise", "softmax", "sample", "collective"};
+const std::array<std::string_view, op_kinds> kind_words = {"embed",       "norm",        "gemm",      "lm_head",
+                                                           "router",      "expert_gemm", "attention", "rope",
+                                                           "elementwise", "softmax",     "sample",    "collective"};
 const std::array<std::string_view, 5> shard_words = {"none", "columns", "rows", "heads", "experts"};
 const std::array<std::string_view, 3> phases_words = {"prefill", "decode", "both"};
 
@@ -40,8 +40,8 @@ bool operator==(const tensor& a, const tensor& b) {
 bool operator==(const op& a, const op& b) {
   const auto key = [](const op& o) {
     return std::tie(o.id, o.name, o.kind, o.layer, o.phase, o.step, o.group, o.m, o.n, o.k, o.batch, o.heads,
-                    o.kv_heads, o.group_rows, o.shard, o.input, o.weight, o.output, o.matmul_flops,
-                    o.vector_flops, o.uses, o.deps);
+                    o.kv_heads, o.group_rows, o.shard, o.input, o.weight, o.output, o.matmul_flops, o.vector_flops,
+                    o.uses, o.deps);
   };
   return key(a) == key(b);
 }

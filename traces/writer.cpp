@@ -68,8 +68,7 @@ void write_header(buffer& out, const header& h) {
   fmt::format_to(std::back_inserter(out),
                  ",\"workload\":{{\"phase\":\"{}\",\"batch\":{},\"prompt\":{},\"context\":{},\"tokens\":{},"
                  "\"prefill_chunk\":{},\"dtype\":\"{}\",\"seed\":{}}}}}\n",
-                 name_of(w.phase), w.batch, w.prompt, w.context, w.tokens, w.prefill_chunk, w.types.name(),
-                 w.seed);
+                 name_of(w.phase), w.batch, w.prompt, w.context, w.tokens, w.prefill_chunk, w.types.name(), w.seed);
 }
 
 void write_tensor(buffer& out, const tensor& t) {
@@ -84,8 +83,7 @@ void write_tensor(buffer& out, const tensor& t) {
   raw(out, "}\n");
 }
 
-void write_uses(buffer& out, const op& o, access what, std::string_view name,
-                const std::vector<tensor>& tensors) {
+void write_uses(buffer& out, const op& o, access what, std::string_view name, const std::vector<tensor>& tensors) {
   bool any = false;
   for (const auto& u : o.uses) {
     if (u.what != what) continue;
@@ -167,8 +165,8 @@ std::int64_t write(op_stream& trace, std::ostream& out) {
 std::int64_t write_file(op_stream& trace, const std::string& path) {
   namespace fs = std::filesystem;
   const auto failed = [&](const std::string& why) {
-    return input_error(problem{path, "", "cannot be written: " + why,
-                               "a file in a folder with write permission and room", ""});
+    return input_error(
+        problem{path, "", "cannot be written: " + why, "a file in a folder with write permission and room", ""});
   };
   if (path == "-") {
     const auto count = write(trace, std::cout);

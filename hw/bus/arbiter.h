@@ -33,8 +33,7 @@ class arbiter {
   virtual void add_requester(int priority, int weight) = 0;
   /// One period of the grants from now on. `waiting` is not empty and sorted by requester. Appends to
   /// `period` (empty).
-  virtual void turns(const std::vector<arbiter_request>& waiting,
-                     std::vector<arbiter_turn>& period) const = 0;
+  virtual void turns(const std::vector<arbiter_request>& waiting, std::vector<arbiter_turn>& period) const = 0;
   /// The first `granules` of the sequence were granted, all to `requester` (at most one turn, never beyond
   /// it).
   virtual void granted(int requester, std::int64_t granules) = 0;

@@ -54,7 +54,8 @@ fabric_shape bus::impl::shape(problem_list& problems, const std::string& where, 
     for (const auto& i : initiators) known.push_back(i->name);
     for (const auto& t : targets) known.push_back(t->name);
     if (std::find(known.begin(), known.end(), name) == known.end())
-      problems.add({where, path + ".nodes." + name, "nothing of that name is attached here", "a module that 'connect' joins to this bus", nearest_name(name, known)});
+      problems.add({where, path + ".nodes." + name, "nothing of that name is attached here",
+                    "a module that 'connect' joins to this bus", nearest_name(name, known)});
     for (const auto node : list) taken.insert(static_cast<int>(node));
   }
   int next = 0;
@@ -62,13 +63,15 @@ fabric_shape bus::impl::shape(problem_list& problems, const std::string& where, 
     if (nodes == 0) return ports.push_back({name, module, 0});
     if (const auto given = p.nodes.find(name); given != p.nodes.end()) {
       for (const auto node : given->second)
-        ports.push_back({given->second.size() == 1 ? name : fmt::format("{}@{}", name, node), module, static_cast<int>(node)});
+        ports.push_back(
+            {given->second.size() == 1 ? name : fmt::format("{}@{}", name, node), module, static_cast<int>(node)});
       return;
     }
     while (next < nodes && taken.count(next) != 0) ++next;
     if (next >= nodes)
-      return problems.add({where, path + ".nodes", fmt::format("no router is left for '{}'", name),
-                           fmt::format("more columns or rows, or nodes: {{{}: [0]}} (modules can share a router)", name), ""});
+      return problems.add(
+          {where, path + ".nodes", fmt::format("no router is left for '{}'", name),
+           fmt::format("more columns or rows, or nodes: {{{}: [0]}} (modules can share a router)", name), ""});
     ports.push_back({name, module, next++});
   };
   for (std::size_t i = 0; i < initiators.size(); ++i) place(s.initiators, initiators[i]->name, static_cast<int>(i));
@@ -83,16 +86,19 @@ void bus::impl::start() {
   problem_list problems;
   const fabric_shape s = shape(problems, self.name(), "");
   problems.check();
-  for (std::size_t k = 0; k < s.initiators.size(); ++k) initiators[static_cast<std::size_t>(s.initiators[k].module)]->places.push_back(k);
-  for (std::size_t k = 0; k < s.targets.size(); ++k) targets[static_cast<std::size_t>(s.targets[k].module)]->places.push_back(k);
+  for (std::size_t k = 0; k < s.initiators.size(); ++k)
+    initiators[static_cast<std::size_t>(s.initiators[k].module)]->places.push_back(k);
+  for (std::size_t k = 0; k < s.targets.size(); ++k)
+    targets[static_cast<std::size_t>(s.targets[k].module)]->places.push_back(k);
   target_places = s.targets.size();
   fabric_plan plan = topologies().get(p.topology).plan(s);
   read = std::move(plan.read);
   write = std::move(plan.write);
   for (const auto& l : plan.lanes) {
     const bool by_target = l.initiator >= 0;
-    lanes.push_back(std::make_unique<lane>(lane{l.name, share_channel(timing, arbiters().get(by_target ? "round_robin" : p.arbiter)()),
-                                                l.latent ? response_latency : l.hop, l.hop, static_cast<int>(lanes.size()), l.initiator}));
+    lanes.push_back(std::make_unique<lane>(
+        lane{l.name, share_channel(timing, arbiters().get(by_target ? "round_robin" : p.arbiter)()),
+             l.latent ? response_latency : l.hop, l.hop, static_cast<int>(lanes.size()), l.initiator}));
     auto& channel = lanes.back()->channel;
     if (by_target)
       for (std::size_t i = 0; i < targets.size(); ++i) channel.add_requester();
@@ -181,12 +187,11 @@ int bus::target_number(const std::string& target) const {
     names.push_back(m_impl->targets[i]->name);
     if (names.back() == target) return static_cast<int>(i);
   }
-  throw input_error(problem{"", target, "'" + std::string(name()) + "' has no such target", "",
-                            nearest_name(target, names)});
+  throw input_error(
+      problem{"", target, "'" + std::string(name()) + "' has no such target", "", nearest_name(target, names)});
 }
 
-void bus::add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
-                    std::uint64_t target_base) {
+void bus::add_range(const std::string& target, std::uint64_t base, std::uint64_t size, std::uint64_t target_base) {
   m_impl->ranges.push_back({base, base + size - 1, target_base, target_number(target)});
 }
 
@@ -211,32 +216,30 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
   if (m_impl->initiators.empty())
     problems.add({where, path, "this bus has no initiator", "at least one module that starts transfers", ""});
   if (m_impl->targets.empty())
-    problems.add(
-        {where, path, "this bus has no target", "at least one memory or link with an address range", ""});
+    problems.add({where, path, "this bus has no target", "at least one memory or link with an address range", ""});
   std::vector<std::string> names;
   for (const auto& side : m_impl->initiators)
     for (const auto& name : {side->name, group_of(side->name)})
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  for (const auto& [key, map] : {std::pair{"weights", &m_impl->p.weights}, std::pair{"priorities", &m_impl->p.priorities}})
+  for (const auto& [key, map] :
+       {std::pair{"weights", &m_impl->p.weights}, std::pair{"priorities", &m_impl->p.priorities}})
     for (const auto& [name, unused] : *map)
       if (std::find(names.begin(), names.end(), name) == names.end())
-        problems.add({where, path + "." + key + "." + name, "is no initiator of this bus", fmt::format("one of: {}", fmt::join(names, ", ")), nearest_name(name, names)});
+        problems.add({where, path + "." + key + "." + name, "is no initiator of this bus",
+                      fmt::format("one of: {}", fmt::join(names, ", ")), nearest_name(name, names)});
   auto ranges = m_impl->ranges;
-  std::stable_sort(ranges.begin(), ranges.end(),
-                   [](const auto& a, const auto& b) { return a.base < b.base; });
+  std::stable_sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.base < b.base; });
   const auto target = [&](const impl::range& r) {
     return "'" + m_impl->targets[static_cast<std::size_t>(r.target)]->name + "'";
   };
   const auto text = [](const impl::range& r) { return fmt::format("[{:#x}, {:#x}]", r.base, r.last); };
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].last == ranges[i].base - 1)
-      problems.add(
-          {where, path, "the address range of " + target(ranges[i]) + " is empty", "a size above zero", ""});
+      problems.add({where, path, "the address range of " + target(ranges[i]) + " is empty", "a size above zero", ""});
     else if (ranges[i].last < ranges[i].base)
-      problems.add(
-          {where, path,
-           "the address range of " + target(ranges[i]) + " wraps around the end of the address space",
-           "base + size up to 2^64", ""});
+      problems.add({where, path,
+                    "the address range of " + target(ranges[i]) + " wraps around the end of the address space",
+                    "base + size up to 2^64", ""});
     else if (i > 0 && ranges[i].base <= ranges[i - 1].last)
       problems.add({where, path,
                     "the address ranges of " + target(ranges[i - 1]) + " " + text(ranges[i - 1]) + " and " +
@@ -246,8 +249,7 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
   m_impl->shape(problems, where, path);
   for (const auto& i : m_impl->initiators)
     if (i->options.weight < 1)
-      problems.add({where, path,
-                    "initiator '" + i->name + "' has weight " + std::to_string(i->options.weight),
+      problems.add({where, path, "initiator '" + i->name + "' has weight " + std::to_string(i->options.weight),
                     "at least 1", ""});
 }
 

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "hw/bus/bus_report.h"
-#include "hw/common/at_initiator.h"
-#include "hw/common/at_target.h"
 #include "hw/common/error.h"
 #include "hw/common/params.h"
 #include "hw/common/probe.h"
+#include "hw/ports/at_initiator.h"
+#include "hw/ports/at_target.h"
 
 namespace memwall {
 
@@ -29,10 +29,10 @@ struct bus_params {
   byte_size granule{0};             ///< arbitration unit; 0: the larger of 64 B and width
   std::string arbiter = "round_robin";
   std::map<std::string, std::int64_t> weights, priorities;  ///< by initiator or group of initiators; others: 1, 0
-  std::int64_t outstanding = 0;  ///< transfers an initiator may have in the bus; 0: no limit
-  std::int64_t columns = 1, rows = 1;  ///< routers of a ring or mesh
-  duration hop_latency{0};             ///< from one router to the next
-  std::map<std::string, std::vector<std::int64_t>> nodes;  ///< routers by module; others take the first free ones
+  std::int64_t outstanding = 0;                             ///< transfers an initiator may have in the bus; 0: no limit
+  std::int64_t columns = 1, rows = 1;                       ///< routers of a ring or mesh
+  duration hop_latency{0};                                  ///< from one router to the next
+  std::map<std::string, std::vector<std::int64_t>> nodes;   ///< routers by module; others take the first free ones
   byte_size interleave{256};  ///< bytes a module at several routers moves over one of them before the next
   energy energy_per_bit{0};
   energy hop_energy_per_bit{0};
@@ -40,8 +40,7 @@ struct bus_params {
 };
 const param_table<bus_params>& bus_param_table();
 /// Problems that one parameter alone does not show (unknown arbiter or topology, granule no multiple of width).
-void check_bus_params(const bus_params& p, problem_list& problems, const std::string& where,
-                      const std::string& path);
+void check_bus_params(const bus_params& p, problem_list& problems, const std::string& where, const std::string& path);
 
 /// What an initiator may have different from the others.
 struct bus_initiator_options {
@@ -51,11 +50,13 @@ struct bus_initiator_options {
 };
 
 /// Wiring, before simulation starts:
+///
+// clang-format off
 ///   bus fabric("fabric", params);
 ///   cpu.port.bind(fabric.add_initiator("cpu"));
 ///   fabric.add_target("dram", 0x0, size).bind(dram.port);
-///   fabric.check(problems, where, path);     // overlapping, empty or wrapping ranges; no initiator; no
-///   target
+///   fabric.check(problems, where, path);  // overlapping, empty or wrapping ranges; no initiator; no target
+// clang-format on
 ///
 /// Targets see addresses relative to the base of their range. A transfer must lie in one range; anything else
 /// is answered with TLM_ADDRESS_ERROR_RESPONSE.
@@ -68,10 +69,10 @@ class bus : public sc_core::sc_module {
   at_target_port& add_initiator(const std::string& name, const bus_initiator_options& options = {});
   /// A socket to bind to a target that answers addresses [base, base + size); they start at `target_base` in the target
   /// (0: a memory sees its own addresses; base: a bridge sees global ones).
-  at_initiator_port& add_target(const std::string& name, std::uint64_t base, std::uint64_t size, std::uint64_t target_base = 0);
+  at_initiator_port& add_target(const std::string& name, std::uint64_t base, std::uint64_t size,
+                                std::uint64_t target_base = 0);
   /// Another range of a target already added; its addresses start at `target_base` in the target.
-  void add_range(const std::string& target, std::uint64_t base, std::uint64_t size,
-                 std::uint64_t target_base);
+  void add_range(const std::string& target, std::uint64_t base, std::uint64_t size, std::uint64_t target_base);
   /// Leads the range that starts at `base` to another target, where its addresses start at `target_base`. Before the
   /// simulation starts.
   void redirect(std::uint64_t base, const std::string& target, std::uint64_t target_base);

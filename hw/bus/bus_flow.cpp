@@ -55,8 +55,8 @@ bool bus::impl::decode(initiator_side& side, flight& f) {
   };
   if (ranges.empty()) return false;
   if (side.last_range >= ranges.size() || !inside(ranges[side.last_range])) {
-    const auto above = std::upper_bound(ranges.begin(), ranges.end(), a,
-                                        [](std::uint64_t x, const range& r) { return x < r.base; });
+    const auto above =
+        std::upper_bound(ranges.begin(), ranges.end(), a, [](std::uint64_t x, const range& r) { return x < r.base; });
     if (above == ranges.begin() || !inside(*(above - 1))) return false;
     side.last_range = static_cast<std::size_t>(above - ranges.begin()) - 1;
   }
@@ -111,8 +111,7 @@ void bus::impl::target_ready(int target) {
   while (side.pending_count > 0 && side.port->can_send()) {
     waiting.clear();
     for (std::size_t i = 0; i < side.pending.size(); ++i)
-      if (!side.pending[i].empty())
-        waiting.push_back({static_cast<int>(i), side.pending[i].front()->pending_since});
+      if (!side.pending[i].empty()) waiting.push_back({static_cast<int>(i), side.pending[i].front()->pending_since});
     turns.clear();
     side.policy->turns(waiting, turns);
     const int initiator = turns.front().requester;
@@ -233,7 +232,8 @@ void bus::impl::enter(part& q, fs_t since, fs_t now, int keep) {
   const int requester = l.initiator >= 0 ? f.target : f.initiator;
   active[static_cast<std::size_t>(index) / 64] |= std::uint64_t{1} << (index % 64);
   channel_event moved;
-  if (l.channel.add(&q, requester, q.bytes, since, now, f.write && !f.begun, keep, l.delay > 0 ? nullptr : &moved)) left(l, moved);
+  if (l.channel.add(&q, requester, q.bytes, since, now, f.write && !f.begun, keep, l.delay > 0 ? nullptr : &moved))
+    left(l, moved);
   if (!running && wake_at > next_edge(now_ps()))
     if (const fs_t next = l.channel.next(); next != fs_never) wake_by(to_ps_up(next) + l.delay);
   busy_probe.set(true);
@@ -254,7 +254,9 @@ void bus::impl::left(lane& l, const channel_event& e) {
   }
   q.waited += to_ps_up(e.waited);
   if (q.stage + 1u < q.way->lanes.size()) {
-    const fs_t begun = std::max<fs_t>(0, e.first - l.channel.service_time(std::min<std::int64_t>(q.bytes, timing.granule_bytes))) + to_fs(l.hop);
+    const fs_t begun =
+        std::max<fs_t>(0, e.first - l.channel.service_time(std::min<std::int64_t>(q.bytes, timing.granule_bytes))) +
+        to_fs(l.hop);
     ++q.stage;
     enter(q, std::min(begun, to_fs(now)), to_fs(now), 0);
     return;
@@ -288,7 +290,8 @@ void bus::impl::show_owner() {
     const int holder = l->initiator >= 0 ? -1 : l->channel.holder();
     if (holder != -1) owner = owner == -1 || owner == holder ? holder : share_channel::several;
   }
-  owner_probe.set(owner == share_channel::several ? static_cast<unsigned>(initiators.size() + 1) : static_cast<unsigned>(owner + 1));
+  owner_probe.set(owner == share_channel::several ? static_cast<unsigned>(initiators.size() + 1)
+                                                  : static_cast<unsigned>(owner + 1));
 }
 
 // ---- the one process

@@ -8,13 +8,14 @@
 #include "hw/bus/bus.h"
 #include "hw/bus/share_channel.h"
 #include "hw/bus/topology.h"
-#include "hw/common/arena.h"
+#include "hw/ports/arena.h"
 
 namespace memwall {
 
 struct bus::impl {
   struct flight;
-  // What of a transfer goes one way. Modules at one place have one part a transfer; at several, one for each pair of places.
+  // What of a transfer goes one way. Modules at one place have one part a transfer; at several, one for each pair of
+  // places.
   struct part {
     flight* f = nullptr;
     const path_plan* way = nullptr;
@@ -37,8 +38,8 @@ struct bus::impl {
     std::uint32_t bytes = 0;
     std::uint32_t open = 0;  // parts on their way
     ps_t pending_since = 0;
-    ps_t slowest = 0;     // longest waiting of its parts
-    fs_t first = 0;       // reads: earliest first granule of its parts
+    ps_t slowest = 0;                // longest waiting of its parts
+    fs_t first = 0;                  // reads: earliest first granule of its parts
     const path_plan* way = nullptr;  // of its first byte
     part whole;
   };
@@ -73,7 +74,8 @@ struct bus::impl {
     std::uint64_t base, last, target_base;
     int target;
   };
-  // A channel as the plan wants it; its events are looked at `delay` later, of which `hop` is latency of the lane itself.
+  // A channel as the plan wants it; its events are looked at `delay` later, of which `hop` is latency of the lane
+  // itself.
   struct lane {
     std::string name;
     share_channel channel;
@@ -107,8 +109,8 @@ struct bus::impl {
   ring<due> requests, responses;
   sc_core::sc_event wake;
   ps_t wake_at = never;
-  fs_t period = 1;       // of the clock
-  ps_t period_ps = 1;    // not more than it
+  fs_t period = 1;     // of the clock
+  ps_t period_ps = 1;  // not more than it
   mutable ps_t last_edge = never;
   bool running = false;
   std::size_t flights = 0;
@@ -122,7 +124,8 @@ struct bus::impl {
   probe<unsigned> owner_probe{"owner", std::vector<std::string>{"idle"}};
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
-  probe<std::uint64_t> time_probe{"busy_time", "ps"};  // that the busiest channel has moved data so far: what utilization counts
+  probe<std::uint64_t> time_probe{"busy_time",
+                                  "ps"};  // that the busiest channel has moved data so far: what utilization counts
 
   // ---- wiring (bus.cpp)
   void start();

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "hw/common/statistics.h"
-#include "hw/common/traffic.h"
+#include "hw/ports/traffic.h"
 
 namespace memwall {
 

@@ -134,11 +134,9 @@ struct link::impl {
       forward_channel.add(&f, f.source, f.bytes, to_fs(now), to_fs(now), true, 1, &unused);
     } else {
       // The first request packet starts the target; the others only take their room.
-      const std::int64_t all = request_bytes(f.bytes),
-                         first = std::min(all, request_bytes(to_bytes(p.read_request)));
+      const std::int64_t all = request_bytes(f.bytes), first = std::min(all, request_bytes(to_bytes(p.read_request)));
       forward_channel.add(&f, f.source, first, to_fs(now), to_fs(now), false, 1, &unused);
-      if (all > first)
-        forward_channel.add(nullptr, f.source, all - first, to_fs(now), to_fs(now), false, 1, &unused);
+      if (all > first) forward_channel.add(nullptr, f.source, all - first, to_fs(now), to_fs(now), false, 1, &unused);
     }
     forward_probe.set(true);
     if (!running) schedule();
@@ -175,8 +173,8 @@ struct link::impl {
       if (f.moved) answer(now + latency, f);
     } else if (ok) {
       channel_event unused;
-      backward_channel.add(&f, f.source, f.bytes, to_fs(std::min(info(t).first_data, now)), to_fs(now), false,
-                           1, &unused);
+      backward_channel.add(&f, f.source, f.bytes, to_fs(std::min(info(t).first_data, now)), to_fs(now), false, 1,
+                           &unused);
       backward_probe.set(true);
     } else {
       answer(now + latency, f);
@@ -266,7 +264,8 @@ struct link::impl {
     running = false;
     forward_probe.set(!forward_channel.idle());
     backward_probe.set(!backward_channel.idle());
-    if (time_probe.listened()) time_probe.set(static_cast<std::uint64_t>(std::max(forward_channel.busy(), backward_channel.busy()) / 1000));
+    if (time_probe.listened())
+      time_probe.set(static_cast<std::uint64_t>(std::max(forward_channel.busy(), backward_channel.busy()) / 1000));
     schedule();
   }
 
@@ -312,8 +311,7 @@ bus_report link::report() const {
   const share_channel* channels[] = {&m.forward_channel, &m.backward_channel};
   const share_channel* busiest = channels[0]->busy() >= channels[1]->busy() ? channels[0] : channels[1];
   for (const auto* c : channels)
-    r.channels.push_back(
-        {c == channels[0] ? "forward" : "backward", r.peak_bytes_per_s, c->bytes(), c->busy() / 1000});
+    r.channels.push_back({c == channels[0] ? "forward" : "backward", r.peak_bytes_per_s, c->bytes(), c->busy() / 1000});
   for (std::size_t i = 0; i < n; ++i) {
     const auto& s = m.sources[i];
     fabric_port_report port = port_report(m.name_of ? m.name_of(s.id) : "source " + std::to_string(s.id), s);
@@ -324,8 +322,7 @@ bus_report link::report() const {
     }
     r.initiators.push_back(std::move(port));
   }
-  if (r.elapsed_ps > 0)
-    r.utilization = static_cast<double>(busiest->busy()) / 1000 / static_cast<double>(r.elapsed_ps);
+  if (r.elapsed_ps > 0) r.utilization = static_cast<double>(busiest->busy()) / 1000 / static_cast<double>(r.elapsed_ps);
   r.occupancy_bucket_ps = busiest->occupancy().bucket_width();
   r.occupancy = busiest->occupancy().values();
   for (double& v : r.occupancy) v /= static_cast<double>(r.occupancy_bucket_ps);
@@ -337,7 +334,8 @@ void link::name_sources(std::function<std::string(int)> names) {
 }
 
 probe_list link::probes() {
-  return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe, &m_impl->time_probe};
+  return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe,
+          &m_impl->time_probe};
 }
 
 void link::observe(transfer_observer* observer) {

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "hw/bus/bus_report.h"
-#include "hw/common/at_initiator.h"
-#include "hw/common/at_target.h"
 #include "hw/common/error.h"
 #include "hw/common/params.h"
 #include "hw/common/probe.h"
+#include "hw/ports/at_initiator.h"
+#include "hw/ports/at_target.h"
 
 namespace memwall {
 
@@ -51,8 +51,7 @@ class link : public sc_core::sc_module {
   at_target_port upstream;       ///< bind an initiator (or a bus's target side) to it
   at_initiator_port downstream;  ///< bind it to a target (or to a bus's initiator side)
 
-  bus_report report()
-      const;  ///< topology "link", channels "forward" and "backward", one initiator entry a source id
+  bus_report report() const;  ///< topology "link", channels "forward" and "backward", one initiator entry a source id
   /// What report() calls a source; "source N" otherwise.
   void name_sources(std::function<std::string(int id)> names);
   probe_list probes();

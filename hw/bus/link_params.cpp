@@ -12,14 +12,12 @@ double link_params::peak_bytes_per_s() const {
 const param_table<link_params>& link_param_table() {
   static const auto table =
       param_table<link_params>("link")
-          .add("preset", &link_params::preset,
-               "values of hw/bus/links.yaml to start from; custom: the defaults here")
+          .add("preset", &link_params::preset, "values of hw/bus/links.yaml to start from; custom: the defaults here")
           .add("lanes", &link_params::lanes, "lanes a direction")
           .range(std::int64_t{1}, std::int64_t{4096})
           .add("lane_rate", &link_params::lane_rate, "raw bits a second of one lane")
           .range(bit_rate(1e6), bit_rate(1e13))
-          .add("line_efficiency", &link_params::line_efficiency,
-               "share of the raw bits left by line code, CRC and FEC")
+          .add("line_efficiency", &link_params::line_efficiency, "share of the raw bits left by line code, CRC and FEC")
           .range(0.01, 1.0)
           .add("packet_payload", &link_params::packet_payload,
                "largest data of one packet; the unit in which sources take turns")
@@ -48,8 +46,7 @@ namespace {
 config::node presets() {
   const std::string path = data_path("hw/bus/links.yaml");
   if (path.empty())
-    throw input_error(
-        problem{"", "", "hw/bus/links.yaml is missing", "the data files of memwall ($MEMWALL_DATA)", ""});
+    throw input_error(problem{"", "", "hw/bus/links.yaml is missing", "the data files of memwall ($MEMWALL_DATA)", ""});
   return config::node::parse_file(path);
 }
 
@@ -74,8 +71,8 @@ link_params link_preset(const std::string& name, const std::string& where, const
       names.push_back(n);
       known += ", " + n;
     }
-    throw input_error(problem{where, key, "unknown link preset '" + name + "'", "one of: " + known,
-                              nearest_name(name, names)});
+    throw input_error(
+        problem{where, key, "unknown link preset '" + name + "'", "one of: " + known, nearest_name(name, names)});
   }
   link_params p = link_param_table().read(*found, name, about_preset);
   p.preset = name;
@@ -85,8 +82,7 @@ link_params link_preset(const std::string& name, const std::string& where, const
 link_params read_link_params(const config::node& map, problem_list& problems, const std::string& path,
                              const std::vector<std::string>& ignore) {
   link_params p;
-  if (const auto* preset = map.find("preset");
-      preset != nullptr && preset->is_scalar() && preset->text() != "custom") {
+  if (const auto* preset = map.find("preset"); preset != nullptr && preset->is_scalar() && preset->text() != "custom") {
     try {
       p = link_preset(preset->text(), preset->where(), path.empty() ? "preset" : path + ".preset");
     } catch (const input_error& e) {

@@ -48,8 +48,8 @@ void share_channel::widen(std::size_t stride) {
   m_stride = stride;
 }
 
-bool share_channel::add(void* item, int requester, std::int64_t bytes, fs_t since, fs_t now, bool mark_first,
-                        int keep, channel_event* moved) {
+bool share_channel::add(void* item, int requester, std::int64_t bytes, fs_t since, fs_t now, bool mark_first, int keep,
+                        channel_event* moved) {
   advance(now);
   if (m_waiting.empty() && m_free_at < now) {
     if (m_idle.size() >= idle_memory) forget_idle();
@@ -102,13 +102,7 @@ bool share_channel::add(void* item, int requester, std::int64_t bytes, fs_t sinc
     m_free_slots.pop_back();
   }
   flow& f = m_flows[static_cast<std::size_t>(slot)];
-  f = {item,
-       granules,
-       now,
-       first,
-       (granules - 1) * m_granule + last,
-       last,
-       mark_first && !started && granules > 1,
+  f = {item,   granules, now, first, (granules - 1) * m_granule + last, last, mark_first && !started && granules > 1,
        started};
   fs_t* seen = snapshot(slot);
   std::copy(m_served.begin(), m_served.end(), seen);
@@ -161,8 +155,7 @@ void share_channel::plan() {
   std::int64_t period = 0;
   if (m_period.size() == 1) {
     m_plan_requester = m_period.front().requester;
-    const flow& f =
-        m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(m_plan_requester)].front())];
+    const flow& f = m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(m_plan_requester)].front())];
     m_plan_granules = granules_to_event(f);
   } else {
     // Granules of a requester in one period; a requester may have two turns in it (the rest of one, and the
@@ -174,11 +167,9 @@ void share_channel::plan() {
       return sum;
     };
     for (const auto& t : m_period) period += t.granules;
-    const bool plain =
-        static_cast<std::size_t>(period) == m_period.size() && m_period.size() <= m_waiting.size();
+    const bool plain = static_cast<std::size_t>(period) == m_period.size() && m_period.size() <= m_waiting.size();
     for (const auto& w : m_waiting) {
-      const flow& f =
-          m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(w.requester)].front())];
+      const flow& f = m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(w.requester)].front())];
       const std::int64_t q = plain ? 1 : quota(w.requester);
       if (q > 0) best_rounds = std::min(best_rounds, (granules_to_event(f) - 1) / q);
     }
@@ -188,8 +179,7 @@ void share_channel::plan() {
       const int r = m_period[k].requester;
       const flow& f = m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(r)].front())];
       const std::int64_t q = plain ? 1 : quota(r);
-      std::int64_t rest =
-          granules_to_event(f) - best_rounds * q;  // its place among its granules of that round, from 1
+      std::int64_t rest = granules_to_event(f) - best_rounds * q;  // its place among its granules of that round, from 1
       if (!plain)
         for (std::size_t j = 0; j < k; ++j)
           if (m_period[j].requester == r) rest -= m_period[j].granules;
@@ -202,8 +192,7 @@ void share_channel::plan() {
     }
     m_plan_granules = best;
   }
-  const flow& f =
-      m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(m_plan_requester)].front())];
+  const flow& f = m_flows[static_cast<std::size_t>(m_queues[static_cast<std::size_t>(m_plan_requester)].front())];
   m_plan_duration = f.mark ? m_granule : f.last_granule;
   m_plan_time = m_free_at + (m_plan_granules - 1) * m_granule + m_plan_duration;
   m_planned = true;
@@ -290,9 +279,9 @@ fs_t share_channel::use_idle(fs_t since, fs_t now, fs_t demand, fs_t limit) {
   while (from > 0 && m_idle[from - 1].end > since) --from;
   if (from < m_idle.size() && m_idle[from].begin < since) {  // what lies before `since` keeps its own share
     idle_time before = m_idle[from];
-    before.free = static_cast<fs_t>(
-        static_cast<double>(before.free) *
-        (static_cast<double>(since - before.begin) / static_cast<double>(before.end - before.begin)));
+    before.free =
+        static_cast<fs_t>(static_cast<double>(before.free) *
+                          (static_cast<double>(since - before.begin) / static_cast<double>(before.end - before.begin)));
     before.end = since;
     m_idle[from].begin = since;
     m_idle[from].free -= before.free;

@@ -7,8 +7,8 @@
 
 #include "hw/bus/arbiter.h"
 #include "hw/common/quantity.h"
-#include "hw/common/ring.h"
 #include "hw/common/statistics.h"
+#include "hw/ports/ring.h"
 
 namespace memwall {
 

@@ -21,16 +21,16 @@ struct fabric_port {
 
 struct fabric_shape {
   std::vector<fabric_port> initiators, targets;
-  bool common = false;         ///< reads and writes share channels
-  ps_t hop_latency = 0;        ///< routers: from one to the next
-  int columns = 1, rows = 1;   ///< routers
+  bool common = false;        ///< reads and writes share channels
+  ps_t hop_latency = 0;       ///< routers: from one to the next
+  int columns = 1, rows = 1;  ///< routers
 };
 
 /// One channel.
 struct lane_plan {
   std::string name;
-  /// From the end of a granule on this lane until it is seen behind it: hops of a network. `latent` lanes end a path whose
-  /// pipeline follows anyway: they are looked at that much later, which saves a wake-up.
+  /// From the end of a granule on this lane until it is seen behind it: hops of a network. `latent` lanes end a path
+  /// whose pipeline follows anyway: they are looked at that much later, which saves a wake-up.
   ps_t hop = 0;
   bool latent = false;
   int initiator = -1;  ///< stands at the port of this one, and targets take turns on it; -1: initiators take turns
@@ -64,10 +64,11 @@ struct register_topology {
   }
 };
 
-/// For networks of routers: every port has a lane into its router and one out of it, every router one to each neighbour.
-/// `route` lists the routers after `from` up to `to`. Transfers are forwarded as soon as their first granule is there
-/// (cut-through), and a router holds what does not go on: as many bytes as initiators may have outstanding, so that a
-/// lane is never held by somebody who waits for another one and no cycle of waiting can form, whatever the routes.
+/// For networks of routers: every port has a lane into its router and one out of it, every router one to each
+/// neighbour. `route` lists the routers after `from` up to `to`. Transfers are forwarded as soon as their first granule
+/// is there (cut-through), and a router holds what does not go on: as many bytes as initiators may have outstanding, so
+/// that a lane is never held by somebody who waits for another one and no cycle of waiting can form, whatever the
+/// routes.
 fabric_plan plan_network(const fabric_shape& shape, const std::function<std::vector<int>(int from, int to)>& route);
 
 }  // namespace memwall

@@ -27,8 +27,8 @@ integers quantise(const std::vector<double>& v, int bits) {
   out.scale = largest > 0 ? largest / top : 1;
   out.values.reserve(v.size());
   for (const double x : v)
-    out.values.push_back(static_cast<std::int32_t>(std::clamp(
-        std::floor(x / out.scale + 0.5), -std::ldexp(1.0, bits - 1), std::ldexp(1.0, bits - 1) - 1)));
+    out.values.push_back(static_cast<std::int32_t>(
+        std::clamp(std::floor(x / out.scale + 0.5), -std::ldexp(1.0, bits - 1), std::ldexp(1.0, bits - 1) - 1)));
   return out;
 }
 
@@ -67,8 +67,7 @@ real_layer random_layer(std::int64_t k, std::int64_t n, std::int64_t vectors, st
   out.vectors = vectors;
   const auto fill = [](std::vector<double>& v, std::int64_t count, std::uint64_t from) {
     v.resize(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < v.size(); ++i)
-      v[i] = std::clamp(gaussian(from, i), -clip_sigmas, clip_sigmas);
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::clamp(gaussian(from, i), -clip_sigmas, clip_sigmas);
   };
   fill(out.weights, k * n, hash(seed, 1));
   fill(out.inputs, vectors * k, hash(seed, 2));
@@ -102,8 +101,7 @@ std::vector<accuracy_point> measure_accuracy(const config::node& tree, const rea
         total += (y[c] - exact.real[at]) * (y[c] - exact.real[at]);
       }
     }
-    out.push_back(
-        {varied, value, decibels(signal, error), std::sqrt(error / signal), decibels(real_signal, total)});
+    out.push_back({varied, value, decibels(signal, error), std::sqrt(error / signal), decibels(real_signal, total)});
   };
   const auto vary = [&](const std::string& key, const std::vector<int>& values) {
     for (const int v : values) {

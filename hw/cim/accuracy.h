@@ -22,7 +22,7 @@ real_layer random_layer(std::int64_t k, std::int64_t n, std::int64_t vectors, st
 
 struct accuracy_options {
   int in_bits = 8,
-      w_bits = 8;  ///< symmetric quantisation, one scale a tensor; limited to what the macro takes
+      w_bits = 8;                   ///< symmetric quantisation, one scale a tensor; limited to what the macro takes
   std::vector<int> adc_bits, rows;  ///< analog macros: values tried besides the preset's own
   std::vector<double> ages;         ///< seconds since programming; analog macros only
   std::uint64_t seed = 1;
@@ -31,11 +31,9 @@ struct accuracy_options {
 struct accuracy_point {
   std::string varied;  ///< "preset", "adc_bits", "rows_parallel", "age"
   double value = 0;
-  double snr_db =
-      0;  ///< of the macro's outputs against the exact product of the same integers; +inf when exact
+  double snr_db = 0;  ///< of the macro's outputs against the exact product of the same integers; +inf when exact
   double relative_error = 0;  ///< root mean square error / root mean square of the outputs
-  double total_snr_db =
-      0;  ///< against the product in real numbers: quantisation of weights and inputs included
+  double total_snr_db = 0;    ///< against the product in real numbers: quantisation of weights and inputs included
 };
 
 /// `tree`: a macro's description (see make_macro). Layers larger than the macro are folded.

@@ -17,8 +17,7 @@ constexpr double smallest_conductance = 1e-6;
 enum class stream : std::uint64_t { program = 1, drift = 2, read = 3, output = 4 };
 
 struct cell_plane {
-  std::vector<float>
-      level;  // G in units of the weight digit: exact integers without programming noise; rows x cols
+  std::vector<float> level;  // G in units of the weight digit: exact integers without programming noise; rows x cols
   std::vector<float> drift;  // exponent of each cell; empty: no drift
 };
 
@@ -35,8 +34,8 @@ double polynomial_sigma(const analog_crossbar_params& p, double g) {
 
 class analog_array final : public programmed_array {
  public:
-  analog_array(const analog_crossbar_params& p, const std::int32_t* weights, std::int64_t rows,
-               std::int64_t cols, number_format format, std::uint64_t seed)
+  analog_array(const analog_crossbar_params& p, const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
+               number_format format, std::uint64_t seed)
       : m_p(p), m_rows(rows), m_cols(cols), m_seed(seed) {
     m_weight_offset = !p.differential && format.is_signed ? -format.low() : 0;
     m_column_sum.assign(static_cast<std::size_t>(cols), 0);
@@ -85,14 +84,13 @@ class analog_array final : public programmed_array {
         const std::int64_t end = std::min(begin + parallel, m_rows);
         for (std::size_t k = 0; k < m_planes.size(); ++k) {
           const weight_plane& w = m_planes[k];
-          std::vector<double> sums = column_sums(w, drifted_plus[k], drifted_minus[k], digits, begin, end,
-                                                 largest, age, hash(read, conversion));
+          std::vector<double> sums = column_sums(w, drifted_plus[k], drifted_minus[k], digits, begin, end, largest, age,
+                                                 hash(read, conversion));
           const double place = std::ldexp(1.0, shift + w.shift);
           const double range = converter_range(w, begin, end, largest);
           for (std::int64_t c = 0; c < m_cols; ++c) {
-            const double v =
-                convert(sums[static_cast<std::size_t>(c)] * gain[k], range, bipolar || m_p.differential,
-                        hash(hash(read, conversion), static_cast<std::uint64_t>(c)));
+            const double v = convert(sums[static_cast<std::size_t>(c)] * gain[k], range, bipolar || m_p.differential,
+                                     hash(hash(read, conversion), static_cast<std::uint64_t>(c)));
             outputs[c] += place * v;
           }
           ++conversion;
@@ -102,9 +100,8 @@ class analog_array final : public programmed_array {
     }
     // Offsets are taken out digitally: (x + a)(w + b) summed = xw + a sum(w + b) + b sum(x + a) - rows a b.
     for (std::int64_t c = 0; c < m_cols; ++c)
-      outputs[c] +=
-          static_cast<double>(-input_offset * m_column_sum[static_cast<std::size_t>(c)] -
-                              m_weight_offset * input_sum + m_rows * input_offset * m_weight_offset);
+      outputs[c] += static_cast<double>(-input_offset * m_column_sum[static_cast<std::size_t>(c)] -
+                                        m_weight_offset * input_sum + m_rows * input_offset * m_weight_offset);
   }
 
  private:
@@ -128,8 +125,7 @@ class analog_array final : public programmed_array {
       const std::int64_t d = digit(weights[i] + m_weight_offset, shift, width, top, m_p.differential);
       out.plus.level[i] = programmed(static_cast<double>(std::max<std::int64_t>(d, 0)), out.unit, 2 * k, i);
       if (m_p.differential)
-        out.minus.level[i] =
-            programmed(static_cast<double>(std::max<std::int64_t>(-d, 0)), out.unit, 2 * k + 1, i);
+        out.minus.level[i] = programmed(static_cast<double>(std::max<std::int64_t>(-d, 0)), out.unit, 2 * k + 1, i);
     }
     give_drift(out.plus, out.unit, 2 * k);
     give_drift(out.minus, out.unit, 2 * k + 1);
@@ -170,8 +166,7 @@ class analog_array final : public programmed_array {
   }
 
   // What a reference read of the whole array would tell: total conductance when programmed / now.
-  double drift_gain(const weight_plane& w, const std::vector<float>& plus,
-                    const std::vector<float>& minus) const {
+  double drift_gain(const weight_plane& w, const std::vector<float>& plus, const std::vector<float>& minus) const {
     if (!m_p.drift_compensation || plus.empty()) return 1;
     double before = 0, now = 0;
     for (std::size_t i = 0; i < plus.size(); ++i) before += w.plus.level[i], now += plus[i];
@@ -180,17 +175,17 @@ class analog_array final : public programmed_array {
   }
 
   double read_sigma(double g, double age) const {
-    const double q = std::min(m_p.read_noise * portable_exp(-m_p.read_noise_exponent *
-                                                            portable_log(std::max(g, smallest_conductance))),
-                              read_noise_limit);
+    const double q = std::min(
+        m_p.read_noise * portable_exp(-m_p.read_noise_exponent * portable_log(std::max(g, smallest_conductance))),
+        read_noise_limit);
     const double t = std::max(age, m_p.drift_start.value);
     return g * q * std::sqrt(portable_log((t + read_window_s) / (2 * read_window_s)));
   }
 
   // Adds x g of one polarity to the sums, and the variance of its read noise.
-  void accumulate(const std::vector<float>& cells, double sign, double unit,
-                  const std::vector<double>& digits, std::int64_t begin, std::int64_t end, double largest,
-                  double age, std::vector<double>& sums, std::vector<double>& variance) const {
+  void accumulate(const std::vector<float>& cells, double sign, double unit, const std::vector<double>& digits,
+                  std::int64_t begin, std::int64_t end, double largest, double age, std::vector<double>& sums,
+                  std::vector<double>& variance) const {
     for (std::int64_t r = begin; r < end; ++r) {
       const double x = digits[static_cast<std::size_t>(r)];
       if (x == 0) continue;
@@ -214,8 +209,7 @@ class analog_array final : public programmed_array {
     for (std::int64_t c = 0; c < m_cols; ++c) {
       double beyond = 0;  // current (in g_max) through the next segment
       const auto current = [&](std::int64_t r) {
-        return digits[static_cast<std::size_t>(r)] / (largest * unit) *
-               cells[static_cast<std::size_t>(r * m_cols + c)];
+        return digits[static_cast<std::size_t>(r)] / (largest * unit) * cells[static_cast<std::size_t>(r * m_cols + c)];
       };
       for (std::int64_t r = begin; r < end; ++r) beyond += current(r);
       double fall = 0;
@@ -234,11 +228,9 @@ class analog_array final : public programmed_array {
                                   std::int64_t begin, std::int64_t end, double largest, double age,
                                   std::uint64_t noise) const {
     std::vector<double> sums(static_cast<std::size_t>(m_cols), 0), variance(sums.size(), 0);
-    accumulate(plus.empty() ? w.plus.level : plus, 1, w.unit, digits, begin, end, largest, age, sums,
-               variance);
+    accumulate(plus.empty() ? w.plus.level : plus, 1, w.unit, digits, begin, end, largest, age, sums, variance);
     if (m_p.differential)
-      accumulate(minus.empty() ? w.minus.level : minus, -1, w.unit, digits, begin, end, largest, age, sums,
-                 variance);
+      accumulate(minus.empty() ? w.minus.level : minus, -1, w.unit, digits, begin, end, largest, age, sums, variance);
     if (m_p.read_noise > 0)
       for (std::size_t c = 0; c < sums.size(); ++c)
         sums[c] += std::sqrt(variance[c]) * gaussian(hash(seed_of(stream::read, 0), noise), c);
@@ -274,8 +266,7 @@ class analog_array final : public programmed_array {
     const double step = std::max(1.0, high > 0 ? range / static_cast<double>(high) : range);
     if (m_p.output_noise > 0) v += m_p.output_noise * step * gaussian(seed_of(stream::output, 0), noise);
     if (m_p.adc_ideal) return v;
-    const double code =
-        std::clamp(std::floor(v / step + 0.5), static_cast<double>(low), static_cast<double>(high));
+    const double code = std::clamp(std::floor(v / step + 0.5), static_cast<double>(low), static_cast<double>(high));
     return code * step;
   }
 
@@ -289,9 +280,8 @@ class analog_array final : public programmed_array {
 
 }  // namespace
 
-std::unique_ptr<programmed_array> program_analog_array(const analog_crossbar_params& p,
-                                                       const std::int32_t* weights, std::int64_t rows,
-                                                       std::int64_t cols, number_format format,
+std::unique_ptr<programmed_array> program_analog_array(const analog_crossbar_params& p, const std::int32_t* weights,
+                                                       std::int64_t rows, std::int64_t cols, number_format format,
                                                        std::uint64_t seed) {
   return std::make_unique<analog_array>(p, weights, rows, cols, format, seed);
 }

@@ -99,17 +99,15 @@ class analog_crossbar final : public macro {
     const double scale = m_p.energy_factor() * vectors;
     const double cells = static_cast<double>(s.rows * s.cols * columns_per_weight(s.w_bits));
     out.energy[component::array] = scale * m_p.phases * cells * steps * to_pj(m_p.cell_step);
-    out.energy[component::dac] =
-        scale * m_p.phases * static_cast<double>(s.rows) * steps * to_pj(m_p.dac_step_energy);
+    out.energy[component::dac] = scale * m_p.phases * static_cast<double>(s.rows) * steps * to_pj(m_p.dac_step_energy);
     out.energy[component::adc] =
         scale * repeats * static_cast<double>(conversions) * adc_steps * to_pj(m_p.adc_step_energy);
-    out.energy[component::digital] = scale * repeats * static_cast<double>(conversions) *
-                                     static_cast<double>(slices.size()) * to_pj(m_p.shift_add);
+    out.energy[component::digital] =
+        scale * repeats * static_cast<double>(conversions) * static_cast<double>(slices.size()) * to_pj(m_p.shift_add);
     out.energy[component::buffer] =
         m_p.energy_factor() * (to_pj(m_p.input_byte) * static_cast<double>(out.input_bytes) +
                                to_pj(m_p.output_byte) * static_cast<double>(out.output_bytes));
-    out.energy[component::leakage] =
-        leakage_mw() * 1e-3 * static_cast<double>(out.total);  // 1 W x 1 ps = 1 pJ
+    out.energy[component::leakage] = leakage_mw() * 1e-3 * static_cast<double>(out.total);  // 1 W x 1 ps = 1 pJ
     return out;
   }
 
@@ -119,17 +117,15 @@ class analog_crossbar final : public macro {
     out.cell_writes = rows * cols * columns_per_weight(w_bits);
     out.bytes = ceil_div(rows * cols * w_bits, 8);
     const double batches = static_cast<double>(ceil_div(out.cell_writes, m_p.cells_parallel));
-    out.total =
-        static_cast<ps_t>(batches * m_p.pulses * (m_p.pulse_time.value + m_p.verify_time.value) * 1e12 + 0.5);
-    out.energy[component::array] = static_cast<double>(out.cell_writes) * m_p.pulses *
-                                   (to_pj(m_p.pulse_energy) + to_pj(m_p.verify_energy));
+    out.total = static_cast<ps_t>(batches * m_p.pulses * (m_p.pulse_time.value + m_p.verify_time.value) * 1e12 + 0.5);
+    out.energy[component::array] =
+        static_cast<double>(out.cell_writes) * m_p.pulses * (to_pj(m_p.pulse_energy) + to_pj(m_p.verify_energy));
     out.energy[component::leakage] = leakage_mw() * 1e-3 * static_cast<double>(out.total);
     return out;
   }
 
-  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
-                                                    std::int64_t cols, number_format format,
-                                                    std::uint64_t seed) const override {
+  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
+                                                    number_format format, std::uint64_t seed) const override {
     // Without a sign the magnitude takes every bit, where a differential pair gets one for nothing.
     const int held = m_p.differential && !format.is_signed ? format.bits + 1 : format.bits;
     check_weights(kind_name, weights, rows, cols, format, shape(held), max_w_bits());
@@ -219,8 +215,7 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("max_input_bits", &p::max_input_bits, "widest input").range(1, 16);
     t.add("max_weight_bits", &p::max_weight_bits, "widest weight").range(1, 16);
     t.add("drive", &p::drive, "how a slice drives its row").choices({"amplitude", "pulse"});
-    t.add("signed_inputs", &p::signed_inputs, "how negative inputs are driven")
-        .choices({"offset", "bipolar"});
+    t.add("signed_inputs", &p::signed_inputs, "how negative inputs are driven").choices({"offset", "bipolar"});
     t.add("dac_bits", &p::dac_bits, "input bits of one slice").range(1, 16);
     t.add("max_slices", &p::max_slices, "at most so many slices, evenly cut; 0: no limit").range(0, 16);
     t.add("rows_parallel", &p::rows_parallel, "rows driven at once; 0: all").range(0, 65536);
@@ -250,8 +245,7 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("cells_parallel", &p::cells_parallel, "cells programmed at once").range(1, 1 << 20);
     t.add("endurance", &p::endurance, "programmings a cell survives; 0: unlimited").range(0.0, 1e18);
     t.add("adc_ranging", &p::adc_ranging, "input range of the converters").choices({"full", "weights"});
-    t.add("adc_sigmas", &p::adc_sigmas, "range with adc_ranging: weights, in standard deviations")
-        .range(0.1, 100.0);
+    t.add("adc_sigmas", &p::adc_sigmas, "range with adc_ranging: weights, in standard deviations").range(0.1, 100.0);
     t.add("adc_range", &p::adc_range, "part of the range used; less than 1 clips").range(1e-6, 1.0);
     t.add("adc_ideal", &p::adc_ideal, "converters do not quantise");
     t.add("program_noise", &p::program_noise, "sigma of programming / g_max, constant part").range(0.0, 10.0);

@@ -19,24 +19,22 @@ struct analog_crossbar_params : supply {
   bool differential = false;  ///< a weight is the difference of two cells; else it carries an offset
   int max_input_bits = 8, max_weight_bits = 8;
   // Inputs
-  std::string drive = "amplitude";  ///< amplitude: one step a slice; pulse: 2^bits - 1 steps a slice
-  std::string signed_inputs =
-      "offset";               ///< offset: one bit more, corrected digitally; bipolar: sign and magnitude
-  int dac_bits = 1;           ///< of one slice
-  int max_slices = 0;         ///< wider slices rather than more of them; 0: no limit
-  int rows_parallel = 0;      ///< rows driven at once; 0: all
-  int phases = 1;             ///< times the whole is read (signs, offsets)
-  duration step_time{10e-9};  ///< one integration step
-  duration settle_time{0};    ///< once a slice
+  std::string drive = "amplitude";       ///< amplitude: one step a slice; pulse: 2^bits - 1 steps a slice
+  std::string signed_inputs = "offset";  ///< offset: one bit more, corrected digitally; bipolar: sign and magnitude
+  int dac_bits = 1;                      ///< of one slice
+  int max_slices = 0;                    ///< wider slices rather than more of them; 0: no limit
+  int rows_parallel = 0;                 ///< rows driven at once; 0: all
+  int phases = 1;                        ///< times the whole is read (signs, offsets)
+  duration step_time{10e-9};             ///< one integration step
+  duration settle_time{0};               ///< once a slice
   // Converters
   std::string adc = "sar";               ///< sar | ramp | cco | flash
   std::string adc_timing = "pipelined";  ///< serial; pipelined: converts while the next slice is read;
                                          ///< integrated: counts while reading
   int adc_bits = 8;
-  bool adc_follows_output =
-      false;                ///< resolution is the width asked for, less the bits of slices already converted
-  int adc_extra_steps = 1;  ///< of a SAR: sampling
-  int columns_per_adc = 1;  ///< output columns (pairs when differential) sharing one converter
+  bool adc_follows_output = false;  ///< resolution is the width asked for, less the bits of slices already converted
+  int adc_extra_steps = 1;          ///< of a SAR: sampling
+  int columns_per_adc = 1;          ///< output columns (pairs when differential) sharing one converter
   duration adc_step{1e-9};
   duration digital_latency{0};  ///< shift-add of the last slice
   // Energy at the nominal supply
@@ -54,8 +52,7 @@ struct analog_crossbar_params : supply {
   double endurance = 1e6;    ///< programmings a cell survives; 0: unlimited
   bool concurrent_write = false;
   // Errors
-  std::string adc_ranging =
-      "full";  ///< full: the largest sum possible; weights: adc_sigmas of what these weights give
+  std::string adc_ranging = "full";  ///< full: the largest sum possible; weights: adc_sigmas of what these weights give
   double adc_sigmas = 4;
   double adc_range = 1;    ///< of the range so found; less than 1 clips
   bool adc_ideal = false;  ///< no quantisation
@@ -68,10 +65,10 @@ struct analog_crossbar_params : supply {
   double drift_spread = 0;          ///< sigma of nu, cell to cell
   duration drift_start{20.0};       ///< t0 of (t / t0)^-nu
   bool drift_compensation = false;  ///< divides by the array's mean drift
-  double read_noise = 0, read_noise_exponent =
-                             0;  ///< sigma / G = q g^-exponent sqrt(ln((t + t_read) / 2 t_read)), at most 0.2
-  double output_noise = 0;       ///< sigma at the converter's input, in steps of the converter
-  double ir_drop = 0;            ///< wire resistance between two cells x g_max
+  double read_noise = 0,
+         read_noise_exponent = 0;  ///< sigma / G = q g^-exponent sqrt(ln((t + t_read) / 2 t_read)), at most 0.2
+  double output_noise = 0;         ///< sigma at the converter's input, in steps of the converter
+  double ir_drop = 0;              ///< wire resistance between two cells x g_max
   // Area of one macro
   area array_area{0}, dac_area{0}, adc_area{0}, digital_area{0}, buffer_area{0};
 };
@@ -82,9 +79,8 @@ std::vector<int> input_slices(const analog_crossbar_params& p, int in_bits, bool
 std::vector<int> weight_slices(const analog_crossbar_params& p, int w_bits, bool is_signed = true);
 
 /// The cells of one macro after programming (analog_array.cpp).
-std::unique_ptr<programmed_array> program_analog_array(const analog_crossbar_params& p,
-                                                       const std::int32_t* weights, std::int64_t rows,
-                                                       std::int64_t cols, number_format format,
+std::unique_ptr<programmed_array> program_analog_array(const analog_crossbar_params& p, const std::int32_t* weights,
+                                                       std::int64_t rows, std::int64_t cols, number_format format,
                                                        std::uint64_t seed);
 
 }  // namespace memwall::cim

@@ -127,8 +127,7 @@ bool bank_sequencer::issue_column() {
     for (std::size_t j = 0; j < m_banks.size(); ++j) {
       const bool same = group_of(static_cast<int>(j)) == group;
       bank_state& other = m_banks[j];
-      const int read_gap =
-          a.write ? m_t.CWL + m_t.BL + (same ? m_t.WTR_L : m_t.WTR_S) : (same ? m_t.CCD_L : m_t.CCD_S);
+      const int read_gap = a.write ? m_t.CWL + m_t.BL + (same ? m_t.WTR_L : m_t.WTR_S) : (same ? m_t.CCD_L : m_t.CCD_S);
       const int write_gap = a.write ? (same ? m_t.CCD_L_WR : m_t.CCD_S_WR) : m_t.read_to_write();
       other.next_read = std::max(other.next_read, m_now + read_gap);
       other.next_write = std::max(other.next_write, m_now + write_gap);

@@ -33,10 +33,9 @@ struct column_access {
 /// Time by cause, in clock cycles; sums to the time of the last data beat.
 struct sequencer_cycles {
   std::int64_t total = 0;
-  std::array<std::int64_t, static_cast<std::size_t>(access_purpose::count_)>
-      data{};                   ///< column commands at tCCD
-  std::int64_t row = 0;         ///< waiting for PRE and ACT
-  std::int64_t turnaround = 0;  ///< read/write direction
+  std::array<std::int64_t, static_cast<std::size_t>(access_purpose::count_)> data{};  ///< column commands at tCCD
+  std::int64_t row = 0;                                                               ///< waiting for PRE and ACT
+  std::int64_t turnaround = 0;                                                        ///< read/write direction
   std::int64_t refresh = 0;
   std::int64_t latency = 0;  ///< last command to last beat
   std::int64_t activates = 0, all_bank_activates = 0, refreshes = 0;

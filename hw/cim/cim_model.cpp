@@ -8,31 +8,54 @@
 #include <nlohmann/json.hpp>
 
 #include "hw/cim/figures.h"
-#include "hw/common/plan_accesses.h"
+#include "hw/core/plan_accesses.h"
 
 namespace memwall {
 
 const param_table<cim_params>& cim_param_table() {
   static const auto table =
       param_table<cim_params>("cim")
-          .add("in_bits", &cim_params::in_bits, "bits of an input vector's numbers").range<std::int64_t>(1, 16)
-          .add("stream_macros", &cim_params::stream_macros, "macros that weights from outside are streamed through; 0: all").range<std::int64_t>(0, 1 << 30)
-          .add("vector_rate", &cim_params::vector_rate, "vector unit beside the arrays: norms, activations, attention").range(op_rate(1e6), op_rate(1e18))
-          .add("buffer", &cim_params::buffer, "global buffer of activations").range(byte_size(0), byte_size(1e12))
-          .add("port_bandwidth", &cim_params::port_bandwidth, "between the bus and the global buffer").range(bandwidth(1e6), bandwidth(1e15))
-          .add("load_latency", &cim_params::load_latency, "from the arrays' controller to memory and back").range(duration(0), duration(1e-3))
-          .add("operator_overhead", &cim_params::operator_overhead, "instruction issue and synchronisation of the tiles").range(duration(0), duration(1))
-          .add("memory", &cim_params::memory, "DRAM-bank macros: the dram module whose banks they sit in; weights and caches there are used in place")
-          .add("attention", &cim_params::attention, "auto: beside the banks that hold the cache, else on the vector unit; vector: on the vector unit; macros: keys and values are written into the arrays each time").choices({"auto", "vector", "macros"})
-          .add("max_replicas", &cim_params::max_replicas, "macros left over hold copies of the weights, at most so many of each, for throughput").range<std::int64_t>(1, 1 << 20)
-          .add("pipeline", &cim_params::pipeline, "layers in different arrays work at the same time on different vectors")
-          .add("energy_per_flop", &cim_params::energy_per_flop, "vector unit").range(energy(0), energy(1e-6))
-          .add("energy_per_buffer_byte", &cim_params::energy_per_buffer_byte, "global buffer, one byte").range(energy(0), energy(1e-6));
+          .add("in_bits", &cim_params::in_bits, "bits of an input vector's numbers")
+          .range<std::int64_t>(1, 16)
+          .add("stream_macros", &cim_params::stream_macros,
+               "macros that weights from outside are streamed through; 0: all")
+          .range<std::int64_t>(0, 1 << 30)
+          .add("vector_rate", &cim_params::vector_rate, "vector unit beside the arrays: norms, activations, attention")
+          .range(op_rate(1e6), op_rate(1e18))
+          .add("buffer", &cim_params::buffer, "global buffer of activations")
+          .range(byte_size(0), byte_size(1e12))
+          .add("port_bandwidth", &cim_params::port_bandwidth, "between the bus and the global buffer")
+          .range(bandwidth(1e6), bandwidth(1e15))
+          .add("load_latency", &cim_params::load_latency, "from the arrays' controller to memory and back")
+          .range(duration(0), duration(1e-3))
+          .add("operator_overhead", &cim_params::operator_overhead,
+               "instruction issue and synchronisation of the tiles")
+          .range(duration(0), duration(1))
+          .add("memory", &cim_params::memory,
+               "DRAM-bank macros: the dram module whose banks they sit in; weights and caches there are used in place")
+          .add("attention", &cim_params::attention,
+               "auto: beside the banks that hold the cache, else on the vector unit; vector: on the vector unit; "
+               "macros: keys and values are written into the arrays each time")
+          .choices({"auto", "vector", "macros"})
+          .add("max_replicas", &cim_params::max_replicas,
+               "macros left over hold copies of the weights, at most so many of each, for throughput")
+          .range<std::int64_t>(1, 1 << 20)
+          .add("pipeline", &cim_params::pipeline,
+               "layers in different arrays work at the same time on different vectors")
+          .add("energy_per_flop", &cim_params::energy_per_flop, "vector unit")
+          .range(energy(0), energy(1e-6))
+          .add("energy_per_buffer_byte", &cim_params::energy_per_buffer_byte, "global buffer, one byte")
+          .range(energy(0), energy(1e-6));
   return table;
 }
 
-cim_model::cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<const cim::macro> m, nlohmann::ordered_json macro_config)
-    : m_p(p), m_hierarchy(h), m_macro(std::move(m)), m_macro_config(std::move(macro_config)), m_buffer(to_bytes(p.buffer)) {}
+cim_model::cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<const cim::macro> m,
+                     nlohmann::ordered_json macro_config)
+    : m_p(p),
+      m_hierarchy(h),
+      m_macro(std::move(m)),
+      m_macro_config(std::move(macro_config)),
+      m_buffer(to_bytes(p.buffer)) {}
 
 int cim_model::stored_bits(double bits) const {
   // Scales of grouped types are applied by the vector unit: the arrays hold the plain integers.
@@ -50,7 +73,8 @@ double cim_model::peak_rate(const std::string& type) const {
   s.in_bits = std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits());
   s.w_bits = bits;
   const auto cost = m_macro->mvm(s);
-  const double interval = static_cast<double>(std::max<ps_t>(1, cost.interval > 0 ? cost.interval : cost.total)) * 1e-12;
+  const double interval =
+      static_cast<double>(std::max<ps_t>(1, cost.interval > 0 ? cost.interval : cost.total)) * 1e-12;
   return 2.0 * static_cast<double>(s.rows * s.cols) / interval * static_cast<double>(m_hierarchy.macros());
 }
 
@@ -61,24 +85,28 @@ std::int64_t cim_model::weight_capacity() const {
 }
 
 std::string cim_model::reserve(std::int64_t rows, std::int64_t columns, double bits) {
-  if (bits >= m_macro->max_w_bits() + 1) return fmt::format("weights have {} bits, its macros take at most {}", bits, m_macro->max_w_bits());
+  if (bits >= m_macro->max_w_bits() + 1)
+    return fmt::format("weights have {} bits, its macros take at most {}", bits, m_macro->max_w_bits());
   const int b = stored_bits(bits);
   const auto g = m_macro->shape(b);
   if (g.flexible) {
     const double capacity = static_cast<double>(g.weights) * static_cast<double>(m_hierarchy.macros());
     const double wanted = static_cast<double>(rows) * static_cast<double>(columns);
-    if (m_weights_used + wanted > capacity) return fmt::format("its banks hold {:.4g} weights, {:.4g} are taken", capacity, m_weights_used);
+    if (m_weights_used + wanted > capacity)
+      return fmt::format("its banks hold {:.4g} weights, {:.4g} are taken", capacity, m_weights_used);
     m_weights_used += wanted;
     return {};
   }
   const std::int64_t pieces = cim::fold_layer(*m_macro, rows, columns, b).pieces();
   if (m_slots_used + pieces > slots())
-    return fmt::format("a {} x {} matrix takes {} of its {} arrays, {} are left", rows, columns, pieces, slots(), slots() - m_slots_used);
+    return fmt::format("a {} x {} matrix takes {} of its {} arrays, {} are left", rows, columns, pieces, slots(),
+                       slots() - m_slots_used);
   m_slots_used += pieces;
   return {};
 }
 
-core_model::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) {
+core_model::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns,
+                                                   double bits) {
   const int b = stored_bits(bits);
   const auto f = cim::fold_layer(*m_macro, rows, columns, b, m_macro->shape(b).flexible ? m_hierarchy.macros() : 0);
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, b);
@@ -96,7 +124,8 @@ core_model::program_total cim_model::replicate() {
   program_total out;
   if (m_p.max_replicas < 2 || flexible() || m_resident.empty()) return out;
   std::vector<cim::layer_request> wanted;
-  for (const auto& [tensor, l] : m_resident) wanted.push_back({std::to_string(tensor), l.rows, l.columns, l.bits, 1, 1});
+  for (const auto& [tensor, l] : m_resident)
+    wanted.push_back({std::to_string(tensor), l.rows, l.columns, l.bits, 1, 1});
   cim::placement_options options;
   options.macro_count = m_hierarchy.macros();
   options.max_replicas = m_p.max_replicas;
@@ -119,11 +148,12 @@ void cim_model::spend(work& w, double pj, energy_part part) {
   m_energy[part] += pj;
 }
 
-// Leakage runs whether a macro computes or not: idle_power(). What power gating saves is missing there and comes back here,
-// for as long as the layer's macros and tiles are powered.
+// Leakage runs whether a macro computes or not: idle_power(). What power gating saves is missing there and comes back
+// here, for as long as the layer's macros and tiles are powered.
 void cim_model::spend(work& w, const cim::layer_cost& cost, double times) {
   cim::breakdown e = cost.macro_energy.scaled(times);
-  const double powered = cost.total > 0 ? 1 + static_cast<double>(to_ps(m_hierarchy.wake_ahead)) / static_cast<double>(cost.total) : 1;
+  const double powered =
+      cost.total > 0 ? 1 + static_cast<double>(to_ps(m_hierarchy.wake_ahead)) / static_cast<double>(cost.total) : 1;
   e[cim::component::leakage] *= (1 - m_hierarchy.gated_leakage) * powered;
   m_macro_energy += e;
   w.energy_pj += e.sum();
@@ -141,18 +171,22 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
     n = std::max<std::int64_t>(1, (n + 1) / 2);
     f = cim::fold_layer(*m_macro, op.k, n, b);
   }
-  // Experts lie in arrays of their own and work side by side, as far as there are arrays; those of one chip share its port.
+  // Experts lie in arrays of their own and work side by side, as far as there are arrays; those of one chip share its
+  // port.
   const std::int64_t side = std::clamp<std::int64_t>(m_hierarchy.macros() / f.pieces(), 1, op.batch);
-  const std::int64_t on_chip = std::clamp<std::int64_t>(m_hierarchy.macros_per_tile * m_hierarchy.tiles_per_chip / f.pieces(), 1, side);
+  const std::int64_t on_chip =
+      std::clamp<std::int64_t>(m_hierarchy.macros_per_tile * m_hierarchy.tiles_per_chip / f.pieces(), 1, side);
   const std::int64_t rounds = turns * ((op.batch + side - 1) / side);
   const std::int64_t each = (op.m + replicas - 1) / replicas;  // vectors of the busiest replica
   const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b);
   const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b);
   const ps_t alone = first.total * rounds;
   ps_t exposed = alone + std::max<ps_t>(0, all.total - first.total) * rounds;
-  // What several experts on a chip add: the port carries their vectors one after another, beyond the time that one takes anyway.
+  // What several experts on a chip add: the port carries their vectors one after another, beyond the time that one
+  // takes anyway.
   const ps_t port = on_chip * each * all.port_interval;
-  const ps_t shared_port = on_chip > 1 ? std::max<ps_t>(0, port - each * std::max(all.own_interval, all.port_interval)) * rounds : 0;
+  const ps_t shared_port =
+      on_chip > 1 ? std::max<ps_t>(0, port - each * std::max(all.own_interval, all.port_interval)) * rounds : 0;
   if (op.batch == 1 && m_p.pipeline) {
     cim::stage_load load;
     const ps_t behind = (each - 1) * rounds;
@@ -173,8 +207,10 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
 }
 
 // Weights that lie elsewhere are written into the arrays, as much of them at a time as fits.
-void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w) {
-  const std::int64_t available = m_p.stream_macros == 0 ? m_hierarchy.macros() : std::min(m_p.stream_macros, m_hierarchy.macros());
+void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits,
+                              work& w) {
+  const std::int64_t available =
+      m_p.stream_macros == 0 ? m_hierarchy.macros() : std::min(m_p.stream_macros, m_hierarchy.macros());
   std::int64_t rounds = 1, columns = n;
   cim::fold f = cim::fold_layer(*m_macro, k, columns, bits, m_macro->shape(bits).flexible ? available : 0);
   while (f.pieces() > available && columns > 1) {
@@ -187,21 +223,24 @@ void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vecto
   for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * times;
   spend(w, cost, static_cast<double>(times));
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, bits);
-  spend(w, (one.energy.sum() - one.energy[cim::component::leakage]) * static_cast<double>(f.pieces() * times), programming);
+  spend(w, (one.energy.sum() - one.energy[cim::component::leakage]) * static_cast<double>(f.pieces() * times),
+        programming);
   m_programmings += static_cast<double>(times);
   // Written while the previous round computes, where the macro can.
-  w.compute[stall::cim_program] += (m_macro->concurrent_program() ? std::max<ps_t>(0, one.total - cost.total) : one.total) * times;
+  w.compute[stall::cim_program] +=
+      (m_macro->concurrent_program() ? std::max<ps_t>(0, one.total - cost.total) : one.total) * times;
 }
 
-void cim_model::plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w) {
+void cim_model::plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits,
+                              work& w) {
   const auto f = cim::fold_layer(*m_macro, k, n, bits, m_hierarchy.macros());
   const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
   for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * repeats;
   spend(w, cost, static_cast<double>(repeats));
 }
 
-// Scores: head dimension by positions; values: positions by head dimension. Sequences and heads lie side by side, so that
-// positions are spread over all macros; the queries of a group of heads share keys and values.
+// Scores: head dimension by positions; values: positions by head dimension. Sequences and heads lie side by side, so
+// that positions are spread over all macros; the queries of a group of heads share keys and values.
 void cim_model::plan_attention(const operation& op, work& w) {
   const std::int64_t queries = op.m * op.group;
   for (const auto& [k, n] : {std::pair{op.k, op.n * op.batch}, std::pair{op.n, op.k * op.batch}}) {
@@ -249,7 +288,8 @@ work cim_model::plan(const operation& op) {
       continue;
     }
     resident = true;
-    if (const auto found = m_resident.find(o.tensor); found != m_resident.end()) replicas = std::max(replicas, found->second.replicas);
+    if (const auto found = m_resident.find(o.tensor); found != m_resident.end())
+      replicas = std::max(replicas, found->second.replicas);
   }
   w.accesses = through_cache(outside, m_buffer, touched);
   if (!w.accesses.empty()) m_pipeline.drain();
@@ -269,36 +309,43 @@ work cim_model::plan(const operation& op) {
   spend(w, static_cast<double>(touched) * to_pj(m_p.energy_per_buffer_byte), global_buffer);
   w.load_latency = to_ps(m_p.load_latency);
   w.fill_bandwidth = m_p.port_bandwidth.value;
-  w.window = std::max<std::int64_t>(65536, static_cast<std::int64_t>(m_p.port_bandwidth.value * m_p.load_latency.value * 2));
+  w.window =
+      std::max<std::int64_t>(65536, static_cast<std::int64_t>(m_p.port_bandwidth.value * m_p.load_latency.value * 2));
   return w;
 }
 
 std::vector<std::pair<std::string, double>> cim_model::energy_parts() const {
   std::vector<std::pair<std::string, double>> out;
   for (std::size_t i = 0; i < cim::component_count; ++i)
-    if (const auto c = static_cast<cim::component>(i); c != cim::component::leakage || m_macro_energy[c] > 0) out.emplace_back(cim::component_name(c), m_macro_energy[c]);
+    if (const auto c = static_cast<cim::component>(i); c != cim::component::leakage || m_macro_energy[c] > 0)
+      out.emplace_back(cim::component_name(c), m_macro_energy[c]);
   const char* names[energy_part_count] = {"network", "accumulate", "vector_unit", "global_buffer", "programming"};
   for (std::size_t i = 0; i < energy_part_count; ++i) out.emplace_back(names[i], m_energy[i]);
   return out;
 }
 
 power cim_model::idle_power() const {
-  return power(m_hierarchy.gated_leakage * (m_macro->leakage_mw() * 1e-3 * static_cast<double>(m_hierarchy.macros()) +
-                                             m_hierarchy.tile_leakage.value * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips)));
+  return power(m_hierarchy.gated_leakage *
+               (m_macro->leakage_mw() * 1e-3 * static_cast<double>(m_hierarchy.macros()) +
+                m_hierarchy.tile_leakage.value * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips)));
 }
 
 nlohmann::ordered_json cim_model::figures(ps_t elapsed) const {
   const int bits = std::min(8, m_macro->max_w_bits());
   const auto f = cim::figures(*m_macro, std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits()), bits);
   const double count = static_cast<double>(m_hierarchy.macros());
-  nlohmann::ordered_json out{{"macros", m_hierarchy.macros()}, {"macro_tops", f.tops}, {"macro_tops_per_w", f.tops_per_w}};
+  nlohmann::ordered_json out{
+      {"macros", m_hierarchy.macros()}, {"macro_tops", f.tops}, {"macro_tops_per_w", f.tops_per_w}};
   if (f.area_mm2 > 0) {
     out["macro_tops_per_mm2"] = f.tops_per_mm2;
-    out["area_mm2"] = f.area_mm2 * count + m_hierarchy.tile_area.value * 1e6 * static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips);
+    out["area_mm2"] = f.area_mm2 * count + m_hierarchy.tile_area.value * 1e6 *
+                                               static_cast<double>(m_hierarchy.tiles_per_chip * m_hierarchy.chips);
   }
   out["peak_tops"] = f.peak_tops * count;
   out["programmings_per_macro"] = m_programmings;
-  if (elapsed > 0) out["endurance_used_per_day"] = cim::endurance_per_day(*m_macro, m_programmings / (static_cast<double>(elapsed) * 1e-12));
+  if (elapsed > 0)
+    out["endurance_used_per_day"] =
+        cim::endurance_per_day(*m_macro, m_programmings / (static_cast<double>(elapsed) * 1e-12));
   return out;
 }
 
@@ -318,7 +365,8 @@ std::unique_ptr<core_model> make_cim(const config::node& n, problem_list& proble
   if (const auto* sub = n.find("hierarchy")) cim::hierarchy_table().read(*sub, h, problems, path + ".hierarchy");
   const config::node* macro = n.find("macro");
   if (macro == nullptr) {
-    problems.add({n.where(), path + ".macro", "is missing", "a macro preset (hermes, ...) or a map {base: PRESET, ...}", ""});
+    problems.add(
+        {n.where(), path + ".macro", "is missing", "a macro preset (hermes, ...) or a map {base: PRESET, ...}", ""});
     return nullptr;
   }
   try {
@@ -333,19 +381,20 @@ std::unique_ptr<core_model> make_cim(const config::node& n, problem_list& proble
 }
 
 const bool registered = [] {
-  core_kinds().add("cim", "arrays of compute-in-memory macros with a vector unit", core_kind{make_cim, [] {
-    auto out = cim_param_table().describe();
-    for (auto& p : cim::hierarchy_table().describe()) {
-      p.name = "hierarchy." + p.name;
-      out.push_back(p);
-    }
-    for (const auto& [kind, item] : cim::macros().items())
-      for (auto& p : item.factory.describe()) {
-        p.name = "macro(" + kind + ")." + p.name;
-        out.push_back(p);
-      }
-    return out;
-  }});
+  core_kinds().add("cim", "arrays of compute-in-memory macros with a vector unit",
+                   core_kind{make_cim, [] {
+                               auto out = cim_param_table().describe();
+                               for (auto& p : cim::hierarchy_table().describe()) {
+                                 p.name = "hierarchy." + p.name;
+                                 out.push_back(p);
+                               }
+                               for (const auto& [kind, item] : cim::macros().items())
+                                 for (auto& p : item.factory.describe()) {
+                                   p.name = "macro(" + kind + ")." + p.name;
+                                   out.push_back(p);
+                                 }
+                               return out;
+                             }});
   return true;
 }();
 

@@ -11,8 +11,8 @@
 #include "hw/cim/macro.h"
 #include "hw/cim/mapping.h"
 #include "hw/cim/pipeline.h"
-#include "hw/common/core_model.h"
-#include "hw/common/tensor_cache.h"
+#include "hw/core/core_model.h"
+#include "hw/core/tensor_cache.h"
 
 namespace memwall {
 
@@ -35,24 +35,29 @@ struct cim_params {
 const param_table<cim_params>& cim_param_table();
 
 /// Timing model
-///   product with weights in the arrays: cim::cost_layer of the folded layer (inputs, arrays, conversion, partial sums over
-///     the local networks), for M vectors one after another, shared out over the layer's replicas; layers that follow each
-///     other sit in other arrays and work at the same time on different vectors (cim::vector_pipeline), until an operator
-///     needs the memory;
+// clang-format off
+///   product with weights in the arrays: cim::cost_layer of the folded layer (inputs, arrays, conversion, partial sums
+///     over the local networks), for M vectors one after another, shared out over the layer's replicas; layers that
+///     follow each other sit in other arrays and work at the same time on different vectors (cim::vector_pipeline),
+///     until an operator needs the memory;
 ///   product with weights elsewhere: weights stream over the bus and are written into the arrays, round by round;
 ///     programming is exposed unless the macro can be written while it computes;
-///   attention: on the vector unit over a cache read from memory; beside the banks that hold the cache (`memory:`); or in
-///     arrays that keys and values are written into each time. The softmax always runs on the vector unit;
+///   attention: on the vector unit over a cache read from memory; beside the banks that hold the cache (`memory:`);
+///     or in arrays that keys and values are written into each time. The softmax always runs on the vector unit;
 ///   everything else: the vector unit beside the arrays.
+// clang-format on
 class cim_model final : public core_model {
  public:
-  cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<const cim::macro> m, nlohmann::ordered_json macro_config);
+  cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<const cim::macro> m,
+            nlohmann::ordered_json macro_config);
 
   work plan(const operation& op) override;
   double peak_rate(const std::string& type) const override;
   std::int64_t weight_capacity() const override;
   std::string reserve(std::int64_t rows, std::int64_t columns, double bits) override;
-  double held_bits(double bits) const override { return m_p.memory.empty() ? bits : static_cast<double>(m_macro->max_w_bits()); }
+  double held_bits(double bits) const override {
+    return m_p.memory.empty() ? bits : static_cast<double>(m_macro->max_w_bits());
+  }
   program_total make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) override;
   program_total replicate() override;
   std::string computes_in() const override { return m_p.memory; }
@@ -91,8 +96,8 @@ class cim_model final : public core_model {
   nlohmann::ordered_json m_macro_config;
   tensor_cache m_buffer;
   std::int64_t m_slots_used = 0;
-  double m_programmings = 0;  // of the macros that weights stream through, each
-  double m_weights_used = 0;  // flexible macros: weights, not slots, run out
+  double m_programmings = 0;                           // of the macros that weights stream through, each
+  double m_weights_used = 0;                           // flexible macros: weights, not slots, run out
   std::map<std::uint64_t, resident_layer> m_resident;  // by tensor
   cim::vector_pipeline m_pipeline;
   cim::breakdown m_macro_energy;

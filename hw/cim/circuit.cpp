@@ -84,8 +84,7 @@ void check_limit(const std::string& kind, const std::string& key, std::int64_t v
 }
 }  // namespace
 
-void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits,
-               int max_w_bits) {
+void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits, int max_w_bits) {
   check_limit(kind, "w_bits", s.w_bits, max_w_bits);
   check_limit(kind, "in_bits", s.in_bits, max_in_bits);
   check_limit(kind, "rows", s.rows, limits.rows);
@@ -102,8 +101,7 @@ void check_weights(const std::string& kind, const std::int32_t* weights, std::in
   for (std::int64_t i = 0; i < rows * cols; ++i)
     if (weights[i] < format.low() || weights[i] > format.high())
       refuse(kind, "weights[" + std::to_string(i / cols) + "][" + std::to_string(i % cols) + "]",
-             std::to_string(weights[i]),
-             std::to_string(format.low()) + " to " + std::to_string(format.high()));
+             std::to_string(weights[i]), std::to_string(format.low()) + " to " + std::to_string(format.high()));
 }
 
 int ceil_log2(std::int64_t n) {
@@ -152,9 +150,8 @@ double gaussian(std::uint64_t seed, std::uint64_t index) {
                                  3.9307895800092710610e+4,
                                  2.8729085735721942674e+4,
                                  5.2264952788528545610e+3};
-  static constexpr double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0,
-                                 5.76949722146069140550e0,  3.64784832476320460504e0,
-                                 1.27045825245236838258e0,  2.41780725177450611770e-1,
+  static constexpr double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,
+                                 3.64784832476320460504e0,  1.27045825245236838258e0, 2.41780725177450611770e-1,
                                  2.27238449892691845833e-2, 7.74545014278341407640e-4};
   static constexpr double d[] = {1.0,
                                  2.05319162663775882187e0,
@@ -164,9 +161,8 @@ double gaussian(std::uint64_t seed, std::uint64_t index) {
                                  1.51986665636164571966e-2,
                                  5.47593808499534494600e-4,
                                  1.05075007164441684324e-9};
-  static constexpr double e[] = {6.65790464350110377720e0,  5.46378491116411436990e0,
-                                 1.78482653991729133580e0,  2.96560571828504891230e-1,
-                                 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+  static constexpr double e[] = {6.65790464350110377720e0,  5.46378491116411436990e0,  1.78482653991729133580e0,
+                                 2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
                                  2.71155556874348757815e-5, 2.01033439929228813265e-7};
   static constexpr double f[] = {1.0,
                                  5.99832206555887937690e-1,

@@ -30,8 +30,8 @@ struct supply {
   void check(problem_list& problems, const std::string& path) const;
 };
 
-/// Adds the supply's parameters to the table of a struct derived from it, and those that every SRAM or crossbar macro has:
-/// its leakage and its update port.
+/// Adds the supply's parameters to the table of a struct derived from it, and those that every SRAM or crossbar macro
+/// has: its leakage and its update port.
 template <class P>
 void add_supply(param_table<P>& t) {
   t.add("leakage", &P::leakage, "of the macro, at the nominal supply").range(power(0), power(1e3));
@@ -43,11 +43,10 @@ void add_supply(param_table<P>& t) {
       .range(voltage(0.0), voltage(5.0))
       .add("threshold", volt(&supply::threshold), "transistor threshold in the alpha-power law")
       .range(voltage(0.0), voltage(2.0))
-      .add("velocity_exponent", static_cast<double P::*>(&supply::velocity_exponent),
-           "exponent of the alpha-power law", "Sakurai and Newton, JSSC 1990")
+      .add("velocity_exponent", static_cast<double P::*>(&supply::velocity_exponent), "exponent of the alpha-power law",
+           "Sakurai and Newton, JSSC 1990")
       .range(1.0, 2.0)
-      .add("swing_offset", volt(&supply::swing_offset),
-           "energy goes with V (V - swing_offset); 0 V: with the square")
+      .add("swing_offset", volt(&supply::swing_offset), "energy goes with V (V - swing_offset); 0 V: with the square")
       .range(voltage(0.0), voltage(2.0))
       .add("clock_at", static_cast<std::map<std::string, frequency> P::*>(&supply::clock_at),
            "published clocks by supply, {0.85 V: 40 MHz}; replaces the alpha-power law");
@@ -56,8 +55,7 @@ void add_supply(param_table<P>& t) {
 /// Throws when a shape or a width does not fit; `limits` is shape(w_bits) of the macro.
 struct mvm_shape;
 struct geometry;
-void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits,
-               int max_w_bits);
+void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limits, int max_in_bits, int max_w_bits);
 /// Throws when a value of rows x cols weights is outside `format`.
 struct number_format;
 void check_weights(const std::string& kind, const std::int32_t* weights, std::int64_t rows, std::int64_t cols,

@@ -16,17 +16,12 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 class digital_array final : public programmed_array {
  public:
   digital_array(const std::int32_t* weights, std::int64_t rows, std::int64_t cols, int input_bits_per_cycle)
-      : m_weights(weights, weights + rows * cols),
-        m_rows(rows),
-        m_cols(cols),
-        m_slice(input_bits_per_cycle) {}
+      : m_weights(weights, weights + rows * cols), m_rows(rows), m_cols(cols), m_slice(input_bits_per_cycle) {}
 
   // Slice by slice as the hardware does: the slices are digits of the two's complement input, of which the
   // top bit counts negative; the accumulator shifts each column sum to its place.
-  void compute(const std::int32_t* inputs, number_format in, double* outputs, double,
-               std::uint64_t) const override {
-    std::vector<std::int64_t> accumulator(static_cast<std::size_t>(m_cols), 0),
-        sum(static_cast<std::size_t>(m_cols));
+  void compute(const std::int32_t* inputs, number_format in, double* outputs, double, std::uint64_t) const override {
+    std::vector<std::int64_t> accumulator(static_cast<std::size_t>(m_cols), 0), sum(static_cast<std::size_t>(m_cols));
     for (int shift = 0; shift < in.bits; shift += m_slice) {
       const int width = std::min(m_slice, in.bits - shift);
       const bool top = in.is_signed && shift + width == in.bits;
@@ -92,8 +87,7 @@ class digital_sram final : public macro {
     mvm_cost out;
     out.interval = ps(slices * groups);
     out.parts[stall::cim_array] = ps(slices * groups * s.vectors);
-    out.parts[stall::cim_digital] =
-        ps(slices * groups * s.vectors + m_p.pipeline_cycles) - out.parts[stall::cim_array];
+    out.parts[stall::cim_digital] = ps(slices * groups * s.vectors + m_p.pipeline_cycles) - out.parts[stall::cim_array];
     out.total = out.parts.sum();
     out.input_bytes = ceil_div(s.rows * s.in_bits, 8) * s.vectors;
     out.output_bytes = ceil_div(s.cols * (s.out_bits > 0 ? s.out_bits : natural_out_bits(s)), 8) * s.vectors;
@@ -107,14 +101,12 @@ class digital_sram final : public macro {
     const double adder_bits =
         m_p.adders == "tree" ? tree_adder_bits(summed, s.w_bits) : chain_adder_bits(summed, s.w_bits);
     const double scale = m_p.energy_factor();
-    out.energy[component::array] =
-        scale * to_pj(m_p.bit_product) * vectors * rows * columns * s.w_bits * s.in_bits;
+    out.energy[component::array] = scale * to_pj(m_p.bit_product) * vectors * rows * columns * s.w_bits * s.in_bits;
     out.energy[component::digital] =
         scale * columns * passes *
         (to_pj(m_p.full_adder) * adder_bits * width + to_pj(m_p.accumulator_bit) * natural_out_bits(s));
     out.energy[component::buffer] = scale * to_pj(m_p.input_bit) * vectors * rows * s.in_bits;
-    out.energy[component::leakage] =
-        leakage_mw() * 1e-3 * static_cast<double>(out.total);  // 1 W x 1 ps = 1 pJ
+    out.energy[component::leakage] = leakage_mw() * 1e-3 * static_cast<double>(out.total);  // 1 W x 1 ps = 1 pJ
     return out;
   }
 
@@ -127,15 +119,13 @@ class digital_sram final : public macro {
     // A row is written in pieces of the port; a port wider than a row writes several rows in a cycle.
     const std::int64_t cycles = ceil_div(rows * cols * ganged(w_bits), m_p.write_port_bits);
     out.total = static_cast<ps_t>(static_cast<double>(cycles) * cycle_ps + 0.5);
-    out.energy[component::array] =
-        m_p.energy_factor() * to_pj(m_p.write_bit) * static_cast<double>(out.cell_writes);
+    out.energy[component::array] = m_p.energy_factor() * to_pj(m_p.write_bit) * static_cast<double>(out.cell_writes);
     out.energy[component::leakage] = leakage_mw() * 1e-3 * static_cast<double>(out.total);
     return out;
   }
 
-  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
-                                                    std::int64_t cols, number_format format,
-                                                    std::uint64_t) const override {
+  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
+                                                    number_format format, std::uint64_t) const override {
     check_weights(kind_name, weights, rows, cols, format, shape(format.bits), max_w_bits());
     return std::make_unique<digital_array>(weights, rows, cols, m_p.input_bits_per_cycle);
   }
@@ -160,8 +150,8 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   digital_sram_table().read(tree, p, problems, path, {"type", "base", "description", "sources"});
   p.check(problems, path);
   if (p.bit_columns < p.weight_granularity)
-    problems.add({tree.where(), path + ".bit_columns", "is less than weight_granularity",
-                  "at least one weight a row", ""});
+    problems.add(
+        {tree.where(), path + ".bit_columns", "is less than weight_granularity", "at least one weight a row", ""});
   problems.check();
   return std::make_unique<digital_sram>(std::move(p));
 }
@@ -180,13 +170,11 @@ const param_table<digital_sram_params>& digital_sram_table() {
     param_table<p> t("digital_sram");
     t.add("rows", &p::rows, "inputs of the array").range(1, 65536);
     t.add("bit_columns", &p::bit_columns, "one-bit columns of one weight set").range(1, 65536);
-    t.add("weight_granularity", &p::weight_granularity, "weights take a multiple of this many columns")
-        .range(1, 16);
+    t.add("weight_granularity", &p::weight_granularity, "weights take a multiple of this many columns").range(1, 16);
     t.add("sets", &p::sets, "weight sets that share the adders").range(1, 65536);
     t.add("max_input_bits", &p::max_input_bits, "widest input").range(1, 16);
     t.add("max_weight_bits", &p::max_weight_bits, "widest weight").range(1, 16);
-    t.add("input_bits_per_cycle", &p::input_bits_per_cycle, "input bits a cycle: 1 is bit-serial")
-        .range(1, 16);
+    t.add("input_bits_per_cycle", &p::input_bits_per_cycle, "input bits a cycle: 1 is bit-serial").range(1, 16);
     t.add("rows_per_cycle", &p::rows_per_cycle, "rows added at once; 0: all").range(0, 65536);
     t.add("adders", &p::adders, "how a column is summed").choices({"tree", "chain"});
     t.add("pipeline_cycles", &p::pipeline_cycles, "cycles from the last slice to the result").range(0, 1000);

@@ -12,8 +12,8 @@
 namespace memwall::cim {
 
 struct digital_sram_params : supply {
-  int rows = 256;         ///< inputs
-  int bit_columns = 256;  ///< one-bit columns: cols(w) = bit_columns / w rounded up to weight_granularity
+  int rows = 256;              ///< inputs
+  int bit_columns = 256;       ///< one-bit columns: cols(w) = bit_columns / w rounded up to weight_granularity
   int weight_granularity = 4;  ///< columns are ganged in steps of this many bits
   int sets = 1;                ///< weight sets sharing the adders
   int max_input_bits = 8, max_weight_bits = 16;

@@ -104,17 +104,16 @@ dram_bank::dram_bank(dram_bank_params p) : m_p(std::move(p)) {
   for (const auto& [name, cycles] : m_p.timing) {
     const auto f = fields.find(name);
     if (f == fields.end())
-      problems.add({"", "timing." + name, "unknown timing constraint", "a JEDEC name in cycles",
-                    nearest_name(name, names)});
+      problems.add(
+          {"", "timing." + name, "unknown timing constraint", "a JEDEC name in cycles", nearest_name(name, names)});
     else if (cycles < 0 || cycles > 1'000'000)
       problems.add({"", "timing." + name, "got " + std::to_string(cycles), "0 to 1000000 cycles", ""});
     else
       m_t.*(f->second) = static_cast<int>(cycles);
   }
   if (m_org.banks_per_rank() % m_p.banks_per_unit != 0)
-    problems.add({"", "banks_per_unit",
-                  "does not divide the " + std::to_string(m_org.banks_per_rank()) + " banks", "a divisor",
-                  ""});
+    problems.add({"", "banks_per_unit", "does not divide the " + std::to_string(m_org.banks_per_rank()) + " banks",
+                  "a divisor", ""});
   if (m_p.lanes * m_p.value_bits != m_org.access_bytes() * 8 && m_p.dataflow != "processor")
     problems.add({"", "lanes", "lanes x value_bits is not one column access",
                   std::to_string(m_org.access_bytes() * 8) + " bits", ""});
@@ -142,8 +141,7 @@ geometry dram_bank::shape(int) const {
 }
 
 int dram_bank::natural_out_bits(const mvm_shape& s) const {
-  return m_p.arithmetic == "integer" ? std::min(64, s.in_bits + s.w_bits + ceil_log2(s.rows))
-                                     : m_p.value_bits;
+  return m_p.arithmetic == "integer" ? std::min(64, s.in_bits + s.w_bits + ceil_log2(s.rows)) : m_p.value_bits;
 }
 
 double dram_bank::bytes_per_s_inside() const {
@@ -190,8 +188,7 @@ void dram_bank::leave(bank_sequencer& s) const {
   s.run(p.accesses());
 }
 
-void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols,
-                         std::int64_t vectors) const {
+void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols, std::int64_t vectors) const {
   const std::int64_t tiles = output_tiles(cols);
   program_builder p;
   if (m_p.dataflow == "register") {
@@ -205,8 +202,7 @@ void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols
         // The even banks hold the even input tiles: all of them, then the odd ones.
         for (int parity = 0; parity < std::min(2, m_p.banks_per_unit); ++parity)
           for (std::int64_t i = parity; i < input_tiles; i += std::min(2, m_p.banks_per_unit)) {
-            for (int g = 0; g < m_p.input_registers; ++g)
-              p.add(true, 1, row_registers, access_purpose::input, true);
+            for (int g = 0; g < m_p.input_registers; ++g) p.add(true, 1, row_registers, access_purpose::input, true);
             p.fence();
             const std::int64_t column = per_tile * (i / 2 + tile * input_tiles / 2);
             for (std::int64_t c = 0; c < per_tile; ++c) {
@@ -227,8 +223,7 @@ void dram_bank::run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols
     return;
   }
   // Broadcast: the buffer takes a piece of the input, every row of weights is read against it.
-  const std::int64_t piece =
-      std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes);
+  const std::int64_t piece = std::max<std::int64_t>(to_bytes(m_p.global_buffer) * 8 / m_p.value_bits, m_p.lanes);
   for (std::int64_t v = 0; v < vectors; ++v)
     for (std::int64_t begin = 0, chunk = 0; begin < rows; begin += piece, ++chunk) {
       const std::int64_t accesses = ceil_div(std::min(piece, rows - begin), m_p.lanes);
@@ -300,8 +295,8 @@ sequencer_cycles dram_bank::simulate_gemv(std::int64_t rows, std::int64_t cols, 
 
 sequencer_cycles dram_bank::elementwise_cycles(elementwise op, std::int64_t elements) const {
   if (m_p.dataflow != "register")
-    throw input_error(problem{"", "dataflow", "got " + m_p.dataflow,
-                              "register: only its units have element-wise instructions", ""});
+    throw input_error(
+        problem{"", "dataflow", "got " + m_p.dataflow, "register: only its units have element-wise instructions", ""});
   bank_sequencer s = sequencer();
   enter(s);
   program_builder p;
@@ -311,8 +306,7 @@ sequencer_cycles dram_bank::elementwise_cycles(elementwise op, std::int64_t elem
   // fewer registers.
   constexpr std::int64_t second_operand = 128, results = 256;
   const std::int64_t per_register = std::int64_t{m_org.banks_per_rank()} * m_p.lanes;
-  for (std::int64_t first = 0, left = ceil_div(elements, per_register); left > 0;
-       first += m_p.input_registers) {
+  for (std::int64_t first = 0, left = ceil_div(elements, per_register); left > 0; first += m_p.input_registers) {
     const std::int64_t registers = std::min<std::int64_t>(left, m_p.input_registers);
     left -= registers;
     for (int parity = 0; parity < 2; ++parity) {
@@ -375,8 +369,7 @@ void dram_bank::read_results(bank_sequencer& s, std::int64_t columns) const {
 }
 
 mvm_cost dram_bank::processor_mvm(const mvm_shape& s) const {
-  const double values =
-      static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
+  const double values = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
   const double copying = values * m_p.value_bits / 8 / m_p.unit_bandwidth.value;
   const double computing = values * m_p.instructions_per_mac / m_p.unit_clock.value;
   mvm_cost out;
@@ -411,9 +404,8 @@ mvm_cost dram_bank::mvm(const mvm_shape& s) const {
     reader.finish();
     back = reader.cycles();
     if (detailed < result_columns)
-      back.total =
-          static_cast<std::int64_t>(static_cast<double>(back.total) * static_cast<double>(result_columns) /
-                                    static_cast<double>(detailed));
+      back.total = static_cast<std::int64_t>(static_cast<double>(back.total) * static_cast<double>(result_columns) /
+                                             static_cast<double>(detailed));
   }
   const auto data = [&c](access_purpose p) { return c.data[static_cast<std::size_t>(p)]; };
   stall_stack cycles;
@@ -440,12 +432,10 @@ mvm_cost dram_bank::mvm(const mvm_shape& s) const {
 
   // One parity of banks answers an all-bank command when two banks share a unit.
   const double access_bits = static_cast<double>(access) * 8, unit_count = units();
-  const double macs =
-      static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
+  const double macs = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.vectors);
   out.energy[component::dram] =
       static_cast<double>(c.all_bank_columns) * unit_count * access_bits * to_pj(m_p.bank_bit) +
-      (static_cast<double>(c.all_bank_activates) * unit_count +
-       static_cast<double>(c.activates + back.activates)) *
+      (static_cast<double>(c.all_bank_activates) * unit_count + static_cast<double>(c.activates + back.activates)) *
           to_pj(m_p.activate);
   out.energy[component::buffer] =
       static_cast<double>(input_columns + result_columns) * access_bits * to_pj(m_p.host_bit);
@@ -498,10 +488,9 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   return std::make_unique<dram_bank>(std::move(p));
 }
 
-const bool registered =
-    (macros().add(kind_name, "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
-                  {make, [] { return dram_bank_table().describe(); }}),
-     true);
+const bool registered = (macros().add(kind_name, "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
+                                      {make, [] { return dram_bank_table().describe(); }}),
+                         true);
 
 }  // namespace
 
@@ -510,8 +499,7 @@ const param_table<dram_bank_params>& dram_bank_table() {
     using p = dram_bank_params;
     const energy none(0), most(1e-6);
     param_table<p> t("dram_bank");
-    t.add("dataflow", &p::dataflow, "how inputs reach the units")
-        .choices({"register", "broadcast", "processor"});
+    t.add("dataflow", &p::dataflow, "how inputs reach the units").choices({"register", "broadcast", "processor"});
     t.add("standard", &p::standard, "DRAM standard of the banks");
     t.add("timing", &p::timing, "constraints that differ from the standard, in clock cycles, by JEDEC name");
     t.add("clock_period", &p::clock_period, "where it differs from the standard")
@@ -528,8 +516,7 @@ const param_table<dram_bank_params>& dram_bank_table() {
     t.add("fence", &p::fence, "accesses between two fences of the host").range(1, 4096);
     t.add("global_buffer", &p::global_buffer, "shared input buffer").range(byte_size(32), byte_size(1048576));
     t.add("unit_clock", &p::unit_clock, "of a processor").range(frequency(1e6), frequency(1e10));
-    t.add("unit_bandwidth", &p::unit_bandwidth, "of a processor, from its bank")
-        .range(bandwidth(1e6), bandwidth(1e12));
+    t.add("unit_bandwidth", &p::unit_bandwidth, "of a processor, from its bank").range(bandwidth(1e6), bandwidth(1e12));
     t.add("instructions_per_mac", &p::instructions_per_mac, "of a processor").range(0.01, 1e4);
     t.add("mac", &p::mac, "energy of one multiply-accumulate").range(none, most);
     t.add("bank_bit", &p::bank_bit, "energy of one bit from an open row to the unit").range(none, most);

@@ -2,14 +2,14 @@
 // Multiply-accumulate units beside the banks of a DRAM channel. One macro is one channel (of HBM-PIM: a
 // pseudo-channel); a memory has as many as it has channels, and they work side by side on different outputs.
 //
-// register:  the host writes inputs into registers of all units at once; each command reads one column of
-// every bank and
-//            multiplies it lane by lane; lanes hold partial sums the host adds up (Samsung HBM-PIM and its
-//            LPDDR5 kin).
-// broadcast: the host fills one buffer; each command reads one column of every bank, an adder tree sums the
-// lanes, one output a
-//            bank (SK hynix AiM).
-// processor: a small processor beside each bank copies from it and computes by instructions (UPMEM).
+// clang-format off
+// register:   the host writes inputs into registers of all units at once; each command reads one column of every bank
+//             and multiplies it lane by lane; lanes hold partial sums that the host adds up (Samsung HBM-PIM and its
+//             LPDDR5 kin).
+// broadcast:  the host fills one buffer; each command reads one column of every bank, an adder tree sums the lanes, one
+//             output a bank (SK hynix AiM).
+// processor:  a small processor beside each bank copies from it and computes by instructions (UPMEM).
+// clang-format on
 //
 // Time comes from the DRAM commands such a program needs (bank_sequencer.h); rows, refresh, turnarounds and
 // mode changes count.
@@ -70,9 +70,8 @@ class dram_bank : public macro {
   program_cost program(std::int64_t rows, std::int64_t cols, int w_bits) const override;
   bool concurrent_program() const override { return false; }
   bool shares_memory() const override { return true; }
-  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
-                                                    std::int64_t cols, number_format format,
-                                                    std::uint64_t seed) const override;
+  std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
+                                                    number_format format, std::uint64_t seed) const override;
   breakdown area() const override;
   double leakage_mw() const override { return m_p.leakage.value * 1e3; }
   nlohmann::ordered_json parameters() const override;
@@ -100,9 +99,7 @@ class dram_bank : public macro {
   void read_results(bank_sequencer& s, std::int64_t columns) const;
   mvm_cost processor_mvm(const mvm_shape& s) const;
   std::int64_t output_tiles(std::int64_t cols) const;
-  ps_t ps(double cycles) const {
-    return static_cast<ps_t>(cycles * static_cast<double>(m_t.tck_fs) * 1e-3 + 0.5);
-  }
+  ps_t ps(double cycles) const { return static_cast<ps_t>(cycles * static_cast<double>(m_t.tck_fs) * 1e-3 + 0.5); }
 
   dram_bank_params m_p;
   dram::organisation m_org;

@@ -30,8 +30,7 @@ class bank_array final : public programmed_array {
 
   // Each lane (or, with an adder tree, each bank) has one accumulator of the unit's width; the host adds the
   // lanes.
-  void compute(const std::int32_t* inputs, number_format, double* outputs, double,
-               std::uint64_t) const override {
+  void compute(const std::int32_t* inputs, number_format, double* outputs, double, std::uint64_t) const override {
     std::vector<double> lane(static_cast<std::size_t>(m_lanes));
     for (std::int64_t c = 0; c < m_cols; ++c) {
       std::fill(lane.begin(), lane.end(), 0.0);

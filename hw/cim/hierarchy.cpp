@@ -37,15 +37,15 @@ const param_table<hierarchy_params>& hierarchy_table() {
     t.add("accumulate_rate", &p::accumulate_rate, "partial-sum additions of one tile")
         .range(op_rate(1.0), op_rate(1e18));
     t.add("accumulate_energy", &p::accumulate_energy, "one addition").range(none, most);
-    t.add("tile_buffer", &p::tile_buffer, "inputs and outputs of one tile")
-        .range(byte_size(1), byte_size(1e12));
+    t.add("tile_buffer", &p::tile_buffer, "inputs and outputs of one tile").range(byte_size(1), byte_size(1e12));
     t.add("tile_leakage", &p::tile_leakage, "buffers, accumulators and network of one tile")
         .range(power(0), power(1e3));
-    t.add("gated_leakage", &p::gated_leakage, "share of their leakage that macros and tiles keep while they do not compute; 1: no power gating")
+    t.add("gated_leakage", &p::gated_leakage,
+          "share of their leakage that macros and tiles keep while they do not compute; 1: no power gating")
         .range(0.0, 1.0);
-    t.add("wake_ahead", &p::wake_ahead, "gated macros and tiles are powered this long before they compute").range(zero, second);
-    t.add("tile_area", &p::tile_area, "buffers, accumulators and network of one tile")
-        .range(area(0), area(1e-2));
+    t.add("wake_ahead", &p::wake_ahead, "gated macros and tiles are powered this long before they compute")
+        .range(zero, second);
+    t.add("tile_area", &p::tile_area, "buffers, accumulators and network of one tile").range(area(0), area(1e-2));
     return t;
   }();
   return table;
@@ -53,8 +53,8 @@ const param_table<hierarchy_params>& hierarchy_table() {
 
 // Pieces of one column of the layer sit side by side, so that a tile adds up as many partial sums as it can
 // itself. The fullest tile and the fullest chip set the pace; vectors follow one another through the stages.
-layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors,
-                      int in_bits, int w_bits) {
+layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors, int in_bits,
+                      int w_bits) {
   if (f.pieces() > h.macros())
     throw input_error(problem{"", "macros", "the layer takes " + std::to_string(f.pieces()) + " macros",
                               "at most " + std::to_string(h.macros()), ""});
@@ -88,8 +88,7 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
 
   const double tile_ps = ps_of(static_cast<double>(tile_in + tile_out), h.tile_network);
   const double chip_ps = ps_of(static_cast<double>(chip_in + chip_out), h.chip_network);
-  const double package_ps =
-      out.chips > 1 ? ps_of(static_cast<double>(package_in + package_out), h.package_link) : 0;
+  const double package_ps = out.chips > 1 ? ps_of(static_cast<double>(package_in + package_out), h.package_link) : 0;
   const double add_ps = additions_a_tile / h.accumulate_rate.value * 1e12;
   const double macro_ps = static_cast<double>(macro_one.interval);
   const double pace = std::max({tile_ps, chip_ps, package_ps, add_ps, macro_ps});
@@ -114,9 +113,7 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
       following.part[i] = std::max<ps_t>(0, following.part[i] - macro_one.parts.part[i]);
     out.parts += apportion(rest, following, stall::cim_array);
   } else {
-    const stall cause = pace == package_ps ? stall::link
-                        : pace == add_ps   ? stall::cim_digital
-                                           : stall::bus_transfer;
+    const stall cause = pace == package_ps ? stall::link : pace == add_ps ? stall::cim_digital : stall::bus_transfer;
     stall_stack following;
     following[cause] = whole((pace - macro_ps) * static_cast<double>(vectors - 1));
     const stall_stack macro_part = apportion(rest - following[cause], macro_one.parts, stall::cim_array);
@@ -130,8 +127,7 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   out.tile_bytes = static_cast<std::int64_t>(v * tiles * static_cast<double>(tile_in + tile_out));
   out.chip_bytes = static_cast<std::int64_t>(v * chips * static_cast<double>(chip_in + chip_out));
   out.package_bytes =
-      out.chips > 1 ? static_cast<std::int64_t>(v * chips * static_cast<double>(package_in + package_out))
-                    : 0;
+      out.chips > 1 ? static_cast<std::int64_t>(v * chips * static_cast<double>(package_in + package_out)) : 0;
   // Dynamic energy is that of the layer's own numbers; leakage runs in every macro for the whole time.
   out.macro_energy = macro_all.energy;
   out.macro_energy[component::leakage] = 0;

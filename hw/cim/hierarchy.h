@@ -21,8 +21,9 @@ struct hierarchy_params {
   energy accumulate_energy{0.03e-12};  ///< one addition
   byte_size tile_buffer{64 * 1024.0};  ///< inputs and outputs of one tile
   power tile_leakage{1e-3};
-  double gated_leakage = 1;     ///< share of their leakage that macros and tiles keep while they do not compute; 1: not gated
-  duration wake_ahead{0};       ///< gated ones are powered this long before they compute, so that nobody waits for them
+  double gated_leakage =
+      1;  ///< share of their leakage that macros and tiles keep while they do not compute; 1: not gated
+  duration wake_ahead{0};   ///< gated ones are powered this long before they compute, so that nobody waits for them
   area tile_area{0.05e-6};  ///< buffers, accumulators and network of one tile, macros excluded
   std::int64_t macros() const { return macros_per_tile * tiles_per_chip * chips; }
 };
@@ -31,10 +32,10 @@ const param_table<hierarchy_params>& hierarchy_table();
 /// A layer spread over the hierarchy: time and energy of `vectors` input vectors.
 struct layer_cost {
   ps_t total = 0;
-  ps_t interval = 0;  ///< of one vector in steady state: the larger of the two below
+  ps_t interval = 0;                         ///< of one vector in steady state: the larger of the two below
   ps_t own_interval = 0, port_interval = 0;  ///< of the layer's own macros and tiles; of the network of its chips
   bool shares_chip = false;                  ///< the layer leaves room for others on its chip
-  stall_stack parts;  ///< sums to total; network time shows as link (package) and bus_transfer (chip, tile)
+  stall_stack parts;       ///< sums to total; network time shows as link (package) and bus_transfer (chip, tile)
   breakdown macro_energy;  ///< pJ
   double network_pj = 0, accumulate_pj = 0;
   std::int64_t tile_bytes = 0, chip_bytes = 0, package_bytes = 0;  ///< moved at each level
@@ -43,7 +44,7 @@ struct layer_cost {
 
 /// Identical tiles are costed once. `in_bits`, `w_bits` as in mvm_shape. Throws input_error when the layer
 /// needs more macros than there are.
-layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors,
-                      int in_bits, int w_bits);
+layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, std::int64_t vectors, int in_bits,
+                      int w_bits);
 
 }  // namespace memwall::cim

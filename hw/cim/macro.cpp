@@ -22,8 +22,8 @@ config::node read_tree(const std::string& name, const std::string& where) {
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     std::string known;
     for (const auto& n : names) known += (known.empty() ? "" : ", ") + n;
-    throw input_error(problem{where, "", "unknown macro preset '" + name + "'", "one of: " + known,
-                              nearest_name(name, names)});
+    throw input_error(
+        problem{where, "", "unknown macro preset '" + name + "'", "one of: " + known, nearest_name(name, names)});
   }
   return config::node::parse_file(data_path(std::string(preset_dir) + "/" + name + ".yaml"));
 }
@@ -66,8 +66,7 @@ std::unique_ptr<const macro> make_macro(const config::node& tree, const std::str
   const std::string prefix = path.empty() ? "" : path + ".";
   const config::node* type = resolved.find("type");
   if (type == nullptr || !type->is_scalar())
-    throw input_error(
-        problem{resolved.where(), prefix + "type", "is missing", "a kind of macro, or base: PRESET", ""});
+    throw input_error(problem{resolved.where(), prefix + "type", "is missing", "a kind of macro, or base: PRESET", ""});
   return macros().get(type->text(), type->where(), prefix + "type").make(resolved, path);
 }
 

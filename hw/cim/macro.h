@@ -23,8 +23,7 @@ namespace memwall::cim {
 enum class component : std::uint8_t { array, dac, adc, digital, buffer, dram, leakage, count_ };
 constexpr std::size_t component_count = static_cast<std::size_t>(component::count_);
 constexpr const char* component_name(component c) {
-  constexpr const char* names[component_count] = {"array",  "dac",  "adc",    "digital",
-                                                  "buffer", "dram", "leakage"};
+  constexpr const char* names[component_count] = {"array", "dac", "adc", "digital", "buffer", "dram", "leakage"};
   return names[static_cast<std::size_t>(c)];
 }
 
@@ -63,9 +62,8 @@ struct mvm_shape {
 struct mvm_cost {
   ps_t total = 0;     ///< first input to last output
   ps_t interval = 0;  ///< steady state: from one vector to the next
-  stall_stack
-      parts;  ///< exposed time by cause (cim_input, cim_array, cim_adc, cim_digital, dram_*); sums to total
-  breakdown energy;                                ///< pJ, leakage over `total` included
+  stall_stack parts;  ///< exposed time by cause (cim_input, cim_array, cim_adc, cim_digital, dram_*); sums to total
+  breakdown energy;   ///< pJ, leakage over `total` included
   std::int64_t input_bytes = 0, output_bytes = 0;  ///< through the macro's port
 };
 
@@ -81,7 +79,7 @@ struct program_cost {
 struct geometry {
   std::int64_t rows = 0, cols = 0;  ///< largest K x N of one mvm
   int sets = 1;                     ///< weight sets that share the compute circuits (rows x cols each)
-  std::int64_t weights = 0;  ///< capacity in weights (rows x cols x sets, or bank capacity when flexible)
+  std::int64_t weights = 0;         ///< capacity in weights (rows x cols x sets, or bank capacity when flexible)
   /// DRAM banks: any K x N up to `weights` runs as one mvm (rows and cols are then the limits of one
   /// dimension).
   bool flexible = false;

@@ -50,17 +50,14 @@ fold fold_layer(const macro& m, std::int64_t k, std::int64_t n, int w_bits, std:
   }
   f.piece_rows = ceil_div(k, f.row_folds);
   f.piece_cols = ceil_div(n, f.col_folds);
-  const double held =
-      static_cast<double>(f.pieces()) * static_cast<double>(g.flexible ? g.weights : g.rows * g.cols);
+  const double held = static_cast<double>(f.pieces()) * static_cast<double>(g.flexible ? g.weights : g.rows * g.cols);
   f.utilisation = static_cast<double>(k) * static_cast<double>(n) / held;
   return f;
 }
 
-placement place_layers(const macro& m, const std::vector<layer_request>& layers,
-                       const placement_options& options) {
+placement place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options) {
   if (options.macro_count < 1)
-    throw input_error(
-        problem{"", "macro_count", "got " + std::to_string(options.macro_count), "at least 1", ""});
+    throw input_error(problem{"", "macro_count", "got " + std::to_string(options.macro_count), "at least 1", ""});
   placement out;
   std::vector<demand> demands;
   bool flexible = false;
@@ -85,9 +82,8 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
   std::vector<std::size_t> order(layers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (options.policy == placement_policy::most_used)
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return layers[a].uses_per_token > layers[b].uses_per_token;
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return layers[a].uses_per_token > layers[b].uses_per_token; });
   out.layers.resize(layers.size());
   for (const std::size_t i : order) {
     const layer_request& l = layers[i];
@@ -98,25 +94,24 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
     p.resident = std::min(l.copies, left / d.units);
     p.streamed = l.copies - p.resident;
     left -= p.resident * d.units;
-    p.macros =
-        flexible ? (p.resident > 0 ? options.macro_count : 0) : ceil_div(p.resident * d.units, per_macro);
+    p.macros = flexible ? (p.resident > 0 ? options.macro_count : 0) : ceil_div(p.resident * d.units, per_macro);
     const double bytes = static_cast<double>(l.k) * static_cast<double>(l.n) * l.w_bits / 8;
     out.resident_bytes += bytes * static_cast<double>(p.resident);
     out.streamed_bytes += bytes * static_cast<double>(p.streamed);
     if (p.streamed > 0) {
       p.rounds = out.stream_slots > 0 ? ceil_div(d.units, out.stream_slots) : 0;
-      p.reason = (p.resident > 0 ? std::to_string(p.resident) + " of " + std::to_string(l.copies) +
-                                       " copies resident, then "
-                                 : std::string()) +
-                 "no room: a copy takes " + std::to_string(d.units) +
-                 (flexible ? " weights, " : " weight sets, ") + std::to_string(left) + " are left";
+      p.reason =
+          (p.resident > 0 ? std::to_string(p.resident) + " of " + std::to_string(l.copies) + " copies resident, then "
+                          : std::string()) +
+          "no room: a copy takes " + std::to_string(d.units) + (flexible ? " weights, " : " weight sets, ") +
+          std::to_string(left) + " are left";
     } else {
       p.reason = "resident: every copy fits";
     }
   }
   if (options.max_replicas > 1 && all_fit && !flexible) {
-    // The layer with the most work for one replica gets the next one. A replica beside another set of its macro would wait
-    // for it: replicas take macros of their own, all their sets.
+    // The layer with the most work for one replica gets the next one. A replica beside another set of its macro would
+    // wait for it: replicas take macros of their own, all their sets.
     while (true) {
       std::size_t best = layers.size();
       double most = 0;
@@ -149,8 +144,7 @@ folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int
       for (std::int64_t r = m_row_start[i]; r < m_row_start[i + 1]; ++r)
         piece.insert(piece.end(), weights + r * n + m_col_start[j], weights + r * n + m_col_start[j + 1]);
       m_pieces.push_back(m.program_weights(piece.data(), m_row_start[i + 1] - m_row_start[i],
-                                           m_col_start[j + 1] - m_col_start[j], format,
-                                           seed + m_pieces.size()));
+                                           m_col_start[j + 1] - m_col_start[j], format, seed + m_pieces.size()));
     }
 }
 

@@ -70,14 +70,13 @@ struct placement_options {
   std::int64_t max_replicas = 1;  ///< fills what is left with replicas, slowest layer first
 };
 
-placement place_layers(const macro& m, const std::vector<layer_request>& layers,
-                       const placement_options& options);
+placement place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options);
 
 /// A folded layer that computes: one programmed_array a piece, partial sums added exactly.
 class folded_array {
  public:
-  folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n,
-               number_format format, std::uint64_t seed);
+  folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n, number_format format,
+               std::uint64_t seed);
   void compute(const std::int32_t* inputs, number_format in, double* outputs, double age = 0,
                std::uint64_t read = 0) const;
   const fold& folded() const { return m_fold; }

@@ -17,11 +17,11 @@ struct stage_load {
 };
 
 /// A chain of operators through which vectors follow one another: vector v enters the next operator as soon as the one
-/// before is done with it, and waits only where an operator is still busy with vector v - 1. With F_i the time of one vector
-/// alone in operator i and L_i that of the others behind it, the last vector leaves operator i at
+/// before is done with it, and waits only where an operator is still busy with vector v - 1. With F_i the time of one
+/// vector alone in operator i and L_i that of the others behind it, the last vector leaves operator i at
 ///   sum of F_1..F_i + longest load met so far,
-/// where arrays count each for itself and shared units by the sum of their loads. add() gives the difference to operator
-/// i - 1: what the operator adds to the time.
+/// where arrays count each for itself and shared units by the sum of their loads. add() gives the difference to
+/// operator i - 1: what the operator adds to the time.
 class vector_pipeline {
  public:
   /// `first`: F_i. Another number of vectors than before starts a new chain.

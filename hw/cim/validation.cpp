@@ -35,8 +35,7 @@ void read_table(const std::string& file, std::size_t columns,
   const std::string path = data_path("hw/cim/data/" + file);
   std::ifstream in(path);
   if (path.empty() || !in)
-    throw input_error(
-        problem{file, "", "the validation data of hw/cim are not installed", "hw/cim/data", ""});
+    throw input_error(problem{file, "", "the validation data of hw/cim are not installed", "hw/cim/data", ""});
   std::string line;
   bool header = true;
   for (int number = 1; std::getline(in, line); ++number) {
@@ -48,8 +47,7 @@ void read_table(const std::string& file, std::size_t columns,
     const auto cells = split(line, columns);
     if (cells.size() != columns)
       throw input_error(problem{path + ":" + std::to_string(number), "",
-                                "has " + std::to_string(cells.size()) + " columns", std::to_string(columns),
-                                ""});
+                                "has " + std::to_string(cells.size()) + " columns", std::to_string(columns), ""});
     use(cells);
   }
 }
@@ -79,18 +77,13 @@ const std::map<std::string, measure>& measures() {
   };
   static const std::map<std::string, measure> table = {
       {"mvm_time", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mvm_ns; }},
-      {"energy_per_mvm",
-       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_pj; }},
+      {"energy_per_mvm", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_pj; }},
       {"energy_per_mac",
        [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).energy_per_mac_fj; }},
-      {"tops",
-       [](const macro& m, int count, int in, int w, int out) { return count * figures(m, in, w, out).tops; }},
-      {"tops_w",
-       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_w; }},
-      {"tops_mm2",
-       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_mm2; }},
-      {"mb_mm2",
-       [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mb_per_mm2; }},
+      {"tops", [](const macro& m, int count, int in, int w, int out) { return count * figures(m, in, w, out).tops; }},
+      {"tops_w", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_w; }},
+      {"tops_mm2", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).tops_per_mm2; }},
+      {"mb_mm2", [](const macro& m, int, int in, int w, int out) { return figures(m, in, w, out).mb_per_mm2; }},
       {"adc_per_column", energy_per_column(component::adc)},
       {"array_per_column", energy_per_column(component::array)},
       {"digital_per_column", energy_per_column(component::digital)},
@@ -103,12 +96,9 @@ const std::map<std::string, measure>& measures() {
        }},
       {"weights", [](const macro& m, int count, int, int w,
                      int) { return count * static_cast<double>(m.shape(w).weights) * 1e-6; }},
-      {"inside_bandwidth",
-       [](const macro& m, int count, int, int, int) {
-         return count * dynamic_cast<const dram_bank&>(m).bytes_per_s_inside() * 1e-9;
-       }},
-      {"peak_tflops", [](const macro& m, int count, int, int,
-                         int) { return count * 2 * m.peak_macs_per_s() * 1e-12; }},
+      {"inside_bandwidth", [](const macro& m, int count, int, int,
+                              int) { return count * dynamic_cast<const dram_bank&>(m).bytes_per_s_inside() * 1e-9; }},
+      {"peak_tflops", [](const macro& m, int count, int, int, int) { return count * 2 * m.peak_macs_per_s() * 1e-12; }},
   };
   return table;
 }
@@ -123,8 +113,8 @@ void add_silicon(std::vector<validation_row>& rows) {
     r.quantity = c[quantity];
     r.unit = c[unit];
     r.measured = std::stod(c[measured]);
-    r.simulated = measures().at(c[quantity])(*m, std::stoi(c[count]), std::stoi(c[in]), std::stoi(c[w]),
-                                             std::stoi(c[out]));
+    r.simulated =
+        measures().at(c[quantity])(*m, std::stoi(c[count]), std::stoi(c[in]), std::stoi(c[w]), std::stoi(c[out]));
     r.kind = c[kind];
     r.source = c[source];
     rows.push_back(r);
@@ -151,9 +141,7 @@ void add_bank_cycles(std::vector<validation_row>& rows) {
       cycles = bank.gemv_cycles(k, (n + pseudo_channels - 1) / pseudo_channels, b).total;
       read = (n * k + k * b) * bytes;
     } else {
-      const auto op = c[kernel] == "ADD"   ? elementwise::add
-                      : c[kernel] == "MUL" ? elementwise::mul
-                                           : elementwise::relu;
+      const auto op = c[kernel] == "ADD" ? elementwise::add : c[kernel] == "MUL" ? elementwise::mul : elementwise::relu;
       cycles = bank.elementwise_cycles(op, n / elements_a_tile * elements_a_tile / pseudo_channels).total;
       read = n * bytes * (op == elementwise::relu ? 1 : 2);
     }
@@ -163,8 +151,7 @@ void add_bank_cycles(std::vector<validation_row>& rows) {
     rows.push_back(r);
     r.quantity = "cycles_host";
     r.measured = std::stod(c[host]);
-    r.simulated =
-        static_cast<double>(bank.host_cycles(read / pseudo_channels, n * b * bytes / pseudo_channels).total);
+    r.simulated = static_cast<double>(bank.host_cycles(read / pseudo_channels, n * b * bytes / pseudo_channels).total);
     rows.push_back(r);
   });
 }

@@ -35,7 +35,6 @@ node convert(const YAML::Node& in, const std::string& name) {
   }
 }
 
-
 template <class Load>
 node guarded(const std::string& name, Load&& load) {
   try {
@@ -87,7 +86,9 @@ const node* node::find(std::string_view key) const {
   return nullptr;
 }
 
-node* node::find(std::string_view key) { return const_cast<node*>(std::as_const(*this).find(key)); }
+node* node::find(std::string_view key) {
+  return const_cast<node*>(std::as_const(*this).find(key));
+}
 
 const node* node::at_path(std::string_view dotted) const {
   const node* at = this;
@@ -152,7 +153,8 @@ void node::set(std::string_view dotted, const std::string& text, const std::stri
     node* child = at->find(key);
     if (child == nullptr) {
       if (at->is_scalar() || at->is_sequence())
-        throw input_error(problem{where, std::string(dotted), "'" + key + "' lies under a value that is not a map", "", ""});
+        throw input_error(
+            problem{where, std::string(dotted), "'" + key + "' lies under a value that is not a map", "", ""});
       child = &at->insert(key, node::map(where));
     }
     at = child;

@@ -34,7 +34,9 @@ class node {
   const std::string& text() const { return m_text; }    ///< of a scalar
   const std::string& where() const { return m_where; }  ///< "file:line" or the option it came from
 
-  const std::vector<entry>& entries() const { return m_entries; }  ///< of a map (in file order) or a sequence (keys "0", "1", ...)
+  const std::vector<entry>& entries() const {
+    return m_entries;
+  }  ///< of a map (in file order) or a sequence (keys "0", "1", ...)
   std::vector<entry>& entries() { return m_entries; }
   const node* find(std::string_view key) const;  ///< child, nullptr if absent
   node* find(std::string_view key);

@@ -40,7 +40,9 @@ class capacity_error : public std::runtime_error {
 class problem_list {
  public:
   void add(problem p) { m_problems.push_back(std::move(p)); }
-  void add(const problem_list& others) { m_problems.insert(m_problems.end(), others.m_problems.begin(), others.m_problems.end()); }
+  void add(const problem_list& others) {
+    m_problems.insert(m_problems.end(), others.m_problems.begin(), others.m_problems.end());
+  }
   bool empty() const { return m_problems.empty(); }
   /// Throws input_error if anything was added.
   void check() const {
@@ -51,7 +53,8 @@ class problem_list {
   std::vector<problem> m_problems;
 };
 
-/// The candidate with the smallest edit distance to `name`, or "" when none is near (distance > a third of its length + 1).
+/// The candidate with the smallest edit distance to `name`, or "" when none is near (distance > a third of its length +
+/// 1).
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace memwall

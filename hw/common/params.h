@@ -53,8 +53,9 @@ bool read_integer(const std::string& text, std::int64_t lowest, std::int64_t hig
 bool read_number(const std::string& text, double& out);
 
 template <class T>
-bool param_type<T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>>>::read(const config::node& n, T& out,
-                                                                                            std::string& expected) {
+bool param_type<T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>>>::read(const config::node& n,
+                                                                                              T& out,
+                                                                                              std::string& expected) {
   expected = "an integer";
   std::int64_t v = 0;
   const std::int64_t lowest = std::is_signed_v<T> ? static_cast<std::int64_t>(std::numeric_limits<T>::min()) : 0;
@@ -191,7 +192,9 @@ template <class T>
 std::vector<std::string> words_in(const T&) {
   return {};
 }
-inline std::vector<std::string> words_in(const std::string& v) { return {v}; }
+inline std::vector<std::string> words_in(const std::string& v) {
+  return {v};
+}
 template <class T>
 std::vector<std::string> words_in(const std::map<std::string, T>& values) {
   std::vector<std::string> out;
@@ -203,12 +206,15 @@ std::vector<std::string> words_in(const std::map<std::string, T>& values) {
 
 /// The parameters of a struct P: names, defaults (those of a default-constructed P), ranges, meaning and source.
 ///
+// clang-format off
 ///   const param_table<link_params>& link_table() {
 ///     static const auto table = param_table<link_params>("link")
-///       .add("latency", &link_params::latency, "one way, pin to pin", "PCIe CEM 5.0").range(duration(0), duration(1e-3))
+///       .add("latency", &link_params::latency, "one way, pin to pin", "PCIe CEM 5.0")
+///       .range(duration(0), duration(1e-3))
 ///       .add("lanes", &link_params::lanes, "lanes a direction", "").range(1, 32);
 ///     return table;
 ///   }
+// clang-format on
 template <class P>
 class param_table {
  public:
@@ -221,7 +227,9 @@ class param_table {
     f.info = {name, type::name(), "", "", doc, source};
     const nlohmann::ordered_json default_value = type::write(*std::make_unique<P>().*member);
     f.info.default_text = default_value.is_string() ? default_value.get<std::string>() : default_value.dump();
-    f.read = [member](const config::node& n, P& p, std::string& expected) { return type::read(n, p.*member, expected); };
+    f.read = [member](const config::node& n, P& p, std::string& expected) {
+      return type::read(n, p.*member, expected);
+    };
     f.write = [member](const P& p) { return type::write(p.*member); };
     f.magnitudes = [member](const P& p) { return detail::magnitudes(p.*member); };
     f.texts = [member](const P& p) { return detail::words_in(p.*member); };
@@ -268,7 +276,8 @@ class param_table {
     return out;
   }
 
-  /// Reads a map. Keys in `ignore` belong to somebody else ("type", "base"). Problems go to `problems`; `path` prefixes keys.
+  /// Reads a map. Keys in `ignore` belong to somebody else ("type", "base"). Problems go to `problems`; `path` prefixes
+  /// keys.
   void read(const config::node& map, P& out, problem_list& problems, const std::string& path = {},
             const std::vector<std::string>& ignore = {}) const {
     const std::string prefix = path.empty() ? "" : path + ".";
@@ -296,13 +305,16 @@ class param_table {
       const auto given = value.is_scalar() ? value.text() : "a map";
       for (const double m : f->magnitudes(out))
         if ((f->low && m < *f->low) || (f->high && m > *f->high)) {
-          problems.add({value.where(), prefix + key, "got " + given + (value.is_scalar() ? ", out of range" : " with a value out of range"), f->info.range, ""});
+          problems.add({value.where(), prefix + key,
+                        "got " + given + (value.is_scalar() ? ", out of range" : " with a value out of range"),
+                        f->info.range, ""});
           break;
         }
       if (f->words.empty()) continue;
       for (const std::string& text : f->texts(out))
         if (std::find(f->words.begin(), f->words.end(), text) == f->words.end())
-          problems.add({value.where(), prefix + key, "got '" + text + "'", "one of: " + f->word_list, nearest_name(text, f->words)});
+          problems.add({value.where(), prefix + key, "got '" + text + "'", "one of: " + f->word_list,
+                        nearest_name(text, f->words)});
     }
   }
 

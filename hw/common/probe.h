@@ -93,7 +93,8 @@ class probe final : public probe_base {
 };
 
 /// A value whose changes become known before or after they happen: a core knows when the tiles that are there will be
-/// computed, a DRAM engine tells its commands when it gets to simulate them. Times given to one probe must not decrease.
+/// computed, a DRAM engine tells its commands when it gets to simulate them. Times given to one probe must not
+/// decrease.
 class timed_probe final : public probe_base {
  public:
   timed_probe(std::string name, kind k, std::string unit = "") : probe_base(std::move(name), k, std::move(unit)) {}
@@ -133,9 +134,9 @@ struct transfer_span {
 struct channel_span {
   const char* module;  ///< full name of the module
   int channel;
-  const char* wires;  ///< "data bus", "row commands", ...: spans of the same wires do not overlap
-  int index;          ///< which of several of them (pseudo-channels, ranks); -1: the channel has one
-  const char* what;   ///< "read", "ACT", ...
+  const char* wires;           ///< "data bus", "row commands", ...: spans of the same wires do not overlap
+  int index;                   ///< which of several of them (pseudo-channels, ranks); -1: the channel has one
+  const char* what;            ///< "read", "ACT", ...
   int rank, bank_group, bank;  ///< -1: does not matter
   std::int64_t row;            ///< -1: does not matter
   std::int64_t bursts;         ///< 0: not data

@@ -111,8 +111,10 @@ std::string format_quantity(double value, std::string_view dimension_name) {
     fallback = &u;
     const bool binary = std::string_view(u.name).find('i') != std::string_view::npos && dimension_name == "size";
     if (std::fabs(scaled) >= 1 - 1e-14 && (!binary || scaled == std::floor(scaled))) {
-      // The number that a person wrote has few digits; scaling may have added others ("199.99999999999997 ns", or just less than 1).
-      for (const std::string& text : {fmt::format("{:.15g} {}", scaled, u.name), fmt::format("{} {}", scaled, u.name)}) {
+      // The number that a person wrote has few digits; scaling may have added others ("199.99999999999997 ns", or just
+      // less than 1).
+      for (const std::string& text :
+           {fmt::format("{:.15g} {}", scaled, u.name), fmt::format("{} {}", scaled, u.name)}) {
         double back = 0;
         std::string ignored;
         if (parse_quantity(text, dimension_name, back, ignored) && back == value) return text;

@@ -7,13 +7,19 @@
 
 namespace memwall {
 
-/// Simulated time in picoseconds: the one time base outside the DRAM engine's clock cycles. Runs end at 9,000 s: buses and
-/// cores count femtoseconds.
+/// Simulated time in picoseconds: the one time base outside the DRAM engine's clock cycles. Runs end at 9,000 s: buses
+/// and cores count femtoseconds.
 using ps_t = std::int64_t;
 constexpr ps_t never = INT64_MAX;
-constexpr ps_t operator""_ps(unsigned long long v) { return static_cast<ps_t>(v); }
-constexpr ps_t operator""_ns(unsigned long long v) { return static_cast<ps_t>(v) * 1000; }
-constexpr ps_t operator""_us(unsigned long long v) { return static_cast<ps_t>(v) * 1'000'000; }
+constexpr ps_t operator""_ps(unsigned long long v) {
+  return static_cast<ps_t>(v);
+}
+constexpr ps_t operator""_ns(unsigned long long v) {
+  return static_cast<ps_t>(v) * 1000;
+}
+constexpr ps_t operator""_us(unsigned long long v) {
+  return static_cast<ps_t>(v) * 1'000'000;
+}
 
 /// A quantity of one dimension. `value` is in the dimension's base unit (see the aliases).
 template <class Dimension>
@@ -30,16 +36,36 @@ struct quantity {
 };
 
 namespace dimension {
-struct time { static constexpr const char* name = "time"; };
-struct frequency { static constexpr const char* name = "frequency"; };
-struct size { static constexpr const char* name = "size"; };
-struct bandwidth { static constexpr const char* name = "bandwidth"; };
-struct bit_rate { static constexpr const char* name = "bit rate"; };
-struct energy { static constexpr const char* name = "energy"; };
-struct power { static constexpr const char* name = "power"; };
-struct rate { static constexpr const char* name = "operation rate"; };
-struct area { static constexpr const char* name = "area"; };
-struct voltage { static constexpr const char* name = "voltage"; };
+struct time {
+  static constexpr const char* name = "time";
+};
+struct frequency {
+  static constexpr const char* name = "frequency";
+};
+struct size {
+  static constexpr const char* name = "size";
+};
+struct bandwidth {
+  static constexpr const char* name = "bandwidth";
+};
+struct bit_rate {
+  static constexpr const char* name = "bit rate";
+};
+struct energy {
+  static constexpr const char* name = "energy";
+};
+struct power {
+  static constexpr const char* name = "power";
+};
+struct rate {
+  static constexpr const char* name = "operation rate";
+};
+struct area {
+  static constexpr const char* name = "area";
+};
+struct voltage {
+  static constexpr const char* name = "voltage";
+};
 }  // namespace dimension
 
 using duration = quantity<dimension::time>;        ///< seconds
@@ -54,10 +80,18 @@ using area = quantity<dimension::area>;            ///< square metres
 using voltage = quantity<dimension::voltage>;      ///< volts
 
 /// Nearest picosecond.
-constexpr ps_t to_ps(duration d) { return static_cast<ps_t>(d.value * 1e12 + (d.value < 0 ? -0.5 : 0.5)); }
-constexpr ps_t period_ps(frequency f) { return static_cast<ps_t>(1e12 / f.value + 0.5); }
-constexpr std::int64_t to_bytes(byte_size s) { return static_cast<std::int64_t>(s.value + 0.5); }
-constexpr double to_pj(energy e) { return e.value * 1e12; }
+constexpr ps_t to_ps(duration d) {
+  return static_cast<ps_t>(d.value * 1e12 + (d.value < 0 ? -0.5 : 0.5));
+}
+constexpr ps_t period_ps(frequency f) {
+  return static_cast<ps_t>(1e12 / f.value + 0.5);
+}
+constexpr std::int64_t to_bytes(byte_size s) {
+  return static_cast<std::int64_t>(s.value + 0.5);
+}
+constexpr double to_pj(energy e) {
+  return e.value * 1e12;
+}
 
 /// Parses "14 ns", "3.2 Gbps", "64 KiB", "1.4 pJ" into the base unit of the named dimension. A space is optional.
 /// Returns false (and says in `expected` which units would be right) when the number or the unit is wrong.

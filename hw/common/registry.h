@@ -41,8 +41,8 @@ class registry {
     if (found != m_items.end()) return found->second.factory;
     std::string known;
     for (const auto& [n, unused] : m_items) known += (known.empty() ? "" : ", ") + n;
-    throw input_error(problem{where, key, "unknown " + m_kind + " '" + name + "'", "one of: " + known,
-                              nearest_name(name, names())});
+    throw input_error(
+        problem{where, key, "unknown " + m_kind + " '" + name + "'", "one of: " + known, nearest_name(name, names())});
   }
 
  private:

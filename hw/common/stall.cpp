@@ -21,8 +21,7 @@ stall_stack apportion(ps_t total, const stall_stack& weights, stall otherwise) {
   for (std::size_t i = 0; i < stall_count; ++i) {
     if (weights.part[i] == 0) continue;
     if (small) {
-      const std::uint64_t product =
-          static_cast<std::uint64_t>(total) * static_cast<std::uint64_t>(weights.part[i]);
+      const std::uint64_t product = static_cast<std::uint64_t>(total) * static_cast<std::uint64_t>(weights.part[i]);
       out.part[i] = static_cast<ps_t>(product / static_cast<std::uint64_t>(sum));
       remainder[count] = static_cast<ps_t>(product % static_cast<std::uint64_t>(sum));
     } else {

@@ -26,13 +26,13 @@ enum class stall : std::uint8_t {
   dram_bank_group,    ///< tCCD_L: next burst in the same bank group
   dram_activate,      ///< tRRD, tFAW: too many activations
   dram_refresh,
-  dram_turnaround,    ///< read/write or rank-to-rank
-  cim_input,          ///< input vectors into the macros' drivers
-  cim_array,          ///< array read and settling
-  cim_adc,            ///< conversion
-  cim_digital,        ///< shift-add, accumulation of partial sums
-  cim_program,        ///< writing weights into macros
-  dependency,         ///< waiting for another operator
+  dram_turnaround,  ///< read/write or rank-to-rank
+  cim_input,        ///< input vectors into the macros' drivers
+  cim_array,        ///< array read and settling
+  cim_adc,          ///< conversion
+  cim_digital,      ///< shift-add, accumulation of partial sums
+  cim_program,      ///< writing weights into macros
+  dependency,       ///< waiting for another operator
   idle,
   count_
 };
@@ -41,9 +41,10 @@ constexpr std::size_t stall_count = static_cast<std::size_t>(stall::count_);
 
 constexpr const char* stall_name(stall s) {
   constexpr const char* names[stall_count] = {
-      "compute",     "launch", "core_requests", "bus_wait",        "bus_transfer",  "link", "page_fault", "dram_queue",      "dram_data",
-      "dram_latency", "dram_row_miss",  "dram_row_conflict", "dram_bank_group", "dram_activate", "dram_refresh", "dram_turnaround",
-      "cim_input",   "cim_array",       "cim_adc",         "cim_digital",   "cim_program",  "dependency",      "idle"};
+      "compute",         "launch",        "core_requests", "bus_wait",        "bus_transfer",  "link",
+      "page_fault",      "dram_queue",    "dram_data",     "dram_latency",    "dram_row_miss", "dram_row_conflict",
+      "dram_bank_group", "dram_activate", "dram_refresh",  "dram_turnaround", "cim_input",     "cim_array",
+      "cim_adc",         "cim_digital",   "cim_program",   "dependency",      "idle"};
   return names[static_cast<std::size_t>(s)];
 }
 

@@ -30,8 +30,7 @@ ps_t latency_histogram::percentile(double q) const {
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < bin_count; ++i) {
     seen += m_bins[i];
-    if (seen >= wanted)
-      return std::max(m_min, std::min(m_max, i + 1 < bin_count ? lower_bound(i + 1) - 1 : m_max));
+    if (seen >= wanted) return std::max(m_min, std::min(m_max, i + 1 < bin_count ? lower_bound(i + 1) - 1 : m_max));
   }
   return m_max;
 }
@@ -48,8 +47,7 @@ latency_summary summarize(const latency_histogram& h) {
           h.percentile(0.999), h.max()};
 }
 
-time_series::time_series(std::size_t buckets, ps_t first_width)
-    : m_values(buckets, 0), m_width(first_width) {}
+time_series::time_series(std::size_t buckets, ps_t first_width) : m_values(buckets, 0), m_width(first_width) {}
 
 void time_series::grow(ps_t end) {
   const auto buckets = static_cast<ps_t>(m_values.size());
@@ -73,7 +71,8 @@ void time_series::add(ps_t begin, ps_t end, double amount) {
   const double density = amount * grains / static_cast<double>(std::max<ps_t>(1, end - begin));
   std::int64_t so_far = 0;
   for (std::size_t i = first; i <= last; ++i) {
-    const std::int64_t until = i == last ? whole : std::llround(density * static_cast<double>(static_cast<ps_t>(i + 1) * m_width - begin));
+    const std::int64_t until =
+        i == last ? whole : std::llround(density * static_cast<double>(static_cast<ps_t>(i + 1) * m_width - begin));
     m_values[i] += until - so_far;
     so_far = until;
   }

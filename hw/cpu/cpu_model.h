@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
-#include "hw/common/core_model.h"
 #include "hw/common/params.h"
-#include "hw/common/tensor_cache.h"
-#include "hw/common/work.h"
+#include "hw/core/core_model.h"
+#include "hw/core/tensor_cache.h"
+#include "hw/core/work.h"
 
 namespace memwall {
 
@@ -23,8 +23,8 @@ struct cpu_params {
   duration load_latency{110e-9};
   byte_size cache{105e6};
   bandwidth cache_bandwidth{1.5e12};
-  std::int64_t cluster_cores = 0;      // 0: all in one
-  bandwidth cluster_bandwidth{0};      // 0: no limit but the memory's
+  std::int64_t cluster_cores = 0;  // 0: all in one
+  bandwidth cluster_bandwidth{0};  // 0: no limit but the memory's
   double dequant_ops = 1.5;
   // --- software
   double dot_per_cycle = 0;            // 0: narrow weights are expanded

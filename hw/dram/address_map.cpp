@@ -100,8 +100,7 @@ slice parse_slice(const std::string& expression, const std::string& text) {
   const std::string name = lower(trim(text.substr(0, bracket)));
   out.field = field_of(name);
   if (out.field < 0)
-    fail(expression, "unknown field '" + name + "' in a hash",
-         "rank, bankgroup, bank, row, column or channel",
+    fail(expression, "unknown field '" + name + "' in a hash", "rank, bankgroup, bank, row, column or channel",
          nearest_name(name, {field_names, field_names + field_total}));
   if (out.field == static_cast<int>(pseudo_channel))
     fail(expression, "hashes pseudochannel", "rank, whose upper bits it is");
@@ -119,7 +118,7 @@ slice parse_slice(const std::string& expression, const std::string& text) {
 
 const std::vector<std::pair<std::string, std::string>>& address_map::named() {
   static const std::vector<std::pair<std::string, std::string>> maps = {
-      {"bg_low", "row rank bank column bankgroup"},  // neighbouring bursts take turns between the bank groups
+      {"bg_low", "row rank bank column bankgroup"},      // neighbouring bursts take turns between the bank groups
       {"column_low", "row rank bank bankgroup column"},  // a whole row, then the next bank
       {"bank_low", "row column rank bank bankgroup"},    // neighbouring bursts take turns between all banks
       {"row_high_hashed", "row rank bank column bankgroup ; bankgroup ^= row ; bank ^= row"},
@@ -154,8 +153,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
       } else if (field_of(lower(head)) < 0) {
         std::vector<std::string> names;
         std::string known;
-        for (const auto& [name, unused] : named())
-          names.push_back(name), known += (known.empty() ? "" : ", ") + name;
+        for (const auto& [name, unused] : named()) names.push_back(name), known += (known.empty() ? "" : ", ") + name;
         fail(given, "unknown address map",
              "one of " + known + ", or fields from the most significant: row bank column bankgroup",
              nearest_name(head, names));
@@ -194,8 +192,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     int width = -1;
     if (colon != std::string::npos) {
       width = digits(word.substr(colon + 1));
-      if (width < 0 || width > 40)
-        fail(given, "'" + word + "' has no width in bits", "field:bits, e.g. column:7");
+      if (width < 0 || width > 40) fail(given, "'" + word + "' has no width in bits", "field:bits, e.g. column:7");
     }
     tokens.push_back({static_cast<std::size_t>(f), width});
   }
@@ -214,14 +211,12 @@ void address_map::parse(const address_map_params& params, const organisation& or
         known <<= t.width;
     }
     const std::string size = std::to_string(sizes[f]);
-    if (f == channel && count > 1)
-      fail(given, "channel comes more than once", "at most one piece of channel");
+    if (f == channel && count > 1) fail(given, "channel comes more than once", "at most one piece of channel");
     if (open > 1)
       fail(given, std::string(field_names[f]) + " has more than one piece without a width",
            "a width on all pieces but one");
     if (count == 0 && sizes[f] > 1 && f != channel && f != pseudo_channel)
-      fail(given, std::string("lacks ") + field_names[f],
-           std::string(field_names[f]) + " (" + size + " values)");
+      fail(given, std::string("lacks ") + field_names[f], std::string(field_names[f]) + " (" + size + " values)");
     if (count != 0 && (open == 1 ? sizes[f] % known != 0 : known != sizes[f]))
       fail(given, std::string(field_names[f]) + " has " + std::to_string(known) + " values in its widths",
            size + " values" +
@@ -232,8 +227,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
   }
 
   std::array<std::int64_t, field_total> below{1, 1, 1, 1, 1, 1, sizes[rank]};
-  if (split_rank && !is_power_of_two(sizes[rank]))
-    m_power_of_two = false;  // a rank is then no string of bits
+  if (split_rank && !is_power_of_two(sizes[rank])) m_power_of_two = false;  // a rank is then no string of bits
   std::int64_t weight = 1;
   m_interleave_bursts = 0;
   for (auto t = tokens.rbegin(); t != tokens.rend(); ++t) {
@@ -244,8 +238,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
       continue;
     }
     if (radix == 1) continue;
-    if (static_cast<std::size_t>(m_piece_count) == m_pieces.size())
-      fail(given, "has too many pieces", "at most 24");
+    if (static_cast<std::size_t>(m_piece_count) == m_pieces.size()) fail(given, "has too many pieces", "at most 24");
     piece& p = m_pieces[static_cast<std::size_t>(m_piece_count++)];
     p.field = t->field == pseudo_channel ? std::size_t{rank} : t->field;
     p.radix = radix;
@@ -267,13 +260,11 @@ void address_map::parse(const address_map_params& params, const organisation& or
   if (m_interleave_bursts == 0) {
     if (params.interleave < m_access_bytes || params.interleave % m_access_bytes != 0)
       throw input_error(problem{"", "interleave", "got " + std::to_string(params.interleave) + " B",
-                                "a multiple of the access size, " + std::to_string(m_access_bytes) + " B",
-                                ""});
+                                "a multiple of the access size, " + std::to_string(m_access_bytes) + " B", ""});
     m_interleave_bursts = params.interleave / m_access_bytes;
   }
   if (m_local_bursts % m_interleave_bursts != 0)
-    throw input_error(problem{"", "interleave",
-                              "got " + std::to_string(m_interleave_bursts * m_access_bytes) + " B",
+    throw input_error(problem{"", "interleave", "got " + std::to_string(m_interleave_bursts * m_access_bytes) + " B",
                               "a divisor of the channel's capacity", ""});
 
   sizes[rank] = org.ranks;
@@ -288,8 +279,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     for (const slice* s : {&target, &source}) {
       const auto f = static_cast<std::size_t>(s->field);
       if (!is_power_of_two(sizes[f]))
-        fail(given,
-             std::string("hashes ") + field_names[f] + ", which has " + std::to_string(sizes[f]) + " values",
+        fail(given, std::string("hashes ") + field_names[f] + ", which has " + std::to_string(sizes[f]) + " values",
              "a field whose size is a power of two");
       if (s->high >= log2_of(sizes[f]))
         fail(given, std::string(field_names[f]) + " has no bit " + std::to_string(s->high),
@@ -307,8 +297,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
     const int source_width = source.high - source.low + 1;
     if (source_width <= 0) continue;
     if (source_width > target_width)
-      fail(given, "'" + parts[i] + "' has more bits on the right",
-           "at most " + std::to_string(target_width) + " bits");
+      fail(given, "'" + parts[i] + "' has more bits on the right", "at most " + std::to_string(target_width) + " bits");
     hash h;
     h.target = static_cast<std::size_t>(target.field);
     h.source = static_cast<std::size_t>(source.field);
@@ -321,8 +310,7 @@ void address_map::parse(const address_map_params& params, const organisation& or
         const piece& p = m_pieces[static_cast<std::size_t>(k)];
         const int low = log2_of(p.field_weight), high = low + log2_of(p.radix) - 1;
         if (p.field == h.source && low <= source.high && high >= source.low && p.weight < m_interleave_bursts)
-          fail(given, "'" + parts[i] + "' reads bits below the channel interleave",
-               "bits above it, e.g. of the row");
+          fail(given, "'" + parts[i] + "' reads bits below the channel interleave", "bits above it, e.g. of the row");
       }
       m_channel_hashes.push_back(h);
     } else {
@@ -373,8 +361,7 @@ std::int64_t address_map::encode_local(const local_location& at) const {
 std::uint64_t address_map::address_of(int channel_index, std::int64_t local_burst) const {
   const std::int64_t block = local_burst / m_interleave_bursts;
   const int raw = channel_index ^ channel_hash(block);
-  const std::int64_t burst =
-      (block * m_channels + raw) * m_interleave_bursts + local_burst % m_interleave_bursts;
+  const std::int64_t burst = (block * m_channels + raw) * m_interleave_bursts + local_burst % m_interleave_bursts;
   return static_cast<std::uint64_t>(burst) * static_cast<std::uint64_t>(m_access_bytes);
 }
 
@@ -404,8 +391,8 @@ std::string address_map::text() const {
   }
   const auto write = [&](const hash& h) {
     const int width = log2_of(h.mask + 1);
-    out += std::string(" ; ") + field_names[h.target] + "[" + std::to_string(h.target_shift + width - 1) +
-           ":" + std::to_string(h.target_shift) + "] ^= " + field_names[h.source] + "[" +
+    out += std::string(" ; ") + field_names[h.target] + "[" + std::to_string(h.target_shift + width - 1) + ":" +
+           std::to_string(h.target_shift) + "] ^= " + field_names[h.source] + "[" +
            std::to_string(h.shift + width - 1) + ":" + std::to_string(h.shift) + "]";
   };
   for (const hash& h : m_hashes) write(h);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which bank, row and column an address falls into, as a readable expression of bit fields.
 //
-//   row rank bank column bankgroup                   fields, most significant first, above the byte offset of one access
+// clang-format off
+//   row rank bank column bankgroup                   fields, most significant first, above the byte offset of an access
 //   row:16 bank:2 column:7 bankgroup:2               the same with widths in bits, which are checked
 //   row rank bank column:4 bankgroup column:3        a field in pieces: the rightmost piece holds its lowest bits
 //   row rank bank column bankgroup channel           where the channel is interleaved (else: `interleave` bytes)
@@ -9,6 +10,7 @@
 //   row bank rank column bankgroup pseudochannel     ranks within a pseudo-channel, and the pseudo-channel on its own
 //   RoBaRaCoCh, rochrababgco                         two-letter codes in one word, as other simulators write them
 //   bg_low, column_low, bank_low                     named maps, see address_map::named()
+// clang-format on
 #pragma once
 #include <array>
 #include <cstdint>
@@ -45,10 +47,10 @@ struct channel_run {
 };
 
 struct address_map_params {
-  std::string expression;        ///< "": the standard's default_map
-  int channels = 1;              ///< any positive count (5 HBM stacks of 32 pseudo-channels: 160)
-  std::int64_t interleave = 256;  ///< bytes to one channel before the next; a multiple of the access size. An expression with
-                                  ///< `channel` in it sets this itself
+  std::string expression;         ///< "": the standard's default_map
+  int channels = 1;               ///< any positive count (5 HBM stacks of 32 pseudo-channels: 160)
+  std::int64_t interleave = 256;  ///< bytes to one channel before the next; a multiple of the access size. An
+                                  ///< expression with `channel` in it sets this itself
 };
 
 /// Addresses beyond the capacity wrap around. Immutable; cheap to copy.
@@ -113,8 +115,9 @@ class address_map {
   /// Byte address of a channel's burst; inverse of channel_of.
   std::uint64_t address_of(int channel, std::int64_t local_burst) const;
 
-  /// The bursts that a transfer touches, one run per channel: closed form, costs O(channels touched), whatever its size.
-  /// `visit(const channel_run&)`. Bursts touched in part count whole. A transfer that wraps visits channels twice.
+  /// The bursts that a transfer touches, one run per channel: closed form, costs O(channels touched), whatever its
+  /// size. `visit(const channel_run&)`. Bursts touched in part count whole. A transfer that wraps visits channels
+  /// twice.
   template <class Visit>
   void for_each_run(std::uint64_t address, std::uint64_t bytes, Visit&& visit) const;
   std::vector<channel_run> split(std::uint64_t address, std::uint64_t bytes) const;

@@ -29,7 +29,8 @@ std::unique_ptr<timed_probe> states(std::string name, std::vector<std::string> v
 
 }  // namespace
 
-bank_view::bank_view(const standard& s, const std::vector<int>& channels, std::int64_t limit) : m_standard(s), m_limit(limit) {
+bank_view::bank_view(const standard& s, const std::vector<int>& channels, std::int64_t limit)
+    : m_standard(s), m_limit(limit) {
   const organisation& o = s.org;
   for (const int index : channels) {
     channel c;
@@ -37,7 +38,8 @@ bank_view::bank_view(const standard& s, const std::vector<int>& channels, std::i
     c.row_command = states("row_command", command_states());
     c.column_command = states("column_command", command_states());
     for (int p = 0; p < o.pseudo_channels; ++p)
-      c.data.push_back(states(o.pseudo_channels > 1 ? fmt::format("data_bus{}", p) : "data_bus", {"idle", "read", "write"}));
+      c.data.push_back(
+          states(o.pseudo_channels > 1 ? fmt::format("data_bus{}", p) : "data_bus", {"idle", "read", "write"}));
     for (int r = 0; r < o.ranks; ++r) {
       const std::string rank = o.ranks > 1 ? fmt::format("rank{}_", r) : "";
       c.refresh.push_back(std::make_unique<timed_probe>(rank + "refresh", probe_base::kind::boolean));
@@ -131,7 +133,8 @@ void bank_view::on_command(const command_record& r) {
   if (index >= m_shown.size() || m_shown[index] < 0) return;
   channel& c = m_channels[static_cast<std::size_t>(m_shown[index])];
   const timing& t = m_standard.t;
-  const bool column = r.kind == command::RD || r.kind == command::RDA || r.kind == command::WR || r.kind == command::WRA;
+  const bool column =
+      r.kind == command::RD || r.kind == command::RDA || r.kind == command::WR || r.kind == command::WRA;
   // An ACT of two clocks is shown in its last one, from which everything is counted.
   timed_probe& wires = column ? *c.column_command : *c.row_command;
   wires.set(1 + static_cast<int>(r.kind), time(r.cycle));
@@ -145,24 +148,39 @@ void bank_view::on_command(const command_record& r) {
       b.state->set(open, time(r.cycle + std::min(t.RCDRD, t.RCDWR)));
       break;
     }
-    case command::RD: burst(c, at(c, r), r, false, false); break;
-    case command::RDA: burst(c, at(c, r), r, false, true); break;
-    case command::WR: burst(c, at(c, r), r, true, false); break;
-    case command::WRA: burst(c, at(c, r), r, true, true); break;
-    case command::PRE: close(at(c, r), r.cycle, t.RP); break;
+    case command::RD:
+      burst(c, at(c, r), r, false, false);
+      break;
+    case command::RDA:
+      burst(c, at(c, r), r, false, true);
+      break;
+    case command::WR:
+      burst(c, at(c, r), r, true, false);
+      break;
+    case command::WRA:
+      burst(c, at(c, r), r, true, true);
+      break;
+    case command::PRE:
+      close(at(c, r), r.cycle, t.RP);
+      break;
     case command::PREA:
       for (int g = 0; g < m_standard.org.bank_groups; ++g)
         for (int k = 0; k < m_standard.org.banks_per_group; ++k) {
-          bank& b = c.banks[static_cast<std::size_t>((r.rank * m_standard.org.bank_groups + g) * m_standard.org.banks_per_group + k)];
+          bank& b = c.banks[static_cast<std::size_t>(
+              (r.rank * m_standard.org.bank_groups + g) * m_standard.org.banks_per_group + k)];
           // Banks that are closed already do not notice.
-          if (b.state->number() != closed && b.state->number() != refreshing) close(b, r.cycle, t.RPab != 0 ? t.RPab : t.RP);
+          if (b.state->number() != closed && b.state->number() != refreshing)
+            close(b, r.cycle, t.RPab != 0 ? t.RPab : t.RP);
         }
       break;
-    case command::REFab: refreshed(c, r, [](int, int) { return true; }); break;
+    case command::REFab:
+      refreshed(c, r, [](int, int) { return true; });
+      break;
     case command::REFpb:
       refreshed(c, r, [&](int g, int b) { return b == r.bank && (g == r.bank_group || r.bank_group < 0); });
       break;
-    case command::count_: break;
+    case command::count_:
+      break;
   }
 }
 

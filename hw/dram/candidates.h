@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The banks that wait for a command, and which of them goes first. Internal to hw/dram. The engine asks once a command, so
-// this decides its speed: a bank's time and its request's age are one number, and no branch depends on which bank is next.
+// The banks that wait for a command, and which of them goes first. Internal to hw/dram. The engine asks once a command,
+// so this decides its speed: a bank's time and its request's age are one number, and no branch depends on which bank is
+// next.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -20,7 +21,9 @@ class candidates {
   };
 
   candidates(int banks, int ranks)
-      : m_key(static_cast<std::size_t>(banks), nobody), m_class(m_key.size(), 0), m_waiting((m_key.size() + 63) / 64, 0),
+      : m_key(static_cast<std::size_t>(banks), nobody),
+        m_class(m_key.size(), 0),
+        m_waiting((m_key.size() + 63) / 64, 0),
         m_limit(static_cast<std::size_t>(ranks * kinds), 0) {}
   void clear() {
     std::fill(m_key.begin(), m_key.end(), nobody);
@@ -96,11 +99,14 @@ class candidates {
   static constexpr int bank_bits = 10, order_bits = 32;
   static constexpr std::int64_t order_mask = (std::int64_t{1} << order_bits) - 1;
   static constexpr std::int64_t span = std::int64_t{1} << 29;  ///< clocks are kept as differences of at most twice that
-  static constexpr std::int64_t ages = std::int64_t{1} << (order_bits - bank_bits - 1);  ///< older requests are equally old
+  static constexpr std::int64_t ages = std::int64_t{1}
+                                       << (order_bits - bank_bits - 1);  ///< older requests are equally old
   static constexpr std::int64_t least_key = std::numeric_limits<std::int64_t>::min();
   static constexpr std::int64_t nobody = std::numeric_limits<std::int64_t>::max();
 
-  std::int64_t at_clock(std::int64_t t) const { return (t - m_epoch < -span ? -span : t - m_epoch) * (std::int64_t{1} << order_bits); }
+  std::int64_t at_clock(std::int64_t t) const {
+    return (t - m_epoch < -span ? -span : t - m_epoch) * (std::int64_t{1} << order_bits);
+  }
 
   /// Counts clocks from `now` and ages from `age`: they have run away from where they were counted from.
   void rebase(std::int64_t now, std::int64_t age) {
@@ -114,8 +120,8 @@ class candidates {
     }
   }
 
-  std::vector<std::int64_t> m_key;    ///< by bank
-  std::vector<std::uint16_t> m_class; ///< by bank: rank x kinds + kind
+  std::vector<std::int64_t> m_key;     ///< by bank
+  std::vector<std::uint16_t> m_class;  ///< by bank: rank x kinds + kind
   std::vector<std::uint64_t> m_waiting;
   std::vector<std::int64_t> m_limit;  ///< by rank x kinds + kind
   std::size_t m_count = 0;

@@ -11,7 +11,9 @@ namespace {
 /// No constraint reaches further back than this.
 constexpr clocks_t long_ago = -(clocks_t{1} << 40);
 
-inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
 }  // namespace
 
 channel::channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency)
@@ -60,7 +62,9 @@ void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int
   r.row = row;
   r.column = column;
   show_until(t);
-  m_held.insert(std::upper_bound(m_held.begin(), m_held.end(), t, [](clocks_t x, const command_record& y) { return x < y.cycle; }), r);
+  m_held.insert(std::upper_bound(m_held.begin(), m_held.end(), t,
+                                 [](clocks_t x, const command_record& y) { return x < y.cycle; }),
+                r);
 }
 
 /// Commands are decided on in the order of their first clocks and shown in that of their last ones.
@@ -110,8 +114,8 @@ int channel::push(int source, const work_order& order) {
   return i;
 }
 
-/// Paced bursts come stripe by stripe (a burst for each channel), each no earlier than its stripe's last burst: all channels
-/// of a memory see the same times.
+/// Paced bursts come stripe by stripe (a burst for each channel), each no earlier than its stripe's last burst: all
+/// channels of a memory see the same times.
 clocks_t channel::ready_clock(const work& w) const {
   if (w.pace_fs == 0) return w.arrival;
   const std::int64_t channels = m_setup.map.channels(), j = w.count - (w.end - w.next);
@@ -174,9 +178,9 @@ void channel::admit() {
 
   const bus_state& bus = s.buses[at(bus_of(where.rank))];
   if (m_recorder != nullptr)
-    m_recorder->admissions.push_back({static_cast<std::int32_t>(t - m_recorder->start),
-                                      static_cast<std::uint16_t>(m_recorder->services.size()),
-                                      static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
+    m_recorder->admissions.push_back(
+        {static_cast<std::int32_t>(t - m_recorder->start), static_cast<std::uint16_t>(m_recorder->services.size()),
+         static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
   if (w.entered < 0) {
     w.entered = t;
     if (m_attribute) w.before = bus.by_cause;
@@ -308,8 +312,9 @@ clocks_t channel::next_event() {
 
 clocks_t channel::next_completion() {
   if (m_replaying)
-    return std::min({m_next_finish, valid_until(),
-                     s.cursor + m_table->at_block(m_block).duration + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL});
+    return std::min(
+        {m_next_finish, valid_until(),
+         s.cursor + m_table->at_block(m_block).duration + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL});
   const clocks_t t = next_event();
   if (t >= no_time) return no_time;
   return t + std::min(m_setup.t.CL, m_setup.t.CWL) + m_setup.t.BL;

@@ -21,7 +21,17 @@ constexpr clocks_t no_time = std::numeric_limits<clocks_t>::max() / 4;
 
 /// Why the data bus of a channel is or is not busy.
 enum class cause : std::uint8_t {
-  idle, data, latency, order, row_miss, row_conflict, bank_group, activate, refresh, turnaround, count_
+  idle,
+  data,
+  latency,
+  order,
+  row_miss,
+  row_conflict,
+  bank_group,
+  activate,
+  refresh,
+  turnaround,
+  count_
 };
 constexpr std::size_t cause_count = static_cast<std::size_t>(cause::count_);
 using cause_clocks = std::array<clocks_t, cause_count>;
@@ -29,7 +39,8 @@ using cause_clocks = std::array<clocks_t, cause_count>;
 /// Row and column commands by the constraint tables they index.
 enum slot : std::uint8_t { slot_act, slot_pre, slot_rd, slot_wr, slot_count };
 
-/// Constants of all channels of one memory, in the form the engine uses. Throws input_error for settings that contradict.
+/// Constants of all channels of one memory, in the form the engine uses. Throws input_error for settings that
+/// contradict.
 struct channel_setup {
   channel_setup(const standard& s, const address_map& map, const controller_params& p);
 
@@ -49,14 +60,14 @@ struct channel_setup {
   bool unified = false, fcfs = false, capped = false, closed_page = false;
   bool joint = false, bank_queues = false;  ///< see controller_params::queues
   bool refresh_at_once = false;             ///< a refresh does not wait for rows that were opened for a request
-  clocks_t page_timeout = 0;  ///< 0: none
-  bool adaptive = false;      ///< banks change their timeout between page_timeout / 16 and x 16
-  int high = 0, low = 0;      ///< writes are served from more than `high` entries down to `low`
+  clocks_t page_timeout = 0;                ///< 0: none
+  bool adaptive = false;                    ///< banks change their timeout between page_timeout / 16 and x 16
+  int high = 0, low = 0;                    ///< writes are served from more than `high` entries down to `low`
   refresh_mode refresh = refresh_mode::none;
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
   int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
-  int longest = 0;  ///< no constraint reaches further than this from the command that causes it
+  int longest = 0;                       ///< no constraint reaches further than this from the command that causes it
   std::array<int, slot_count> length{};  ///< clocks on the command bus
   std::array<int, slot_count> lead{};    ///< clocks from the moment that decides about a command to its last clock
   std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival
@@ -73,22 +84,22 @@ struct work_order {
   std::int64_t next = 0, end = 0;  ///< local bursts still to enter the queue: [next, end)
   std::int32_t transfer = -1;      ///< the memory's index
   bool write = false;
-  std::int64_t sequence = 0;       ///< of the transfer
-  clocks_t arrival = 0;            ///< no burst enters before
+  std::int64_t sequence = 0;               ///< of the transfer
+  clocks_t arrival = 0;                    ///< no burst enters before
   std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: see ready_clock()
-  std::int64_t last_paced = 0;     ///< pace: index of the transfer's last burst
+  std::int64_t last_paced = 0;             ///< pace: index of the transfer's last burst
 };
 
 /// One that a channel has.
 struct work : work_order {
-  bool reported = false;           ///< handed to finished() ahead of the channel's own time (replay)
-  std::int32_t link = -1;          ///< next work of the same source
+  bool reported = false;   ///< handed to finished() ahead of the channel's own time (replay)
+  std::int32_t link = -1;  ///< next work of the same source
   std::int64_t count = 0, remaining = 0;
-  std::int64_t position = 0;       ///< bursts of its source pushed to this channel up to its end
+  std::int64_t position = 0;  ///< bursts of its source pushed to this channel up to its end
   std::int64_t begin() const { return position - count; }  ///< its bursts are begin() .. position - 1 of the source's
-  clocks_t entered = -1;           ///< first burst entered the queue
+  clocks_t entered = -1;                                   ///< first burst entered the queue
   clocks_t first_done = no_time, done = 0;
-  cause_clocks before{};           ///< time by cause when the first burst entered
+  cause_clocks before{};  ///< time by cause when the first burst entered
 };
 
 /// A work whose last burst is done.
@@ -134,8 +145,8 @@ class channel {
 
   /// An idle channel whose last commands no longer matter at `now`.
   bool settled(clocks_t now) const { return !busy() && s.cursor + m_setup.longest <= now; }
-  /// Everything that decides a settled channel's future, in words; two channels with the same words have the same future.
-  /// False: it is not settled (a refresh may be under way).
+  /// Everything that decides a settled channel's future, in words; two channels with the same words have the same
+  /// future. False: it is not settled (a refresh may be under way).
   bool settle(clocks_t now, std::vector<std::int32_t>& words);
   /// Moves what was counted so far, `times` over, out of here. Idle and settled channels only.
   void take_counts(channel_counts& counts, std::vector<cause_clocks>& by_cause, std::int64_t times);
@@ -163,8 +174,8 @@ class channel {
   /// The same, weaker and cheaper.
   clocks_t rough_bound(int source, int i) const {
     const work& w = m_pool[static_cast<std::size_t>(i)];
-    const std::int64_t ahead = w.position - s.sources[static_cast<std::size_t>(source)].admitted -
-                               static_cast<std::int64_t>(s.entries.size());
+    const std::int64_t ahead =
+        w.position - s.sources[static_cast<std::size_t>(source)].admitted - static_cast<std::int64_t>(s.entries.size());
     const std::int64_t bursts = w.remaining - 1 > ahead ? w.remaining - 1 : ahead;
     return s.cursor + bursts / m_setup.buses * m_setup.least_gap;
   }
@@ -173,7 +184,8 @@ class channel {
   std::vector<finished_work>& finished() { return m_finished; }
   /// Time by cause of one data bus up to clock `now` (sums to it), counters.
   cause_clocks causes(int bus, clocks_t now) const;
-  /// Clocks with data on its buses before clock `now`, all buses together; up to `now` also inside a block that is replayed.
+  /// Clocks with data on its buses before clock `now`, all buses together; up to `now` also inside a block that is
+  /// replayed.
   clocks_t data_clocks(clocks_t now) const;
   const channel_counts& counts() const { return m_counts; }
   clocks_t active_clocks(clocks_t now) const;
@@ -212,7 +224,7 @@ class channel {
     std::int64_t timed_out;  ///< adaptive: the row that the timeout closed last; -1: none since the last ACT
     std::int16_t head[2], tail[2], candidate, owner;
     std::int16_t hits, queued;  ///< queued: with bank_queues only
-    std::uint8_t kind;  ///< of the candidate's next command
+    std::uint8_t kind;          ///< of the candidate's next command
     bool blocked;
   };
   struct group_state {
@@ -221,7 +233,7 @@ class channel {
   struct rank_state {
     clocks_t t[slot_count];
     clocks_t faw[4];
-    clocks_t due;         ///< next refresh
+    clocks_t due;                       ///< next refresh
     clocks_t blocked_from, blocked_to;  ///< last refresh: from its due time until banks are free again
     clocks_t open_since, closed_at;
     int faw_at, open, debt, requests, owners, refresh_bank;
@@ -234,8 +246,8 @@ class channel {
     cause_clocks by_cause;
   };
   struct source_state {
-    std::int32_t head = -1, tail = -1;  ///< works that have bursts still to enter
-    std::int32_t oldest = -1;           ///< first work that is not finished
+    std::int32_t head = -1, tail = -1;      ///< works that have bursts still to enter
+    std::int32_t oldest = -1;               ///< first work that is not finished
     std::int64_t pushed = 0, admitted = 0;  ///< bursts
     std::int64_t position = 0;              ///< local burst after the last one that entered
   };
@@ -244,18 +256,18 @@ class channel {
     clocks_t cursor = 0;
     clocks_t bus_free[2] = {0, 0};  ///< row, column commands; the same one without a dual bus
     std::vector<bank_state> banks;
-    candidates waiting{0, 0};     ///< banks with a candidate, see choose()
+    candidates waiting{0, 0};  ///< banks with a candidate, see choose()
     std::vector<group_state> groups;
     std::vector<rank_state> ranks;
     std::vector<bus_state> buses;
     std::vector<entry> entries;
-    std::vector<std::uint64_t> timed;    ///< bit a bank: open, unused, to be closed by time
+    std::vector<std::uint64_t> timed;  ///< bit a bank: open, unused, to be closed by time
     std::vector<source_state> sources;
     std::int64_t next_age = 0;
     std::int16_t free = -1;
     int count[2] = {0, 0};
     int full_banks = 0;  ///< with bank_queues
-    int turn = 0;  ///< source to be asked first
+    int turn = 0;        ///< source to be asked first
     std::int16_t urgent = -1;
     int since_check = 0;
     bool write_mode = false;
@@ -278,7 +290,8 @@ class channel {
   void issue_refresh(int rank, clocks_t t);
   void close_bank(bank_state& b, int rank, clocks_t t);
   void pick(int b);
-  /// Request `e` is what bank `b` works for, with a command of this kind. Again whenever the bank's time for it changes.
+  /// Request `e` is what bank `b` works for, with a command of this kind. Again whenever the bank's time for it
+  /// changes.
   void choose(int b, std::int16_t e, std::uint8_t kind) {
     bank_state& bank = s.banks[static_cast<std::size_t>(b)];
     const entry& request = s.entries[static_cast<std::size_t>(e)];
@@ -295,7 +308,8 @@ class channel {
   void postpone(int b, slot kind) {
     const auto& place = m_setup.place[static_cast<std::size_t>(b)];
     const int n = m_setup.org.banks_per_group;
-    s.waiting.postpone(place.rank, kind, place.group * n, n, s.groups[static_cast<std::size_t>(place.group)].t[kind] - m_setup.lead[kind], b);
+    s.waiting.postpone(place.rank, kind, place.group * n, n,
+                       s.groups[static_cast<std::size_t>(place.group)].t[kind] - m_setup.lead[kind], b);
   }
   void set_mode();
   void check_age();
@@ -341,8 +355,12 @@ class channel {
   int list_of(bool write) const { return m_setup.unified ? 0 : static_cast<int>(write); }
   int current_list() const { return m_setup.unified ? 0 : static_cast<int>(s.write_mode); }
   int bus_of(int rank) const { return rank / m_setup.ranks_per_bus; }
-  void set_bit(std::vector<std::uint64_t>& m, int b) { m[static_cast<std::size_t>(b) >> 6] |= std::uint64_t{1} << (b & 63); }
-  void clear_bit(std::vector<std::uint64_t>& m, int b) { m[static_cast<std::size_t>(b) >> 6] &= ~(std::uint64_t{1} << (b & 63)); }
+  void set_bit(std::vector<std::uint64_t>& m, int b) {
+    m[static_cast<std::size_t>(b) >> 6] |= std::uint64_t{1} << (b & 63);
+  }
+  void clear_bit(std::vector<std::uint64_t>& m, int b) {
+    m[static_cast<std::size_t>(b) >> 6] &= ~(std::uint64_t{1} << (b & 63));
+  }
 
   const channel_setup& m_setup;
   int m_index, m_members = 1;
@@ -367,8 +385,8 @@ class channel {
   replay_table* m_table = nullptr;
   bool m_replaying = false;
   std::int32_t m_state = -1, m_block = -1;  ///< m_block: what happens next if nothing interferes; -1: not known yet
-  clocks_t m_intruder = no_time;  ///< arrival of a source that the state does not know
-  clocks_t m_next_finish = no_time;  ///< next completion within m_block that was not reported
+  clocks_t m_intruder = no_time;            ///< arrival of a source that the state does not know
+  clocks_t m_next_finish = no_time;         ///< next completion within m_block that was not reported
   bool m_parting = false;  ///< a source has no more to give after m_block: its next state is not in the table
   bool m_looked = false;
   struct coming {
@@ -376,8 +394,8 @@ class channel {
     int source, work;
   };
   std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
-  clocks_t m_until = -1;  ///< valid_until() when it was last asked
-  clocks_t m_quiet = -1;  ///< advance() up to here changes nothing
+  clocks_t m_until = -1;         ///< valid_until() when it was last asked
+  clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
   struct recorder* m_recorder = nullptr;
 };

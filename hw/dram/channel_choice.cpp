@@ -7,10 +7,13 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
 }  // namespace
 
-/// May bank `b` have its command, with a refresh pending, an urgent request, or in order only (`first`: the oldest one)?
+/// May bank `b` have its command, with a refresh pending, an urgent request, or in order only (`first`: the oldest
+/// one)?
 bool channel::may_go(int b, std::int16_t first) const {
   const bank_state& bank = s.banks[at(b)];
   if (m_setup.fcfs && bank.kind >= slot_rd && bank.candidate != first) return false;
@@ -32,9 +35,10 @@ void channel::scan() {
   const auto& clocks = m_setup.length;
   const auto& lead = m_setup.lead;
   const clocks_t row = s.bus_free[0] - 1, column = s.bus_free[m_setup.t.dual_command_bus ? 1 : 0] - 1;
-  const clocks_t bus[slot_count] = {
-      later(s.cursor, row + clocks[slot_act] - lead[slot_act]), later(s.cursor, row + clocks[slot_pre] - lead[slot_pre]),
-      later(s.cursor, column + clocks[slot_rd] - lead[slot_rd]), later(s.cursor, column + clocks[slot_wr] - lead[slot_wr])};
+  const clocks_t bus[slot_count] = {later(s.cursor, row + clocks[slot_act] - lead[slot_act]),
+                                    later(s.cursor, row + clocks[slot_pre] - lead[slot_pre]),
+                                    later(s.cursor, column + clocks[slot_rd] - lead[slot_rd]),
+                                    later(s.cursor, column + clocks[slot_wr] - lead[slot_wr])};
   const auto limit = [&](std::size_t r, std::size_t kind) { return later(bus[kind], s.ranks[r].t[kind] - lead[kind]); };
   if (s.pending_ranks > 0 || s.urgent >= 0 || m_setup.fcfs) {
     const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};

@@ -12,7 +12,9 @@ constexpr int age_check_period = 64;
 inline void at_least(clocks_t& t, clocks_t v) {
   if (t < v) t = v;
 }
-inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
 }  // namespace
 
 void channel::issue() {
@@ -45,11 +47,14 @@ void channel::issue() {
       break;
     case slot_pre:
       // A request had to wait for the row to close: it stayed open too long.
-      if (m_setup.adaptive) bank.timeout = std::max(bank.timeout / 2, std::max<clocks_t>(1, m_setup.page_timeout / span));
+      if (m_setup.adaptive)
+        bank.timeout = std::max(bank.timeout / 2, std::max<clocks_t>(1, m_setup.page_timeout / span));
       s.entries[at(bank.candidate)].found = 2;
       issue_pre(b, last);
       break;
-    default: issue_column(b, last); break;
+    default:
+      issue_column(b, last);
+      break;
   }
 }
 

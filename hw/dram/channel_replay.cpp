@@ -7,9 +7,12 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 constexpr std::int64_t longest_block = 1 << 14;  ///< admissions; a block ends where its first source has entered enough
-constexpr int misses_before_rest = 512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
+constexpr int misses_before_rest =
+    512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
 /// Index of the n-th burst of a source among a block's admissions.
 std::size_t admission_of(const replay_table::block& b, int source, std::int64_t n) {
@@ -54,9 +57,12 @@ std::int64_t channel::ready_now(const work& w) const {
 }
 
 /// A paced work whose pace decides when its bursts enter; one that lags behind it is like any other.
-bool channel::keeps_pace(const work& w) const { return w.pace_fs != 0 && ready_now(w) < wanted_bursts(); }
+bool channel::keeps_pace(const work& w) const {
+  return w.pace_fs != 0 && ready_now(w) < wanted_bursts();
+}
 
-/// Bursts that a source can give now, back to back or at its pace (counted up to the work in which they reach `wanted`).
+/// Bursts that a source can give now, back to back or at its pace (counted up to the work in which they reach
+/// `wanted`).
 std::int64_t channel::available(const source_state& q, std::int64_t wanted) const {
   if (q.head < 0) return 0;
   if (const work& w = m_pool[at(q.head)]; w.pace_fs != 0)
@@ -72,7 +78,8 @@ std::int64_t channel::available(const source_state& q, std::int64_t wanted) cons
   return have;
 }
 
-/// Every source that has work can give a block's bursts and one more, back to back or at its pace, from one stretch of rows.
+/// Every source that has work can give a block's bursts and one more, back to back or at its pace, from one stretch of
+/// rows.
 bool channel::regular() const {
   const std::int64_t wanted = wanted_bursts();
   const std::int64_t stretch = m_setup.map.row_period_bursts() * m_setup.map.row_periods();
@@ -262,7 +269,8 @@ cause_clocks channel::causes_at(int bus, int order) const {
   return out;
 }
 
-/// Applies the block to one work of a source. True when its last burst is done in it; then `at_end` are the causes by then.
+/// Applies the block to one work of a source. True when its last burst is done in it; then `at_end` are the causes by
+/// then.
 bool channel::follow(int source, work& w, cause_clocks& at_end) {
   const std::int64_t position = s.sources[at(source)].admitted;
   const auto& b = m_table->at_block(m_block);
@@ -301,9 +309,9 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
   return true;
 }
 
-/// First clock at which what the block says may not hold: a source that the state does not know arrives, a burst that the
-/// block lets enter is not there in time, or one of the other direction (another queue) might enter first. no_time: the
-/// whole block holds; its next state does too, unless m_parting.
+/// First clock at which what the block says may not hold: a source that the state does not know arrives, a burst that
+/// the block lets enter is not there in time, or one of the other direction (another queue) might enter first. no_time:
+/// the whole block holds; its next state does too, unless m_parting.
 clocks_t channel::valid_until() {
   const auto& b = m_table->at_block(m_block);
   const auto& known = m_table->at_state(m_state);
@@ -344,7 +352,8 @@ clocks_t channel::valid_until() {
     m_parting = true;
     if (paced)  // what comes after its whole stripes may come before the block's end
       until = std::min(until, have > 0 ? entry_clock(have - 1) : s.cursor);
-    else if (have < admitted) until = std::min(until, entry_clock(have));
+    else if (have < admitted)
+      until = std::min(until, entry_clock(have));
     if (i >= 0 && m_pool[at(i)].write != write)
       until = std::min(until, std::max(m_pool[at(i)].arrival, have > 0 ? entry_clock(have - 1) : s.cursor));
   }
@@ -361,8 +370,7 @@ void channel::apply_block() {
     for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
       work& w = m_pool[at(i)];
       if (w.begin() >= q.admitted + f.admitted) break;
-      if (w.remaining > 0 && follow(f.source, w, at_end) && !w.reported)
-        m_finished.push_back(finished_of(w, at_end));
+      if (w.remaining > 0 && follow(f.source, w, at_end) && !w.reported) m_finished.push_back(finished_of(w, at_end));
     }
     std::int64_t left = f.admitted;
     while (left > 0) {
@@ -403,7 +411,8 @@ void channel::look_ahead(clocks_t limit) {
         if (follow(f.source, copy, at_end)) m_coming.push_back({copy.done, f.source, i});
       }
     }
-    std::stable_sort(m_coming.begin(), m_coming.end(), [](const coming& x, const coming& y) { return x.done > y.done; });
+    std::stable_sort(m_coming.begin(), m_coming.end(),
+                     [](const coming& x, const coming& y) { return x.done > y.done; });
   }
   while (!m_coming.empty() && m_coming.back().done <= limit) {
     const coming c = m_coming.back();
@@ -488,8 +497,7 @@ clocks_t channel::replay_bound(int source, const work& w) {
       if (f.source == source) admitted += f.admitted;
     const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - m_table->at_state(b.next).queued;
     const std::int64_t bursts = std::max<std::int64_t>({copy.remaining - 1, w.position - admitted - room, 0});
-    bound = end + bursts / m_setup.buses * m_setup.least_gap +
-            (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+    bound = end + bursts / m_setup.buses * m_setup.least_gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
   }
   return std::min(bound, valid_until());
 }

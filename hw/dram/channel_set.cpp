@@ -7,11 +7,16 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+inline std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 }  // namespace
 
 channel_set::channel_set(const channel_setup& setup, replay_table* table)
-    : m_setup(setup), m_class_of(index(setup.map.channels())), m_causes(index(setup.buses)), m_data(index(setup.map.channels())) {
+    : m_setup(setup),
+      m_class_of(index(setup.map.channels())),
+      m_causes(index(setup.buses)),
+      m_data(index(setup.map.channels())) {
   // Channels start alike but for the time of their first refreshes.
   std::map<std::vector<clocks_t>, std::vector<int>> alike;
   for (int i = 0; i < setup.map.channels(); ++i) {
@@ -45,9 +50,10 @@ int channel_set::split_off(int from, const std::vector<int>& leaving) {
   channel_class& old = *m_classes[index(from)];  // both keep what it counted: sums over members stay what they were
   auto made = std::make_unique<channel_class>(channel_class{old.engine, leaving});
   std::sort(made->members.begin(), made->members.end());
-  old.members.erase(std::remove_if(old.members.begin(), old.members.end(),
-                                   [&](int i) { return std::binary_search(made->members.begin(), made->members.end(), i); }),
-                    old.members.end());
+  old.members.erase(
+      std::remove_if(old.members.begin(), old.members.end(),
+                     [&](int i) { return std::binary_search(made->members.begin(), made->members.end(), i); }),
+      old.members.end());
   old.engine.stand_for(old.members.front(), static_cast<int>(old.members.size()));
   old.tried = false;
   return add(std::move(made));

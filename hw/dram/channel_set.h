@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The channels of one memory, in classes: channels in the same state with the same work do the same, so one engine stands
-// for all of them. A class splits when its members are given different work and merges with another one when both are idle
-// and have the same future. Exact: results do not depend on how channels are classed. Internal to hw/dram.
+// The channels of one memory, in classes: channels in the same state with the same work do the same, so one engine
+// stands for all of them. A class splits when its members are given different work and merges with another one when
+// both are idle and have the same future. Exact: results do not depend on how channels are classed. Internal to
+// hw/dram.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -33,8 +34,9 @@ class channel_set {
       if (m_classes[i] != nullptr) visit(static_cast<int>(i), *m_classes[i]);
   }
 
-  /// The bursts of a transfer (one that does not wrap) by class: give(class number, run of each of its channels). When a
-  /// class has been split for it, split(class number, number of the new class) comes first: the new one has copies of its works.
+  /// The bursts of a transfer (one that does not wrap) by class: give(class number, run of each of its channels). When
+  /// a class has been split for it, split(class number, number of the new class) comes first: the new one has copies of
+  /// its works.
   template <class Split, class Give>
   void distribute(std::uint64_t address, std::uint64_t bytes, Split&& split, Give&& give);
 
@@ -61,7 +63,8 @@ class channel_set {
   std::vector<int> m_class_of;  ///< by channel
   int m_in_use = 0;
   bool m_apart = false;
-  int m_pause = 0, m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain
+  int m_pause = 0,
+      m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain
   std::vector<channel_run> m_runs;
   std::vector<int> m_leaving;
   std::vector<std::int32_t> m_words;

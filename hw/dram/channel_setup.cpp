@@ -23,7 +23,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
     refuse("organisation.pseudo_channels", std::to_string(buses) + " for " + std::to_string(ranks) + " ranks",
            "a divisor of the number of ranks");
   if (banks > 1024) refuse("organisation", std::to_string(banks) + " banks in a channel", "at most 1024");
-  if (t.BL < 1 || t.CL < 1 || t.CWL < 0 || t.tck_fs < 1) refuse("timing", "BL, CL or tCK is missing", "positive values");
+  if (t.BL < 1 || t.CL < 1 || t.CWL < 0 || t.tck_fs < 1)
+    refuse("timing", "BL, CL or tCK is missing", "positive values");
   if (m.access_bytes() != org.access_bytes())
     refuse("map", "made for accesses of " + std::to_string(m.access_bytes()) + " bytes",
            std::to_string(org.access_bytes()) + " bytes");
@@ -32,11 +33,14 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   std::string mode = p.refresh == "standard" ? s.refresh : p.refresh;
   if (mode == "per_bank" && t.RFCpb <= 0)
     refuse("controller.refresh", "'" + s.name + "' has no per-bank refresh (RFCpb)", "all_bank or none");
-  if (mode != "none" && mode != "all_bank" && mode != "per_bank") refuse("controller.refresh", "got '" + mode + "'", "all_bank, per_bank or none");
+  if (mode != "none" && mode != "all_bank" && mode != "per_bank")
+    refuse("controller.refresh", "got '" + mode + "'", "all_bank, per_bank or none");
   if (mode != "none" && (t.RFC <= 0 || t.REFI <= t.RFC))
     refuse("timing.REFI", "REFI " + std::to_string(t.REFI) + " with RFC " + std::to_string(t.RFC), "0 < RFC < REFI");
   if (p.queues == "bank" && (p.read_queue != 0 ? p.read_queue : s.queue) * banks > 16384)
-    refuse("controller.read_queue", std::to_string(params.read_queue) + " for each of " + std::to_string(banks) + " banks", "at most 16384 in all");
+    refuse("controller.read_queue",
+           std::to_string(params.read_queue) + " for each of " + std::to_string(banks) + " banks",
+           "at most 16384 in all");
   problems.check();
 
   ranks_per_bus = ranks / buses;
@@ -74,9 +78,10 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   stack_gap = std::max(t.CCD_R, t.BL);
   least_gap = ranks_per_bus > 1 ? t.BL : std::min(read_gap, write_gap);
   prea_to_act = t.RPab > 0 ? t.RPab : t.RP;
-  longest = std::max({t.RC, t.RFC, t.RFCpb, t.FAW, t.RREFD, prea_to_act, t.RTP + t.RP, write_to_pre + t.RP, read_to_write,
-                      write_to_read_l, t.CCD_L_WR, t.CL + t.BL + t.CS}) + t.ACT_CK + t.CAS_CK +
-            std::max(t.CL, t.CWL) + std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
+  longest = std::max({t.RC, t.RFC, t.RFCpb, t.FAW, t.RREFD, prea_to_act, t.RTP + t.RP, write_to_pre + t.RP,
+                      read_to_write, write_to_read_l, t.CCD_L_WR, t.CL + t.BL + t.CS}) +
+            t.ACT_CK + t.CAS_CK + std::max(t.CL, t.CWL) +
+            std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
   for (std::size_t k = 0; k < slot_count; ++k) lead[k] = p.command_order == "start" ? length[k] - 1 : 0;
   for (std::size_t k = 0; k < slot_count; ++k) ready_after[k] = params.input_clocks + length[k] - 1;
@@ -84,17 +89,17 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   place.resize(static_cast<std::size_t>(banks));
   for (int b = 0; b < banks; ++b) {
     const int rank = b / per_rank, group = b % per_rank / org.banks_per_group;
-    place[static_cast<std::size_t>(b)] = {static_cast<std::int16_t>(rank),
-                                          static_cast<std::int16_t>(rank * org.bank_groups + group),
-                                          static_cast<std::int16_t>(b % org.banks_per_group),
-                                          static_cast<std::int16_t>(group)};
+    place[static_cast<std::size_t>(b)] = {
+        static_cast<std::int16_t>(rank), static_cast<std::int16_t>(rank * org.bank_groups + group),
+        static_cast<std::int16_t>(b % org.banks_per_group), static_cast<std::int16_t>(group)};
   }
 }
 
 clocks_t channel_setup::first_refresh(int channel, int rank) const {
   if (refresh == refresh_mode::none) return no_time;
   const clocks_t parts = clocks_t{map.channels()} * ranks;
-  const clocks_t offset = params.refresh_stagger ? (clocks_t{rank} * map.channels() + channel) * refresh_interval / parts : 0;
+  const clocks_t offset =
+      params.refresh_stagger ? (clocks_t{rank} * map.channels() + channel) * refresh_interval / parts : 0;
   return refresh_interval - offset;
 }
 

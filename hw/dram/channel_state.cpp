@@ -7,7 +7,9 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// Writes a state as words. Times before `low` have no effect any more and are all the same.
 struct writer {
@@ -251,7 +253,8 @@ void channel::materialise() {
     const local_location where = m_setup.map.decode_local(e.burst);
     e.row = where.row;
     e.column = where.column;
-    e.bank = static_cast<std::int16_t>((where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
+    e.bank = static_cast<std::int16_t>(
+        (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
     bank_state& bank = s.banks[at(e.bank)];
     count_queued(bank, 1);
     const int l = list_of(e.write);

@@ -7,7 +7,9 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
 }  // namespace
 
 /// Books the time between the last data beat and this request's first one. `t` is the column command.
@@ -104,8 +106,8 @@ finished_work channel::finished_of(const work& w, const cause_clocks& by_cause) 
     order += stay - sum;
   } else {
     clocks_t excess = sum - stay;
-    for (const cause c : {cause::idle, cause::order, cause::refresh, cause::turnaround, cause::row_conflict, cause::row_miss,
-                          cause::activate, cause::bank_group, cause::latency, cause::data}) {
+    for (const cause c : {cause::idle, cause::order, cause::refresh, cause::turnaround, cause::row_conflict,
+                          cause::row_miss, cause::activate, cause::bank_group, cause::latency, cause::data}) {
       auto& v = d[static_cast<std::size_t>(c)];
       const clocks_t n = std::min(v, excess);
       v -= n;
@@ -124,8 +126,8 @@ cause_clocks channel::causes(int bus_index, clocks_t now) const {
   } else {
     // Beats under way are data until `now`; what is still to come is not counted.
     clocks_t excess = bus.covered - now;
-    for (const cause c : {cause::data, cause::latency, cause::row_miss, cause::row_conflict, cause::activate, cause::refresh,
-                          cause::turnaround, cause::bank_group, cause::order, cause::idle}) {
+    for (const cause c : {cause::data, cause::latency, cause::row_miss, cause::row_conflict, cause::activate,
+                          cause::refresh, cause::turnaround, cause::bank_group, cause::order, cause::idle}) {
       auto& v = out[static_cast<std::size_t>(c)];
       const clocks_t n = std::min(v, excess);
       v -= n;

@@ -5,7 +5,8 @@
 
 namespace memwall::dram {
 
-channel_trace::channel_trace(std::string module, const standard& s, const std::vector<int>& channels, std::int64_t limit, transfer_observer& to)
+channel_trace::channel_trace(std::string module, const standard& s, const std::vector<int>& channels,
+                             std::int64_t limit, transfer_observer& to)
     : m_module(std::move(module)), m_standard(s), m_limit(limit), m_to(to) {
   for (const int index : channels) {
     const auto i = static_cast<std::size_t>(index);
@@ -14,8 +15,8 @@ channel_trace::channel_trace(std::string module, const standard& s, const std::v
   }
 }
 
-void channel_trace::tell(int channel, const char* wires, int index, const char* what, std::int64_t from, std::int64_t to, const command_record* r,
-                         std::int64_t bursts) {
+void channel_trace::tell(int channel, const char* wires, int index, const char* what, std::int64_t from,
+                         std::int64_t to, const command_record* r, std::int64_t bursts) {
   channel_span s{m_module.c_str(), channel, wires, index, what, -1, -1, -1, -1, bursts, time(from), time(to)};
   if (r != nullptr) {
     s.rank = r->rank;
@@ -28,7 +29,8 @@ void channel_trace::tell(int channel, const char* wires, int index, const char* 
 
 void channel_trace::flush(int channel, int bus, run& r) {
   if (r.bursts == 0) return;
-  tell(channel, "data bus", m_standard.org.pseudo_channels > 1 ? bus : -1, r.write ? "write" : "read", r.begin, r.end, nullptr, r.bursts);
+  tell(channel, "data bus", m_standard.org.pseudo_channels > 1 ? bus : -1, r.write ? "write" : "read", r.begin, r.end,
+       nullptr, r.bursts);
   r.bursts = 0;
 }
 
@@ -41,7 +43,8 @@ void channel_trace::on_command(const command_record& c) {
   const bool write = c.kind == command::WR || c.kind == command::WRA;
   if (!write && c.kind != command::RD && c.kind != command::RDA) {
     tell(c.channel, "row commands", -1, command_name(c.kind), c.cycle, c.cycle + 1, &c, 0);
-    if (c.kind == command::REFab) tell(c.channel, "refresh", o.ranks > 1 ? c.rank : -1, "refresh", c.cycle, c.cycle + t.RFC, &c, 0);
+    if (c.kind == command::REFab)
+      tell(c.channel, "refresh", o.ranks > 1 ? c.rank : -1, "refresh", c.cycle, c.cycle + t.RFC, &c, 0);
     return;
   }
   tell(c.channel, "column commands", -1, command_name(c.kind), c.cycle, c.cycle + t.CAS_CK, &c, 0);

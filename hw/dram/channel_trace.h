@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens on the wires of some channels, as stretches of time for a timeline viewer: commands, runs of data, refreshes.
+// What happens on the wires of some channels, as stretches of time for a timeline viewer: commands, runs of data,
+// refreshes.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,11 +12,13 @@
 
 namespace memwall::dram {
 
-/// Turns commands into channel spans. Bursts of one direction that follow each other without a gap are one span of the data bus.
+/// Turns commands into channel spans. Bursts of one direction that follow each other without a gap are one span of the
+/// data bus.
 class channel_trace final : public command_watcher {
  public:
   /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, full() asks to be let go.
-  channel_trace(std::string module, const standard& s, const std::vector<int>& channels, std::int64_t limit, transfer_observer& to);
+  channel_trace(std::string module, const standard& s, const std::vector<int>& channels, std::int64_t limit,
+                transfer_observer& to);
 
   void on_command(const command_record& c) override;
   bool full() const override { return m_commands >= m_limit; }
@@ -28,7 +31,8 @@ class channel_trace final : public command_watcher {
     bool write = false;
   };
   ps_t time(std::int64_t cycle) const { return (cycle * m_standard.t.tck_fs + 500) / 1000; }
-  void tell(int channel, const char* wires, int index, const char* what, std::int64_t from, std::int64_t to, const command_record* r, std::int64_t bursts);
+  void tell(int channel, const char* wires, int index, const char* what, std::int64_t from, std::int64_t to,
+            const command_record* r, std::int64_t bursts);
   void flush(int channel, int bus, run& r);
 
   std::string m_module;

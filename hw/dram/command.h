@@ -9,7 +9,8 @@
 
 namespace memwall::dram {
 
-/// RDA and WRA precharge their bank on their own. REFpb stands for the per-bank and the same-bank refresh of a standard.
+/// RDA and WRA precharge their bank on their own. REFpb stands for the per-bank and the same-bank refresh of a
+/// standard.
 enum class command : std::uint8_t { ACT, RD, RDA, WR, WRA, PRE, PREA, REFab, REFpb, count_ };
 
 constexpr std::size_t command_count = static_cast<std::size_t>(command::count_);
@@ -19,8 +20,8 @@ constexpr const char* command_name(command c) {
   return names[static_cast<std::size_t>(c)];
 }
 
-/// One command on a channel's command bus. Fields that a command does not address are -1 (PREA, REFab: bank group, bank).
-/// An ACT that occupies the bus for several cycles carries its last one, from which RCD and RAS are counted.
+/// One command on a channel's command bus. Fields that a command does not address are -1 (PREA, REFab: bank group,
+/// bank). An ACT that occupies the bus for several cycles carries its last one, from which RCD and RAS are counted.
 struct command_record {
   std::int64_t cycle = 0;  ///< in clocks of the channel, counted from 0
   command kind = command::ACT;
@@ -32,9 +33,9 @@ struct command_record {
   std::int32_t column = -1;      ///< RD, RDA, WR, WRA; in bursts
 };
 
-/// Sees every command, in the order of each channel's command bus (cycles of one channel never decrease; two commands may
-/// share a cycle on a dual command bus). Commands of different channels interleave. While a listener is set, nothing is
-/// replayed: every command is simulated.
+/// Sees every command, in the order of each channel's command bus (cycles of one channel never decrease; two commands
+/// may share a cycle on a dual command bus). Commands of different channels interleave. While a listener is set,
+/// nothing is replayed: every command is simulated.
 class command_listener {
  public:
   virtual ~command_listener() = default;

@@ -214,8 +214,7 @@ struct dram_module::impl {
     i.first_data = c.first_data;
     i.book(c.parts, now, stall::dram_latency);
     const std::int64_t bytes = t.get_data_length();
-    if (p.functional && t.is_read())
-      copy_out(t.get_address(), t.get_data_ptr(), static_cast<std::uint64_t>(bytes));
+    if (p.functional && t.is_read()) copy_out(t.get_address(), t.get_data_ptr(), static_cast<std::uint64_t>(bytes));
     ++transfers;
     (t.is_write() ? write_bytes : read_bytes)[i.carries] += bytes;
     latency.add(now - arrived);
@@ -248,22 +247,20 @@ struct dram_module::impl {
     }
   }
   void copy_in(std::uint64_t address, const unsigned char* data, std::uint64_t bytes) {
-    by_page(address, bytes,
-            [&](std::uint64_t index, std::uint64_t offset, std::uint64_t done, std::uint64_t part) {
-              auto& target = pages[index];
-              if (target == nullptr) target = std::make_unique<page>();
-              std::memcpy(target->data() + offset, data + done, part);
-            });
+    by_page(address, bytes, [&](std::uint64_t index, std::uint64_t offset, std::uint64_t done, std::uint64_t part) {
+      auto& target = pages[index];
+      if (target == nullptr) target = std::make_unique<page>();
+      std::memcpy(target->data() + offset, data + done, part);
+    });
   }
   void copy_out(std::uint64_t address, unsigned char* data, std::uint64_t bytes) const {
-    by_page(address, bytes,
-            [&](std::uint64_t index, std::uint64_t offset, std::uint64_t done, std::uint64_t part) {
-              const auto found = pages.find(index);
-              if (found == pages.end())
-                std::memset(data + done, 0, part);
-              else
-                std::memcpy(data + done, found->second->data() + offset, part);
-            });
+    by_page(address, bytes, [&](std::uint64_t index, std::uint64_t offset, std::uint64_t done, std::uint64_t part) {
+      const auto found = pages.find(index);
+      if (found == pages.end())
+        std::memset(data + done, 0, part);
+      else
+        std::memcpy(data + done, found->second->data() + offset, part);
+    });
   }
 
   unsigned debug(transfer& t) {
@@ -281,9 +278,7 @@ struct dram_module::impl {
 
 dram_module::dram_module(const sc_core::sc_module_name& name, const dram_params& params,
                          std::unique_ptr<dram_engine> engine, std::uint64_t size)
-    : sc_core::sc_module(name),
-      port("port"),
-      m_impl(std::make_unique<impl>(*this, params, std::move(engine), size)) {
+    : sc_core::sc_module(name), port("port"), m_impl(std::make_unique<impl>(*this, params, std::move(engine), size)) {
   impl* m = m_impl.get();
   port.on_request = [m](transfer& t) { return m->request(t); };
   port.on_debug = [m](transfer& t) { return m->debug(t); };

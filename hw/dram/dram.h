@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "hw/common/at_target.h"
 #include "hw/common/error.h"
 #include "hw/common/params.h"
 #include "hw/common/probe.h"
 #include "hw/common/statistics.h"
 #include "hw/dram/command.h"
 #include "hw/dram/memory.h"
+#include "hw/ports/at_target.h"
 
 namespace memwall {
 
@@ -84,8 +84,8 @@ class dram_module : public sc_core::sc_module {
  public:
   dram_module(const sc_core::sc_module_name& name, const dram_params& params);
   /// With an engine of one's own, `size` bytes large.
-  dram_module(const sc_core::sc_module_name& name, const dram_params& params,
-              std::unique_ptr<dram_engine> engine, std::uint64_t size);
+  dram_module(const sc_core::sc_module_name& name, const dram_params& params, std::unique_ptr<dram_engine> engine,
+              std::uint64_t size);
   ~dram_module() override;
 
   at_target_port port;
@@ -94,7 +94,8 @@ class dram_module : public sc_core::sc_module {
   dram_report report() const;
   probe_list probes();
   void observe(transfer_observer* observer);
-  /// Shows commands to `watcher` until it is full or turned off; until then the engine simulates every burst. Not owned.
+  /// Shows commands to `watcher` until it is full or turned off; until then the engine simulates every burst. Not
+  /// owned.
   void watch(dram::command_watcher& watcher, bool on);
   /// Tells those that watch all commands up to now.
   void catch_up();
@@ -102,7 +103,8 @@ class dram_module : public sc_core::sc_module {
   void data_time(std::vector<ps_t>& out) const;
 
   /// The banks compute for `source` from `granted` (called at once, or when the transfers taken so far are done) until
-  /// release_banks(): meanwhile transfers of other sources are taken and wait, in order. A second claim waits for the first.
+  /// release_banks(): meanwhile transfers of other sources are taken and wait, in order. A second claim waits for the
+  /// first.
   void claim_banks(int source, std::function<void()> granted);
   void release_banks();
   /// Reads or writes bytes directly, as the debug transport does (only with `functional`; else reads give

@@ -11,8 +11,7 @@ const param_table<dram_params>& dram_param_table() {
           .add("channels", &dram_params::channels,
                "independent channels: each has a command bus and a data bus of its own")
           .range(1, 4096)
-          .add("map", &dram_params::map,
-               "address map, as an expression or a name; empty: the standard's default")
+          .add("map", &dram_params::map, "address map, as an expression or a name; empty: the standard's default")
           .add("interleave", &dram_params::interleave, "bytes to one channel before the next")
           .range(byte_size(16), byte_size(1ull << 30))
           .add("size", &dram_params::size, "usable bytes; 0 B: all that the channels hold")
@@ -60,9 +59,7 @@ class memory_engine final : public dram_engine {
   void data_time(ps_t now, std::vector<ps_t>& out) const override { m_memory.data_time(now, out); }
   void listen(dram::command_listener* l) override { m_memory.listen(l); }
   int burst_bytes() const override { return m_memory.spec().org.access_bytes(); }
-  double peak_bytes_per_s() const override {
-    return m_memory.spec().peak_bytes_per_s() * m_memory.channels();
-  }
+  double peak_bytes_per_s() const override { return m_memory.spec().peak_bytes_per_s() * m_memory.channels(); }
 
  private:
   dram::memory m_memory;
@@ -79,8 +76,8 @@ std::uint64_t dram_size(const dram_params& p) {
   const std::int64_t capacity = s.org.capacity_bytes() * p.channels, asked = to_bytes(p.size);
   if (asked > capacity)
     throw input_error(problem{"", "size", "got " + format_quantity(p.size.value, "size"),
-                              "at most what " + std::to_string(p.channels) + " channels of " + s.name +
-                                  " hold, " + format_quantity(static_cast<double>(capacity), "size"),
+                              "at most what " + std::to_string(p.channels) + " channels of " + s.name + " hold, " +
+                                  format_quantity(static_cast<double>(capacity), "size"),
                               ""});
   return static_cast<std::uint64_t>(asked > 0 ? asked : capacity);
 }

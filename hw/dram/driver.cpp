@@ -44,13 +44,12 @@ double percent(std::int64_t part, std::int64_t whole) {
 driver_result run_driver(const driver_params& p, command_listener* listener) {
   driver_result out;
   out.spec = load_standard(p.standard, p.changes);
-  const address_map map({p.map.empty() ? out.spec.default_map : p.map, p.channels, p.interleave},
-                        out.spec.org);
+  const address_map map({p.map.empty() ? out.spec.default_map : p.map, p.channels, p.interleave}, out.spec.org);
   out.map = map.text();
   out.peak = out.spec.peak_bytes_per_s() * p.channels;
-  const std::unique_ptr<traffic> source =
-      p.trace.empty() ? make_pattern(p.pattern, out.spec, map)
-                      : open_trace(p.trace, out.spec, p.pattern.size, p.pattern.requests);
+  const std::unique_ptr<traffic> source = p.trace.empty()
+                                              ? make_pattern(p.pattern, out.spec, map)
+                                              : open_trace(p.trace, out.spec, p.pattern.size, p.pattern.requests);
   out.traffic = p.trace.empty() ? p.pattern.pattern : p.trace;
 
   memory m(out.spec, map, p.controller);
@@ -76,8 +75,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   if (whole.bytes > 0 && (whole.pace == 0 || p.channels == 1)) {  // paced transfers come by whole stripes
     m.submit(whole);
     bytes = static_cast<std::int64_t>(whole.bytes);
-    out.requests =
-        bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
+    out.requests = bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
   } else {
     // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in
     // strides in which less than what lies ahead can be served.
@@ -90,8 +88,7 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
         static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
     request r;
     while (source->next(r)) {
-      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();)
-        next = step(std::max(next, now + stride));
+      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();) next = step(std::max(next, now + stride));
       transfer t;
       t.address = r.address;
       t.bytes = r.bytes;
@@ -125,10 +122,9 @@ nlohmann::ordered_json to_json(const driver_result& r) {
   for (std::size_t i = 0; i < command_count; ++i)
     out["commands"][command_name(static_cast<command>(i))] = s.commands[i];
   const energy_breakdown& e = r.energy;
-  out["energy_pj"] = {{"activate", e.activate}, {"read", e.read},
-                      {"write", e.write},       {"io", e.io},
-                      {"refresh", e.refresh},   {"background", e.background},
-                      {"total", e.total()}};
+  out["energy_pj"] = {
+      {"activate", e.activate},     {"read", e.read},    {"write", e.write}, {"io", e.io}, {"refresh", e.refresh},
+      {"background", e.background}, {"total", e.total()}};
   out["host"] = {{"wall_s", r.wall_s},
                  {"requests_per_s", r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0},
                  {"peak_rss_mb", peak_rss_mb()}};
@@ -155,30 +151,29 @@ std::string to_text(const driver_result& r) {
   line("traffic", fmt::format("{}, {} requests", r.traffic, r.requests));
   line("map", r.map);
   line("time", fmt::format("{:.3f} us", static_cast<double>(r.time) * 1e-6));
-  line("bandwidth", fmt::format("{:.3f} GB/s, {:.2f} % of {:.3f} GB/s", r.bandwidth * 1e-9,
-                                100 * r.bandwidth / r.peak, r.peak * 1e-9));
+  line("bandwidth", fmt::format("{:.3f} GB/s, {:.2f} % of {:.3f} GB/s", r.bandwidth * 1e-9, 100 * r.bandwidth / r.peak,
+                                r.peak * 1e-9));
   line("bound by", r.bound_by);
-  out += fmt::format("\n{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}\n", "latency, ns", "mean", "p50", "p95",
-                     "p99", "max", "bursts");
+  out += fmt::format("\n{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}\n", "latency, ns", "mean", "p50", "p95", "p99",
+                     "max", "bursts");
   const auto latency = [&](const char* name, const latency_histogram& h) {
     if (h.count() == 0) return;
     const auto ns = [&](std::int64_t c) { return clocks_to_ns(static_cast<double>(c), s); };
-    out += fmt::format("{:<18}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14}\n", name,
-                       clocks_to_ns(h.mean(), s), ns(h.quantile(0.5)), ns(h.quantile(0.95)),
-                       ns(h.quantile(0.99)), ns(h.max()), h.count());
+    out += fmt::format("{:<18}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14}\n", name, clocks_to_ns(h.mean(), s),
+                       ns(h.quantile(0.5)), ns(h.quantile(0.95)), ns(h.quantile(0.99)), ns(h.max()), h.count());
   };
   latency("  read", s.read_latency);
   latency("  write", s.write_latency);
   const std::int64_t rows = s.row_hits + s.row_misses + s.row_conflicts;
   out += '\n';
   line("rows", fmt::format("{} hits ({:.1f} %), {} misses ({:.1f} %), {} conflicts ({:.1f} %)", s.row_hits,
-                           percent(s.row_hits, rows), s.row_misses, percent(s.row_misses, rows),
-                           s.row_conflicts, percent(s.row_conflicts, rows)));
+                           percent(s.row_hits, rows), s.row_misses, percent(s.row_misses, rows), s.row_conflicts,
+                           percent(s.row_conflicts, rows)));
   std::string commands;
   for (std::size_t i = 0; i < command_count; ++i)
     if (s.commands[i] != 0)
-      commands += fmt::format("{}{} {}", commands.empty() ? "" : ", ", command_name(static_cast<command>(i)),
-                              s.commands[i]);
+      commands +=
+          fmt::format("{}{} {}", commands.empty() ? "" : ", ", command_name(static_cast<command>(i)), s.commands[i]);
   line("commands", commands);
   const energy_breakdown& e = r.energy;
   const double total = e.total();
@@ -196,9 +191,8 @@ std::string to_text(const driver_result& r) {
   share("io", e.io);
   share("refresh", e.refresh);
   share("background", e.background);
-  line("simulated in",
-       fmt::format("{:.4f} s, {:.3g} requests/s, {:.1f} MB", r.wall_s,
-                   r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0, peak_rss_mb()));
+  line("simulated in", fmt::format("{:.4f} s, {:.3g} requests/s, {:.1f} MB", r.wall_s,
+                                   r.wall_s > 0 ? static_cast<double>(r.requests) / r.wall_s : 0, peak_rss_mb()));
   return out;
 }
 
@@ -266,8 +260,7 @@ void command_file::finish() {
   m->file = nullptr;
   if (!written || !closed || std::rename(m->partial.c_str(), m->path.c_str()) != 0) {
     std::remove(m->partial.c_str());
-    throw input_error(
-        problem{"--commands", "", "cannot write '" + m->path + "'", "a writable path with room", ""});
+    throw input_error(problem{"--commands", "", "cannot write '" + m->path + "'", "a writable path with room", ""});
   }
 }
 

@@ -35,19 +35,27 @@ class traffic {
 };
 
 /// What defines a pattern. `size` is the request size, `peak` bytes a second of all channels.
+///
+// clang-format off
 ///   seq            request i reads i x size
 ///   random         request i reads (mix(i + seed) mod (capacity / size)) x size
 ///   stride:BYTES   request i reads i x BYTES, wrapping at the capacity
-///   mix:R:W        R sequential reads, then W sequential writes from 512 MiB on, repeating; mix:2:1 is
-///   pattern c a              seq, 1,000,000 requests             d   a at 50 % of peak    e   100,000 of a
-///   at 1 % of peak b              200,000 random reads within 1 GiB   c   1,000,000 of R R W
+///   mix:R:W        R sequential reads, then W sequential writes from 512 MiB on, repeating; mix:2:1 is pattern c
+///
+///   a   seq, 1,000,000 requests
+///   b   200,000 random reads within 1 GiB
+///   c   1,000,000 of R R W
+///   d   a at 50 % of peak
+///   e   100,000 of a at 1 % of peak
+// clang-format on
+///
 /// mix() is the SplitMix64 finaliser; a to e are the traffic that other simulators have been run with, see
 /// README.md.
 struct pattern_params {
   std::string pattern = "seq";
   std::int64_t requests = 0;  ///< 0: the pattern's own number, or 1,000,000
   std::int64_t size = 0;      ///< bytes a request; 0: the standard's access size
-  double load = 0;  ///< offered share of peak; 0: back-to-back, as many as the controller accepts in order
+  double load = 0;            ///< offered share of peak; 0: back-to-back, as many as the controller accepts in order
   std::uint64_t seed = 0;
 };
 /// Throws input_error for a pattern that is none.
@@ -62,8 +70,7 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
 /// Operations: R W RD WR READ WRITE LD ST LOAD STORE P_MEM_RD P_MEM_WR, in any case. Addresses: decimal, or
 /// hexadecimal with 0x. Cycles are clocks of the standard; a request enters no earlier than its cycle. Errors
 /// name file and line.
-std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size,
-                                    std::int64_t limit);
+std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit);
 
 struct driver_params {
   std::string standard = "DDR4-3200";  ///< name or file

@@ -23,8 +23,8 @@ energy_table energy_from_idd(const idd_currents& idd, const timing& t, const org
   const double tck_ns = static_cast<double>(t.tck_fs) * 1e-6;
   const double rc = t.RC * tck_ns, ras = t.RAS * tck_ns, burst = t.BL * tck_ns, rfc = t.RFC * tck_ns;
   energy_table e;  // mA x V x ns = pJ
-  e.act_pj = idd.devices *
-             (idd.vdd * (idd.idd0 * rc - idd.idd3n * ras - idd.idd2n * (rc - ras)) + idd.vpp * idd.ipp0 * rc);
+  e.act_pj =
+      idd.devices * (idd.vdd * (idd.idd0 * rc - idd.idd3n * ras - idd.idd2n * (rc - ras)) + idd.vpp * idd.ipp0 * rc);
   e.read_pj = idd.devices * idd.vdd * (idd.idd4r - idd.idd3n) * burst;
   e.write_pj = idd.devices * idd.vdd * (idd.idd4w - idd.idd3n) * burst;
   e.refresh_pj = idd.devices * idd.vdd * (idd.idd5b - idd.idd2n) * rfc;

@@ -11,25 +11,39 @@
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+inline std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 constexpr stall stall_of(cause c) {
   switch (c) {
-    case cause::data: return stall::dram_data;
-    case cause::latency: return stall::dram_latency;
-    case cause::order: return stall::dram_queue;
-    case cause::row_miss: return stall::dram_row_miss;
-    case cause::row_conflict: return stall::dram_row_conflict;
-    case cause::bank_group: return stall::dram_bank_group;
-    case cause::activate: return stall::dram_activate;
-    case cause::refresh: return stall::dram_refresh;
-    case cause::turnaround: return stall::dram_turnaround;
-    default: return stall::idle;
+    case cause::data:
+      return stall::dram_data;
+    case cause::latency:
+      return stall::dram_latency;
+    case cause::order:
+      return stall::dram_queue;
+    case cause::row_miss:
+      return stall::dram_row_miss;
+    case cause::row_conflict:
+      return stall::dram_row_conflict;
+    case cause::bank_group:
+      return stall::dram_bank_group;
+    case cause::activate:
+      return stall::dram_activate;
+    case cause::refresh:
+      return stall::dram_refresh;
+    case cause::turnaround:
+      return stall::dram_turnaround;
+    default:
+      return stall::idle;
   }
 }
 
 /// Timeouts close rows between requests: every command is simulated (README.md, "Classes and exact replay").
-bool replayed(const controller_params& p) { return p.replay && (p.page_policy == "open" || p.page_policy == "closed"); }
+bool replayed(const controller_params& p) {
+  return p.replay && (p.page_policy == "open" || p.page_policy == "closed");
+}
 
 /// Open transfers beyond this many get a weak bound of their completion.
 constexpr std::size_t bounded_transfers = 64;
@@ -40,8 +54,12 @@ constexpr std::int64_t brief_bursts = 8;
 class memory::impl {
  public:
   impl(const standard& s, const address_map& map, const controller_params& p)
-      : m_standard(s), m_setup(s, map, p), m_front(to_ps(p.front_end)), m_back(to_ps(p.back_end)),
-        m_table(static_cast<std::size_t>(p.replay_memory.value)), m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
+      : m_standard(s),
+        m_setup(s, map, p),
+        m_front(to_ps(p.front_end)),
+        m_back(to_ps(p.back_end)),
+        m_table(static_cast<std::size_t>(p.replay_memory.value)),
+        m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
 
   bool can_accept() const { return m_in_flight < m_limit; }
 
@@ -201,7 +219,7 @@ class memory::impl {
     int source = 0, left = 0;
     bool paced = false, brief = false;
     clocks_t first = no_time;
-    finished_work last;  ///< the work that finished last; of several the one of the lowest channel
+    finished_work last;                      ///< the work that finished last; of several the one of the lowest channel
     std::vector<std::pair<int, int>> works;  ///< class of channels, index there
     std::size_t watched = 0;                 ///< the one whose bound is asked for
   };
@@ -274,8 +292,7 @@ class memory::impl {
       slot.first = std::min(slot.first, f.first_done);
       if (f.done > slot.last.done || (f.done == slot.last.done && f.channel < slot.last.channel)) slot.last = f;
       if (slot.brief) --c.brief;
-      if (--slot.left == 0)
-        m_done.push({m_setup.time_of(slot.last.done) + m_back, slot.sequence, f.transfer});
+      if (--slot.left == 0) m_done.push({m_setup.time_of(slot.last.done) + m_back, slot.sequence, f.transfer});
     }
     finished.clear();
   }
@@ -296,7 +313,8 @@ class memory::impl {
     m_channels.at(at(made))->brief = 0;
   }
 
-  /// Adds clocks by cause to a stack that so far covers `from`; it then covers `to`. What rounding leaves over is `rest`.
+  /// Adds clocks by cause to a stack that so far covers `from`; it then covers `to`. What rounding leaves over is
+  /// `rest`.
   void add_parts(stall_stack& out, const cause_clocks& parts, ps_t from, ps_t to, stall rest) const {
     clocks_t clocks = 0;
     ps_t begin = from;
@@ -325,11 +343,14 @@ class memory::impl {
     out.parts += inside;
     // Time behind earlier requests of the same source is the stream's own data time; behind others it is queueing.
     const std::int64_t ahead = slot.ahead_own + slot.ahead_others;
-    const ps_t own = slot.ahead_others == 0 ? inside[stall::dram_queue]
-                                            : static_cast<ps_t>(static_cast<double>(inside[stall::dram_queue]) * static_cast<double>(slot.ahead_own) / static_cast<double>(ahead));
+    const ps_t own = slot.ahead_others == 0
+                         ? inside[stall::dram_queue]
+                         : static_cast<ps_t>(static_cast<double>(inside[stall::dram_queue]) *
+                                             static_cast<double>(slot.ahead_own) / static_cast<double>(ahead));
     inside[stall::dram_queue] -= own;
     inside[stall::dram_data] += own;
-    // What waits at the door waits for what happens inside: for its own stream's data beats, for others (dram_queue), ...
+    // What waits at the door waits for what happens inside: for its own stream's data beats, for others (dram_queue),
+    // ...
     out.parts += apportion(entered - slot.arrival - front, inside, stall::dram_queue);
   }
 
@@ -390,17 +411,41 @@ memory::memory(const standard& s, const address_map& map, const controller_param
 memory::~memory() = default;
 memory::memory(memory&&) noexcept = default;
 memory& memory::operator=(memory&&) noexcept = default;
-bool memory::can_accept() const { return m->can_accept(); }
-void memory::submit(const transfer& t) { m->submit(t); }
-ps_t memory::advance(ps_t now) { return m->advance(now); }
-void memory::take_completions(std::vector<completion>& out) { m->take_completions(out); }
-void memory::attribute(bool on) { m->attribute(on); }
-std::size_t memory::in_flight() const { return m->in_flight(); }
-statistics memory::stats(ps_t now) const { return m->stats(now); }
-void memory::data_time(ps_t now, std::vector<ps_t>& out) const { m->data_time(now, out); }
-const standard& memory::spec() const { return m->spec(); }
-const address_map& memory::map() const { return m->map(); }
-int memory::channels() const { return m->map().channels(); }
-void memory::listen(command_listener* l) { m->listen(l); }
+bool memory::can_accept() const {
+  return m->can_accept();
+}
+void memory::submit(const transfer& t) {
+  m->submit(t);
+}
+ps_t memory::advance(ps_t now) {
+  return m->advance(now);
+}
+void memory::take_completions(std::vector<completion>& out) {
+  m->take_completions(out);
+}
+void memory::attribute(bool on) {
+  m->attribute(on);
+}
+std::size_t memory::in_flight() const {
+  return m->in_flight();
+}
+statistics memory::stats(ps_t now) const {
+  return m->stats(now);
+}
+void memory::data_time(ps_t now, std::vector<ps_t>& out) const {
+  m->data_time(now, out);
+}
+const standard& memory::spec() const {
+  return m->spec();
+}
+const address_map& memory::map() const {
+  return m->map();
+}
+int memory::channels() const {
+  return m->map().channels();
+}
+void memory::listen(command_listener* l) {
+  m->listen(l);
+}
 
 }  // namespace memwall::dram

@@ -18,7 +18,7 @@ namespace memwall::dram {
 /// What an initiator asks for: one burst or many megabytes. Bursts touched in part count whole.
 struct transfer {
   std::uint64_t address = 0;
-  std::uint64_t bytes = 0;   ///< > 0
+  std::uint64_t bytes = 0;  ///< > 0
   bool write = false;
   std::uint32_t source = 0;  ///< initiator; transfers of one source enter each channel in order of submission
   std::uint64_t id = 0;      ///< given back in the completion; need not be unique
@@ -37,7 +37,8 @@ struct completion {
 
 class memory {
  public:
-  /// One map for all channels; map.channels() is the number of channels. Throws input_error for parameters that make no sense.
+  /// One map for all channels; map.channels() is the number of channels. Throws input_error for parameters that make no
+  /// sense.
   memory(const standard& s, const address_map& map, const controller_params& params);
   ~memory();
   memory(memory&&) noexcept;
@@ -47,13 +48,14 @@ class memory {
   bool can_accept() const;
   /// t.arrival must not lie before the `now` of an earlier advance(); arrivals need not be in order otherwise.
   void submit(const transfer& t);
-  /// Lets everything happen that is certain up to and including `now`. Returns a lower bound, > now, of the next completion
-  /// (call advance again then), or `never` when nothing is in flight. Calling it more often or with later times than it asked
-  /// for never changes a result, as long as transfers are submitted before their arrival is passed.
+  /// Lets everything happen that is certain up to and including `now`. Returns a lower bound, > now, of the next
+  /// completion (call advance again then), or `never` when nothing is in flight. Calling it more often or with later
+  /// times than it asked for never changes a result, as long as transfers are submitted before their arrival is passed.
   ps_t advance(ps_t now);
   /// Appends the completions with done <= the last `now`, ordered by (done, submission), each once.
   void take_completions(std::vector<completion>& out);
-  /// off: completions come without parts, which costs less (statistics still have the causes). Before the first transfer.
+  /// off: completions come without parts, which costs less (statistics still have the causes). Before the first
+  /// transfer.
   void attribute(bool on);
   /// Transfers submitted and not yet taken.
   std::size_t in_flight() const;
@@ -61,7 +63,8 @@ class memory {
   /// Counts up to `now` (not before the last advance). by_cause sums to now x channels.
   statistics stats(ps_t now) const;
 
-  /// By channel: the time up to `now` in which its data buses moved data, on average over its buses. To be called like stats().
+  /// By channel: the time up to `now` in which its data buses moved data, on average over its buses. To be called like
+  /// stats().
   void data_time(ps_t now, std::vector<ps_t>& out) const;
 
   const standard& spec() const;

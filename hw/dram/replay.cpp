@@ -62,7 +62,8 @@ void replay_table::clear() {
   m_bytes = 0;
 }
 
-void replay_table::add_to(channel_counts& counts, latency_histogram latency[2], statistics::replay_counts& replay) const {
+void replay_table::add_to(channel_counts& counts, latency_histogram latency[2],
+                          statistics::replay_counts& replay) const {
   counts += m_counts;
   for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
   for (const block& b : m_blocks) {
@@ -71,7 +72,8 @@ void replay_table::add_to(channel_counts& counts, latency_histogram latency[2], 
     for (int k = 0; k < 2; ++k) {
       for (const auto& [bucket, n] : b.latencies[k]) latency[k].add_many(bucket, n * b.uses);
       if (b.counts.bursts[k] > 0)
-        latency[k].add_totals(b.counts.bursts[k] * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k], b.latency_min[k]);
+        latency[k].add_totals(b.counts.bursts[k] * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k],
+                              b.latency_min[k]);
     }
   }
   replay.lookups = lookups;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact replay: what a channel did in a block of bursts, remembered by the channel's state in relative terms. Internal to
-// hw/dram. A state is everything that decides the future, with times relative to the channel's clock and rows relative to
-// the stream's row; a block leads from a state to a state. See README.md, "Classes and exact replay".
+// Exact replay: what a channel did in a block of bursts, remembered by the channel's state in relative terms. Internal
+// to hw/dram. A state is everything that decides the future, with times relative to the channel's clock and rows
+// relative to the stream's row; a block leads from a state to a state. See README.md, "Classes and exact replay".
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace memwall::dram {
 
-/// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's position.
+/// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's
+/// position.
 struct recorder {
   struct admission {
     std::int32_t clock;
@@ -45,9 +46,9 @@ class replay_table {
     std::vector<std::int16_t> place;  ///< by burst from `lowest` on: index of its service, -1: not in this block
   };
   struct block {
-    std::int32_t next = -1;       ///< state at its end
+    std::int32_t next = -1;  ///< state at its end
     std::int32_t duration = 0;
-    bool refreshed = false;       ///< a refresh fell due inside: valid for one phase of the refresh timers only
+    bool refreshed = false;               ///< a refresh fell due inside: valid for one phase of the refresh timers only
     std::vector<std::int32_t> due;        ///< that phase: due times of the ranks, relative
     std::vector<std::int32_t> due_after;  ///< and how far they moved
     std::int64_t uses = 0;
@@ -62,7 +63,8 @@ class replay_table {
   };
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<std::uint16_t> feed;   ///< sources that had bursts to give; 256 is added for writes, 512 where pace decides
+    std::vector<std::uint16_t>
+        feed;  ///< sources that had bursts to give; 256 is added for writes, 512 where pace decides
     std::vector<std::int32_t> blocks;  ///< leaving this state
     std::int32_t queued = 0;
     bool seen = false;
@@ -75,11 +77,12 @@ class replay_table {
   state& at_state(std::int32_t i) { return m_states[static_cast<std::size_t>(i)]; }
   block& at_block(std::int32_t i) { return m_blocks[static_cast<std::size_t>(i)]; }
 
-  /// A paced state that nobody has been in before. Where a pace meets refreshes in many phases, states come back late or not
-  /// at all: blocks are worth recording for those that have.
+  /// A paced state that nobody has been in before. Where a pace meets refreshes in many phases, states come back late
+  /// or not at all: blocks are worth recording for those that have.
   bool seen_first(std::int32_t i) {
     state& x = at_state(i);
-    if (x.seen || std::none_of(x.feed.begin(), x.feed.end(), [](std::uint16_t f) { return (f & 512) != 0; })) return false;
+    if (x.seen || std::none_of(x.feed.begin(), x.feed.end(), [](std::uint16_t f) { return (f & 512) != 0; }))
+      return false;
     return x.seen = true;
   }
 

@@ -49,8 +49,7 @@ void spell_out_sources(node& file, problem_list& problems) {
       if (!number.is_scalar())
         problems.add({value.where(), path, "is no value", "a value, or [value, source]", ""});
       else if (source.empty())
-        problems.add({value.where(), path, "has no source",
-                      "[value, source], or a `source:` for the whole group", ""});
+        problems.add({value.where(), path, "has no source", "[value, source], or a `source:` for the whole group", ""});
       else if (source != "user" && (legend == nullptr || legend->find(source) == nullptr)) {
         std::vector<std::string> known;
         if (legend != nullptr)
@@ -81,11 +80,8 @@ void mark_scaled(node& base, const node& over) {
 }
 
 std::string path_of(const std::string& name) {
-  if (name.find('/') != std::string::npos || (name.size() > 5 && name.substr(name.size() - 5) == ".yaml"))
-    return name;
-  const auto file_of = [](const std::string& n) {
-    return data_path(std::string(folder) + "/" + n + ".yaml");
-  };
+  if (name.find('/') != std::string::npos || (name.size() > 5 && name.substr(name.size() - 5) == ".yaml")) return name;
+  const auto file_of = [](const std::string& n) { return data_path(std::string(folder) + "/" + n + ".yaml"); };
   if (const std::string path = file_of(name); !path.empty()) return path;
   const auto names = standard_names();
   // "gddr7" is GDDR7-28 as long as it is the only one.
@@ -97,8 +93,7 @@ std::string path_of(const std::string& name) {
   for (const auto& n : names)
     if (equal(n, name)) return file_of(n);
   for (const auto& n : names)
-    if (n.size() > name.size() && n[name.size()] == '-' && equal(n.substr(0, name.size()), name))
-      found.push_back(n);
+    if (n.size() > name.size() && n[name.size()] == '-' && equal(n.substr(0, name.size()), name)) found.push_back(n);
   if (found.size() == 1) return file_of(found[0]);
   throw input_error(problem{"", "standard", "unknown DRAM standard '" + name + "'",
                             fmt::format("one of: {}; or the path of a YAML file", fmt::join(names, ", ")),
@@ -122,8 +117,7 @@ node load_tree(const std::string& name, const std::string& beside, problem_list&
   const node* base = file.find("base");
   if (base == nullptr) return file;
   if (depth > 8)
-    throw input_error(
-        problem{base->where(), "base", "goes round in circles", "a chain of at most 8 files", ""});
+    throw input_error(problem{base->where(), "base", "goes round in circles", "a chain of at most 8 files", ""});
   node tree = load_tree(base->text(), path, problems, depth + 1);
   mark_scaled(tree, file);
   file.erase("base");
@@ -153,7 +147,8 @@ standard load_standard(const std::string& name) {
   std::error_code missing;
   const auto written = std::filesystem::last_write_time(path, missing);
   const std::lock_guard<std::mutex> guard(lock);
-  if (const auto found = known.find(path); found != known.end() && found->second.written == written) return found->second.read;
+  if (const auto found = known.find(path); found != known.end() && found->second.written == written)
+    return found->second.read;
   standard s = load_standard(name, node());
   known[path] = {written, s};
   return s;

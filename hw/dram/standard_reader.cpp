@@ -132,25 +132,22 @@ std::optional<std::int64_t> to_clocks(const std::string& text, std::int64_t tck_
 
 class reader {
  public:
-  reader(node tree, std::string name, problem_list& problems)
-      : m_tree(std::move(tree)), m_problems(problems) {
+  reader(node tree, std::string name, problem_list& problems) : m_tree(std::move(tree)), m_problems(problems) {
     m_out.name = std::move(name);
   }
 
   standard read() {
     check_keys(m_tree, "",
-               {"name", "description", "data_rate", "organisation", "timing", "energy", "idd", "sources",
-                "default_map", "refresh", "queue", "channels_per_device", "notes"});
+               {"name", "description", "data_rate", "organisation", "timing", "energy", "idd", "sources", "default_map",
+                "refresh", "queue", "channels_per_device", "notes"});
     if (const node* n = m_tree.find("name")) m_out.name = n->text();
     if (const node* n = m_tree.find("description")) m_out.description = n->text();
     const node* rate = m_tree.find("data_rate");
     double bits_per_s = 0;
     std::string expected;
     if (rate == nullptr)
-      m_problems.add(
-          {m_tree.where(), "data_rate", "is missing", "bits a second and pin, e.g. 3200 Mbps", ""});
-    else if (!parse_quantity(rate->text(), "bit rate", bits_per_s, expected) || bits_per_s < 1e6 ||
-             bits_per_s > 1e12)
+      m_problems.add({m_tree.where(), "data_rate", "is missing", "bits a second and pin, e.g. 3200 Mbps", ""});
+    else if (!parse_quantity(rate->text(), "bit rate", bits_per_s, expected) || bits_per_s < 1e6 || bits_per_s > 1e12)
       m_problems.add({rate->where(), "data_rate", "got '" + rate->text() + "'", expected, ""});
     m_out.data_rate_mbps = bits_per_s / 1e6;
     read_organisation();
@@ -169,8 +166,8 @@ class reader {
       bool found = false;
       for (const auto& k : known) found = found || k == key;
       if (!found)
-        m_problems.add({value.where(), prefix + key, "unknown key",
-                        fmt::format("one of: {}", fmt::join(known, ", ")), nearest_name(key, known)});
+        m_problems.add({value.where(), prefix + key, "unknown key", fmt::format("one of: {}", fmt::join(known, ", ")),
+                        nearest_name(key, known)});
     }
   }
 
@@ -204,8 +201,7 @@ class reader {
   }
 
   template <class Integer>
-  void integer(const std::string& group, const std::string& key, Integer& out, std::int64_t low,
-               std::int64_t high) {
+  void integer(const std::string& group, const std::string& key, Integer& out, std::int64_t low, std::int64_t high) {
     const node* v = value_of(group, key);
     if (v == nullptr) return;
     double number = 0;
@@ -225,8 +221,7 @@ class reader {
                  {"data_bits", "burst_beats", "beats_per_clock", "ranks", "pseudo_channels", "bank_groups",
                   "banks_per_group", "rows", "columns", "payload_bytes"});
     else
-      m_problems.add(
-          {m_tree.where(), "organisation", "is missing", "data_bits, burst_beats, rows, columns, ...", ""});
+      m_problems.add({m_tree.where(), "organisation", "is missing", "data_bits, burst_beats, rows, columns, ...", ""});
     integer("organisation", "data_bits", o.data_bits, 1, 4096);
     integer("organisation", "burst_beats", o.burst_beats, 1, 256);
     integer("organisation", "beats_per_clock", m_beats_per_clock, 1, 64);
@@ -237,11 +232,9 @@ class reader {
     integer("organisation", "rows", o.rows, 1, std::int64_t{1} << 30);
     integer("organisation", "columns", o.columns, 1, 1 << 16);
     integer("organisation", "payload_bytes", o.payload_bytes, 0, 4096);
-    const auto complain = [&](const std::string& key, const std::string& message,
-                              const std::string& expected) {
+    const auto complain = [&](const std::string& key, const std::string& message, const std::string& expected) {
       const node* v = m_tree.at_path("organisation." + key);
-      m_problems.add(
-          {v != nullptr ? v->where() : m_tree.where(), "organisation." + key, message, expected, ""});
+      m_problems.add({v != nullptr ? v->where() : m_tree.where(), "organisation." + key, message, expected, ""});
     };
     if (o.ranks % o.pseudo_channels != 0)
       complain("ranks", fmt::format("got {} over {} pseudo-channels", o.ranks, o.pseudo_channels),
@@ -264,8 +257,7 @@ class reader {
     for (const auto& k : timing_keys()) known.emplace_back(k.name);
     check_keys(*g, "timing.", known);
 
-    t.tck_fs =
-        static_cast<std::int64_t>(std::llround(m_beats_per_clock * static_cast<double>(femto) / bits_per_s));
+    t.tck_fs = static_cast<std::int64_t>(std::llround(m_beats_per_clock * static_cast<double>(femto) / bits_per_s));
     if (const node* v = value_of("timing", "tCK")) {
       double seconds = 0;
       std::string expected;
@@ -276,8 +268,8 @@ class reader {
         t.tck_fs = std::llround(seconds * static_cast<double>(femto));
       if (std::fabs(static_cast<double>(t.tck_fs) / static_cast<double>(derived) - 1) > 0.01)
         m_problems.add({v->where(), "timing.tCK",
-                        fmt::format("{} does not go with {} Mb/s and {} beats a clock", v->text(),
-                                    m_out.data_rate_mbps, m_beats_per_clock),
+                        fmt::format("{} does not go with {} Mb/s and {} beats a clock", v->text(), m_out.data_rate_mbps,
+                                    m_beats_per_clock),
                         fmt::format("{} ps, within 1 %", derived / 1000), ""});
     } else {
       m_out.sources["timing.tCK"] = {
@@ -307,16 +299,15 @@ class reader {
     std::map<std::string, bool> given;
     for (const auto& k : timing_keys()) given[k.name] = read(k.name, t.*k.member, k.low, k.high);
     for (const char* key : {"CL", "CWL", "RP", "RAS", "CCD_S", "RRD_S", "WTR_S", "RTP", "WR", "RFC", "REFI"})
-      if (!given[key])
-        m_problems.add({g->where(), std::string("timing.") + key, "is missing", "clocks or a time", ""});
+      if (!given[key]) m_problems.add({g->where(), std::string("timing.") + key, "is missing", "clocks or a time", ""});
     if (rcd == 0 && !(given["RCDRD"] && given["RCDWR"]))
       m_problems.add({g->where(), "timing.RCD", "is missing", "RCD, or RCDRD and RCDWR", ""});
     if (!given["BL"]) {
       t.BL = m_out.org.burst_beats / m_beats_per_clock;
       if (t.BL == 0 || m_out.org.burst_beats % m_beats_per_clock != 0)
         m_problems.add({g->where(), "timing.BL",
-                        fmt::format("{} beats are no whole number of clocks at {} beats a clock",
-                                    m_out.org.burst_beats, m_beats_per_clock),
+                        fmt::format("{} beats are no whole number of clocks at {} beats a clock", m_out.org.burst_beats,
+                                    m_beats_per_clock),
                         "organisation.beats_per_clock that divides burst_beats, or timing.BL", ""});
     }
     if (!given["CCD_L"]) t.CCD_L = t.CCD_S;
@@ -330,21 +321,18 @@ class reader {
       const node* v = value_of("timing", key);
       if (v == nullptr) return;
       if (v->text() != "true" && v->text() != "false")
-        m_problems.add(
-            {v->where(), std::string("timing.") + key, "got '" + v->text() + "'", "true or false", ""});
+        m_problems.add({v->where(), std::string("timing.") + key, "got '" + v->text() + "'", "true or false", ""});
       out = v->text() == "true";
     };
     flag("dual_command_bus", t.dual_command_bus);
     flag("same_bank_refresh", t.same_bank_refresh);
     if (t.RFCpb != 0 && t.REFIpb == 0)
-      t.REFIpb = std::max(
-          1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
+      t.REFIpb = std::max(1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
     const auto at_least = [&](const char* a, int x, const char* b, int y) {
       if (x < y) {
         const node* v = g->find(a);
         m_problems.add({v != nullptr ? v->where() : g->where(), std::string("timing.") + a,
-                        fmt::format("is {} clocks", x), fmt::format("at least {}, which is {} clocks", b, y),
-                        ""});
+                        fmt::format("is {} clocks", x), fmt::format("at least {}, which is {} clocks", b, y), ""});
       }
     };
     if (t.RTW != 0) at_least("RTW", t.RTW, "CL + BL - CWL (or the data of both meet)", t.CL + t.BL - t.CWL);
@@ -355,7 +343,8 @@ class reader {
     at_least("REFI", t.REFI, "RFC plus RCDRD plus RP", t.RFC + row);
     if (t.RFCpb != 0) {
       const int banks = t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank();
-      at_least("REFIpb", t.REFIpb, fmt::format("RFCpb plus RCDRD plus RP, over {} banks", banks).c_str(), (t.RFCpb + row + banks - 1) / banks);
+      at_least("REFIpb", t.REFIpb, fmt::format("RFCpb plus RCDRD plus RP, over {} banks", banks).c_str(),
+               (t.RFCpb + row + banks - 1) / banks);
     }
   }
 
@@ -403,8 +392,7 @@ class reader {
           e.*k.member = number * bits;
         else
           m_problems.add({v->where(), std::string("energy.") + k.name, "got '" + v->text() + "'",
-                          k.per == energy_key::power ? "a number in mW" : "a number in pJ, nJ or pJ/bit",
-                          ""});
+                          k.per == energy_key::power ? "a number in mW" : "a number in pJ, nJ or pJ/bit", ""});
       }
     }
     if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0)
@@ -428,8 +416,7 @@ class reader {
     }
     if (m_out.refresh != "all_bank" && m_out.refresh != "per_bank" && m_out.refresh != "none")
       m_problems.add({m_tree.find("refresh")->where(), "refresh", "got '" + m_out.refresh + "'",
-                      "all_bank, per_bank or none",
-                      nearest_name(m_out.refresh, {"all_bank", "per_bank", "none"})});
+                      "all_bank, per_bank or none", nearest_name(m_out.refresh, {"all_bank", "per_bank", "none"})});
     if (m_out.refresh == "per_bank" && m_out.t.RFCpb == 0)
       m_problems.add({m_tree.find("refresh")->where(), "refresh", "is per_bank", "timing.RFCpb", ""});
     const auto count = [&](const char* key, int high, int& out) {
@@ -437,10 +424,9 @@ class reader {
       if (n == nullptr) return;
       double number = 0;
       std::string rest;
-      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) ||
-          number < 1 || number > high)
-        m_problems.add(
-            {n->where(), key, "got '" + n->text() + "'", fmt::format("an integer, 1 to {}", high), ""});
+      if (!parse_number(n->text(), number, rest) || !rest.empty() || number != std::floor(number) || number < 1 ||
+          number > high)
+        m_problems.add({n->where(), key, "got '" + n->text() + "'", fmt::format("an integer, 1 to {}", high), ""});
       else
         out = static_cast<int>(number);
     };

@@ -56,16 +56,26 @@ std::vector<std::pair<stall, double>> bottlenecks(const statistics& s) {
 namespace {
 const char* plain_name(stall s) {
   switch (s) {
-    case stall::dram_bank_group: return "tCCD_L";
-    case stall::dram_activate: return "tRRD/tFAW";
-    case stall::dram_refresh: return "refresh";
-    case stall::dram_turnaround: return "read/write turnaround";
-    case stall::dram_row_miss: return "row misses";
-    case stall::dram_row_conflict: return "row conflicts";
-    case stall::dram_latency: return "latency";
-    case stall::dram_queue: return "command order";
-    case stall::idle: return "arrival of requests";
-    default: return stall_name(s);
+    case stall::dram_bank_group:
+      return "tCCD_L";
+    case stall::dram_activate:
+      return "tRRD/tFAW";
+    case stall::dram_refresh:
+      return "refresh";
+    case stall::dram_turnaround:
+      return "read/write turnaround";
+    case stall::dram_row_miss:
+      return "row misses";
+    case stall::dram_row_conflict:
+      return "row conflicts";
+    case stall::dram_latency:
+      return "latency";
+    case stall::dram_queue:
+      return "command order";
+    case stall::idle:
+      return "arrival of requests";
+    default:
+      return stall_name(s);
   }
 }
 }  // namespace

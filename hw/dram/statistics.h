@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a memory counted: commands, rows, latencies, time by cause. Everything is an integer, so that replayed and simulated
-// runs can be compared for equality.
+// What a memory counted: commands, rows, latencies, time by cause. Everything is an integer, so that replayed and
+// simulated runs can be compared for equality.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -53,7 +53,8 @@ class latency_histogram {
   std::int64_t max() const { return m_max; }
   std::int64_t min() const { return m_count != 0 ? m_min : 0; }
   double mean() const { return m_count != 0 ? static_cast<double>(m_sum) / static_cast<double>(m_count) : 0.0; }
-  /// Smallest latency that at least `share` (0..1) of the samples do not exceed (upper end of its bucket, at most max()).
+  /// Smallest latency that at least `share` (0..1) of the samples do not exceed (upper end of its bucket, at most
+  /// max()).
   std::int64_t quantile(double share) const;
   const std::vector<std::int64_t>& counts() const { return m_counts; }
   friend bool operator==(const latency_histogram& a, const latency_histogram& b) {
@@ -67,17 +68,18 @@ class latency_histogram {
 
 /// Sums over all channels of a memory.
 struct statistics {
-  int channels = 0;  ///< data buses: pseudo-channels behind one queue count one each
-  std::int64_t tck_fs = 0;  ///< clock period, to turn clocks into time
-  ps_t time = 0;            ///< the moment up to which was counted
+  int channels = 0;                                    ///< data buses: pseudo-channels behind one queue count one each
+  std::int64_t tck_fs = 0;                             ///< clock period, to turn clocks into time
+  ps_t time = 0;                                       ///< the moment up to which was counted
   std::array<std::int64_t, command_count> commands{};  ///< by command; the energy model multiplies these
   std::int64_t reads = 0, writes = 0;                  ///< bursts
   std::int64_t bytes_read = 0, bytes_written = 0;      ///< on the data bus: whole bursts
   std::int64_t row_hits = 0, row_misses = 0, row_conflicts = 0;  ///< bursts by the state they found their bank in
-  std::int64_t data_clocks = 0;      ///< clocks with data on a bus, over all channels
-  std::int64_t active_clocks = 0;    ///< clocks with at least one row open, over all channels and ranks: background energy
+  std::int64_t data_clocks = 0;                                  ///< clocks with data on a bus, over all channels
+  std::int64_t active_clocks =
+      0;  ///< clocks with at least one row open, over all channels and ranks: background energy
   latency_histogram read_latency, write_latency;  ///< of bursts, see latency_histogram; pipeline latencies not included
-  stall_stack by_cause;              ///< sums to time x channels
+  stall_stack by_cause;                           ///< sums to time x channels
   /// Replay. `lookups` - `hits` blocks were simulated although the replay was asked. Differs between replay on and off.
   struct replay_counts {
     std::int64_t lookups = 0, hits = 0, replayed_bursts = 0, simulated_bursts = 0, entries = 0, evicted = 0, bytes = 0;
@@ -86,7 +88,9 @@ struct statistics {
 
   std::int64_t count(command c) const { return commands[static_cast<std::size_t>(c)]; }
   /// Bytes on the data buses over time, in bytes a second.
-  double bandwidth() const { return time > 0 ? static_cast<double>(bytes_read + bytes_written) / (static_cast<double>(time) * 1e-12) : 0; }
+  double bandwidth() const {
+    return time > 0 ? static_cast<double>(bytes_read + bytes_written) / (static_cast<double>(time) * 1e-12) : 0;
+  }
 };
 
 /// Everything that must not differ between replay on and off.

@@ -63,8 +63,7 @@ class pattern_traffic : public traffic {
     if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
     t.bytes = static_cast<std::uint64_t>(requests) * size;
     t.pace = period_fs / 1000 * static_cast<std::int64_t>(burst) / static_cast<std::int64_t>(size);
-    if (t.pace * static_cast<std::int64_t>(size) != period_fs / 1000 * static_cast<std::int64_t>(burst))
-      t.bytes = 0;
+    if (t.pace * static_cast<std::int64_t>(size) != period_fs / 1000 * static_cast<std::int64_t>(burst)) t.bytes = 0;
     if (size != burst && period_fs != 0) t.bytes = 0;  // a request's bursts come together, not paced
     return t;
   }
@@ -82,17 +81,16 @@ class pattern_traffic : public traffic {
 
 bool parse_integer(std::string_view text, std::uint64_t& out) {
   int base = 10;
-  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-    text.remove_prefix(2), base = 16;
+  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) text.remove_prefix(2), base = 16;
   if (text.empty()) return false;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out, base);
   return failure == std::errc{} && end == text.data() + text.size();
 }
 
 [[noreturn]] void bad_pattern(const std::string& text, const std::string& why) {
-  throw input_error(problem{
-      "--pattern", "", "'" + text + "' " + why, "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
-      nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
+  throw input_error(problem{"--pattern", "", "'" + text + "' " + why,
+                            "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
+                            nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
 }
 
 /// "4096" or "4KiB".
@@ -141,10 +139,9 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
   } else if (text.rfind("mix:", 0) == 0) {
     const auto colon = text.find(':', 4);
     out->what = pattern_traffic::kind::mixed;
-    if (colon == std::string::npos ||
-        !parse_integer(std::string_view(text).substr(4, colon - 4), out->reads) ||
-        !parse_integer(std::string_view(text).substr(colon + 1), out->writes) ||
-        out->reads + out->writes == 0 || out->reads > 1'000'000 || out->writes > 1'000'000)
+    if (colon == std::string::npos || !parse_integer(std::string_view(text).substr(4, colon - 4), out->reads) ||
+        !parse_integer(std::string_view(text).substr(colon + 1), out->writes) || out->reads + out->writes == 0 ||
+        out->reads > 1'000'000 || out->writes > 1'000'000)
       bad_pattern(text, "is no ratio of reads and writes");
   } else {
     bad_pattern(text, "is no pattern");
@@ -220,9 +217,7 @@ class trace_traffic : public traffic {
       if (up == name) return 1;
     return -1;
   }
-  static bool hexadecimal(std::string_view w) {
-    return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X');
-  }
+  static bool hexadecimal(std::string_view w) { return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X'); }
   static char kind_of(std::string_view w) {
     std::uint64_t v = 0;
     if (operation(w) >= 0) return 'O';
@@ -247,9 +242,7 @@ class trace_traffic : public traffic {
   }
 
   void read(const std::string& line, request& r) {
-    const auto wrong = [&](const char* what) {
-      fail("'" + line + "': " + what, "the columns of the first request");
-    };
+    const auto wrong = [&](const char* what) { fail("'" + line + "': " + what, "the columns of the first request"); };
     if (m_words.size() != m_order.size()) wrong("another number of columns");
     r = request{};
     r.bytes = static_cast<std::uint32_t>(m_size);
@@ -289,8 +282,7 @@ class trace_traffic : public traffic {
 
 }  // namespace
 
-std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size,
-                                    std::int64_t limit) {
+std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit) {
   return std::make_unique<trace_traffic>(path, s, size, limit);
 }
 

@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
-#include "hw/common/core_model.h"
 #include "hw/common/params.h"
-#include "hw/common/tensor_cache.h"
-#include "hw/common/work.h"
+#include "hw/core/core_model.h"
+#include "hw/core/tensor_cache.h"
+#include "hw/core/work.h"
 
 namespace memwall {
 
@@ -16,8 +16,11 @@ struct gpu_params {
   // --- silicon
   std::int64_t sms = 132;
   frequency clock{1.83e9};
-  std::map<std::string, op_rate> tensor_rate{{"fp16", op_rate(989.4e12)}, {"bf16", op_rate(989.4e12)}, {"tf32", op_rate(494.7e12)},
-                                             {"fp8", op_rate(1978.9e12)}, {"int8", op_rate(1978.9e12)}};
+  std::map<std::string, op_rate> tensor_rate{{"fp16", op_rate(989.4e12)},
+                                             {"bf16", op_rate(989.4e12)},
+                                             {"tf32", op_rate(494.7e12)},
+                                             {"fp8", op_rate(1978.9e12)},
+                                             {"int8", op_rate(1978.9e12)}};
   op_rate vector_rate{66.9e12};
   double sustained_fraction = 0.71;
   double attention_efficiency = 0.5;
@@ -74,9 +77,10 @@ class gpu_model : public core_model {
   work plan(const operation& op) override;
 
   /// Arithmetic time of a GEMM with operands on chip: the best over tile shapes and split-K factors of
-  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. `weight_bits`: of the stored
-  /// weights where they are narrower than the type and unpacked on the way in; 0: as wide. Seconds.
-  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type, double weight_bits = 0) const;
+  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. `weight_bits`: of
+  /// the stored weights where they are narrower than the type and unpacked on the way in; 0: as wide. Seconds.
+  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type,
+                      double weight_bits = 0) const;
 
   /// Dense peak of a type, operations a second; types without tensor cores fall back to the next wider one.
   double peak_rate(const std::string& type) const override;

@@ -8,8 +8,8 @@
 
 namespace memwall {
 
-/// Memory in blocks, a block in pages (at most 64). A block that has pages in the device has a frame there; a frame holds one
-/// block. Frames are given up in the order in which blocks last got pages: the driver sees faults, not hits.
+/// Memory in blocks, a block in pages (at most 64). A block that has pages in the device has a frame there; a frame
+/// holds one block. Frames are given up in the order in which blocks last got pages: the driver sees faults, not hits.
 class page_table {
  public:
   /// `threshold`: share of a subtree of a block's pages above which the rest of the subtree comes along; 1: never.
@@ -21,12 +21,12 @@ class page_table {
   std::uint64_t to_bring(std::int64_t block, std::uint64_t wanted) const;
 
   struct room {
-    int frame = -1;            ///< -1: every frame is in use
+    int frame = -1;             ///< -1: every frame is in use
     std::int64_t evicted = -1;  ///< block that had to leave it
     std::uint64_t pages = 0;    ///< of that block: their only valid copy is in the device
   };
-  /// A frame for a block: its own, a free one, or that of the oldest block for which `may_leave` says yes. The block becomes the
-  /// youngest.
+  /// A frame for a block: its own, a free one, or that of the oldest block for which `may_leave` says yes. The block
+  /// becomes the youngest.
   room make_room(std::int64_t block, const std::function<bool(std::int64_t)>& may_leave);
   /// The pages have arrived.
   void arrived(std::int64_t block, std::uint64_t pages) { m_blocks[at(block)].resident |= pages; }

@@ -5,8 +5,8 @@
 #include <deque>
 #include <map>
 
-#include "hw/common/ring.h"
 #include "hw/paging/page_table.h"
+#include "hw/ports/ring.h"
 
 namespace memwall {
 
@@ -15,23 +15,40 @@ const param_table<pager_params>& pager_param_table() {
       param_table<pager_params>("pager")
           .add("device", &pager_params::device, "memory that holds what was touched last")
           .add("host", &pager_params::host, "memory that everything comes from and goes back to")
-          .add("size", &pager_params::size, "of the managed memory; its home is the upper end of the host's memory").range(byte_size(65536), byte_size(1e14))
-          .add("device_size", &pager_params::device_size, "upper end of the device's memory that pages may use; 0 B: all of it").range(byte_size(0), byte_size(1e14))
-          .add("block", &pager_params::block, "unit of eviction", "2 MiB: VA blocks and root chunks of NVIDIA's open kernel modules (uvm_va_block.h, uvm_pmm_gpu.c)").range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
-          .add("page", &pager_params::page, "unit of residency: a fault brings that much", "64 KiB: Ganguly et al., ISCA 2019").range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
-          .add("prefetch_threshold", &pager_params::prefetch_threshold, "share of a subtree of a block's pages above which the rest of it comes along; 1: no prefetching",
-               "0.51: uvm_perf_prefetch_threshold of NVIDIA's open kernel modules").range(0.5, 1.0)
-          .add("fault_latency", &pager_params::fault_latency, "of a batch of faults: interrupt, driver, replay; copies come on top",
-               "estimate, towards the upper end of the 20 to 50 us that far faults are reported to take (Zheng et al., HPCA 2016); 45 us is what UVM studies on Pascal assume (Ganguly et al., ISCA 2019)").range(duration(0), duration(1e-1))
-          .add("batch", &pager_params::batch, "faults that the driver takes at once", "256: uvm_perf_fault_batch_count of NVIDIA's open kernel modules").range(std::int64_t{1}, std::int64_t{1} << 20);
+          .add("size", &pager_params::size, "of the managed memory; its home is the upper end of the host's memory")
+          .range(byte_size(65536), byte_size(1e14))
+          .add("device_size", &pager_params::device_size,
+               "upper end of the device's memory that pages may use; 0 B: all of it")
+          .range(byte_size(0), byte_size(1e14))
+          .add("block", &pager_params::block, "unit of eviction",
+               "2 MiB: VA blocks and root chunks of NVIDIA's open kernel modules (uvm_va_block.h, uvm_pmm_gpu.c)")
+          .range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
+          .add("page", &pager_params::page, "unit of residency: a fault brings that much",
+               "64 KiB: Ganguly et al., ISCA 2019")
+          .range(byte_size(4096), byte_size(2.0 * (1ull << 30)))
+          .add("prefetch_threshold", &pager_params::prefetch_threshold,
+               "share of a subtree of a block's pages above which the rest of it comes along; 1: no prefetching",
+               "0.51: uvm_perf_prefetch_threshold of NVIDIA's open kernel modules")
+          .range(0.5, 1.0)
+          .add("fault_latency", &pager_params::fault_latency,
+               "of a batch of faults: interrupt, driver, replay; copies come on top",
+               "estimate, towards the upper end of the 20 to 50 us that far faults are reported to take (Zheng et al., "
+               "HPCA 2016); 45 us is what UVM studies on Pascal assume (Ganguly et al., ISCA 2019)")
+          .range(duration(0), duration(1e-1))
+          .add("batch", &pager_params::batch, "faults that the driver takes at once",
+               "256: uvm_perf_fault_batch_count of NVIDIA's open kernel modules")
+          .range(std::int64_t{1}, std::int64_t{1} << 20);
   return table;
 }
 
-void check_pager_params(const pager_params& p, problem_list& problems, const std::string& where, const std::string& path) {
+void check_pager_params(const pager_params& p, problem_list& problems, const std::string& where,
+                        const std::string& path) {
   const std::int64_t block = to_bytes(p.block), page = to_bytes(p.page);
   const std::int64_t pages = page > 0 ? block / page : 0;
   if (block % page != 0 || pages < 1 || pages > 64 || (pages & (pages - 1)) != 0)
-    problems.add({where, path + ".block", "got " + std::to_string(block) + " B with pages of " + std::to_string(page) + " B", "1, 2, 4, ... or 64 pages a block", ""});
+    problems.add({where, path + ".block",
+                  "got " + std::to_string(block) + " B with pages of " + std::to_string(page) + " B",
+                  "1, 2, 4, ... or 64 pages a block", ""});
   if (p.device.empty()) problems.add({where, path + ".device", "is missing", "a memory module", ""});
   if (p.host.empty()) problems.add({where, path + ".host", "is missing", "a memory module", ""});
 }
@@ -93,12 +110,14 @@ struct pager::impl {
   probe<unsigned> waiting_probe{"waiting"};
 
   void start() {
-    table = std::make_unique<page_table>(static_cast<std::int64_t>(size / block_bytes), static_cast<int>(device_bytes / block_bytes),
+    table = std::make_unique<page_table>(static_cast<std::int64_t>(size / block_bytes),
+                                         static_cast<int>(device_bytes / block_bytes),
                                          static_cast<int>(block_bytes / page_bytes), p.prefetch_threshold);
     in_use.assign(size / block_bytes, 0);
   }
 
-  // ---- accesses ---------------------------------------------------------------------------------------------------------
+  // ---- accesses
+  // ---------------------------------------------------------------------------------------------------------
 
   bool request(transfer& t) {
     if (table == nullptr) start();
@@ -159,7 +178,8 @@ struct pager::impl {
       if (ready.empty()) return;
       piece* x = ready.front();
       ready.pop_front();
-      const std::uint64_t at = device_base + static_cast<std::uint64_t>(table->frame(x->block)) * block_bytes + x->offset;
+      const std::uint64_t at =
+          device_base + static_cast<std::uint64_t>(table->frame(x->block)) * block_bytes + x->offset;
       transfer& t = x->of->t->is_write() ? self.downstream.write(at, x->bytes) : self.downstream.read(at, x->bytes);
       transfer_info& i = info(t);
       i.source = x->of->i->source;
@@ -199,7 +219,8 @@ struct pager::impl {
     send();
   }
 
-  // ---- the driver -------------------------------------------------------------------------------------------------------
+  // ---- the driver
+  // -------------------------------------------------------------------------------------------------------
 
   void begin_batch() {
     driver_busy = true;
@@ -241,7 +262,8 @@ struct pager::impl {
         release(block);
         continue;
       }
-      const auto room = table->make_room(block, [this](std::int64_t b) { return in_use[static_cast<std::size_t>(b)] == 0; });
+      const auto room =
+          table->make_room(block, [this](std::int64_t b) { return in_use[static_cast<std::size_t>(b)] == 0; });
       if (room.frame < 0) {
         starved = true;  // until an access in the device is over
         return;
@@ -274,7 +296,8 @@ struct pager::impl {
       const int first = __builtin_ctzll(pages);
       const std::uint64_t rest = ~(pages >> first);
       const int count = rest == 0 ? 64 - first : std::min(__builtin_ctzll(rest), 64 - first);
-      const std::uint64_t offset = static_cast<std::uint64_t>(first) * page_bytes, bytes = static_cast<std::uint64_t>(count) * page_bytes;
+      const std::uint64_t offset = static_cast<std::uint64_t>(first) * page_bytes,
+                          bytes = static_cast<std::uint64_t>(count) * page_bytes;
       copies.push_back({from + offset, to + offset, bytes, out});
       (out ? r.migrated_out : r.migrated_in) += static_cast<std::int64_t>(bytes);
       pages &= count + first >= 64 ? (std::uint64_t{1} << first) - 1 : ~(((std::uint64_t{1} << count) - 1) << first);
@@ -284,7 +307,9 @@ struct pager::impl {
   void begin_copy() { copy_reading = copy_to_send = true; }
 
   void copied(bool error) {
-    if (error) SC_REPORT_FATAL("/memwall/pager", "a migration came back with an error response: the memories do not lie where the pager was told");
+    if (error)
+      SC_REPORT_FATAL("/memwall/pager",
+                      "a migration came back with an error response: the memories do not lie where the pager was told");
     if (copy_reading) {
       copy_reading = false;
       copy_to_send = true;
@@ -339,7 +364,10 @@ struct pager::impl {
 };
 
 pager::pager(const sc_core::sc_module_name& name, const pager_params& p, int source)
-    : sc_module(name), upstream("upstream"), downstream("downstream"), m_impl(std::make_unique<impl>(*this, p, source)) {
+    : sc_module(name),
+      upstream("upstream"),
+      downstream("downstream"),
+      m_impl(std::make_unique<impl>(*this, p, source)) {
   impl* m = m_impl.get();
   upstream.on_request = [m](transfer& t) { return m->request(t); };
   downstream.on_ready = [m] { m->send(); };
@@ -353,7 +381,9 @@ void pager::attach_device(std::uint64_t base, std::uint64_t size) {
   m_impl->device_base = base + (size - m_impl->device_bytes);
 }
 
-void pager::attach_host(std::uint64_t base, std::uint64_t size) { m_impl->host_base = base + (size - m_impl->size); }
+void pager::attach_host(std::uint64_t base, std::uint64_t size) {
+  m_impl->host_base = base + (size - m_impl->size);
+}
 
 pager_report pager::report() const {
   pager_report r = m_impl->r;
@@ -362,6 +392,8 @@ pager_report pager::report() const {
   return r;
 }
 
-probe_list pager::probes() { return {&m_impl->fault_probe, &m_impl->waiting_probe}; }
+probe_list pager::probes() {
+  return {&m_impl->fault_probe, &m_impl->waiting_probe};
+}
 
 }  // namespace memwall

@@ -17,8 +17,7 @@ void read_deepseek(fields& f, model& m, bool router_bias) {
   m.tied = f.flag_or({"tie_word_embeddings"}, false);
   m.ffn = f.count({"intermediate_size"}, most_ffn);
   m.activation = f.text_or({"hidden_act"}, "silu");
-  if (f.flag_or({"attention_bias"}, false))
-    f.problem_at({"attention_bias"}, "true: not modelled with MLA", "false");
+  if (f.flag_or({"attention_bias"}, false)) f.problem_at({"attention_bias"}, "true: not modelled with MLA", "false");
 
   mla_shape mla;
   mla.q_rank = f.count_or({"q_lora_rank"}, 0, 1, most_hidden);
@@ -42,8 +41,7 @@ void read_deepseek(fields& f, model& m, bool router_bias) {
 }
 
 const family_entry v2{"deepseek_v2", "DeepSeek V2", [](fields& f, model& m) { read_deepseek(f, m, false); }};
-const family_entry v3{"deepseek_v3", "DeepSeek V3 and R1",
-                      [](fields& f, model& m) { read_deepseek(f, m, true); }};
+const family_entry v3{"deepseek_v3", "DeepSeek V3 and R1", [](fields& f, model& m) { read_deepseek(f, m, true); }};
 
 }  // namespace
 }  // namespace memwall

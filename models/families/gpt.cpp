@@ -37,8 +37,7 @@ void read_opt(fields& f, model& m) {
   m.activation = f.text_or({"activation_function"}, "relu");
   m.qkv_bias = m.out_bias = m.mlp_bias = f.flag_or({"enable_bias"}, true);
   f.only("do_layer_norm_before", "true", "norms after the blocks are not modelled");
-  f.only("word_embed_proj_dim", std::to_string(m.hidden),
-         "a projection between embedding and layers is not modelled");
+  f.only("word_embed_proj_dim", std::to_string(m.hidden), "a projection between embedding and layers is not modelled");
 }
 
 const family_entry gpt2{"gpt2", "GPT-2 and GPT-3", read_gpt2};

@@ -37,8 +37,7 @@ void read_qwen2(fields& f, model& m) {
   m.qkv_bias = true;
   m.out_bias = false;
   if (f.flag_or({"use_sliding_window"}, false))
-    f.problem_at({"use_sliding_window"}, "true: a window in some layers only is not modelled for this family",
-                 "false");
+    f.problem_at({"use_sliding_window"}, "true: a window in some layers only is not modelled for this family", "false");
 }
 
 void read_qwen3(fields& f, model& m) {

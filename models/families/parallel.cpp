@@ -48,8 +48,7 @@ void read_falcon(fields& f, model& m) {
   else
     m.kv_heads = f.flag_or({"multi_query"}, true) ? 1 : m.heads;
   if (m.heads % m.kv_heads != 0)
-    f.problem_at({"num_kv_heads"},
-                 std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads),
+    f.problem_at({"num_kv_heads"}, std::to_string(m.kv_heads) + " KV heads do not divide " + std::to_string(m.heads),
                  "a divisor of the number of heads");
   m.shared_norm = !late;
   if (!late) f.only("parallel_attn", "true", "blocks one after the other are not modelled for this family");

@@ -33,9 +33,8 @@ void fabric(benchmark::State& state, bench_case c) {
   dram_params d;
   d.standard = "DDR5-4800";
   d.channels = 8;
-  std::unique_ptr<dram_module> memory = c.real_dram
-                                            ? std::make_unique<dram_module>("dram", d)
-                                            : plain_memory("dram", 400, 40'000, std::uint64_t{1} << 36);
+  std::unique_ptr<dram_module> memory = c.real_dram ? std::make_unique<dram_module>("dram", d)
+                                                    : plain_memory("dram", 400, 40'000, std::uint64_t{1} << 36);
   std::unique_ptr<link> l;
   if (c.through_link) {
     l = std::make_unique<link>("pcie", link_preset("pcie5"));

@@ -25,8 +25,7 @@ struct bench {
     connect(sources.back()->port, fabric.add_initiator(name, options), {});
     return *sources.back();
   }
-  dram_module& memory(ps_t burst, ps_t latency, std::uint64_t base, std::uint64_t size,
-                      std::size_t room = 1u << 20) {
+  dram_module& memory(ps_t burst, ps_t latency, std::uint64_t base, std::uint64_t size, std::size_t room = 1u << 20) {
     const auto name = fmt::format("memory{}", memories.size());
     memories.push_back(plain_memory(name.c_str(), burst, latency, size, room));
     checker_options o;

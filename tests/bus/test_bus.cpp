@@ -83,8 +83,7 @@ TEST(bus, a_slow_bus_takes_its_own_time) {
   // granules that fit into what has passed, hence one granule of slack.
   const ps_t read = 5000 + 40'000 + 250 + granules * 1000 + 3000;
   EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(read), 1000);
-  EXPECT_NEAR(static_cast<double>(s.records[1].latency()), static_cast<double>(granules * 1000 + 5000 + 3000),
-              1000);
+  EXPECT_NEAR(static_cast<double>(s.records[1].latency()), static_cast<double>(granules * 1000 + 5000 + 3000), 1000);
 }
 
 struct size_case {
@@ -96,8 +95,7 @@ struct size_case {
 };
 
 std::string case_name(const size_case& c) {
-  return fmt::format("{}_{}ps_{}x_{}_{}", c.bytes, c.burst, c.initiators, c.write ? "write" : "read",
-                     c.topology);
+  return fmt::format("{}_{}ps_{}x_{}_{}", c.bytes, c.burst, c.initiators, c.write ? "write" : "read", c.topology);
 }
 void PrintTo(const size_case& c, std::ostream* out) {
   *out << case_name(c);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who waits for whom on a bus, and what happens when something is wrong or random.
-#include "hw/bus/link.h"
 #include "hw/bus/arbiter.h"
+#include "hw/bus/link.h"
 #include "hw/bus/topology.h"
 #include "tests/bus/bus_bench.h"
 
@@ -38,8 +38,8 @@ contest contend(bus_params p, std::uint64_t stream_bytes, const bus_initiator_op
 }
 
 constexpr ps_t alone = 5000 + 40'125 + 1000 + 3000;
-// In the memory a read may stand behind one burst, on the bus behind one granule in progress; it comes between two edges of the
-// bus's 1 GHz, and so do its data from the memory: up to a clock each.
+// In the memory a read may stand behind one burst, on the bus behind one granule in progress; it comes between two
+// edges of the bus's 1 GHz, and so do its data from the memory: up to a clock each.
 constexpr ps_t behind = 125 + 1000 + 125 + 2 * 1000;
 
 // In turn: a read waits for the granule in progress and one more at most, whether the stream comes in cache
@@ -168,8 +168,7 @@ TEST(contention, a_common_channel_carries_reads_and_writes_in_turn) {
   b.memory(100, 40'000, 0, 2 * gib);
   b.run();
   const double own = 64 * 256 * 1000.0;
-  EXPECT_NEAR(static_cast<double>(std::max(b.sources[0]->finished, b.sources[1]->finished)), 2 * own,
-              own * 0.03);
+  EXPECT_NEAR(static_cast<double>(std::max(b.sources[0]->finished, b.sources[1]->finished)), 2 * own, own * 0.03);
 }
 
 TEST(contention, separate_channels_carry_them_at_once) {
@@ -311,8 +310,7 @@ TEST_P(random_traffic, with_stalls_everything_arrives) {
   b.memory(2000, 30'000, gib, gib);
   b.run();
   std::int64_t at_memories = 0;
-  for (const auto& m : b.memories)
-    at_memories += m->report().read_bytes.sum() + m->report().write_bytes.sum();
+  for (const auto& m : b.memories) at_memories += m->report().read_bytes.sum() + m->report().write_bytes.sum();
   EXPECT_EQ(at_memories, expected);
   EXPECT_EQ(b.fabric.report().bytes, expected);
   for (const auto& s : b.sources) {
@@ -327,8 +325,7 @@ std::vector<random_case> random_cases() {
   static const auto policies = arbiters().names();
   for (const auto& topology : names)
     for (const char* channels : {"separate", "common"})
-      for (const auto& arbiter : policies)
-        out.push_back({topology, channels, arbiter, seed++});
+      for (const auto& arbiter : policies) out.push_back({topology, channels, arbiter, seed++});
   return out;
 }
 INSTANTIATE_TEST_SUITE_P(bus, random_traffic, testing::ValuesIn(random_cases()),

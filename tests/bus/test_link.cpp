@@ -89,8 +89,7 @@ TEST(link, credits_limit_a_direction_to_what_fits_in_a_round_trip) {
       bytes);
   s.port.bind(l.in->from_initiator);
   l.run();
-  EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(bytes) / 16 * 1000 + 240'000,
-              20'000);
+  EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(bytes) / 16 * 1000 + 240'000, 20'000);
 }
 
 class link_stalls : public testing::TestWithParam<unsigned> {};
@@ -116,9 +115,9 @@ INSTANTIATE_TEST_SUITE_P(seeds, link_stalls, testing::Range(0u, 6u));
 
 // Published: GB/s a direction. Full packets may lose up to a tenth of it to headers.
 TEST(link, presets_have_their_published_bandwidth) {
-  const std::pair<const char*, double> published[] = {
-      {"pcie3", 16e9},    {"pcie4", 32e9},    {"pcie5", 64e9},    {"pcie6", 128e9},
-      {"nvlink2", 150e9}, {"nvlink3", 300e9}, {"nvlink4", 450e9}, {"nvlink5", 900e9}};
+  const std::pair<const char*, double> published[] = {{"pcie3", 16e9},    {"pcie4", 32e9},    {"pcie5", 64e9},
+                                                      {"pcie6", 128e9},   {"nvlink2", 150e9}, {"nvlink3", 300e9},
+                                                      {"nvlink4", 450e9}, {"nvlink5", 900e9}};
   for (const auto& [name, rate] : published) {
     const auto p = link_preset(name);
     EXPECT_NEAR(static_cast<double>(p.lanes) * p.lane_rate.value / 8, rate, rate * 0.001) << name;
@@ -130,16 +129,14 @@ TEST(link, presets_have_their_published_bandwidth) {
 
 TEST(link, presets_can_be_changed_and_wrong_ones_are_named) {
   problem_list problems;
-  const auto p =
-      read_link_params(config::node::parse_text("{preset: pcie5, lanes: 8}", "t.yaml"), problems, "links.a");
+  const auto p = read_link_params(config::node::parse_text("{preset: pcie5, lanes: 8}", "t.yaml"), problems, "links.a");
   EXPECT_NO_THROW(problems.check());
   EXPECT_EQ(p.lanes, 8);
   EXPECT_EQ(p.preset, "pcie5");
   EXPECT_DOUBLE_EQ(p.peak_bytes_per_s(), link_preset("pcie5").peak_bytes_per_s() / 2);
   EXPECT_EQ(link_param_table().write(p)["lanes"], 8);
   problem_list wrong;
-  read_link_params(config::node::parse_text("{preset: pci5, lanes: 0, latncy: 3 ns}", "t.yaml"), wrong,
-                   "links.a");
+  read_link_params(config::node::parse_text("{preset: pci5, lanes: 0, latncy: 3 ns}", "t.yaml"), wrong, "links.a");
   try {
     wrong.check();
     FAIL();

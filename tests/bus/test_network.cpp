@@ -21,26 +21,37 @@ bus_params network(const char* topology, int columns, int rows) {
   return p;
 }
 
-int ring_distance(int a, int b, int stops) { return std::min(std::abs(a - b), stops - std::abs(a - b)); }
-int mesh_distance(int a, int b, int columns) { return std::abs(a % columns - b % columns) + std::abs(a / columns - b / columns); }
+int ring_distance(int a, int b, int stops) {
+  return std::min(std::abs(a - b), stops - std::abs(a - b));
+}
+int mesh_distance(int a, int b, int columns) {
+  return std::abs(a % columns - b % columns) + std::abs(a / columns - b / columns);
+}
 
 struct place_case {
   const char* topology;
   int columns, rows, from, to, hops;
 };
-void PrintTo(const place_case& c, std::ostream* out) { *out << c.topology << ' ' << c.from << " to " << c.to; }
+void PrintTo(const place_case& c, std::ostream* out) {
+  *out << c.topology << ' ' << c.from << " to " << c.to;
+}
 
 class unloaded : public testing::TestWithParam<place_case> {};
 
-// A read: arbitration, pipeline and hops there, the memory, one granule, hops and pipeline back. A write: one granule and
-// the hops with the data, then the hops back. A large transfer: its own time once, whatever the number of hops.
+// A read: arbitration, pipeline and hops there, the memory, one granule, hops and pipeline back. A write: one granule
+// and the hops with the data, then the hops back. A large transfer: its own time once, whatever the number of hops.
 TEST_P(unloaded, latency_is_hops_and_one_serialisation) {
   const auto c = GetParam();
   auto p = network(c.topology, c.columns, c.rows);
   p.nodes = {{"source0", {c.from}}, {"memory0", {c.to}}};
   bench b(p);
   const std::uint64_t sizes[] = {64, 64, 65536, 65536};
-  auto& s = b.source(4, [&](std::size_t i) { return order{0, sizes[i], i % 2 == 1, static_cast<ps_t>(i) * 10'000'000}; }, 65536);
+  auto& s = b.source(
+      4,
+      [&](std::size_t i) {
+        return order{0, sizes[i], i % 2 == 1, static_cast<ps_t>(i) * 10'000'000};
+      },
+      65536);
   b.memory(granule_time, 40'000, 0, gib);
   b.run();
   const ps_t way = c.hops * hop;
@@ -95,7 +106,8 @@ TEST(network, mesh_routes_are_dimension_ordered) {
       bool turned = false;
       for (std::size_t k = 1; k + 1 < way.lanes.size(); ++k) {
         int from = 0, to = 0;
-        ASSERT_EQ(std::sscanf(plan.lanes[static_cast<std::size_t>(way.lanes[k])].name.c_str(), "write.%d-%d", &from, &to), 2);
+        ASSERT_EQ(
+            std::sscanf(plan.lanes[static_cast<std::size_t>(way.lanes[k])].name.c_str(), "write.%d-%d", &from, &to), 2);
         EXPECT_EQ(from, at);
         EXPECT_EQ(mesh_distance(from, to, 4), 1);
         const bool vertical = from % 4 == to % 4;
@@ -112,7 +124,9 @@ struct size_case {
   std::uint64_t bytes;
   bool write;
 };
-void PrintTo(const size_case& c, std::ostream* out) { *out << c.topology << ' ' << c.bytes << (c.write ? " write" : " read"); }
+void PrintTo(const size_case& c, std::ostream* out) {
+  *out << c.topology << ' ' << c.bytes << (c.write ? " write" : " read");
+}
 
 // Sources on one side of the cut, memories on the other, each pair across it: the lanes of the cut set the pace.
 class bisection : public testing::TestWithParam<size_case> {};
@@ -165,7 +179,9 @@ TEST(network, a_shared_lane_is_divided_by_the_arbiter_not_by_distance) {
   bench b(p);
   bus_initiator_options two;
   two.weight = 2;
-  for (int i = 0; i < 3; ++i) b.source(256, stream(static_cast<std::uint64_t>(i) << 24, 4096), 128 * 1024, i == 0 ? two : bus_initiator_options{});
+  for (int i = 0; i < 3; ++i)
+    b.source(256, stream(static_cast<std::uint64_t>(i) << 24, 4096), 128 * 1024,
+             i == 0 ? two : bus_initiator_options{});
   b.memory(granule_time / 4, 40'000, 0, gib);
   b.run();
   // Two parts of four for the farthest until it is done with its 1 MiB, then halves for the others.
@@ -238,7 +254,8 @@ TEST(network, nodes_must_exist_and_need_routers) {
   } catch (const input_error& e) {
     text = e.what();
   }
-  for (const char* part : {"modules.noc.nodes.source", "routers 0 to 3", "modules.noc.nodes.other", "modules.bus.nodes.source", "unknown topology 'mash'", "mesh"})
+  for (const char* part : {"modules.noc.nodes.source", "routers 0 to 3", "modules.noc.nodes.other",
+                           "modules.bus.nodes.source", "unknown topology 'mash'", "mesh"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " not in " << text;
 }
 

@@ -38,8 +38,7 @@ struct outcome {
 };
 
 fs_t duration_of(const channel_timing& t, std::int64_t bytes) {
-  return static_cast<fs_t>(
-      std::llround(static_cast<double>((bytes + t.width_bytes - 1) / t.width_bytes) * t.beat_fs));
+  return static_cast<fs_t>(std::llround(static_cast<double>((bytes + t.width_bytes - 1) / t.width_bytes) * t.beat_fs));
 }
 
 // Simulates every granule: a grant at time t sees all arrivals up to and including t. `pick` chooses a
@@ -102,23 +101,20 @@ outcome closed_form(const setup& s, const std::vector<arrival>& arrivals, std::m
   outcome out;
   const auto take = [&](fs_t until) {
     channel_event e;
-    while (channel.pop(until, e))
-      out.events.push_back({reinterpret_cast<std::size_t>(e.item) - 1, e.last, e.time});
+    while (channel.pop(until, e)) out.events.push_back({reinterpret_cast<std::size_t>(e.item) - 1, e.last, e.time});
   };
   fs_t now = 0;
   for (std::size_t i = 0; i < arrivals.size(); ++i) {
     // Looking in between, at random moments, must not matter.
     while (random() % 3 == 0 && arrivals[i].at > now) {
-      now +=
-          static_cast<fs_t>(random() % static_cast<unsigned>(std::min<fs_t>(arrivals[i].at - now, 1 << 30))) +
-          1;
+      now += static_cast<fs_t>(random() % static_cast<unsigned>(std::min<fs_t>(arrivals[i].at - now, 1 << 30))) + 1;
       channel.next();
       take(now);
     }
     now = arrivals[i].at;
     channel_event unused;
-    EXPECT_FALSE(channel.add(reinterpret_cast<void*>(i + 1), arrivals[i].requester, arrivals[i].bytes, now,
-                             now, arrivals[i].mark, 1, &unused));
+    EXPECT_FALSE(channel.add(reinterpret_cast<void*>(i + 1), arrivals[i].requester, arrivals[i].bytes, now, now,
+                             arrivals[i].mark, 1, &unused));
   }
   while (channel.next() != fs_never) {
     const fs_t at = channel.next();
@@ -171,8 +167,7 @@ std::vector<arrival> random_arrivals(std::mt19937& random, const setup& s) {
     }
     const std::int64_t granules = random() % 3 == 0 ? 1 : 1 + static_cast<std::int64_t>(random() % 50);
     std::int64_t bytes = granules * s.timing.granule_bytes;
-    if (random() % 2 == 0)
-      bytes -= static_cast<std::int64_t>(random() % static_cast<unsigned>(s.timing.granule_bytes));
+    if (random() % 2 == 0) bytes -= static_cast<std::int64_t>(random() % static_cast<unsigned>(s.timing.granule_bytes));
     out.push_back({now, static_cast<int>(random() % s.priority.size()), bytes, random() % 2 == 0});
   }
   return out;
@@ -186,8 +181,7 @@ TEST(share_channel, equals_granule_by_granule_for_every_policy) {
       const setup s = random_setup(random, policy);
       const auto arrivals = random_arrivals(random, s);
       const auto reference = arbiters().get(policy)();
-      for (std::size_t i = 0; i < s.priority.size(); ++i)
-        reference->add_requester(s.priority[i], s.weight[i]);
+      for (std::size_t i = 0; i < s.priority.size(); ++i) reference->add_requester(s.priority[i], s.weight[i]);
       std::vector<arbiter_turn> period;
       const outcome expected = brute_force(s, arrivals, [&](const std::vector<arbiter_request>& waiting) {
         period.clear();
@@ -210,8 +204,7 @@ int plain_pick(const setup& s, const std::vector<arbiter_request>& waiting, int&
   if (s.policy == "fixed_priority") {
     int best = -1;
     for (int r = 0; r < n; ++r)
-      if (has(r) &&
-          (best < 0 || s.priority[static_cast<std::size_t>(r)] > s.priority[static_cast<std::size_t>(best)]))
+      if (has(r) && (best < 0 || s.priority[static_cast<std::size_t>(r)] > s.priority[static_cast<std::size_t>(best)]))
         best = r;
     return best;
   }
@@ -304,8 +297,8 @@ TEST(share_channel, no_idle_time_is_used_twice) {
       now += static_cast<fs_t>(random() % 40'000'000);
       const fs_t since = std::max<fs_t>(0, now - static_cast<fs_t>(random() % 60'000'000));
       const auto size = static_cast<std::int64_t>(64 * (1 + random() % 60));
-      if (c.add(&c, static_cast<int>(random() % 3), size, since, now, random() % 2 == 0,
-                static_cast<int>(random() % 2), &e))
+      if (c.add(&c, static_cast<int>(random() % 3), size, since, now, random() % 2 == 0, static_cast<int>(random() % 2),
+                &e))
         end = std::max(end, e.time);
       bytes += size;
       while (c.pop(now, e)) end = std::max(end, e.time);

@@ -36,8 +36,8 @@ inline std::vector<double> product(const std::vector<std::int32_t>& x, const std
   return {sum.begin(), sum.end()};
 }
 
-inline std::vector<double> compute(const programmed_array& a, const std::vector<std::int32_t>& x,
-                                   number_format in, double age = 0, std::uint64_t read = 0) {
+inline std::vector<double> compute(const programmed_array& a, const std::vector<std::int32_t>& x, number_format in,
+                                   double age = 0, std::uint64_t read = 0) {
   std::vector<double> y(static_cast<std::size_t>(a.cols()));
   a.compute(x.data(), in, y.data(), age, read);
   return y;

@@ -65,12 +65,12 @@ TEST(cim_accuracy, phase_change_memory_forgets) {
 
 TEST(cim_npy, files_are_read_as_the_format_defines) {
   const std::string data("\x01\x02\x03\xff\x05\x06", 6);
-  const auto rows = tools::read_npy(
-      file_with("c.npy", npy("{'descr': '|i1', 'fortran_order': False, 'shape': (2, 3), }\n", data)));
+  const auto rows =
+      tools::read_npy(file_with("c.npy", npy("{'descr': '|i1', 'fortran_order': False, 'shape': (2, 3), }\n", data)));
   EXPECT_EQ(rows.shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(rows.values, (std::vector<double>{1, 2, 3, -1, 5, 6}));
-  const auto columns = tools::read_npy(
-      file_with("f.npy", npy("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3), }\n", data)));
+  const auto columns =
+      tools::read_npy(file_with("f.npy", npy("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3), }\n", data)));
   EXPECT_EQ(columns.values, (std::vector<double>{1, 3, 5, 2, -1, 6}));
   // Half precision: 0x3c00 = 1, 0xc000 = -2, 0x0001 = 2^-24.
   const auto half =
@@ -95,8 +95,8 @@ TEST(cim_npy, broken_files_are_refused) {
   for (const std::string& bytes :
        {std::string(), std::string("\x93NUMPY"), npy(good, "1234"),
         npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "12345678"),
-        npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", "1234"),
-        npy("{'shape': (1,)}", "1234"), npy(good, std::string("\0\0\x80\x7f\0\0\0\0", 8)),
+        npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", "1234"), npy("{'shape': (1,)}", "1234"),
+        npy(good, std::string("\0\0\x80\x7f\0\0\0\0", 8)),
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999)}", "")})
     EXPECT_THROW(tools::read_npy(file_with("bad.npy", bytes)), input_error);
   EXPECT_THROW(tools::read_npy(testing::TempDir() + "none.npy"), input_error);

@@ -13,8 +13,7 @@ namespace {
 
 std::unique_ptr<core_model> core(const std::string& yaml) {
   problem_list problems;
-  auto out =
-      core_kinds().get("cim").make(config::node::parse_text(yaml, "test.yaml"), problems, "modules.cim");
+  auto out = core_kinds().get("cim").make(config::node::parse_text(yaml, "test.yaml"), problems, "modules.cim");
   problems.check();
   return out;
 }
@@ -63,10 +62,12 @@ TEST(cim_model, resident_weights_cause_no_transfers) {
   EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->computes_in(), "mem");
 }
 
-// Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take turns at
-// its port, which 4 GB/s make the slowest part: one byte in and some out for each row and column.
+// Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take
+// turns at its port, which 4 GB/s make the slowest part: one byte in and some out for each row and column.
 TEST(cim_model, experts_in_arrays_of_their_own_compute_side_by_side) {
-  const std::string macro = "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}, pipeline: false, hierarchy: ";
+  const std::string macro =
+      "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}, pipeline: false, "
+      "hierarchy: ";
   const auto of = [&](const std::string& hierarchy, std::int64_t experts) {
     operation op = product(1, 128, 128, true);
     op.batch = experts;
@@ -79,15 +80,19 @@ TEST(cim_model, experts_in_arrays_of_their_own_compute_side_by_side) {
   EXPECT_NEAR(four.energy_pj, 4 * one.energy_pj, 1e-9 * four.energy_pj);
   const std::string chip = "{macros_per_tile: 1, tiles_per_chip: 8, chips: 1, chip_network: 4 GB/s}";
   const work alone = of(chip, 1), shared = of(chip, 4);
-  const ps_t port = alone.compute[stall::bus_transfer];  // and the tile's network, its latencies: a little more than the port's time
+  const ps_t port =
+      alone.compute[stall::bus_transfer];  // and the tile's network, its latencies: a little more than the port's time
   EXPECT_GT(shared.compute.sum(), alone.compute.sum() + 2 * port);
   EXPECT_LT(shared.compute.sum(), alone.compute.sum() + 3 * port);
 }
 
-// 1 mW a macro and 3 mW a tile of one macro: what is gated keeps a tenth, what computes has all of it, and 50 ns before.
+// 1 mW a macro and 3 mW a tile of one macro: what is gated keeps a tenth, what computes has all of it, and 50 ns
+// before.
 TEST(cim_model, power_gating_leaves_a_share_of_the_leakage_to_what_is_idle) {
-  const std::string macro = "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8, leakage: 1 mW}, hierarchy: "
-                            "{macros_per_tile: 1, tiles_per_chip: 1, chips: 10, tile_leakage: 3 mW";
+  const std::string macro =
+      "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8, leakage: 1 mW}, "
+      "hierarchy: "
+      "{macros_per_tile: 1, tiles_per_chip: 1, chips: 10, tile_leakage: 3 mW";
   const auto leakage = [](core_model& c) {
     for (const auto& [part, pj] : c.energy_parts())
       if (part == "leakage") return pj;

@@ -20,8 +20,7 @@ TEST(cim_cost, parts_sum_to_the_total_for_every_preset_and_width) {
         for (const std::int64_t vectors : {1, 2, 7}) {
           if (in_bits > m->max_in_bits() || w_bits > m->max_w_bits()) continue;
           const geometry g = m->shape(w_bits);
-          const std::int64_t rows = std::min<std::int64_t>(g.rows, 512),
-                             cols = std::min<std::int64_t>(g.cols, 64);
+          const std::int64_t rows = std::min<std::int64_t>(g.rows, 512), cols = std::min<std::int64_t>(g.cols, 64);
           const mvm_cost c = m->mvm({rows, cols, vectors, in_bits, w_bits, 0});
           ASSERT_EQ(c.parts.sum(), c.total) << name;
           ASSERT_GT(c.total, 0) << name;
@@ -37,9 +36,9 @@ TEST(cim_cost, more_work_never_takes_less_time_or_energy) {
     const geometry g = m->shape(4);
     const std::int64_t rows = std::min<std::int64_t>(g.rows, 256), cols = std::min<std::int64_t>(g.cols, 64);
     const mvm_cost base = m->mvm({rows, cols, 4, 4, 4, 0});
-    for (const mvm_shape& less : {mvm_shape{rows / 2, cols, 4, 4, 4, 0},
-                                  mvm_shape{rows, std::max<std::int64_t>(1, cols / 2), 4, 4, 4, 0},
-                                  mvm_shape{rows, cols, 3, 4, 4, 0}, mvm_shape{rows, cols, 4, 3, 4, 0}}) {
+    for (const mvm_shape& less :
+         {mvm_shape{rows / 2, cols, 4, 4, 4, 0}, mvm_shape{rows, std::max<std::int64_t>(1, cols / 2), 4, 4, 4, 0},
+          mvm_shape{rows, cols, 3, 4, 4, 0}, mvm_shape{rows, cols, 4, 3, 4, 0}}) {
       const mvm_cost c = m->mvm(less);
       EXPECT_LE(c.total, base.total) << name;
       EXPECT_LE(c.energy.sum(), base.energy.sum() * (1 + 1e-12)) << name;
@@ -109,13 +108,11 @@ TEST(cim_cost, analog_time_pulses_ramps_groups_and_phases) {
 // still four slices.
 TEST(cim_cost, weight_slices_take_columns) {
   EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2}")->shape(8).cols, 16);
-  EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, differential: true}")
-                ->shape(8)
-                .cols,
-            8);
   EXPECT_EQ(
-      from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, sets: 3}")->shape(8).weights,
-      8 * 16 * 3);
+      from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, differential: true}")->shape(8).cols,
+      8);
+  EXPECT_EQ(from_yaml("{type: analog_crossbar, rows: 8, columns: 64, bits_per_cell: 2, sets: 3}")->shape(8).weights,
+            8 * 16 * 3);
 }
 
 // 64 cells, 16 at once: 4 batches of 5 pulses of 100 + 50 ns.

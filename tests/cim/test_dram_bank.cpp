@@ -105,9 +105,8 @@ TEST(cim_dram_bank, plain_traffic_reaches_the_refresh_limited_peak) {
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
   const double accesses = 200'000;
   const double expected = accesses * 2 / (1 - 350.0 / 3900);
-  EXPECT_NEAR(
-      static_cast<double>(bank.host_cycles(static_cast<std::int64_t>(accesses) * 32, 0).total) / expected, 1,
-      0.01);
+  EXPECT_NEAR(static_cast<double>(bank.host_cycles(static_cast<std::int64_t>(accesses) * 32, 0).total) / expected, 1,
+              0.01);
 }
 
 // Many vectors are taken at the rate of those simulated: the law is checked where both can run.

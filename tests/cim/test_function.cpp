@@ -45,8 +45,7 @@ const variant variants[] = {
     {"analog ideal converter",
      "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 4, differential: true, dac_bits: 8, "
      "adc_bits: 4, adc_ideal: true}"},
-    {"dram bank, integer lanes",
-     "{type: dram_bank, standard: HBM2, arithmetic: integer, max_input_bits: 16}"},
+    {"dram bank, integer lanes", "{type: dram_bank, standard: HBM2, arithmetic: integer, max_input_bits: 16}"},
     {"dram bank, fp32 tree",
      "{type: dram_bank, standard: GDDR6-16, dataflow: broadcast, banks_per_unit: 1, arithmetic: fp32}"},
 };
@@ -64,20 +63,19 @@ TEST(cim_function, exact_products_for_all_widths_and_signs_folded_and_unfolded) 
           // A differential pair spends a bit more on unsigned weights; the macro then has fewer columns.
           const int held = std::min(w.is_signed ? w_bits : w_bits + 1, 8);
           const geometry g = m->shape(held);
-          const std::int64_t rows =
-              g.flexible ? 1 + static_cast<std::int64_t>(random() % 70)
-                         : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.rows));
-          const std::int64_t cols =
-              g.flexible ? 1 + static_cast<std::int64_t>(random() % 20)
-                         : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.cols));
-          if (w_bits == 8 && !w.is_signed)
-            continue;  // nine bits with a sign: outside the formats of these macros
+          const std::int64_t rows = g.flexible
+                                        ? 1 + static_cast<std::int64_t>(random() % 70)
+                                        : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.rows));
+          const std::int64_t cols = g.flexible
+                                        ? 1 + static_cast<std::int64_t>(random() % 20)
+                                        : 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(g.cols));
+          if (w_bits == 8 && !w.is_signed) continue;  // nine bits with a sign: outside the formats of these macros
           const auto weights = random_values(random, rows * cols, w);
           const auto x = random_values(random, rows, in);
           const auto a = m->program_weights(weights.data(), rows, cols, w, 1);
           ASSERT_EQ(compute(*a, x, in), product(x, weights, cols))
-              << v.name << ": " << rows << " x " << cols << ", " << in_bits << " x " << w_bits
-              << " bits, signs " << signs;
+              << v.name << ": " << rows << " x " << cols << ", " << in_bits << " x " << w_bits << " bits, signs "
+              << signs;
         }
   }
 }
@@ -135,8 +133,7 @@ TEST(cim_function, half_precision_lanes_lose_what_half_precision_loses) {
   EXPECT_EQ(compute(*a, ones, {16, true})[0], 4096);
   std::vector<std::int32_t> one_lane(std::size_t{4096} * 16, 0);
   for (std::size_t i = 0; i < one_lane.size(); i += 16) one_lane[i] = 1;
-  const auto b =
-      m->program_weights(one_lane.data(), static_cast<std::int64_t>(one_lane.size()), 1, {16, true}, 1);
+  const auto b = m->program_weights(one_lane.data(), static_cast<std::int64_t>(one_lane.size()), 1, {16, true}, 1);
   const std::vector<std::int32_t> x(one_lane.size(), 1);
   EXPECT_EQ(compute(*b, x, {16, true})[0], 2048);
 }

@@ -78,8 +78,7 @@ TEST(cim_mapping, macros_left_over_hold_replicas) {
   placement_options o;
   o.macro_count = 14;
   o.max_replicas = 10;
-  const placement p =
-      place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
+  const placement p = place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
   EXPECT_EQ(p.layers[0].replicas, 2);
   EXPECT_EQ(p.layers[1].replicas, 3);
   EXPECT_EQ(p.slots_used, 14);
@@ -97,8 +96,7 @@ TEST(cim_mapping, bytes_are_conserved) {
       layers.push_back({"l", 1 + static_cast<std::int64_t>(random() % 500),
                         1 + static_cast<std::int64_t>(random() % 500), 1 + static_cast<int>(random() % 8),
                         1 + static_cast<std::int64_t>(random() % 4), 1.0});
-      bytes += static_cast<double>(layers.back().k * layers.back().n * layers.back().copies) *
-               layers.back().w_bits / 8;
+      bytes += static_cast<double>(layers.back().k * layers.back().n * layers.back().copies) * layers.back().w_bits / 8;
     }
     placement_options o;
     o.macro_count = 1 + static_cast<std::int64_t>(random() % 2000);
@@ -125,17 +123,15 @@ struct detailed_chip {
         macro_free(static_cast<std::size_t>(f.pieces()), 0);
     for (std::int64_t v = 0; v < vectors; ++v) {
       // The whole input once over the chip's network.
-      const double in_chip = chip_free + input * static_cast<double>(std::min(f.row_folds, f.pieces())) /
-                                             h.chip_network.value * 1e12;
+      const double in_chip =
+          chip_free + input * static_cast<double>(std::min(f.row_folds, f.pieces())) / h.chip_network.value * 1e12;
       chip_free = in_chip;
       double out_chip = in_chip;
       for (std::int64_t t = 0; t < tiles; ++t) {
-        const std::int64_t first = t * h.macros_per_tile,
-                           count = std::min(h.macros_per_tile, f.pieces() - first);
+        const std::int64_t first = t * h.macros_per_tile, count = std::min(h.macros_per_tile, f.pieces() - first);
         double& free = tile_free[static_cast<std::size_t>(t)];
-        const double in_tile =
-            std::max(free, in_chip) +
-            input * static_cast<double>(std::min(f.row_folds, count)) / h.tile_network.value * 1e12;
+        const double in_tile = std::max(free, in_chip) +
+                               input * static_cast<double>(std::min(f.row_folds, count)) / h.tile_network.value * 1e12;
         double computed = in_tile;
         for (std::int64_t i = first; i < first + count; ++i) {
           double& busy = macro_free[static_cast<std::size_t>(i)];

@@ -25,8 +25,8 @@ struct measured {
 };
 
 // Runs `vectors` random inputs through one programmed array and compares with the exact product.
-measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format in, number_format w,
-             int vectors, double age = 0) {
+measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format in, number_format w, int vectors,
+             double age = 0) {
   std::mt19937_64 random(11);
   std::uniform_int_distribution<std::int32_t> weight(static_cast<std::int32_t>(w.low()),
                                                      static_cast<std::int32_t>(w.high()));
@@ -58,8 +58,7 @@ measured run(const macro& m, std::int64_t rows, std::int64_t cols, number_format
 TEST(cim_noise, quantisation_noise_matches_its_closed_form) {
   constexpr std::int64_t rows = 256, cols = 64;
   for (int bits = 6; bits <= 12; ++bits) {
-    const double part =
-        0.12;  // 0.12 x 256 x 2^14 = 5e5 is six standard deviations of the sum (16 x 73.6^2 = 8.7e4)
+    const double part = 0.12;  // 0.12 x 256 x 2^14 = 5e5 is six standard deviations of the sum (16 x 73.6^2 = 8.7e4)
     const auto m = from_yaml(
         "{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"
         " signed_inputs: bipolar, dac_bits: 8, adc_range: 0.12, adc_bits: " +
@@ -77,9 +76,9 @@ TEST(cim_noise, quantisation_noise_matches_its_closed_form) {
 TEST(cim_noise, errors_of_slices_add_in_power_by_place) {
   constexpr std::int64_t rows = 128, cols = 64;
   for (const int bits : {7, 9, 11}) {
-    const auto m = from_yaml(
-        "{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 4, dac_bits: 4, adc_bits: " +
-        std::to_string(bits) + "}");
+    const auto m =
+        from_yaml("{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 4, dac_bits: 4, adc_bits: " +
+                  std::to_string(bits) + "}");
     const double step = static_cast<double>(rows) * 15 * 15 / (std::ldexp(1.0, bits) - 1);
     const measured r = run(*m, rows, cols, {8, true}, {8, true}, 60);
     const double expected = 10 * std::log10(r.signal / (step * step / 12 * 257 * 257));
@@ -91,8 +90,7 @@ TEST(cim_noise, errors_of_slices_add_in_power_by_place) {
 // rows x E[x^2] x 2 (128 sigma)^2.
 TEST(cim_noise, gaussian_weight_noise_matches_its_closed_form) {
   constexpr std::int64_t rows = 256, cols = 64;
-  const double x2 =
-      (256.0 * 256.0 - 1) / 12 + 0.25;  // even distribution over -128..127: variance, and a mean of -1/2
+  const double x2 = (256.0 * 256.0 - 1) / 12 + 0.25;  // even distribution over -128..127: variance, and a mean of -1/2
   for (const double sigma : {0.005, 0.02, 0.1}) {
     const auto m = from_yaml(
         "{type: analog_crossbar, rows: 256, columns: 128, bits_per_cell: 8, differential: true,"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers in arrays of their own, on different vectors at the same time: the sum that the core books against every vector
-// followed through every operator.
+// Layers in arrays of their own, on different vectors at the same time: the sum that the core books against every
+// vector followed through every operator.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -78,8 +78,8 @@ TEST(cim_pipeline, arrays_of_their_own_add_up_exactly) {
   }
 }
 
-// A unit that several operators use serves their vectors in turn: its loads add up. Never less than the work it has, and
-// within a few vectors' time of following every one.
+// A unit that several operators use serves their vectors in turn: its loads add up. Never less than the work it has,
+// and within a few vectors' time of following every one.
 TEST(cim_pipeline, operators_on_one_vector_unit_share_it) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 60; ++round) {
@@ -92,7 +92,8 @@ TEST(cim_pipeline, operators_on_one_vector_unit_share_it) {
       alone += stages.back().first;
     }
     constexpr std::int64_t vectors = 200;
-    const double model = static_cast<double>(booked(stages, vectors)), detail = static_cast<double>(followed(stages, vectors));
+    const double model = static_cast<double>(booked(stages, vectors)),
+                 detail = static_cast<double>(followed(stages, vectors));
     ASSERT_LE(std::abs(model - detail), 2.0 * static_cast<double>(alone)) << round;
     ASSERT_NEAR(model / detail, 1, 0.05) << round;
   }
@@ -103,8 +104,12 @@ namespace {
 std::unique_ptr<core_model> rack(const std::string& more) {
   problem_list problems;
   auto out = core_kinds().get("cim").make(
-      config::node::parse_text("{type: cim, operator_overhead: 0 ns, macro: {type: digital_sram, rows: 64, bit_columns: 128, weight_granularity: 4,"
-                               " clock: 1 GHz, pipeline_cycles: 2}, hierarchy: {macros_per_tile: 8, tiles_per_chip: 1, chips: 16}" + more + "}", "test.yaml"),
+      config::node::parse_text(
+          "{type: cim, operator_overhead: 0 ns, macro: {type: digital_sram, rows: 64, bit_columns: 128, "
+          "weight_granularity: 4,"
+          " clock: 1 GHz, pipeline_cycles: 2}, hierarchy: {macros_per_tile: 8, tiles_per_chip: 1, chips: 16}" +
+              more + "}",
+          "test.yaml"),
       problems, "modules.cim");
   problems.check();
   return out;
@@ -153,9 +158,11 @@ TEST(cim_pipeline, the_core_runs_layers_on_different_vectors_at_once) {
   EXPECT_EQ(time_of(*piped, 4, 1), 4 * one) << "a single vector gains nothing";
 }
 
-// Sixteen chips, four layers of one each: three more copies of each fit. 101 vectors over four copies: 26 one after another.
+// Sixteen chips, four layers of one each: three more copies of each fit. 101 vectors over four copies: 26 one after
+// another.
 TEST(cim_pipeline, replicas_share_the_vectors) {
-  auto plain = rack(", pipeline: false"), copied = rack(", pipeline: false, max_replicas: 8"), two = rack(", pipeline: false, max_replicas: 2");
+  auto plain = rack(", pipeline: false"), copied = rack(", pipeline: false, max_replicas: 8"),
+       two = rack(", pipeline: false, max_replicas: 2");
   for (auto* c : {plain.get(), copied.get(), two.get()}) hold(*c, 4);
   EXPECT_EQ(time_of(*copied, 1, 101), time_of(*plain, 1, 26));
   EXPECT_EQ(time_of(*two, 1, 101), time_of(*plain, 1, 51));

@@ -28,8 +28,7 @@ std::string message_of(const std::string& yaml) {
 TEST(cim_presets, every_parameter_of_every_preset_has_a_source) {
   ASSERT_GE(macro_preset_names().size(), 13U);
   for (const auto& name : macro_preset_names()) {
-    const auto tree =
-        config::node::parse_file(std::string(MEMWALL_SOURCE_DIR) + "/hw/cim/presets/" + name + ".yaml");
+    const auto tree = config::node::parse_file(std::string(MEMWALL_SOURCE_DIR) + "/hw/cim/presets/" + name + ".yaml");
     std::set<std::string> sourced;
     ASSERT_NE(tree.find("sources"), nullptr) << name;
     for (const auto& [keys, text] : tree.find("sources")->entries()) {
@@ -42,8 +41,7 @@ TEST(cim_presets, every_parameter_of_every_preset_has_a_source) {
       EXPECT_EQ(sourced.count(key), 1U) << name << ": " << key << " has no source";
       sourced.erase(key);
     }
-    EXPECT_TRUE(sourced.empty()) << name << ": source of " << *sourced.begin()
-                                 << ", which the preset does not set";
+    EXPECT_TRUE(sourced.empty()) << name << ": source of " << *sourced.begin() << ", which the preset does not set";
   }
 }
 

@@ -18,7 +18,8 @@ bool starts_with(const std::string& text, const std::string& head) {
   return text.compare(0, head.size(), head) == 0;
 }
 
-// A ratio of two cycle counts read off a plot; who read it puts it down to the chip's memory hierarchy (hw/cim/README.md).
+// A ratio of two cycle counts read off a plot; who read it puts it down to the chip's memory hierarchy
+// (hw/cim/README.md).
 bool outside_the_macro(const validation_row& r) {
   return r.name == "Jia 0.85 V 8b";
 }
@@ -28,8 +29,8 @@ bool outside_the_macro(const validation_row& r) {
 TEST(cim_validation, silicon) {
   int calibration = 0, all = 0;
   for (const auto& r : validate_cim()) {
-    std::printf("%-28s %-18s %10.5g %10.5g %+6.1f %% %s\n", r.name.c_str(), r.quantity.c_str(), r.measured,
-                r.simulated, r.error() * 100, r.kind.c_str());
+    std::printf("%-28s %-18s %10.5g %10.5g %+6.1f %% %s\n", r.name.c_str(), r.quantity.c_str(), r.measured, r.simulated,
+                r.error() * 100, r.kind.c_str());
     ++all;
     calibration += r.kind == "calibration" ? 1 : 0;
     EXPECT_FALSE(r.source.empty()) << r.name;

@@ -17,9 +17,12 @@ struct sample_params {
 
 const param_table<sample_params>& table() {
   static const auto t = param_table<sample_params>("sample")
-                            .add("latency", &sample_params::latency, "one way").range(duration(0), duration(1e-6))
-                            .add("lanes", &sample_params::lanes, "lanes").range<std::int64_t>(1, 32)
-                            .add("policy", &sample_params::policy, "page policy").choices({"open", "closed"})
+                            .add("latency", &sample_params::latency, "one way")
+                            .range(duration(0), duration(1e-6))
+                            .add("lanes", &sample_params::lanes, "lanes")
+                            .range<std::int64_t>(1, 32)
+                            .add("policy", &sample_params::policy, "page policy")
+                            .choices({"open", "closed"})
                             .add("rates", &sample_params::rates, "by type");
   return t;
 }
@@ -49,9 +52,16 @@ TEST(quantity, reads_units_of_its_dimension_only) {
 }
 
 TEST(quantity, prints_what_reads_back_to_the_same_value) {
-  for (const auto& [value, dim] : std::vector<std::pair<double, const char*>>{
-           {1.4e-12, "energy"}, {65536, "size"}, {3.2e9, "bit rate"}, {1.0 / 3, "time"}, {0, "time"}, {80e9, "size"},
-           {989.4e12, "operation rate"}, {3.35e12, "bandwidth"}, {1e-18, "time"}, {5, "voltage"}}) {
+  for (const auto& [value, dim] : std::vector<std::pair<double, const char*>>{{1.4e-12, "energy"},
+                                                                              {65536, "size"},
+                                                                              {3.2e9, "bit rate"},
+                                                                              {1.0 / 3, "time"},
+                                                                              {0, "time"},
+                                                                              {80e9, "size"},
+                                                                              {989.4e12, "operation rate"},
+                                                                              {3.35e12, "bandwidth"},
+                                                                              {1e-18, "time"},
+                                                                              {5, "voltage"}}) {
     double back = -1;
     std::string expected;
     const std::string text = format_quantity(value, dim);

@@ -17,8 +17,10 @@ TEST(stall, apportioned_parts_sum_to_the_total_and_stay_within_one_picosecond_of
     ASSERT_EQ(parts.sum(), total);
     if (weights.sum() == 0) continue;
     for (std::size_t i = 0; i < stall_count; ++i)
-      ASSERT_NEAR(static_cast<double>(parts.part[i]),
-                  static_cast<double>(total) * static_cast<double>(weights.part[i]) / static_cast<double>(weights.sum()), 1.001);
+      ASSERT_NEAR(
+          static_cast<double>(parts.part[i]),
+          static_cast<double>(total) * static_cast<double>(weights.part[i]) / static_cast<double>(weights.sum()),
+          1.001);
   }
 }
 

@@ -30,8 +30,7 @@ TEST(latency_histogram, percentiles_are_within_a_sixteenth) {
   std::uint64_t sum = 0;
   for (const auto& b : h.bins()) {
     sum += b.count;
-    const auto inside =
-        std::count_if(values.begin(), values.end(), [&](ps_t v) { return v >= b.low && v < b.high; });
+    const auto inside = std::count_if(values.begin(), values.end(), [&](ps_t v) { return v >= b.low && v < b.high; });
     EXPECT_EQ(static_cast<std::uint64_t>(inside), b.count);
   }
   EXPECT_EQ(sum, 10'000u);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A memory of one's own (every access takes `latency`), registered as a module type and wired by a platform description.
+// A memory of one's own (every access takes `latency`), registered as a module type and wired by a platform
+// description.
 #include <deque>
 #include <iostream>
 
 #include "models/model.h"
-#include "platforms/hardware.h"
-#include "platforms/run.h"
+#include "platforms/build/hardware.h"
+#include "platforms/execute/run.h"
 #include "traces/generator.h"
 
 using namespace memwall;
@@ -26,7 +27,8 @@ const param_table<fixed_params>& table() {
 
 class fixed_memory : public sc_core::sc_module {
  public:
-  fixed_memory(const sc_core::sc_module_name& name, const fixed_params& p) : sc_module(name), m_latency(to_ps(p.latency)) {
+  fixed_memory(const sc_core::sc_module_name& name, const fixed_params& p)
+      : sc_module(name), m_latency(to_ps(p.latency)) {
     MW_HAS_PROCESS(fixed_memory);
     SC_METHOD(wake);
     sensitive << m_wake;
@@ -60,7 +62,8 @@ class fixed_memory : public sc_core::sc_module {
 
 class fixed_hardware final : public platforms::hardware {
  public:
-  fixed_hardware(const platforms::module_description& d, const fixed_params& p) : hardware(d), m_params(p), m_memory(d.name.c_str(), p) {}
+  fixed_hardware(const platforms::module_description& d, const fixed_params& p)
+      : hardware(d), m_params(p), m_memory(d.name.c_str(), p) {}
   tlm::tlm_target_socket<>* target() override { return &m_memory.port; }
   std::optional<platforms::memory_facts> memory() const override {
     platforms::memory_facts f;
@@ -71,7 +74,14 @@ class fixed_hardware final : public platforms::hardware {
   json config() const override { return table().write(m_params); }
   const char* section() const override { return "memories"; }
   json report(ps_t) const override {
-    return {{"name", name()}, {"standard", "SRAM"}, {"channels", 1}, {"peak_gbps", 0.0}, {"read_bytes", m_memory.bytes}, {"write_bytes", 0}, {"bandwidth_gbps", 0.0}, {"utilization", 0.0}};
+    return {{"name", name()},
+            {"standard", "SRAM"},
+            {"channels", 1},
+            {"peak_gbps", 0.0},
+            {"read_bytes", m_memory.bytes},
+            {"write_bytes", 0},
+            {"bandwidth_gbps", 0.0},
+            {"utilization", 0.0}};
   }
   double energy_pj(ps_t) const override { return 0; }
 
@@ -96,7 +106,8 @@ mapping:
 
 int sc_main(int, char**) {
   platforms::hardware_kinds().add("fixed_memory", "a memory with one latency",
-                                  {[](const platforms::module_description& d, platforms::build_context&, problem_list& problems) -> std::unique_ptr<platforms::hardware> {
+                                  {[](const platforms::module_description& d, platforms::build_context&,
+                                      problem_list& problems) -> std::unique_ptr<platforms::hardware> {
                                      fixed_params p;
                                      table().read(d.tree, p, problems, "modules." + d.group, {"type"});
                                      return std::make_unique<fixed_hardware>(d, p);
@@ -109,6 +120,7 @@ int sc_main(int, char**) {
   const memwall::model m = load_model("gpt-2");
   o.source = [m, w] { return trace::generate(m, w); };
   const auto outcome = platforms::run(o);
-  std::cout << outcome.result["summary"]["time_ns"] << " ns, bound by " << outcome.result["summary"]["bound_by"] << '\n';
+  std::cout << outcome.result["summary"]["time_ns"] << " ns, bound by " << outcome.result["summary"]["bound_by"]
+            << '\n';
   return outcome.result["summary"]["time_ns"].get<double>() > 0 ? 0 : 1;
 }

@@ -14,7 +14,8 @@ controller_params with_replay(bool on) {
 }
 
 /// One transfer of n bursts, or of every channel's share of it.
-void stream(benchmark::State& state, const standard& s, const char* map, int channels, std::int64_t bytes, bool replay) {
+void stream(benchmark::State& state, const standard& s, const char* map, int channels, std::int64_t bytes,
+            bool replay) {
   std::int64_t bursts = 0;
   for (auto unused : state) {
     memory m(s, address_map({map, channels, s.org.access_bytes() * 8}, s.org), with_replay(replay));

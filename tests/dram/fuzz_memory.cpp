@@ -30,9 +30,7 @@ class choices {
     for (std::uint64_t r = n; r > 1; r >>= 8) v = v << 8 | byte();
     return n > 0 ? v % n : 0;
   }
-  int between(int low, int high) {
-    return low + static_cast<int>(below(static_cast<std::uint64_t>(high - low) + 1));
-  }
+  int between(int low, int high) { return low + static_cast<int>(below(static_cast<std::uint64_t>(high - low) + 1)); }
   bool flag() { return below(2) != 0; }
   bool empty() const { return m_at >= m_size; }
 
@@ -77,8 +75,7 @@ standard random_standard(choices& c) {
   t.WTR_L = t.WTR_S + c.between(0, 20);
   t.RTP = c.between(1, 25);
   t.WR = c.between(0, 60);
-  t.RTW = c.flag() ? std::max(1, t.CL + t.BL - t.CWL + c.between(0, 20))
-                   : 0;  // less would let data meet on the bus
+  t.RTW = c.flag() ? std::max(1, t.CL + t.BL - t.CWL + c.between(0, 20)) : 0;  // less would let data meet on the bus
   t.CS = c.between(0, 4);
   t.PPD = c.between(0, 4);
   t.RFC = c.between(20, 700);
@@ -129,8 +126,7 @@ std::string fuzz_memory(const std::uint8_t* data, std::size_t size) {
   const standard s = random_standard(c);
   const controller_params p = random_controller(c, s);
   const char* maps[] = {"row bank column bankgroup rank", "row rank bank bankgroup column",
-                        "row column rank bank bankgroup",
-                        "row bank column:1 rank column bankgroup ; bank ^= row[0]"};
+                        "row column rank bank bankgroup", "row bank column:1 rank column bankgroup ; bank ^= row[0]"};
   std::string expression = maps[c.below(4)];
   if (s.org.banks_per_group < 2 && expression.find('^') != std::string::npos) expression = maps[0];
   const int channels = c.between(1, 5);
@@ -218,10 +214,8 @@ std::string fuzz_memory(const std::uint8_t* data, std::size_t size) {
   // traffic.
   const double row = s.t.RC + s.t.CL + s.t.CWL + s.t.BL + s.t.WR + s.t.WTR_L + s.t.read_to_write() + s.t.FAW +
                      s.t.CCD_L + s.t.CCD_L_WR;
-  const double clocks =
-      3 * (static_cast<double>(bursts) * row + 12.0 * s.t.RFC + static_cast<double>(p.age_limit));
-  if (static_cast<double>(longest) >
-      clocks * static_cast<double>(s.t.tck_fs) * 1e-3 + 3e6 + 40.0 * 20'000 + 100'000)
+  const double clocks = 3 * (static_cast<double>(bursts) * row + 12.0 * s.t.RFC + static_cast<double>(p.age_limit));
+  if (static_cast<double>(longest) > clocks * static_cast<double>(s.t.tck_fs) * 1e-3 + 3e6 + 40.0 * 20'000 + 100'000)
     return fmt::format("a request waited {} ps", longest);
   return {};
 }

@@ -16,7 +16,8 @@ struct setup {
   controller_params params;
   std::vector<transfer> transfers;
   std::string text() const {
-    return spec.name + " x" + std::to_string(channels) + " map '" + map + "' " + controller_table().write(params).dump();
+    return spec.name + " x" + std::to_string(channels) + " map '" + map + "' " +
+           controller_table().write(params).dump();
   }
 };
 
@@ -30,7 +31,8 @@ inline standard random_standard(std::mt19937& g) {
   t.BL = in(1, 8), t.CWL = in(1, 20), t.CL = in(t.CWL, 40), t.RCDRD = in(4, 40), t.RCDWR = in(2, 40), t.RP = in(4, 40);
   t.RAS = t.RCDRD + in(2, 60), t.RC = t.RAS + t.RP + in(0, 4);
   t.RPab = in(0, 1) * (t.RP + in(0, 5));
-  t.CCD_S = in(1, 8), t.CCD_L = t.CCD_S + in(0, 6), t.CCD_S_WR = t.CCD_S + in(0, 3), t.CCD_L_WR = t.CCD_S_WR + in(0, 30);
+  t.CCD_S = in(1, 8), t.CCD_L = t.CCD_S + in(0, 6), t.CCD_S_WR = t.CCD_S + in(0, 3),
+  t.CCD_L_WR = t.CCD_S_WR + in(0, 30);
   t.RRD_S = in(2, 10), t.RRD_L = t.RRD_S + in(0, 6), t.FAW = t.RRD_S * 4 + in(0, 20);
   t.WTR_S = in(0, 10), t.WTR_L = t.WTR_S + in(0, 12), t.RTP = in(2, 20), t.WR = in(4, 60);
   t.RTW = in(0, 1) * (t.CL + t.BL + 2 - t.CWL + in(0, 6)), t.CS = in(1, 4), t.PPD = in(0, 1) * in(1, 4);
@@ -61,7 +63,8 @@ inline controller_params random_controller(std::mt19937& g, const standard& s) {
   const int timeout_ns = in(20, 500);
   p.page_timeout = duration(timeout_ns * 1e-9);
   if (p.page_policy == "timeout" && timeout_ns % 2 == 0) p.page_policy = "adaptive";
-  p.refresh = std::vector<std::string>{"all_bank", s.t.RFCpb > 0 ? "per_bank" : "all_bank", "none"}[static_cast<std::size_t>(in(0, 2))];
+  p.refresh = std::vector<std::string>{"all_bank", s.t.RFCpb > 0 ? "per_bank" : "all_bank",
+                                       "none"}[static_cast<std::size_t>(in(0, 2))];
   p.refresh_postpone = in(0, 2) == 0 ? in(1, 8) : 0;
   p.refresh_stagger = in(0, 1) != 0;
   p.front_end = duration(in(0, 2) * 3e-9), p.back_end = duration(in(0, 2) * 4e-9);
@@ -96,7 +99,8 @@ inline setup random_setup(std::uint32_t seed) {
   const int n = in(20, 400), sources = in(1, 4);
   const auto access = static_cast<std::uint64_t>(out.spec.org.access_bytes());
   std::vector<std::uint64_t> place(static_cast<std::size_t>(sources));
-  const auto space = static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
+  const auto space =
+      static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
   for (auto& p : place) p = std::uniform_int_distribution<std::uint64_t>(0, space - 1)(g);
   const int style = in(0, 3);
   ps_t arrival = 0;
@@ -105,7 +109,9 @@ inline setup random_setup(std::uint32_t seed) {
     t.id = static_cast<std::uint64_t>(i);
     t.source = static_cast<std::uint32_t>(in(0, sources - 1));
     t.write = in(0, 3) == 0;
-    t.bytes = style == 0 ? access : style == 1 ? access * static_cast<std::uint64_t>(in(1, 64)) : static_cast<std::uint64_t>(in(1, 3000));
+    t.bytes = style == 0   ? access
+              : style == 1 ? access * static_cast<std::uint64_t>(in(1, 64))
+                           : static_cast<std::uint64_t>(in(1, 3000));
     auto& p = place[t.source];
     if (in(0, style == 2 ? 1 : 9) == 0) p = std::uniform_int_distribution<std::uint64_t>(0, space - 1)(g);
     t.address = p;

@@ -12,8 +12,8 @@
 
 namespace memwall::dram::streams {
 
-/// Streams: transfers that mostly continue each other, of several sources, arriving as earlier ones complete or by time.
-/// `paced`: most of them at a pace, of the channel's clocks or not, slower or faster than the memory.
+/// Streams: transfers that mostly continue each other, of several sources, arriving as earlier ones complete or by
+/// time. `paced`: most of them at a pace, of the channel's clocks or not, slower or faster than the memory.
 inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1, bool paced = false) {
   std::mt19937 g(seed);
   const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
@@ -27,12 +27,14 @@ inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1, b
   }
   out.params.max_transfers = in(2, 40);
   out.params.replay_block = 8 << in(0, 3);
-  if (auto others = g; seed % 7 != 0 && seed % 7 != 2 && seed % 7 != 6) traffic::random_options(others, out.params);  // not in those that once failed
+  if (auto others = g; seed % 7 != 0 && seed % 7 != 2 && seed % 7 != 6)
+    traffic::random_options(others, out.params);  // not in those that once failed
   out.map = traffic::random_map(g);
   out.channels = in(0, 1) != 0 ? least_channels : in(2, 4) * least_channels;
   const auto access = static_cast<std::uint64_t>(out.spec.org.access_bytes());
   const int sources = in(0, 1) != 0 ? 1 : in(2, 3), n = in(10, 120);
-  const auto space = static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
+  const auto space =
+      static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels);
   std::vector<std::uint64_t> place(static_cast<std::size_t>(sources));
   std::vector<bool> write(static_cast<std::size_t>(sources));
   for (std::size_t i = 0; i < place.size(); ++i) {
@@ -46,10 +48,14 @@ inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1, b
     t.id = static_cast<std::uint64_t>(i);
     t.source = static_cast<std::uint32_t>(in(0, sources - 1));
     t.write = write[t.source];
-    t.bytes = access * static_cast<std::uint64_t>(size_kind == 0 ? in(1, 4000) : size_kind == 1 ? in(64, 300) : size_kind == 2 ? in(1, 60) : 512);
+    t.bytes = access * static_cast<std::uint64_t>(size_kind == 0   ? in(1, 4000)
+                                                  : size_kind == 1 ? in(64, 300)
+                                                  : size_kind == 2 ? in(1, 60)
+                                                                   : 512);
     t.address = place[t.source];
     place[t.source] = (place[t.source] + t.bytes) % space;
-    if (in(0, 30) == 0) place[t.source] = std::uniform_int_distribution<std::uint64_t>(0, space / access - 1)(g) * access;
+    if (in(0, 30) == 0)
+      place[t.source] = std::uniform_int_distribution<std::uint64_t>(0, space / access - 1)(g) * access;
     if (in(0, 30) == 0) write[t.source] = !write[t.source];
     if (in(0, 12) == 0) arrival += in(0, 2'000'000);
     t.arrival = arrival;
@@ -77,7 +83,8 @@ struct deaf final : command_listener {
   void on_command(const command_record&) override {}
 };
 
-inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps, command_listener* listener = nullptr) {
+inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps,
+                   command_listener* listener = nullptr) {
   controller_params p = setup.params;
   p.replay = replay;
   memory m(setup.spec, traffic::map_of(setup.spec, setup.map, setup.channels), p);
@@ -89,8 +96,8 @@ inline outcome run(const traffic::setup& setup, bool replay, std::uint32_t steps
   std::size_t next = 0;
   ps_t now = 0;
   while (next < setup.transfers.size() || m.in_flight() > 0) {
-    // What the initiator does depends on completions only, so that stepping cannot change it: it submits when there is room,
-    // at the time the room was made.
+    // What the initiator does depends on completions only, so that stepping cannot change it: it submits when there is
+    // room, at the time the room was made.
     while (next < setup.transfers.size() && m.can_accept()) {
       transfer x = setup.transfers[next++];
       x.arrival = std::max(x.arrival, now);
@@ -133,7 +140,8 @@ inline void expect_same(const outcome& a, const outcome& b, const std::string& w
   EXPECT_EQ(a.stats.active_clocks, b.stats.active_clocks) << what;
   EXPECT_EQ(a.stats.row_hits, b.stats.row_hits) << what;
   EXPECT_EQ(a.stats.row_conflicts, b.stats.row_conflicts) << what;
-  for (const auto& [x, y] : {std::pair{&a.stats.read_latency, &b.stats.read_latency}, std::pair{&a.stats.write_latency, &b.stats.write_latency}}) {
+  for (const auto& [x, y] : {std::pair{&a.stats.read_latency, &b.stats.read_latency},
+                             std::pair{&a.stats.write_latency, &b.stats.write_latency}}) {
     EXPECT_EQ(x->count(), y->count()) << what;
     EXPECT_EQ(x->sum(), y->sum()) << what;
     EXPECT_EQ(x->max(), y->max()) << what;
@@ -141,11 +149,14 @@ inline void expect_same(const outcome& a, const outcome& b, const std::string& w
   }
   EXPECT_TRUE(same_results(a.stats, b.stats)) << what;
   EXPECT_EQ(a.data, b.data) << what;
-  // In between a block that is replayed counts when it is over, with the beats that follow it: at most the pipeline ahead.
+  // In between a block that is replayed counts when it is over, with the beats that follow it: at most the pipeline
+  // ahead.
   for (const auto& [now, data] : a.data_meanwhile) {
     const auto same = b.data_meanwhile.find(now);
     if (same == b.data_meanwhile.end()) continue;
-    for (std::size_t c = 0; c < data.size(); ++c) ASSERT_NEAR(static_cast<double>(data[c]), static_cast<double>(same->second[c]), static_cast<double>(a.pipeline)) << what << " channel " << c << " at " << now;
+    for (std::size_t c = 0; c < data.size(); ++c)
+      ASSERT_NEAR(static_cast<double>(data[c]), static_cast<double>(same->second[c]), static_cast<double>(a.pipeline))
+          << what << " channel " << c << " at " << now;
   }
 }
 

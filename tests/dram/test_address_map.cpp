@@ -16,8 +16,7 @@ namespace {
 
 organisation shape(int bits, int beats, int ranks, int groups, int banks, std::int64_t rows, int columns) {
   organisation o;
-  o.data_bits = bits, o.burst_beats = beats, o.ranks = ranks, o.bank_groups = groups,
-  o.banks_per_group = banks;
+  o.data_bits = bits, o.burst_beats = beats, o.ranks = ranks, o.bank_groups = groups, o.banks_per_group = banks;
   o.rows = rows, o.columns = columns;
   return o;
 }
@@ -65,14 +64,12 @@ TEST(address_map, a_pseudo_channel_is_the_upper_part_of_the_rank) {
   EXPECT_EQ(map.decode_local(1).rank, 2);           // pseudo-channel 1, stack ID 0
   EXPECT_EQ(map.decode_local(2 * 4 * 32).rank, 1);  // pseudo-channel 0, stack ID 1
   EXPECT_EQ(map.decode_local(2 * 4 * 32 + 1).rank, 3);
-  for (std::int64_t b = 0; b < map.local_bursts(); b = b * 3 + 1)
-    EXPECT_EQ(map.encode_local(map.decode_local(b)), b);
+  for (std::int64_t b = 0; b < map.local_bursts(); b = b * 3 + 1) EXPECT_EQ(map.encode_local(map.decode_local(b)), b);
   EXPECT_EQ(address_map({map.text(), 1, 32}, org).text(), map.text());
 }
 
 TEST(address_map, xor_hashing) {
-  const address_map map({"row bank column bankgroup ; bankgroup ^= row[1:0] ; bank ^= row[3:2]", 1, 64},
-                        ddr4());
+  const address_map map({"row bank column bankgroup ; bankgroup ^= row[1:0] ; bank ^= row[3:2]", 1, 64}, ddr4());
   const std::int64_t row_bursts = 16 * 128;
   const local_location at = map.decode_local(0b1110 * row_bursts + 1);
   EXPECT_EQ(at.row, 0b1110);
@@ -112,11 +109,9 @@ TEST(address_map, encode_is_the_inverse_of_decode) {
     for (int i = 0; i < 300; ++i) {
       const std::uint64_t address = random() % bursts * static_cast<std::uint64_t>(org.access_bytes());
       const location at = map.decode(address);
-      ASSERT_TRUE(at.rank >= 0 && at.rank < org.ranks && at.bank_group >= 0 &&
-                  at.bank_group < org.bank_groups);
+      ASSERT_TRUE(at.rank >= 0 && at.rank < org.ranks && at.bank_group >= 0 && at.bank_group < org.bank_groups);
       ASSERT_TRUE(at.bank >= 0 && at.bank < org.banks_per_group && at.row >= 0 && at.row < org.rows);
-      ASSERT_TRUE(at.column >= 0 && at.column < org.columns && at.channel >= 0 &&
-                  at.channel < map.channels());
+      ASSERT_TRUE(at.column >= 0 && at.column < org.columns && at.channel >= 0 && at.channel < map.channels());
       ASSERT_EQ(map.encode(at), address) << map.text();
       const auto [channel, burst] = map.channel_of(address);
       ASSERT_EQ(map.address_of(channel, burst), address) << map.text();
@@ -126,8 +121,7 @@ TEST(address_map, encode_is_the_inverse_of_decode) {
     for (std::uint64_t a = 77; a < bursts; a = a * 5 + 1)
       ASSERT_EQ(again.decode(a * 32), map.decode(a * 32)) << map.text();
     for (int i = 0; i < 50; ++i) {
-      const std::int64_t burst =
-          static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(map.local_bursts()));
+      const std::int64_t burst = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(map.local_bursts()));
       if (burst / map.row_period_bursts() % map.row_periods() + 1 >= map.row_periods()) continue;
       local_location next = map.decode_local(burst);
       next.row += map.row_period_rows();
@@ -160,8 +154,7 @@ TEST(address_map, split_covers_every_burst_once_in_one_run_a_channel) {
         const std::uint64_t address = random() % static_cast<std::uint64_t>(map.capacity_bytes());
         const std::uint64_t bytes = 1 + random() % (i % 2 == 0 ? 700 : 200'000);
         std::map<std::pair<int, std::int64_t>, int> expected, got;
-        for (std::uint64_t b = address / 32; b <= (address + bytes - 1) / 32; ++b)
-          ++expected[map.channel_of(b * 32)];
+        for (std::uint64_t b = address / 32; b <= (address + bytes - 1) / 32; ++b) ++expected[map.channel_of(b * 32)];
         std::set<int> channels_seen;
         bool wraps = address + bytes > static_cast<std::uint64_t>(map.capacity_bytes());
         for (const auto& run : map.split(address, bytes)) {
@@ -187,8 +180,7 @@ TEST(address_map, errors_say_what_is_wrong) {
   EXPECT_THAT(message({"row bank colum bankgroup", 1, 64}), HasSubstr("did you mean 'column'"));
   EXPECT_THAT(message({"row bank column", 1, 64}), HasSubstr("lacks bankgroup"));
   EXPECT_THAT(message({"row:15 bank column bankgroup", 1, 64}), HasSubstr("65536 values (16 bits)"));
-  EXPECT_THAT(message({"row bank column column bankgroup", 1, 64}),
-              HasSubstr("more than one piece without a width"));
+  EXPECT_THAT(message({"row bank column column bankgroup", 1, 64}), HasSubstr("more than one piece without a width"));
   EXPECT_THAT(message({"bg_lo", 1, 64}), HasSubstr("bg_low"));
   EXPECT_THAT(message({"bg_low", 1, 100}), HasSubstr("multiple of the access size"));
   EXPECT_THAT(message({"bg_low ; bank ^= row[20:19]", 1, 64}), HasSubstr("bits 0 to 15"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands by hand, and what an analyser shows of them: every time is the clock of the command plus the standard's timing.
+// Commands by hand, and what an analyser shows of them: every time is the clock of the command plus the standard's
+// timing.
 #include "hw/dram/bank_view.h"
 #include "hw/dram/channel_trace.h"
 
@@ -18,7 +19,9 @@ struct recording : probe_listener {
   void changed(const probe_base&) override { FAIL() << "all probes are timed"; }
   void changed_at(const probe_base& p, double value, ps_t at) override {
     const bool state = p.type() == probe_base::kind::state;
-    changes[p.name()].emplace_back(at, std::isnan(value) ? "?" : state ? p.states()[static_cast<std::size_t>(value)] : std::to_string(static_cast<std::int64_t>(value)));
+    changes[p.name()].emplace_back(at, std::isnan(value) ? "?"
+                                       : state           ? p.states()[static_cast<std::size_t>(value)]
+                                                         : std::to_string(static_cast<std::int64_t>(value)));
   }
   std::map<std::string, std::vector<std::pair<ps_t, std::string>>> changes;
 };
@@ -57,14 +60,22 @@ TEST_F(bank_view_of, a_row_read_twice_and_closed) {
   give(first, command::RD, 1, 2, 77);
   give(second, command::RD, 1, 2, 77);
   give(pre, command::PRE, 1, 2, -1);
-  EXPECT_EQ(seen.changes["g1b2_state"], (list{{at(act), "activating"}, {at(act + std::min(t.RCDRD, t.RCDWR)), "open"}, {at(pre), "precharging"}, {at(pre + t.RP), "closed"}}));
+  EXPECT_EQ(seen.changes["g1b2_state"], (list{{at(act), "activating"},
+                                              {at(act + std::min(t.RCDRD, t.RCDWR)), "open"},
+                                              {at(pre), "precharging"},
+                                              {at(pre + t.RP), "closed"}}));
   EXPECT_EQ(seen.changes["g1b2_row"], (list{{at(act), "77"}, {at(pre), "?"}}));
-  EXPECT_EQ(seen.changes["data_bus"], (list{{at(first + t.CL), "read"}, {at(first + t.CL + t.BL), "idle"}, {at(second + t.CL), "read"}, {at(second + t.CL + t.BL), "idle"}}));
-  EXPECT_EQ(seen.changes["row_command"], (list{{at(act), "ACT"}, {at(act + 1), "-"}, {at(pre), "PRE"}, {at(pre + 1), "-"}}));
+  EXPECT_EQ(seen.changes["data_bus"], (list{{at(first + t.CL), "read"},
+                                            {at(first + t.CL + t.BL), "idle"},
+                                            {at(second + t.CL), "read"},
+                                            {at(second + t.CL + t.BL), "idle"}}));
+  EXPECT_EQ(seen.changes["row_command"],
+            (list{{at(act), "ACT"}, {at(act + 1), "-"}, {at(pre), "PRE"}, {at(pre + 1), "-"}}));
   EXPECT_EQ(seen.changes.count("g0b0_state"), 0u) << "the other banks are unknown still";
 }
 
-// An automatic precharge begins when the row has been open for RAS and the write has been recovered from: CWL + BL + WR after WRA.
+// An automatic precharge begins when the row has been open for RAS and the write has been recovered from: CWL + BL + WR
+// after WRA.
 TEST_F(bank_view_of, an_automatic_precharge_waits_for_the_write) {
   watch("DDR4-3200", {0});
   const auto& t = s.t;
@@ -90,7 +101,9 @@ TEST_F(bank_view_of, refreshes_take_their_banks) {
   seen.changes.clear();
   const std::int64_t later = 50 + t.RFC;
   give(later, command::REFpb, -1, 1, -1, 1);
-  for (int g = 0; g < s.org.bank_groups; ++g) EXPECT_EQ(seen.changes[rank + "g" + std::to_string(g) + "b1_state"], (list{{at(later), "refreshing"}, {at(later + t.RFCpb), "closed"}}));
+  for (int g = 0; g < s.org.bank_groups; ++g)
+    EXPECT_EQ(seen.changes[rank + "g" + std::to_string(g) + "b1_state"],
+              (list{{at(later), "refreshing"}, {at(later + t.RFCpb), "closed"}}));
   EXPECT_EQ(seen.changes.count(rank + "g0b0_state"), 0u);
 }
 
@@ -110,7 +123,8 @@ TEST(channel_trace, runs_of_data_and_commands) {
     void span(const transfer_span&) override {}
     void on_wires(const channel_span& x) override {
       EXPECT_STREQ(x.module, "mem");
-      spans[x.wires].push_back({x.begin_ps, x.end_ps, std::string(x.what) + " " + std::to_string(x.bursts) + " " + std::to_string(x.row)});
+      spans[x.wires].push_back(
+          {x.begin_ps, x.end_ps, std::string(x.what) + " " + std::to_string(x.bursts) + " " + std::to_string(x.row)});
     }
     std::map<std::string, std::vector<std::tuple<ps_t, ps_t, std::string>>> spans;
   } seen;

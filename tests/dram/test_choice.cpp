@@ -19,7 +19,9 @@ struct waiting_bank {
 // Over many rebases: clocks and ages run past what a key holds, banks wait for short and long, sparsely and densely.
 TEST(dram_choice, the_first_bank_is_that_of_a_search) {
   std::mt19937_64 g(7);
-  const auto in = [&](std::int64_t low, std::int64_t high) { return std::uniform_int_distribution<std::int64_t>(low, high)(g); };
+  const auto in = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(g);
+  };
   for (const int banks : {1, 16, 96}) {
     const int ranks = banks == 96 ? 6 : 1, per_rank = banks / ranks;
     candidates c(banks, ranks);
@@ -49,10 +51,12 @@ TEST(dram_choice, the_first_bank_is_that_of_a_search) {
       for (int i = 0; i < banks; ++i) {
         const auto& x = all[static_cast<std::size_t>(i)];
         if (x.kind < 0) continue;
-        const std::int64_t t = std::max(x.due, limit(static_cast<std::size_t>(x.rank), static_cast<std::size_t>(x.kind)));
+        const std::int64_t t =
+            std::max(x.due, limit(static_cast<std::size_t>(x.rank), static_cast<std::size_t>(x.kind)));
         // Older than a key can tell (2^21 requests ago): all the same, the lowest bank goes first.
         const auto oldness = [&](const waiting_bank& y) { return std::max(y.age, age - (1 << 20)); };
-        if (first < 0 || t < time || (t == time && oldness(x) < oldness(all[static_cast<std::size_t>(first)]))) first = i, time = t;
+        if (first < 0 || t < time || (t == time && oldness(x) < oldness(all[static_cast<std::size_t>(first)])))
+          first = i, time = t;
       }
       const auto found = c.first(now, limit);
       ASSERT_EQ(found.bank < 0, first < 0) << step;
@@ -78,8 +82,7 @@ struct unused_rows final : command_listener {
     if (c.kind == command::PRE) unused += open[bank] ? 0 : 1;
     if (c.kind == command::REFab) ++refreshes;
     if (c.kind != command::PREA) return;
-    for (auto& [unused_name, used] : open)
-      unused += used ? 0 : 1, used = true;
+    for (auto& [unused_name, used] : open) unused += used ? 0 : 1, used = true;
   }
 };
 
@@ -100,8 +103,9 @@ TEST(dram_choice, a_refresh_waits_for_opened_rows_or_does_not) {
   }
 }
 
-// tFAW, tRRD and tRC do not bound this set, the row bus does: two clocks an ACT, one a PRE. Chosen by their first clocks they
-// fill it but for refreshes; chosen by their last ones, a PRE that could begin a clock after an ACT goes first, and leaves that clock.
+// tFAW, tRRD and tRC do not bound this set, the row bus does: two clocks an ACT, one a PRE. Chosen by their first
+// clocks they fill it but for refreshes; chosen by their last ones, a PRE that could begin a clock after an ACT goes
+// first, and leaves that clock.
 TEST(dram_choice, commands_chosen_by_their_first_clock_fill_the_bus) {
   const auto s = traffic::hbm2_2000();
   controller_params p;
@@ -111,7 +115,8 @@ TEST(dram_choice, commands_chosen_by_their_first_clock_fill_the_bus) {
   for (const char* order : {"start", "end"}) {
     p.command_order = order;
     const auto r = traffic::run('b', n, s, traffic::map_of(s, "row bank column bankgroup rank"), p);
-    const std::int64_t clocks = r.end * 1000 / s.t.tck_fs, bus = 2 * r.stats.count(command::ACT) + r.stats.count(command::PRE);
+    const std::int64_t clocks = r.end * 1000 / s.t.tck_fs,
+                       bus = 2 * r.stats.count(command::ACT) + r.stats.count(command::PRE);
     EXPECT_GE(clocks, bus);
     const double share = static_cast<double>(bus) / static_cast<double>(clocks);
     EXPECT_GT(share, p.command_order == "start" ? 0.98 : 0.9);
@@ -129,8 +134,9 @@ struct first_activation final : command_listener {
   }
 };
 
-// Two writes to one bank fill their queue at clocks 0 and 1, the first leaves it with its WR at clock 1 + tRCDWR. A read of
-// another initiator, elsewhere, comes at clock 5: at once into a queue of its own, with a joint interface after that WR.
+// Two writes to one bank fill their queue at clocks 0 and 1, the first leaves it with its WR at clock 1 + tRCDWR. A
+// read of another initiator, elsewhere, comes at clock 5: at once into a queue of its own, with a joint interface after
+// that WR.
 TEST(dram_choice, a_joint_interface_stops_reads_behind_a_full_write_queue) {
   const auto s = traffic::ddr4_3200();
   controller_params p;

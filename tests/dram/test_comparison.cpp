@@ -36,8 +36,8 @@ std::vector<row> rows() {
     std::stringstream in(line + ",");
     for (std::string field; std::getline(in, field, ',');) f.push_back(field);
     if (f.size() != 12) throw std::runtime_error("peers.csv: " + line);
-    out.push_back({f[0], f[1], f[2], f[3], f[4], f[5], f[10], f[11], std::stod(f[7]), std::stod(f[8]),
-                   std::stod(f[9])});
+    out.push_back(
+        {f[0], f[1], f[2], f[3], f[4], f[5], f[10], f[11], std::stod(f[7]), std::stod(f[8]), std::stod(f[9])});
   }
   return out;
 }
@@ -70,8 +70,8 @@ driver_result run(const row& r) {
 
 // One default test for the rows that must agree most closely; all others are slow.
 void compare(bool quick) {
-  fmt::print("{:<28}{:<9}{:<30}{:<8}{:>14}{:>14}{:>9}{:>10}{:>10}{:>8}\n", "tool", "set", "standard",
-             "pattern", "its ns", "memwall ns", "diff %", "its lat", "ours", "faster");
+  fmt::print("{:<28}{:<9}{:<30}{:<8}{:>14}{:>14}{:>9}{:>10}{:>10}{:>8}\n", "tool", "set", "standard", "pattern",
+             "its ns", "memwall ns", "diff %", "its lat", "ours", "faster");
   for (const row& r : rows()) {
     const bool close = r.set != "shipped" && (r.pattern == "a" || r.pattern == "d") && !r.tolerance.empty() &&
                        r.map == "row bank column bankgroup" && r.standard == "DDR4-3200";
@@ -79,8 +79,8 @@ void compare(bool quick) {
     const driver_result result = run(r);
     const double time = static_cast<double>(result.time) * 1e-3, diff = 100 * (time / r.time_ns - 1);
     const double latency = result.stats.read_latency.mean() * static_cast<double>(result.stats.tck_fs) * 1e-6;
-    fmt::print("{:<28}{:<9}{:<30}{:<8}{:>14.1f}{:>14.1f}{:>9.3f}{:>10.3f}{:>10.3f}{:>8.1f}  {}{}\n", r.tool,
-               r.set, r.standard, r.pattern, r.time_ns, time, diff, r.latency_ns, latency,
+    fmt::print("{:<28}{:<9}{:<30}{:<8}{:>14.1f}{:>14.1f}{:>9.3f}{:>10.3f}{:>10.3f}{:>8.1f}  {}{}\n", r.tool, r.set,
+               r.standard, r.pattern, r.time_ns, time, diff, r.latency_ns, latency,
                static_cast<double>(result.requests) / result.wall_s / r.requests_per_s, r.settings,
                r.note.empty() ? "" : "; " + r.note);
     if (r.tolerance.empty()) continue;

@@ -169,8 +169,8 @@ TEST(dram_module, keeps_bytes_when_asked_to) {
   EXPECT_EQ(direct[8], out[0]);
 }
 
-// The banks compute for source 0 from 5.5 us to 12.5 us. Reads of source 1, one a microsecond: those of 6 to 12 us wait for
-// the end, in order; the others take what one read takes. A read of the owner is served meanwhile.
+// The banks compute for source 0 from 5.5 us to 12.5 us. Reads of source 1, one a microsecond: those of 6 to 12 us wait
+// for the end, in order; the others take what one read takes. A read of the owner is served meanwhile.
 TEST(dram_module, others_wait_while_the_banks_compute) {
   dram_module m("dram", ddr5());
   constexpr ps_t us = 1'000'000;
@@ -237,7 +237,12 @@ TEST(dram_module, others_wait_while_the_banks_compute) {
 TEST(dram_module, banks_compute_once_the_transfers_before_are_done) {
   dram_module m("dram", ddr5());
   rig r(m);
-  traffic_source s("source", 1, 1, [](std::size_t) { return order{0, 65536, false, 0}; }, 1 << 20);
+  traffic_source s(
+      "source", 1, 1,
+      [](std::size_t) {
+        return order{0, 65536, false, 0};
+      },
+      1 << 20);
   s.port.bind(*r.entry);
   ps_t first = -1, second = -1;
   sc_core::sc_spawn([&] {
@@ -279,10 +284,10 @@ INSTANTIATE_TEST_SUITE_P(seeds, dram_stalls, testing::Range(0u, 6u));
 
 TEST(dram_config, reads_nested_parameters_and_names_what_is_wrong) {
   problem_list problems;
-  const auto p = read_dram_params(
-      config::node::parse_text(
-          "{standard: HBM3, channels: 16, size: 1 GiB, controller: {page_policy: closed}}", "m.yaml"),
-      problems, "memories.a");
+  const auto p =
+      read_dram_params(config::node::parse_text(
+                           "{standard: HBM3, channels: 16, size: 1 GiB, controller: {page_policy: closed}}", "m.yaml"),
+                       problems, "memories.a");
   EXPECT_NO_THROW(problems.check());
   EXPECT_EQ(p.channels, 16);
   EXPECT_EQ(p.controller.page_policy, "closed");

@@ -36,8 +36,8 @@ TEST(driver, json_starts_with_the_stable_keys) {
   const auto top = keys(j);
   ASSERT_GE(top.size(), 9u);
   EXPECT_THAT(std::vector<std::string>(top.begin(), top.begin() + 9),
-              testing::ElementsAre("time_ns", "bandwidth_gbps", "pct_peak", "read_latency_ns",
-                                   "write_latency_ns", "row", "commands", "energy_pj", "host"));
+              testing::ElementsAre("time_ns", "bandwidth_gbps", "pct_peak", "read_latency_ns", "write_latency_ns",
+                                   "row", "commands", "energy_pj", "host"));
   EXPECT_THAT(keys(j["read_latency_ns"]), testing::ElementsAre("mean", "p50", "p95", "p99", "max"));
   EXPECT_THAT(keys(j["row"]), testing::ElementsAre("hit", "miss", "conflict"));
   EXPECT_THAT(keys(j["host"]), testing::ElementsAre("wall_s", "requests_per_s", "peak_rss_mb"));
@@ -51,8 +51,7 @@ TEST(driver, unloaded_latency_is_its_closed_form_for_every_standard) {
   for (const auto& name : standard_names()) {
     const driver_result r = run_driver(params(name, "seq", 1));
     const timing& t = r.spec.t;
-    const std::int64_t clocks =
-        controller_params{}.input_clocks + t.ACT_CK - 1 + t.RCDRD + t.CAS_CK - 1 + t.CL + t.BL;
+    const std::int64_t clocks = controller_params{}.input_clocks + t.ACT_CK - 1 + t.RCDRD + t.CAS_CK - 1 + t.CL + t.BL;
     EXPECT_NEAR(static_cast<double>(r.time) * 1000, static_cast<double>(clocks * t.tck_fs), 1000) << name;
   }
 }
@@ -85,8 +84,7 @@ TEST(driver, one_transfer_and_single_requests_give_the_same) {
   EXPECT_EQ(whole.stats.commands, single.stats.commands);
   EXPECT_TRUE(whole.stats.read_latency == single.stats.read_latency);
   // 2 MiB of memory, streamed one and a half times
-  driver_params wrapped = params("DDR4-3200", "a", 50'000),
-                singles = params("DDR4-3200", "stride:64", 50'000);
+  driver_params wrapped = params("DDR4-3200", "a", 50'000), singles = params("DDR4-3200", "stride:64", 50'000);
   wrapped.changes = singles.changes = config::node::parse_text("organisation: {rows: 16}", "--set");
   const driver_result w = run_driver(wrapped), x = run_driver(singles);
   EXPECT_EQ(w.time, x.time);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine on wide random inputs: no illegal command, nothing lost, bounded waits, parts that sum; and its closed forms.
+// The engine on wide random inputs: no illegal command, nothing lost, bounded waits, parts that sum; and its closed
+// forms.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -20,8 +21,9 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
     dram_timing_checker checker(setup.spec);
     memory m(setup.spec, traffic::map_of(setup.spec, setup.map, setup.channels), setup.params);
     m.listen(&checker);
-    const auto r = traffic::offer(m, static_cast<std::int64_t>(setup.transfers.size()),
-                                  [&](std::int64_t i) { return setup.transfers[static_cast<std::size_t>(i)]; }, true);
+    const auto r = traffic::offer(
+        m, static_cast<std::int64_t>(setup.transfers.size()),
+        [&](std::int64_t i) { return setup.transfers[static_cast<std::size_t>(i)]; }, true);
     ASSERT_TRUE(checker.violations().empty()) << "seed " << seed << ' ' << setup.text() << '\n' << checker.report();
 
     // Nothing lost, nothing twice; parts sum; bytes are conserved.
@@ -35,7 +37,8 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
       previous = c.done;
       EXPECT_LE(c.first_data, c.done);
       EXPECT_GT(c.first_data, t.arrival);
-      for (std::size_t i = 0; i < stall_count; ++i) ASSERT_GE(c.parts.part[i], 0) << stall_name(static_cast<stall>(i)) << " seed " << seed;
+      for (std::size_t i = 0; i < stall_count; ++i)
+        ASSERT_GE(c.parts.part[i], 0) << stall_name(static_cast<stall>(i)) << " seed " << seed;
       (void)t;
     }
     for (const int n : seen) ASSERT_EQ(n, 1) << "seed " << seed;
@@ -59,17 +62,19 @@ statistics alternate(const std::string& policy, int timeout_clocks, std::uint64_
   p.page_policy = policy;
   p.page_timeout = duration(timeout_clocks * static_cast<double>(s.t.tck_fs) * 1e-15);
   memory m(s, traffic::map_of(s, "bank bankgroup row column"), p);
-  return traffic::offer(m, n, [&](std::int64_t i) {
-    transfer t;
-    t.bytes = 64;
-    t.address = (i % 2 == 0 ? first : second) * static_cast<std::uint64_t>(s.org.row_bytes());
-    t.arrival = i * 150 * s.t.tck_fs / 1000;
-    return t;
-  }).stats;
+  return traffic::offer(m, n,
+                        [&](std::int64_t i) {
+                          transfer t;
+                          t.bytes = 64;
+                          t.address = (i % 2 == 0 ? first : second) * static_cast<std::uint64_t>(s.org.row_bytes());
+                          t.arrival = i * 150 * s.t.tck_fs / 1000;
+                          return t;
+                        })
+      .stats;
 }
 
-// A read's column command comes 1 + tRCD = 23 clocks after its arrival, the next arrival 127 later: a timeout of 100 clocks has
-// closed the row, one of 200 (doubled after the first time) has not.
+// A read's column command comes 1 + tRCD = 23 clocks after its arrival, the next arrival 127 later: a timeout of 100
+// clocks has closed the row, one of 200 (doubled after the first time) has not.
 TEST(dram_engine, adaptive_timeout_learns_that_a_row_is_wanted_again) {
   constexpr int n = 50;
   const auto fixed = alternate("timeout", 100, 7, 7, n), adaptive = alternate("adaptive", 100, 7, 7, n);

@@ -66,8 +66,7 @@ std::size_t drain(memory& m, ps_t& now) {
   }
 }
 
-void run(const standard& s, const controller_params& p, int kind, unsigned seed, int transfers,
-         int channels = 1) {
+void run(const standard& s, const controller_params& p, int kind, unsigned seed, int transfers, int channels = 1) {
   const address_map map({s.default_map, channels, 4 * s.org.access_bytes()}, s.org);
   memory m(s, map, p);
   test::dram_timing_checker checker(s);
@@ -99,8 +98,7 @@ TEST(legality, every_standard_scheduler_refresh_and_page_policy) {
           p.write_mode = kind % 3 == 0 ? "unified" : "drain";
           p.refresh_postpone = kind % 5 == 0 ? 4 : 0;
           p.refresh_stagger = kind % 2 == 0;
-          SCOPED_TRACE(name + " " + scheduler + " " + refresh + " " + page + " traffic " +
-                       std::to_string(kind % 4));
+          SCOPED_TRACE(name + " " + scheduler + " " + refresh + " " + page + " traffic " + std::to_string(kind % 4));
           run(s, p, kind, static_cast<unsigned>(kind), 600);
           ++kind;
           if (testing::Test::HasFailure()) return;
@@ -115,8 +113,7 @@ TEST(legality, ranks_pseudo_channels_and_channels) {
       for (const int pseudo_channels : {1, 2})
         for (const char* refresh : {"all_bank", "per_bank"}) {
           standard s = load_standard(name);
-          if (ranks % pseudo_channels != 0 || (std::string(refresh) == "per_bank" && s.t.RFCpb == 0))
-            continue;
+          if (ranks % pseudo_channels != 0 || (std::string(refresh) == "per_bank" && s.t.RFCpb == 0)) continue;
           s.org.ranks = ranks;
           s.org.pseudo_channels = pseudo_channels;
           s.default_map = "row bank column bankgroup rank";

@@ -12,9 +12,15 @@ const char* const bank_group_low = "row bank column bankgroup";
 const char* const column_low = "row bank bankgroup column";
 const char* const hbm_low = "row bank column bankgroup rank";
 
-double off(double mine, double theirs) { return 100.0 * (mine - theirs) / theirs; }
-double ns(ps_t t) { return static_cast<double>(t) * 1e-3; }
-double read_ns(const traffic::result& r) { return r.stats.read_latency.mean() * static_cast<double>(r.stats.tck_fs) * 1e-6; }
+double off(double mine, double theirs) {
+  return 100.0 * (mine - theirs) / theirs;
+}
+double ns(ps_t t) {
+  return static_cast<double>(t) * 1e-3;
+}
+double read_ns(const traffic::result& r) {
+  return r.stats.read_latency.mean() * static_cast<double>(r.stats.tck_fs) * 1e-6;
+}
 
 /// DRAMSys: one queue for both directions, an interface that stops when either is full, refreshes that do not wait.
 controller_params dramsys() {
@@ -81,21 +87,25 @@ TEST(dram_peers, reads_and_writes) {
   const auto a = traffic::ddr4_2400(), b = traffic::ddr4_3200();
   EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, a, traffic::map_of(a, bank_group_low), {}).end), 3'980'151.49), 0, 1);
   EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, b, traffic::map_of(b, bank_group_low), {}).end), 3'178'384.38), 0, 1);
-  EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, a, traffic::map_of(a, bank_group_low), dramsys()).end), 3'672'228.85), 0, 0.05);
+  EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, a, traffic::map_of(a, bank_group_low), dramsys()).end), 3'672'228.85),
+              0, 0.05);
   EXPECT_EQ(traffic::run('c', 1'000'000, b, traffic::map_of(b, bank_group_low), dramsys()).end, ps_t{2'856'437'500});
-  EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, b, traffic::map_of(b, column_low), dramsys()).end), 4'760'318.75), 0, 0.5);
+  EXPECT_NEAR(off(ns(traffic::run('c', 1'000'000, b, traffic::map_of(b, column_low), dramsys()).end), 4'760'318.75), 0,
+              0.5);
 }
 
 TEST(dram_peers, hbm2_with_and_without_staggered_refresh) {
   const auto s = traffic::hbm2_2000();
   controller_params p;
   p.read_queue = p.write_queue = 64;
-  EXPECT_NEAR(off(ns(traffic::run('a', 1'000'000, s, traffic::map_of(s, hbm_low), p).end), 1'087'964.0), 0, 0.5);  // Ramulator
+  EXPECT_NEAR(off(ns(traffic::run('a', 1'000'000, s, traffic::map_of(s, hbm_low), p).end), 1'087'964.0), 0,
+              0.5);  // Ramulator
   EXPECT_NEAR(off(ns(traffic::run('b', 200'000, s, traffic::map_of(s, hbm_low), p).end), 646'904.0), 0, 0.5);
   controller_params q = dramsys();
   q.read_queue = q.write_queue = 64;
   q.refresh_stagger = true;
-  EXPECT_NEAR(off(ns(traffic::run('a', 1'000'000, s, traffic::map_of(s, hbm_low), q).end), 1'136'746.0), 0, 0.5);  // DRAMSys
+  EXPECT_NEAR(off(ns(traffic::run('a', 1'000'000, s, traffic::map_of(s, hbm_low), q).end), 1'136'746.0), 0,
+              0.5);  // DRAMSys
   EXPECT_NEAR(off(ns(traffic::run('b', 200'000, s, traffic::map_of(s, hbm_low), q).end), 686'407.0), 0, 0.5);
 }
 

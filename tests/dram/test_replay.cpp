@@ -9,12 +9,17 @@ namespace {
 
 using namespace streams;
 
-TEST(dram_replay, on_is_off_for_random_streams) { EXPECT_GT(on_is_off(1, 60, 1), 20'000); }
-// Paces that clocks divide or not, slower and faster than the memory, of one source and of several. (Seed 20 found a block
-// that ended as a lagging source caught up: another one in the same state may not.)
-TEST(dram_replay, on_is_off_for_paced_streams) { EXPECT_GT(on_is_off(1, 20, 1, true), 100'000); }
+TEST(dram_replay, on_is_off_for_random_streams) {
+  EXPECT_GT(on_is_off(1, 60, 1), 20'000);
+}
+// Paces that clocks divide or not, slower and faster than the memory, of one source and of several. (Seed 20 found a
+// block that ended as a lagging source caught up: another one in the same state may not.)
+TEST(dram_replay, on_is_off_for_paced_streams) {
+  EXPECT_GT(on_is_off(1, 20, 1, true), 100'000);
+}
 
-// Half the peak for a whole second's worth of bursts: after one row of every bank and the refresh's phases nothing is simulated.
+// Half the peak for a whole second's worth of bursts: after one row of every bank and the refresh's phases nothing is
+// simulated.
 TEST(dram_replay, a_paced_stream_is_replayed) {
   const standard s = traffic::ddr4_3200();
   memory m(s, traffic::map_of(s, "row bank column bankgroup"), {});
@@ -56,8 +61,8 @@ TEST(dram_classes, together_is_apart_for_random_streams) {
   EXPECT_GT(alike, 50);  // channels that ended in a class of several
 }
 
-// A stripe-wise stream never splits; a burst to one channel makes two classes; idle for longer than any constraint, with
-// the rows closed by a refresh, they are one again.
+// A stripe-wise stream never splits; a burst to one channel makes two classes; idle for longer than any constraint,
+// with the rows closed by a refresh, they are one again.
 TEST(dram_classes, split_by_work_and_merge_when_idle) {
   const standard s = traffic::ddr4_3200();
   controller_params p;

@@ -25,8 +25,8 @@ namespace {
 class temporary_file {
  public:
   explicit temporary_file(const std::string& text) {
-    m_path = testing::TempDir() + "memwall_standard_" + std::to_string(::getpid()) + "_" +
-             std::to_string(m_count++) + ".yaml";
+    m_path = testing::TempDir() + "memwall_standard_" + std::to_string(::getpid()) + "_" + std::to_string(m_count++) +
+             ".yaml";
     std::ofstream(m_path) << text;
   }
   ~temporary_file() { std::remove(m_path.c_str()); }
@@ -79,8 +79,7 @@ TEST(standard, every_file_is_consistent_and_says_where_each_value_comes_from) {
       const auto found = s.sources.find(std::string("timing.") + key);
       ASSERT_NE(found, s.sources.end()) << key;
       EXPECT_FALSE(found->second.source.empty());
-      EXPECT_THAT(found->second.confidence,
-                  testing::AnyOf("standard", "datasheet", "paper", "simulator", "scaled"));
+      EXPECT_THAT(found->second.confidence, testing::AnyOf("standard", "datasheet", "paper", "simulator", "scaled"));
     }
     EXPECT_NO_THROW(address_map({s.default_map, s.channels_per_device, 256}, s.org));
   }
@@ -105,8 +104,7 @@ TEST(standard, peak_bandwidth_is_that_of_the_products) {
                         {"HBM4", 1, 2048},
                         {"GDDR7-28", 8, 896}}) {
     const standard s = load_standard(p.standard);
-    EXPECT_NEAR(s.peak_bytes_per_s() * s.channels_per_device * p.devices / 1e9, p.gbps, 0.003 * p.gbps)
-        << p.standard;
+    EXPECT_NEAR(s.peak_bytes_per_s() * s.channels_per_device * p.devices / 1e9, p.gbps, 0.003 * p.gbps) << p.standard;
   }
 }
 
@@ -114,13 +112,13 @@ TEST(standard, peak_bandwidth_is_that_of_the_products) {
 TEST(standard, clocks_of_ddr4_3200) {
   const timing t = load_standard("DDR4-3200").t;
   EXPECT_EQ(t.tck_fs, 625'000);
-  EXPECT_EQ((std::vector<int>{t.CL, t.CWL, t.RCDRD, t.RCDWR, t.RP, t.RAS, t.RC, t.CCD_S, t.CCD_L, t.RRD_S,
-                              t.RRD_L, t.FAW, t.WTR_S, t.WTR_L, t.RTP, t.WR, t.RFC, t.REFI, t.BL}),
+  EXPECT_EQ((std::vector<int>{t.CL, t.CWL, t.RCDRD, t.RCDWR, t.RP, t.RAS, t.RC, t.CCD_S, t.CCD_L, t.RRD_S, t.RRD_L,
+                              t.FAW, t.WTR_S, t.WTR_L, t.RTP, t.WR, t.RFC, t.REFI, t.BL}),
             (std::vector<int>{22, 16, 22, 22, 22, 52, 74, 4, 8, 4, 8, 34, 4, 12, 12, 24, 560, 12480, 4}));
   const timing u = load_standard("DDR4-2400").t;
   EXPECT_EQ(u.tck_fs, 833'000);
-  EXPECT_EQ((std::vector<int>{u.CL, u.CWL, u.RCDRD, u.RCDWR, u.RP, u.RAS, u.RC, u.CCD_S, u.CCD_L, u.RRD_S,
-                              u.RRD_L, u.FAW, u.WTR_S, u.WTR_L, u.RTP, u.WR, u.RFC, u.REFI, u.BL}),
+  EXPECT_EQ((std::vector<int>{u.CL, u.CWL, u.RCDRD, u.RCDWR, u.RP, u.RAS, u.RC, u.CCD_S, u.CCD_L, u.RRD_S, u.RRD_L,
+                              u.FAW, u.WTR_S, u.WTR_L, u.RTP, u.WR, u.RFC, u.REFI, u.BL}),
             (std::vector<int>{16, 12, 16, 16, 16, 39, 55, 4, 6, 4, 6, 26, 3, 9, 9, 18, 312, 9360, 4}));
 }
 
@@ -167,10 +165,10 @@ TEST(standard, changes_in_memory_are_a_derived_file) {
 }
 
 TEST(standard, errors_name_the_line_and_all_come_at_once) {
-  const std::string m = message_of(
-      std::string(small) +
-      "timing:\n  CL: 14\n  CLW: 5\n  RCD: fast\n  RP: 14\n  RAS: 34\n  CCD_S: 2.5\n  RRD_S: 4\n  WTR_S: 6\n"
-      "  RTP: 5\n  WR: 16\n  RFC: 260\n  REFI: 250\nrefresh: allbank\n");
+  const std::string m =
+      message_of(std::string(small) +
+                 "timing:\n  CL: 14\n  CLW: 5\n  RCD: fast\n  RP: 14\n  RAS: 34\n  CCD_S: 2.5\n  RRD_S: 4\n  WTR_S: 6\n"
+                 "  RTP: 5\n  WR: 16\n  RFC: 260\n  REFI: 250\nrefresh: allbank\n");
   EXPECT_THAT(m, HasSubstr(".yaml:5: timing.CLW: unknown key"));
   EXPECT_THAT(m, HasSubstr("did you mean 'CL"));
   EXPECT_THAT(m, HasSubstr(".yaml:6: timing.RCD: got 'fast'"));
@@ -181,12 +179,10 @@ TEST(standard, errors_name_the_line_and_all_come_at_once) {
   EXPECT_THAT(message_of("base: DDR4-3201\n"), HasSubstr("did you mean 'DDR4-3200'"));
   EXPECT_THAT(message_of("base: DDR4-3200\ndefault_map: row bank column\n"), HasSubstr("lacks bankgroup"));
   EXPECT_THAT(message_of("base: DDR4-3200\norganisation: {rows: 0}\n"), HasSubstr("1 to"));
-  EXPECT_THAT(message_of("base: DDR4-3200\ntiming: {tCK: 0.75 ns}\n"),
-              HasSubstr("does not go with 3200 Mb/s"));
+  EXPECT_THAT(message_of("base: DDR4-3200\ntiming: {tCK: 0.75 ns}\n"), HasSubstr("does not go with 3200 Mb/s"));
   EXPECT_THAT(message_of("base: DDR4-3200\nsources: {x: {text: y}}\ntiming: {CL: [20, z]}\n"),
               HasSubstr("unknown source 'z'"));
-  EXPECT_THAT(message_of("base: DDR4-3200\nsources: {x: {text: y}}\ntiming: {CL: [20, x]}\n"),
-              HasSubstr("confidence"));
+  EXPECT_THAT(message_of("base: DDR4-3200\nsources: {x: {text: y}}\ntiming: {CL: [20, x]}\n"), HasSubstr("confidence"));
   EXPECT_THAT(message_of("base: DDR4-3200\nidd: {IDD0: 50 A}\n"), HasSubstr("in mA"));
   EXPECT_THAT(message_of("- a\n"), HasSubstr("is not a map"));
 }
@@ -215,8 +211,7 @@ TEST(energy, is_counts_times_table) {
   n.time = 1'000'000;  // 1 us
   n.active_clocks = 600;
   const auto set = [&](command c, std::int64_t count) { n.commands[static_cast<std::size_t>(c)] = count; };
-  set(command::ACT, 7), set(command::RD, 30), set(command::RDA, 3), set(command::WR, 10),
-      set(command::WRA, 1);
+  set(command::ACT, 7), set(command::RD, 30), set(command::RDA, 3), set(command::WR, 10), set(command::WRA, 1);
   set(command::REFab, 2), set(command::REFpb, 4), set(command::PRE, 6);
   const energy_breakdown e = energy_of(n, s);
   EXPECT_DOUBLE_EQ(e.activate, 700);
@@ -233,8 +228,7 @@ TEST(energy, is_counts_times_table) {
 TEST(energy, a_streamed_bit_costs_what_was_published) {
   const auto per_bit = [](const std::string& name) {
     const standard s = load_standard(name);
-    return (s.energy.act_pj / s.org.columns + s.energy.read_pj + s.energy.io_read_pj) /
-           (8.0 * s.org.access_bytes());
+    return (s.energy.act_pj / s.org.columns + s.energy.read_pj + s.energy.io_read_pj) / (8.0 * s.org.access_bytes());
   };
   EXPECT_NEAR(per_bit("HBM3"), 0.11 + 0.44 + 1.01 + 1.23 + 0.5 + 0.3, 1e-9);  // AttAcc
   // O'Connor et al. give 3.92 pJ/bit for HBM2 on GPU workloads, which open rows more often than a stream

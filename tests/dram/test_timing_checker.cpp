@@ -67,10 +67,7 @@ std::vector<scenario> scenarios() {
       {"tRP", d, {at(0, ACT), at(12, WRA)}, at(12 + 9 + 4 + 15 + 14, ACT)},
       {"tRRD_L", d, {at(0, ACT)}, at(6, ACT, 0, 0, 1)},
       {"tRRD_S", d, {at(0, ACT)}, at(3, ACT, 0, 1, 0)},
-      {"tFAW",
-       d,
-       {at(0, ACT), at(6, ACT, 0, 1), at(12, ACT, 0, 0, 1), at(18, ACT, 0, 1, 1)},
-       at(40, ACT, 0, 0, 2)},
+      {"tFAW", d, {at(0, ACT), at(6, ACT, 0, 1), at(12, ACT, 0, 0, 1), at(18, ACT, 0, 1, 1)}, at(40, ACT, 0, 0, 2)},
       {"tCCD_L", d, {at(0, ACT), at(6, ACT, 0, 0, 1), at(30, RD)}, at(37, RD, 0, 0, 1)},
       {"tCCD_S", d, {at(0, ACT), at(6, ACT, 0, 1), at(30, RD)}, at(35, RD, 0, 1)},
       {"tCCD_L_WR", d, {at(0, ACT), at(6, ACT, 0, 0, 1), at(30, WR)}, at(38, WR, 0, 0, 1)},
@@ -110,8 +107,7 @@ std::vector<scenario> scenarios() {
 TEST(timing_checker, the_first_legal_cycle_passes_and_the_one_before_is_caught) {
   std::set<std::string> rules;
   for (const auto& s : scenarios()) {
-    SCOPED_TRACE(std::string(s.rule) + " before " + command_name(s.last.kind) + " at " +
-                 std::to_string(s.last.cycle));
+    SCOPED_TRACE(std::string(s.rule) + " before " + command_name(s.last.kind) + " at " + std::to_string(s.last.cycle));
     dram_timing_checker good(s.device), bad(s.device);
     for (const auto& c : s.legal) good.on_command(c), bad.on_command(c);
     ASSERT_TRUE(good.violations().empty()) << good.report();

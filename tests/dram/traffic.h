@@ -85,7 +85,8 @@ result offer(memory& m, std::int64_t n, Next&& next, bool keep = false) {
     }
     const ps_t bound = m.advance(now);
     if (bound == never && submitted >= n && m.in_flight() > 0 && m.advance(now) == never) {
-      // Nothing can happen any more: what is left has been done by now, or is lost (the caller sees too few completions).
+      // Nothing can happen any more: what is left has been done by now, or is lost (the caller sees too few
+      // completions).
       done.clear();
       m.take_completions(done);
       if (done.empty()) break;
@@ -114,16 +115,24 @@ inline transfer request(char pattern, std::int64_t i, const standard& s) {
   t.bytes = size;
   t.id = n;
   switch (pattern) {
-    case 'b': t.address = mix(n) % ((1ull << 30) / size) * size; break;
+    case 'b':
+      t.address = mix(n) % ((1ull << 30) / size) * size;
+      break;
     case 'c': {
       const std::uint64_t group = n / 3, r = n % 3;
       t.write = r == 2;
       t.address = t.write ? (512ull << 20) + group * size : (2 * group + r) * size;
       break;
     }
-    case 'd': t.address = n * size, t.arrival = i * (2 * peak_fs) / 1000; break;
-    case 'e': t.address = n * size, t.arrival = i * (100 * peak_fs) / 1000; break;
-    default: t.address = n * size; break;
+    case 'd':
+      t.address = n * size, t.arrival = i * (2 * peak_fs) / 1000;
+      break;
+    case 'e':
+      t.address = n * size, t.arrival = i * (100 * peak_fs) / 1000;
+      break;
+    default:
+      t.address = n * size;
+      break;
   }
   return t;
 }

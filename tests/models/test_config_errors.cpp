@@ -53,8 +53,8 @@ TEST(config, misspelt_field_is_named) {
 }
 
 TEST(config, every_problem_is_reported_with_its_line) {
-  const auto p = problems_of(
-      replaced(replaced(good, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0"), "1000", "\"many\""));
+  const auto p =
+      problems_of(replaced(replaced(good, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0"), "1000", "\"many\""));
   ASSERT_EQ(p.size(), 2u);
   EXPECT_EQ(p[0].where, "x/config.json:4");
   EXPECT_EQ(p[0].key, "num_hidden_layers");
@@ -63,10 +63,9 @@ TEST(config, every_problem_is_reported_with_its_line) {
 }
 
 TEST(config, absurd_numbers) {
-  for (const char* value : {"-64", "0", "1.5", "1e3", "99999999999999999999", "9223372036854775807",
-                            "4194304", "true", "null", "[64]", "{}", "\"\"", "nan"})
-    EXPECT_FALSE(
-        problems_of(replaced(good, "\"hidden_size\": 64", std::string("\"hidden_size\": ") + value)).empty())
+  for (const char* value : {"-64", "0", "1.5", "1e3", "99999999999999999999", "9223372036854775807", "4194304", "true",
+                            "null", "[64]", "{}", "\"\"", "nan"})
+    EXPECT_FALSE(problems_of(replaced(good, "\"hidden_size\": 64", std::string("\"hidden_size\": ") + value)).empty())
         << value;
 }
 
@@ -97,8 +96,7 @@ TEST(config, kv_heads_must_divide_heads) {
 
 TEST(config, experts_contradict) {
   auto text = replaced(good, "\"llama\"", "\"mixtral\"");
-  text = replaced(text, "\"vocab_size\"",
-                  "\"num_local_experts\": 4, \"num_experts_per_tok\": 5, \"vocab_size\"");
+  text = replaced(text, "\"vocab_size\"", "\"num_local_experts\": 4, \"num_experts_per_tok\": 5, \"vocab_size\"");
   const auto p = problems_of(text);
   ASSERT_EQ(p.size(), 1u);
   EXPECT_THAT(p[0].message, HasSubstr("got 5 of 4 experts"));
@@ -116,16 +114,14 @@ TEST(config, features_that_are_not_modelled_are_refused) {
   const auto opt = replaced(replaced(good, "\"llama\"", "\"opt\""), "\"intermediate_size\"",
                             "\"max_position_embeddings\": 128, \"ffn_dim\"");
   EXPECT_TRUE(problems_of(opt).empty());
-  EXPECT_FALSE(
-      problems_of(replaced(opt, "\"vocab_size\"", "\"word_embed_proj_dim\": 32, \"vocab_size\"")).empty());
-  EXPECT_FALSE(problems_of(replaced(opt, "\"vocab_size\"", "\"do_layer_norm_before\": false, \"vocab_size\""))
-                   .empty());
+  EXPECT_FALSE(problems_of(replaced(opt, "\"vocab_size\"", "\"word_embed_proj_dim\": 32, \"vocab_size\"")).empty());
+  EXPECT_FALSE(problems_of(replaced(opt, "\"vocab_size\"", "\"do_layer_norm_before\": false, \"vocab_size\"")).empty());
   EXPECT_FALSE(problems_of(replaced(opt, "\"max_position_embeddings\": 128,", "")).empty());
 }
 
 TEST(config, broken_files) {
-  for (const char* text : {"", "{", "[1,2", "[]", "null", "42", "\"text\"", "{\"a\":1,\"a\":2}",
-                           "{\"model_type\":{}}", "\xff\xfe\x00", "\t{", "}{"})
+  for (const char* text : {"", "{", "[1,2", "[]", "null", "42", "\"text\"", "{\"a\":1,\"a\":2}", "{\"model_type\":{}}",
+                           "\xff\xfe\x00", "\t{", "}{"})
     EXPECT_FALSE(problems_of(text).empty()) << text;
   EXPECT_FALSE(problems_of(std::string(100000, '[')).empty());
   EXPECT_THROW(load_model(""), input_error);

@@ -22,8 +22,7 @@ TEST(fit, llama_65b_against_the_published_sizes) {
 TEST(fit, what_fits_where) {
   const auto known = load_devices();
   const auto fits = [&](const char* model, const char* types, const char* devices) {
-    return footprint_of(load_model(model), dtypes::parse(types), 1, 0).total() <=
-           find_devices(known, devices).memory();
+    return footprint_of(load_model(model), dtypes::parse(types), 1, 0).total() <= find_devices(known, devices).memory();
   };
   for (const char* types : {"fp16", "int4g32s32", "int4g32"})
     EXPECT_FALSE(fits("llama-65b", types, "rtx-4090")) << types;

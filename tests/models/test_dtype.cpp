@@ -57,8 +57,7 @@ TEST(dtype, names_and_average_bits) {
 
 TEST(dtype, every_listed_name_is_a_type) {
   for (const auto& name : dtype_names()) EXPECT_NO_THROW(dtype::parse(name)) << name;
-  for (const auto& [alias, meaning] : dtype_aliases())
-    EXPECT_EQ(dtype::parse(alias), dtype::parse(meaning)) << alias;
+  for (const auto& [alias, meaning] : dtype_aliases()) EXPECT_EQ(dtype::parse(alias), dtype::parse(meaning)) << alias;
 }
 
 TEST(dtype, refuses_what_is_no_type) {
@@ -133,20 +132,18 @@ TEST(dtype, bytes_agree_with_the_average_for_whole_groups) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) {
     const auto bits = 1 + random() % 16, group = 8 * (1 + random() % 32), scale = 8 * (1 + random() % 4);
-    const auto t = dtype::parse("int" + std::to_string(bits) + "g" + std::to_string(group) + "s" +
-                                std::to_string(scale));
+    const auto t =
+        dtype::parse("int" + std::to_string(bits) + "g" + std::to_string(group) + "s" + std::to_string(scale));
     EXPECT_EQ(dtype::parse(t.name()), t);
     const auto rows = static_cast<std::int64_t>(1 + random() % 1000);
     const auto row = static_cast<std::int64_t>(group * (1 + random() % 500));
-    EXPECT_DOUBLE_EQ(static_cast<double>(bytes_of(t, rows, row)),
-                     static_cast<double>(rows * row) * t.bits() / 8)
+    EXPECT_DOUBLE_EQ(static_cast<double>(bytes_of(t, rows, row)), static_cast<double>(rows * row) * t.bits() / 8)
         << t.name();
   }
 }
 
 TEST(dtype, bytes_never_overflow_silently) {
-  EXPECT_THROW(bytes_of(dtype::parse("fp32"), std::int64_t{1} << 40, std::int64_t{1} << 40),
-               std::overflow_error);
+  EXPECT_THROW(bytes_of(dtype::parse("fp32"), std::int64_t{1} << 40, std::int64_t{1} << 40), std::overflow_error);
   EXPECT_THROW(bytes_of(dtype::parse("fp64"), 1, INT64_MAX), std::overflow_error);
   EXPECT_THROW(bytes_of(dtype::parse("int4g2s64"), 1, INT64_MAX), std::overflow_error);
   EXPECT_THROW(checked_product({INT64_MAX, 2}), std::overflow_error);
@@ -178,7 +175,8 @@ TEST(dtypes, experts_may_have_a_type_of_their_own) {
   // mixtral: 8 experts of three 14336 x 4096 matrices a layer, 32 layers; 4.25 bits instead of 16.
   const auto m = load_model("mixtral-8x7b");
   const std::int64_t experts = std::int64_t{32} * 8 * 3 * 14336 * 4096;
-  EXPECT_EQ(weight_bytes(m, dtypes::parse("fp16")) - weight_bytes(m, dtypes::parse("fp16+fp4g32s8/fp16/fp16")), experts * (1600 - 425) / 800);
+  EXPECT_EQ(weight_bytes(m, dtypes::parse("fp16")) - weight_bytes(m, dtypes::parse("fp16+fp4g32s8/fp16/fp16")),
+            experts * (1600 - 425) / 800);
 }
 
 TEST(dtypes, vectors_keep_sixteen_bits) {

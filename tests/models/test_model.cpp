@@ -51,8 +51,7 @@ TEST(models, gpt_closed_form) {
        {row{"gpt-2", 768, 12, 50257, 1024}, row{"gpt-2-xl", 1600, 48, 50257, 1024},
         row{"gpt-3-175b", 12288, 96, 50257, 2048}, row{"opt-30b", 7168, 48, 50272, 2048 + 2},
         row{"opt-66b", 9216, 64, 50272, 2050}, row{"opt-175b", 12288, 96, 50272, 2050}})
-    EXPECT_EQ(parameter_count(load_model(name)),
-              (vocab + positions) * h + layers * (12 * h * h + 13 * h) + 2 * h)
+    EXPECT_EQ(parameter_count(load_model(name)), (vocab + positions) * h + layers * (12 * h * h + 13 * h) + 2 * h)
         << name;
 }
 

@@ -7,10 +7,12 @@ namespace memwall {
 namespace {
 
 const auto anyone = [](std::int64_t) { return true; };
-constexpr std::uint64_t bit(int i) { return std::uint64_t{1} << i; }
+constexpr std::uint64_t bit(int i) {
+  return std::uint64_t{1} << i;
+}
 
-// A block of 32 pages touched in order. A subtree fills when more than 51 % of it is there: page 2 makes 3 of 4 (brings 3), page 4
-// makes 5 of 8 (brings 5 to 7), page 8 9 of 16, page 16 17 of 32. So six faults: 0, 1, 2, 4, 8, 16.
+// A block of 32 pages touched in order. A subtree fills when more than 51 % of it is there: page 2 makes 3 of 4 (brings
+// 3), page 4 makes 5 of 8 (brings 5 to 7), page 8 9 of 16, page 16 17 of 32. So six faults: 0, 1, 2, 4, 8, 16.
 TEST(page_table, a_sequential_walk_faults_six_times_a_block) {
   page_table t(1, 1, 32, 0.51);
   std::vector<int> faults;

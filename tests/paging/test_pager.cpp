@@ -19,10 +19,15 @@ link_params pcie3_x16() {
 
 // A V100 PCIe 16 GB, scaled down in size only: 80 SMs with 16 KiB in flight each, 900 GB/s of HBM, PCIe 3 x16.
 struct machine {
-  machine(std::size_t count, std::function<order(std::size_t)> make, std::uint64_t window, std::uint64_t device_bytes, std::uint64_t managed_bytes, unsigned seed = 0)
-      : fabric("fabric", wide()), wire("pcie", pcie3_x16()), driver("managed", managed(device_bytes, managed_bytes), 7),
-        device(plain_memory("hbm", 71, 300'000, device_bytes)), host(plain_memory("host", 1000, 80'000, gib)),
-        gpu("gpu", 0, count, std::move(make), window), links(seed) {
+  machine(std::size_t count, std::function<order(std::size_t)> make, std::uint64_t window, std::uint64_t device_bytes,
+          std::uint64_t managed_bytes, unsigned seed = 0)
+      : fabric("fabric", wide()),
+        wire("pcie", pcie3_x16()),
+        driver("managed", managed(device_bytes, managed_bytes), 7),
+        device(plain_memory("hbm", 71, 300'000, device_bytes)),
+        host(plain_memory("host", 1000, 80'000, gib)),
+        gpu("gpu", 0, count, std::move(make), window),
+        links(seed) {
     links.join(gpu.port, fabric.add_initiator("gpu"));
     links.join(fabric.add_target("managed", managed_base, managed_bytes), driver.upstream);
     links.join(driver.downstream, fabric.add_initiator("driver"));
@@ -78,7 +83,8 @@ struct triad {
 };
 double second_pass_gbps(const machine& m, const triad& t) {
   ps_t begin = 0, end = 0;
-  for (std::size_t i = 0; i < m.gpu.records.size(); ++i) (i < t.units() ? begin : end) = std::max(i < t.units() ? begin : end, m.gpu.records[i].completed);
+  for (std::size_t i = 0; i < m.gpu.records.size(); ++i)
+    (i < t.units() ? begin : end) = std::max(i < t.units() ? begin : end, m.gpu.records[i].completed);
   return static_cast<double>(3 * t.array) / static_cast<double>(end - begin) * 1e3;
 }
 
@@ -95,9 +101,9 @@ TEST(pager, what_fits_runs_at_the_speed_of_the_device) {
   EXPECT_GT(second_pass_gbps(m, t), 0.9 * 900);
 }
 
-// Measured on a V100 PCIe 16 GB: 5.0 GB/s for 24 GB and for 48 GB of managed memory (um-stream of gpu-benches). Nothing here is fitted to
-// that. Every page comes over PCIe 3 x16 and goes back over it, one after the other, and a batch of some 20 pages in flight
-// costs 45 us: 1.3 MB / (45 us + 2 x 1.3 MB / 13 GB/s) = 5.3 GB/s.
+// Measured on a V100 PCIe 16 GB: 5.0 GB/s for 24 GB and for 48 GB of managed memory (um-stream of gpu-benches). Nothing
+// here is fitted to that. Every page comes over PCIe 3 x16 and goes back over it, one after the other, and a batch of
+// some 20 pages in flight costs 45 us: 1.3 MB / (45 us + 2 x 1.3 MB / 13 GB/s) = 5.3 GB/s.
 TEST(pager, beyond_the_device_it_falls_off_the_cliff) {
   const triad t{32 * mib};
   machine m(2 * t.units(), t.orders(), v100_window, 64 * mib, 128 * mib);
@@ -112,7 +118,8 @@ TEST(pager, beyond_the_device_it_falls_off_the_cliff) {
   EXPECT_LT(gbps, 5.0 * 1.2);
 }
 
-// One page at a time: six batches a block (test_page_table.cpp), each with the driver's latency; the first access of each waits for it.
+// One page at a time: six batches a block (test_page_table.cpp), each with the driver's latency; the first access of
+// each waits for it.
 TEST(pager, one_page_at_a_time_pays_the_driver_six_times_a_block) {
   machine m(32, stream(0, 64 * kib), 64 * kib, 64 * mib, 64 * mib);
   m.run();
@@ -130,7 +137,8 @@ TEST(pager, one_page_at_a_time_pays_the_driver_six_times_a_block) {
   EXPECT_LT(static_cast<double>(r.copy_time), wire + 6 * 6e6);
 }
 
-// A page faults once, however many lines of it are asked for: a thousand lines of two pages are two faults of one batch.
+// A page faults once, however many lines of it are asked for: a thousand lines of two pages are two faults of one
+// batch.
 TEST(pager, lines_of_a_page_are_one_fault) {
   machine m(1024, stream(0, 128), 128 * kib, 64 * mib, 64 * mib);
   m.run();
@@ -142,7 +150,8 @@ TEST(pager, lines_of_a_page_are_one_fault) {
   EXPECT_EQ(r.wait.count, 1024u);
 }
 
-// Accesses keep blocks in the device: with two frames and transfers that span blocks nothing is lost and nothing stands still.
+// Accesses keep blocks in the device: with two frames and transfers that span blocks nothing is lost and nothing stands
+// still.
 class pager_stalls : public testing::TestWithParam<unsigned> {};
 TEST_P(pager_stalls, random_accesses_all_arrive) {
   const unsigned seed = GetParam();
@@ -189,7 +198,8 @@ TEST(pager, refuses_parameters_that_do_not_go_together) {
     FAIL() << "block and page, device and host are wrong";
   } catch (const input_error& e) {
     const std::string text = e.what();
-    for (const char* word : {"modules.managed.block", "modules.managed.device", "modules.managed.host", "64 pages"}) EXPECT_NE(text.find(word), std::string::npos) << text;
+    for (const char* word : {"modules.managed.block", "modules.managed.device", "modules.managed.host", "64 pages"})
+      EXPECT_NE(text.find(word), std::string::npos) << text;
   }
 }
 

@@ -25,7 +25,9 @@ class bad_input : public testing::TestWithParam<bad_case> {};
 INSTANTIATE_TEST_SUITE_P(
     run, bad_input,
     testing::Values(
-        bad_case{"platform", "--platform von_neuman_h100 --model gpt-2", {"unknown platform 'von_neuman_h100'", "did you mean 'von_neumann_h100'?"}},
+        bad_case{"platform",
+                 "--platform von_neuman_h100 --model gpt-2",
+                 {"unknown platform 'von_neuman_h100'", "did you mean 'von_neumann_h100'?"}},
         bad_case{"model", "--platform von_neumann_cpu --model lama-65b", {"lama-65b", "llama-65b"}},
         bad_case{"key", ok + "--set cpu.core=3", {"--set cpu.core=3", "unknown key", "did you mean 'cores'?"}},
         bad_case{"module", ok + "--set gpux.sms=3", {"neither a module nor a key"}},
@@ -45,10 +47,16 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"transfer_bytes", ok + "--transfer-bytes lots", {"--transfer-bytes", "auto, burst or bytes"}},
         bad_case{"replay", ok + "--replay maybe", {"replay"}},
         bad_case{"vcd_window", ok + "--vcd=9us:3us --out /tmp/memwall-bad-input", {"ends before it begins"}},
-        bad_case{"vcd_channels", ok + "--vcd --vcd-channels 0,4000 --out /tmp/memwall-bad-input", {"--vcd-channels", "4000", "none, all, or channels"}},
-        bad_case{"vcd_limit", ok + "--vcd --vcd-limit 5 --out /tmp/memwall-bad-input", {"--vcd-limit", "a size of at least"}},
+        bad_case{"vcd_channels",
+                 ok + "--vcd --vcd-channels 0,4000 --out /tmp/memwall-bad-input",
+                 {"--vcd-channels", "4000", "none, all, or channels"}},
+        bad_case{"vcd_limit",
+                 ok + "--vcd --vcd-limit 5 --out /tmp/memwall-bad-input",
+                 {"--vcd-limit", "a size of at least"}},
         bad_case{"timeline_window", ok + "--timeline=1:2 --out /tmp/memwall-bad-input", {"--timeline=1:2", "a window"}},
-        bad_case{"macros_beside_channels", "--platform cim_dram_aim --model gpt-2 --set mem.channels=640", {"modules.cim.hierarchy", "320 macros sit beside 640 channels of 'mem'"}},
+        bad_case{"macros_beside_channels",
+                 "--platform cim_dram_aim --model gpt-2 --set mem.channels=640",
+                 {"modules.cim.hierarchy", "320 macros sit beside 640 channels of 'mem'"}},
         bad_case{"no_model", "--platform von_neumann_cpu", {"--model"}},
         bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
     [](const auto& i) { return i.param.name; });
@@ -75,7 +83,8 @@ mapping:
 )";
   const auto r = test::memwall("run --quiet --platform " + dir / "split.yaml" + " --model gpt-2 --context 512");
   EXPECT_EQ(r.exit_code, 2) << r.err;
-  for (const char* words : {"'gpu'", "'gddr2'", "no connection leads from 'gpu' to 'gddr2'", "connect"}) EXPECT_NE(r.err.find(words), std::string::npos) << words << " in: " << r.err;
+  for (const char* words : {"'gpu'", "'gddr2'", "no connection leads from 'gpu' to 'gddr2'", "connect"})
+    EXPECT_NE(r.err.find(words), std::string::npos) << words << " in: " << r.err;
   const auto whole = test::memwall("run --quiet --platform layer_split_rtx4090_rtx3090ti --model gpt-2 --context 512");
   EXPECT_EQ(whole.exit_code, 0) << whole.err;
 }
@@ -83,7 +92,8 @@ mapping:
 TEST_P(bad_input, is_explained_with_exit_code_2) {
   const auto r = test::memwall("run --quiet " + GetParam().arguments);
   EXPECT_EQ(r.exit_code, 2) << r.err;
-  for (const auto& words : GetParam().says) EXPECT_NE(r.err.find(words), std::string::npos) << "'" << words << "' in: " << r.err;
+  for (const auto& words : GetParam().says)
+    EXPECT_NE(r.err.find(words), std::string::npos) << "'" << words << "' in: " << r.err;
 }
 
 std::string with_platform(const std::string& yaml) {
@@ -130,7 +140,8 @@ TEST(bad_output, unusable_directories_are_refused_and_nothing_stays) {
 
 TEST(bad_model, contradictory_configurations_are_named) {
   const test::temp_dir dir;
-  std::ofstream(dir / "config.json") << R"({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 7, "num_hidden_layers": 2, "intermediate_size": 256, "vocab_size": 100})";
+  std::ofstream(dir / "config.json")
+      << R"({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 7, "num_hidden_layers": 2, "intermediate_size": 256, "vocab_size": 100})";
   const auto r = test::memwall("run --quiet --platform von_neumann_cpu --model " + dir.path());
   EXPECT_EQ(r.exit_code, 2) << r.err;
   EXPECT_NE(r.err.find("head"), std::string::npos) << r.err;

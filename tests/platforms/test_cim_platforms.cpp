@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --dtype int8/fp16/fp16 ";
+const std::string mini =
+    " --model " + std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --dtype int8/fp16/fp16 ";
 
 json run(const std::string& arguments) {
   const auto r = test::memwall("run --quiet --json " + arguments);
@@ -24,7 +25,9 @@ json run(const std::string& arguments) {
   return r.exit_code == 0 ? r.json() : json();
 }
 
-std::int64_t ps(const json& nanoseconds) { return std::llround(nanoseconds.get<double>() * 1000); }
+std::int64_t ps(const json& nanoseconds) {
+  return std::llround(nanoseconds.get<double>() * 1000);
+}
 std::int64_t sum(const json& stack) {
   std::int64_t total = 0;
   for (const auto& part : stack) total += ps(part);
@@ -107,8 +110,11 @@ TEST(cim_hybrid, each_phase_runs_where_the_mapping_says) {
   EXPECT_GT(prefill, 0U);
   EXPECT_NEAR(static_cast<double>(decode), 2.0 * static_cast<double>(prefill), 2) << "two tokens behind one prompt";
   // The GPU fetches weights as the units hold them, FP16: twice the bytes of INT8.
-  EXPECT_NEAR(executor(r, "gpu")["read_bytes"]["weights"].get<double>() / r["summary"]["weight_bytes"].get<double>(), 2, 0.6);
-  EXPECT_LT(executor(r, "cim")["read_bytes"]["weights"].get<double>(), 0.02 * r["summary"]["weight_bytes"].get<double>()) << "norms, rows of the embedding";
+  EXPECT_NEAR(executor(r, "gpu")["read_bytes"]["weights"].get<double>() / r["summary"]["weight_bytes"].get<double>(), 2,
+              0.6);
+  EXPECT_LT(executor(r, "cim")["read_bytes"]["weights"].get<double>(),
+            0.02 * r["summary"]["weight_bytes"].get<double>())
+      << "norms, rows of the embedding";
 }
 
 // A host that reads the memory while its banks compute: it waits for them, and they for it, and both show.
@@ -122,7 +128,8 @@ connect:
   - [host, fabric]
   - [fabric, mem]
 )";
-  const json alone = run("--platform cim_dram" + mini + "--context 256"), shared = run("--platform " + dir / "shared.yaml" + mini + "--context 256");
+  const json alone = run("--platform cim_dram" + mini + "--context 256"),
+             shared = run("--platform " + dir / "shared.yaml" + mini + "--context 256");
   EXPECT_EQ(alone["memories"][0]["banks"]["delayed_transfers"], 0);
   const json& banks = shared["memories"][0]["banks"];
   EXPECT_GT(banks["delayed_transfers"].get<int>(), 0);
@@ -141,15 +148,19 @@ TEST(cim_attention, is_placed_where_it_is_told_at_its_cost) {
   EXPECT_GT(written["stall_stack_ns"]["cim_program"].get<double>(), 0.5 * written["summary"]["time_ns"].get<double>());
   EXPECT_EQ(executor(vector, "cim")["figures"]["endurance_used_per_day"], 0.0);
   EXPECT_GT(executor(written, "cim")["figures"]["endurance_used_per_day"].get<double>(), 0);
-  EXPECT_EQ(written["conservation"]["operators"]["kv_cache"], vector["conservation"]["operators"]["kv_cache"]) << "the cache crosses the bus either way";
+  EXPECT_EQ(written["conservation"]["operators"]["kv_cache"], vector["conservation"]["operators"]["kv_cache"])
+      << "the cache crosses the bus either way";
   // Beside the banks it does not; on the vector unit it does, as wide as the units hold it.
-  const json beside = run("--platform cim_dram" + mini + "--context 256"), apart = run("--platform cim_dram --set cim.attention=vector" + mini + "--context 256");
-  EXPECT_LT(beside["conservation"]["operators"]["kv_cache"].get<double>(), 0.1 * apart["conservation"]["operators"]["kv_cache"].get<double>());
+  const json beside = run("--platform cim_dram" + mini + "--context 256"),
+             apart = run("--platform cim_dram --set cim.attention=vector" + mini + "--context 256");
+  EXPECT_LT(beside["conservation"]["operators"]["kv_cache"].get<double>(),
+            0.1 * apart["conservation"]["operators"]["kv_cache"].get<double>());
 }
 
 TEST(cim_pipelining, a_prompt_flows_through_the_arrays) {
   const std::string work = "--platform cim_analog" + mini + "--phase prefill --prompt 256 ";
-  const json on = run(work), off = run(work + "--set cim.pipeline=false"), copies = run(work + "--set cim.max_replicas=16");
+  const json on = run(work), off = run(work + "--set cim.pipeline=false"),
+             copies = run(work + "--set cim.max_replicas=16");
   const auto gemm = [](const json& r) {
     double t = 0;
     for (const auto& k : r["by_kind"])
@@ -158,12 +169,14 @@ TEST(cim_pipelining, a_prompt_flows_through_the_arrays) {
   };
   EXPECT_LT(gemm(on), 0.8 * gemm(off));
   EXPECT_LT(gemm(copies), 0.5 * gemm(on));
-  EXPECT_GT(copies["placement"]["programming"]["cell_writes"].get<double>(), 10 * on["placement"]["programming"]["cell_writes"].get<double>());
+  EXPECT_GT(copies["placement"]["programming"]["cell_writes"].get<double>(),
+            10 * on["placement"]["programming"]["cell_writes"].get<double>());
 }
 
 TEST(cim_placement, caches_in_arrays_and_weights_too_wide_are_refused) {
   const test::temp_dir dir;
-  std::ofstream(dir / "p.yaml") << "base: cim_analog\nmapping:\n  - {executor: cim, weights: mem, kv_cache: cim, activations: mem}\n";
+  std::ofstream(dir / "p.yaml")
+      << "base: cim_analog\nmapping:\n  - {executor: cim, weights: mem, kv_cache: cim, activations: mem}\n";
   auto r = test::memwall("run --quiet --platform " + dir / "p.yaml" + mini);
   EXPECT_EQ(r.exit_code, 2) << r.err;
   EXPECT_NE(r.err.find("arrays hold weights"), std::string::npos) << r.err;
@@ -171,24 +184,28 @@ TEST(cim_placement, caches_in_arrays_and_weights_too_wide_are_refused) {
   EXPECT_EQ(r.exit_code, 3) << r.err;
   EXPECT_NE(r.err.find("weights have 16 bits, its macros take at most 8"), std::string::npos) << r.err;
   // Its biases stay 16 bits wide: they are added beside the arrays.
-  // The table it shares with lm_head is in the arrays, and once more in the memory for its rows: nothing is written per token.
+  // The table it shares with lm_head is in the arrays, and once more in the memory for its rows: nothing is written per
+  // token.
   const json tied = run("--platform cim_analog --model gpt-2 --context 64 --dtype int8/fp16/fp16");
   EXPECT_EQ(tied["stall_stack_ns"].value("cim_program", 0.0), 0);
   EXPECT_GT(tied["conservation"]["operators"]["weights"].get<double>(), 0) << "rows of the table";
-  EXPECT_LT(tied["conservation"]["operators"]["weights"].get<double>(), 0.01 * tied["summary"]["weight_bytes"].get<double>());
+  EXPECT_LT(tied["conservation"]["operators"]["weights"].get<double>(),
+            0.01 * tied["summary"]["weight_bytes"].get<double>());
 }
 
 TEST(cim_placement, what_does_not_fit_the_arrays_streams_and_the_report_says_why) {
   const test::temp_dir dir;
-  std::ofstream(dir / "p.yaml") << "base: cim_analog\nmodules:\n  cim: {hierarchy: {chips: 4}}\nmapping:\n"
-                                   "  - {kinds: [gemm, lm_head], executor: cim, weights: cim, overflow: mem, kv_cache: mem, activations: mem}\n"
-                                   "  - {executor: cim, weights: mem, kv_cache: mem, activations: mem}\n";
+  std::ofstream(dir / "p.yaml")
+      << "base: cim_analog\nmodules:\n  cim: {hierarchy: {chips: 4}}\nmapping:\n"
+         "  - {kinds: [gemm, lm_head], executor: cim, weights: cim, overflow: mem, kv_cache: mem, activations: mem}\n"
+         "  - {executor: cim, weights: mem, kv_cache: mem, activations: mem}\n";
   const json r = run("--platform " + dir / "p.yaml --model gpt-2 --context 64 --dtype int8/fp16/fp16");
   bool arrays = false, streamed = false;
   for (const auto& d : r["placement"]["decisions"]) {
     if (d["what"] != "weights") continue;
     arrays = arrays || d["memory"] == "cim";
-    streamed = streamed || (d["memory"] == "mem" && d["why"].get<std::string>().find("do not fit cim") != std::string::npos);
+    streamed =
+        streamed || (d["memory"] == "mem" && d["why"].get<std::string>().find("do not fit cim") != std::string::npos);
   }
   EXPECT_TRUE(arrays);
   EXPECT_TRUE(streamed) << r["placement"];
@@ -197,7 +214,8 @@ TEST(cim_placement, what_does_not_fit_the_arrays_streams_and_the_report_says_why
 
 TEST(compare_sweep, draws_where_platforms_cross) {
   const test::temp_dir dir;
-  const auto r = test::memwall("compare --platform von_neumann_h100 --platform cim_dram" + mini + "--context 64 --sweep batch=1,64 --sweep prompt=16,256 --out " + dir.path());
+  const auto r = test::memwall("compare --platform von_neumann_h100 --platform cim_dram" + mini +
+                               "--context 64 --sweep batch=1,64 --sweep prompt=16,256 --out " + dir.path());
   ASSERT_EQ(r.exit_code, 0) << r.err;
   const json out = json::parse(test::read_file(dir / "compare.json"));
   ASSERT_EQ(out["axes"].size(), 2U);
@@ -206,7 +224,9 @@ TEST(compare_sweep, draws_where_platforms_cross) {
   EXPECT_TRUE(fs::exists(dir / "crossover-batch.svg"));
   EXPECT_TRUE(fs::exists(dir / "cim_dram/batch-64/result.json"));
   EXPECT_NE(r.out.find("than von_neumann_h100"), std::string::npos) << r.out;
-  EXPECT_EQ(test::memwall("compare --platform von_neumann_h100" + mini + "--sweep bach=1..4 --out " + dir.path()).exit_code, 2);
+  EXPECT_EQ(
+      test::memwall("compare --platform von_neumann_h100" + mini + "--sweep bach=1..4 --out " + dir.path()).exit_code,
+      2);
 }
 
 }  // namespace

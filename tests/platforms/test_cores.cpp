@@ -2,7 +2,7 @@
 // The plain cores: what an operator needs, against formulas.
 #include <gtest/gtest.h>
 
-#include "hw/common/tensor_cache.h"
+#include "hw/core/tensor_cache.h"
 #include "hw/cpu/cpu_model.h"
 #include "hw/gpu/gpu_model.h"
 
@@ -52,7 +52,8 @@ TEST(gpu_model, large_gemm_runs_at_the_sustained_rate_and_never_above) {
   EXPECT_LE(whole, flops / peak * 1.1);
   for (const std::int64_t m : {16, 17, 100, 128, 129, 1000, 4096})
     for (const std::int64_t n : {64, 1000, 4096, 11008})
-      EXPECT_GE(gpu.gemm_seconds(m, n, 4096, 1, "fp16"), 2.0 * static_cast<double>(m * n) * 4096 / peak * 0.9999) << m << " x " << n;
+      EXPECT_GE(gpu.gemm_seconds(m, n, 4096, 1, "fp16"), 2.0 * static_cast<double>(m * n) * 4096 / peak * 0.9999)
+          << m << " x " << n;
 }
 
 TEST(gpu_model, wave_quantisation_one_tile_too_many_costs_a_wave) {
@@ -60,7 +61,8 @@ TEST(gpu_model, wave_quantisation_one_tile_too_many_costs_a_wave) {
   p.sms = 4;
   const gpu_model gpu(p);
   // 2 x 2 tiles of the largest shape fill the four SMs; a little more needs a second wave of some tile shape.
-  EXPECT_GT(gpu.gemm_seconds(256 * 2 + 1, 128 * 2, 1 << 16, 1, "fp16"), 1.05 * gpu.gemm_seconds(256 * 2, 128 * 2, 1 << 16, 1, "fp16"));
+  EXPECT_GT(gpu.gemm_seconds(256 * 2 + 1, 128 * 2, 1 << 16, 1, "fp16"),
+            1.05 * gpu.gemm_seconds(256 * 2, 128 * 2, 1 << 16, 1, "fp16"));
 }
 
 TEST(gpu_model, more_of_anything_is_never_slower) {
@@ -84,14 +86,16 @@ TEST(gpu_model, narrow_weights_cost_their_expansion) {
   operation wide = gemm(1, 8192, 8192), narrow = wide;
   narrow.weight_bits = 4.5;
   const ps_t difference = gpu.plan(narrow).compute.sum() - gpu.plan(wide).compute.sum();
-  EXPECT_NEAR(static_cast<double>(difference), gpu.params().dequant_ops * 8192 * 8192 / gpu.params().vector_rate.value * 1e12, 2);
+  EXPECT_NEAR(static_cast<double>(difference),
+              gpu.params().dequant_ops * 8192 * 8192 / gpu.params().vector_rate.value * 1e12, 2);
 }
 
 // Two experts of a stack are different data, though they are parts of one tensor: both miss, and both stay.
 TEST(gpu_model, parts_of_a_tensor_are_cached_apart) {
   gpu_model gpu{gpu_params{}};
   operation op = gemm(1, 1024, 1024);
-  op.operands = {{1, traffic::weights, false, false, 0, 1 << 20}, {1, traffic::weights, false, false, 8 << 20, 1 << 20}};
+  op.operands = {{1, traffic::weights, false, false, 0, 1 << 20},
+                 {1, traffic::weights, false, false, 8 << 20, 1 << 20}};
   const auto bytes = [](const work& w) {
     std::int64_t sum = 0;
     for (const auto& a : w.accesses) sum += a.bytes;
@@ -120,7 +124,8 @@ TEST(gpu_model, thin_narrow_products_cost_by_the_row_on_integer_units) {
   EXPECT_NEAR(seconds(512), 512 * 2e9 / 66.9e12, 1e-9);
 }
 
-// Expanding: narrow weights read (4.5 bits), 16-bit ones written, at nine tenths of a memory of 1 TB/s; then the product.
+// Expanding: narrow weights read (4.5 bits), 16-bit ones written, at nine tenths of a memory of 1 TB/s; then the
+// product.
 TEST(gpu_model, expanded_weights_pass_through_memory) {
   gpu_params p;
   p.expand_rows = 64;
@@ -172,7 +177,8 @@ TEST(cpu_model, clusters_bring_their_ports) {
   }
 }
 
-// 2e9 operations at 27 a cycle on 8 cores of 5 GHz; overheads: 4 us and 8 x 0.5 us, 100 us more where a GPU made the input.
+// 2e9 operations at 27 a cycle on 8 cores of 5 GHz; overheads: 4 us and 8 x 0.5 us, 100 us more where a GPU made the
+// input.
 TEST(cpu_model, integer_kernels_and_barriers) {
   cpu_params p;
   p.cores = 8;

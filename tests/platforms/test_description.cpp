@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 #include "tests/support/temp_dir.h"
 
 using namespace memwall;
@@ -32,7 +32,9 @@ mapping:
   - {executor: gpu, weights: mem, kv_cache: mem, activations: mem}
 )";
 
-void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
 
 TEST(description, counted_modules_become_a_group_and_connect_member_by_member) {
   const auto d = read_platform(config::node::parse_text(small, "p.yaml"), "p");
@@ -51,7 +53,8 @@ TEST(description, set_reaches_modules_by_short_and_long_path) {
 TEST(description, every_preset_reads) {
   const auto names = platform_names();
   ASSERT_GE(names.size(), 8u);
-  for (const char* required : {"von_neumann_h100", "von_neumann_a100", "von_neumann_rtx4090", "von_neumann_cpu", "von_neumann_unified", "cim_sram", "cim_analog", "cim_dram"})
+  for (const char* required : {"von_neumann_h100", "von_neumann_a100", "von_neumann_rtx4090", "von_neumann_cpu",
+                               "von_neumann_unified", "cim_sram", "cim_analog", "cim_dram"})
     EXPECT_NE(std::find(names.begin(), names.end(), required), names.end()) << required;
   for (const auto& n : names) EXPECT_NO_THROW(load_platform(n)) << n;
 }
@@ -79,7 +82,10 @@ TEST(description, names_what_is_wrong) {
   EXPECT_NE(message_of(small, {"gpu.sms"}).find("has no '='"), std::string::npos);
   std::string bad = small;
   bad.replace(bad.find("[xbar, mem]"), 11, "[xbar, men]");
-  EXPECT_NE(message_of(bad).find("p.yaml:8: connect.1: unknown module 'men' (expected a name under modules; did you mean 'mem'?)"), std::string::npos) << message_of(bad);
+  EXPECT_NE(message_of(bad).find(
+                "p.yaml:8: connect.1: unknown module 'men' (expected a name under modules; did you mean 'mem'?)"),
+            std::string::npos)
+      << message_of(bad);
   bad = small;
   bad.replace(bad.find("weights: mem"), 12, "weights: mme");
   EXPECT_NE(message_of(bad).find("mapping.0.weights: unknown module 'mme'"), std::string::npos) << message_of(bad);

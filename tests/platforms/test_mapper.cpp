@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "platforms/mapper.h"
+#include "platforms/place/mapper.h"
 
 #include <gtest/gtest.h>
 
@@ -16,8 +16,10 @@ namespace {
 platform_description tensor_parallel(int devices) {
   const std::string yaml = R"(
 modules:
-  hbm: {type: dram, standard: HBM3, count: )" + std::to_string(devices) + R"(}
-  gpu: {type: gpu, count: )" + std::to_string(devices) + R"(}
+  hbm: {type: dram, standard: HBM3, count: )" +
+                           std::to_string(devices) + R"(}
+  gpu: {type: gpu, count: )" +
+                           std::to_string(devices) + R"(}
 mapping:
   - {executor: gpu, weights: hbm, kv_cache: hbm, activations: hbm}
 )";
@@ -58,17 +60,21 @@ TEST(mapper, tensor_parallel_parts_sum_to_the_operator) {
       ASSERT_EQ(parts.size(), static_cast<std::size_t>(devices));
       flops += static_cast<double>(op.flops()) * (op.shard == trace::shard::none ? devices : 1);
       weights += op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read);
-      if (op.shard == trace::shard::none) repeated += (devices - 1) * op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read);
+      if (op.shard == trace::shard::none)
+        repeated +=
+            (devices - 1) * op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read);
       for (const auto& p : parts) {
         split_flops += p.work.flops;
         for (const auto& o : p.work.operands)
           if (o.kind == traffic::weights) split_weights += o.bytes;
       }
       const auto reduce = all_reduce(op, stream->header(), where, group);
-      EXPECT_EQ(reduce.size(), devices > 1 && op.shard == trace::shard::rows ? static_cast<std::size_t>(devices) : 0u) << op.name;
+      EXPECT_EQ(reduce.size(), devices > 1 && op.shard == trace::shard::rows ? static_cast<std::size_t>(devices) : 0u)
+          << op.name;
     }
     EXPECT_NEAR(split_flops, flops, 1e-9 * flops);
-    EXPECT_EQ(split_weights, weights + repeated) << devices << " devices: only small unsharded tensors (norms) are read by each";
+    EXPECT_EQ(split_weights, weights + repeated)
+        << devices << " devices: only small unsharded tensors (norms) are read by each";
     EXPECT_LT(repeated, weights / 100);
   }
 }
@@ -76,7 +82,11 @@ TEST(mapper, tensor_parallel_parts_sum_to_the_operator) {
 // GPT-2's lm_head is its embedding table: gathered whole by every device, multiplied in parts.
 TEST(mapper, a_tied_table_is_multiplied_in_parts) {
   const auto d = tensor_parallel(2);
-  const auto source = source_of("gpt-2", [] { trace::workload w; w.context = 64; return w; }());
+  const auto source = source_of("gpt-2", [] {
+    trace::workload w;
+    w.context = 64;
+    return w;
+  }());
   const placement where(d, slots(2, std::int64_t{8} << 30), source);
   const auto stream = source();
   trace::op op;

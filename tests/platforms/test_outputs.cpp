@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "platforms/observe.h"
+#include "platforms/watch/observe.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
 
@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --context 256 --dtype int8/fp16/fp16 --quiet ";
+const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) +
+                         "/tests/platforms/data/mini --context 256 --dtype int8/fp16/fp16 --quiet ";
 
 TEST(outputs, a_run_leaves_result_layers_waves_and_timeline_under_their_names_only) {
   const test::temp_dir dir;
@@ -21,7 +22,8 @@ TEST(outputs, a_run_leaves_result_layers_waves_and_timeline_under_their_names_on
   ASSERT_EQ(r.exit_code, 0) << r.err;
   std::vector<std::string> names;
   for (const auto& e : fs::directory_iterator(dir.path())) names.push_back(e.path().filename().string());
-  EXPECT_THAT(names, testing::UnorderedElementsAre("result.json", "layers.csv", "waves.vcd", "waves.gtkw", "timeline.json"));
+  EXPECT_THAT(names,
+              testing::UnorderedElementsAre("result.json", "layers.csv", "waves.vcd", "waves.gtkw", "timeline.json"));
   const json result = json::parse(test::read_file(dir / "result.json"));
   EXPECT_EQ(result["schema"], "memwall-result-1");
   EXPECT_EQ(result.begin().key(), "schema");
@@ -34,12 +36,17 @@ TEST(outputs, contract_keys_are_there) {
   const auto r = test::memwall("run --platform von_neumann_cpu --json" + mini);
   ASSERT_EQ(r.exit_code, 0) << r.err;
   const json j = r.json();
-  for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config", "summary", "stall_stack_ns", "memories", "buses", "links", "executors", "layers", "host"})
+  for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
+                          "summary", "stall_stack_ns", "memories", "buses", "links", "executors", "layers", "host"})
     EXPECT_TRUE(j.contains(key)) << key;
-  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "energy_pj", "energy_per_token_pj", "weight_bytes", "kv_bytes", "dram_bytes", "bus_bytes", "link_bytes", "flops", "dram_bandwidth_gbps", "dram_utilization", "bus_utilization"})
+  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "energy_pj",
+                          "energy_per_token_pj", "weight_bytes", "kv_bytes", "dram_bytes", "bus_bytes", "link_bytes",
+                          "flops", "dram_bandwidth_gbps", "dram_utilization", "bus_utilization"})
     EXPECT_TRUE(j["summary"].contains(key)) << key;
-  for (const char* key : {"wall_s", "peak_rss_mb", "events", "dram_bursts", "dram_bursts_per_s"}) EXPECT_TRUE(j["host"].contains(key)) << key;
-  EXPECT_DOUBLE_EQ(j["summary"]["time_per_token_ns"].get<double>() * j["summary"]["tokens"].get<double>(), j["summary"]["time_ns"].get<double>());
+  for (const char* key : {"wall_s", "peak_rss_mb", "events", "dram_bursts", "dram_bursts_per_s"})
+    EXPECT_TRUE(j["host"].contains(key)) << key;
+  EXPECT_DOUBLE_EQ(j["summary"]["time_per_token_ns"].get<double>() * j["summary"]["tokens"].get<double>(),
+                   j["summary"]["time_ns"].get<double>());
   EXPECT_GT(j["summary"]["energy_pj"].get<double>(), 0);
 }
 
@@ -55,7 +62,8 @@ TEST(waves, windows_are_understood) {
 TEST(waves, a_window_of_a_layer_is_smaller_than_the_whole_and_lies_in_that_layer) {
   const test::temp_dir all, one;
   ASSERT_EQ(test::memwall("run --platform von_neumann_cpu" + mini + "--vcd --out " + all.path()).exit_code, 0);
-  ASSERT_EQ(test::memwall("run --platform von_neumann_cpu" + mini + "--vcd='layers.1.*' --out " + one.path()).exit_code, 0);
+  ASSERT_EQ(test::memwall("run --platform von_neumann_cpu" + mini + "--vcd='layers.1.*' --out " + one.path()).exit_code,
+            0);
   EXPECT_LT(fs::file_size(one / "waves.vcd"), fs::file_size(all / "waves.vcd"));
 }
 

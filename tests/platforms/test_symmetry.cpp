@@ -23,10 +23,12 @@ json without_host(json r) {
 }
 
 class symmetry : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(workloads, symmetry,
-                         testing::Values("--platform von_neumann_h100x2 --context 256", "--platform von_neumann_a100x8", "--platform von_neumann_a100x8 --batch 3 --tokens 2",
-                                         "--platform von_neumann_a100x8 --phase prefill --prompt 96 --dtype int8/fp16/fp16"),
-                         [](const auto& i) { return "n" + std::to_string(i.index); });
+INSTANTIATE_TEST_SUITE_P(
+    workloads, symmetry,
+    testing::Values("--platform von_neumann_h100x2 --context 256", "--platform von_neumann_a100x8",
+                    "--platform von_neumann_a100x8 --batch 3 --tokens 2",
+                    "--platform von_neumann_a100x8 --phase prefill --prompt 96 --dtype int8/fp16/fp16"),
+    [](const auto& i) { return "n" + std::to_string(i.index); });
 
 TEST_P(symmetry, alike_devices_have_the_result_of_devices_that_each_work) {
   const json one = run(GetParam());
@@ -45,7 +47,8 @@ TEST_P(symmetry, alike_devices_have_the_result_of_devices_that_each_work) {
 TEST(no_symmetry, where_devices_meet_or_differ) {
   // A host's bus that all cards share; stages of a pipeline; one card with company in its memory.
   const std::string busy = std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/busy_neighbour.yaml";
-  for (const std::string& platform : {std::string("von_neumann_rtx4090x2"), std::string("von_neumann_h100x2 --set parallel=pipeline"), busy})
+  for (const std::string& platform :
+       {std::string("von_neumann_rtx4090x2"), std::string("von_neumann_h100x2 --set parallel=pipeline"), busy})
     EXPECT_EQ(run("--platform " + platform)["host"]["alike_devices"], 1) << platform;
 }
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "platforms/observe.h"
+#include "platforms/watch/observe.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/timeline_check.h"
@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --context 256 --dtype int8/fp16/fp16 --quiet ";
+const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) +
+                         "/tests/platforms/data/mini --context 256 --dtype int8/fp16/fp16 --quiet ";
 
 json run_into(const test::temp_dir& dir, const std::string& platform, const std::string& options) {
   const auto r = test::memwall("run --platform " + platform + mini + options + " --out " + dir.path());
@@ -26,18 +27,23 @@ json run_into(const test::temp_dir& dir, const std::string& platform, const std:
   return json::parse(test::read_file(dir / "result.json"));
 }
 
-std::int64_t ps(const json& ns) { return std::llround(ns.get<double>() * 1000); }
+std::int64_t ps(const json& ns) {
+  return std::llround(ns.get<double>() * 1000);
+}
 std::int64_t sum_where(const test::vcd_signal& s, const std::vector<std::string>& values, std::int64_t end) {
-  return s.time_where([&](const std::string& v) { return std::find(values.begin(), values.end(), v) != values.end(); }, 0, end);
+  return s.time_where([&](const std::string& v) { return std::find(values.begin(), values.end(), v) != values.end(); },
+                      0, end);
 }
 
 class waves : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(platforms, waves, testing::Values("von_neumann_cpu", "cim_analog", "cim_dram", "von_neumann_unified"));
+INSTANTIATE_TEST_SUITE_P(platforms, waves,
+                         testing::Values("von_neumann_cpu", "cim_analog", "cim_dram", "von_neumann_unified"));
 
 TEST_P(waves, busy_time_is_what_the_result_reports) {
   const test::temp_dir dir;
   const json r = run_into(dir, GetParam(), "--vcd --vcd-channels all --vcd-commands 100000000 --vcd-limit '1 GB'");
-  for (const char* key : {"note", "detail_note", "late_changes"}) ASSERT_FALSE(r["outputs"]["vcd"].contains(key)) << key;
+  for (const char* key : {"note", "detail_note", "late_changes"})
+    ASSERT_FALSE(r["outputs"]["vcd"].contains(key)) << key;
   const auto f = test::vcd_file::open(dir / "waves.vcd");
   const std::int64_t end = ps(r["summary"]["time_ns"]);
   EXPECT_EQ(f.first_ps(), 0);
@@ -46,11 +52,13 @@ TEST_P(waves, busy_time_is_what_the_result_reports) {
   for (const auto& m : r["memories"]) {
     const std::string name = top + m["name"].get<std::string>();
     if (!m.contains("standard") || m["standard"] == "SRAM") {
-      EXPECT_NEAR(static_cast<double>(f[name + ".busy"].busy_ps(0, end)) / static_cast<double>(end), m["utilization"].get<double>(), 1e-9) << name;
+      EXPECT_NEAR(static_cast<double>(f[name + ".busy"].busy_ps(0, end)) / static_cast<double>(end),
+                  m["utilization"].get<double>(), 1e-9)
+          << name;
       continue;
     }
-    // Transfers in flight, to the picosecond; beats on the data buses, over what the buses could carry. A burst that was
-    // read ahead may end after the run: half a nanosecond a channel is more than any has.
+    // Transfers in flight, to the picosecond; beats on the data buses, over what the buses could carry. A burst that
+    // was read ahead may end after the run: half a nanosecond a channel is more than any has.
     EXPECT_EQ(f[name + ".busy"].busy_ps(0, end), ps(m["busy_ns"])) << name;
     std::int64_t beats = 0, buses = 0, activations = 0;
     for (int c = 0; c < m["channels"].get<int>(); ++c) {
@@ -63,29 +71,37 @@ TEST_P(waves, busy_time_is_what_the_result_reports) {
     }
     ASSERT_GT(buses, 0) << name;
     if (m["read_bytes"].get<double>() == 0) continue;
-    EXPECT_NEAR(static_cast<double>(beats) / static_cast<double>(buses * end), m["utilization"].get<double>(), 1e-4) << name;
+    EXPECT_NEAR(static_cast<double>(beats) / static_cast<double>(buses * end), m["utilization"].get<double>(), 1e-4)
+        << name;
     EXPECT_EQ(activations, m["commands"]["ACT"].get<std::int64_t>()) << name;
   }
   for (const char* list : {"buses", "links"})
     for (const auto& b : r[list]) {
       const auto& busy = f[top + b["name"].get<std::string>() + ".busy_time"];
-      EXPECT_NEAR(static_cast<double>(busy.number_at(end)) / static_cast<double>(end), b["utilization"].get<double>(), 1e-6) << b["name"];
+      EXPECT_NEAR(static_cast<double>(busy.number_at(end)) / static_cast<double>(end), b["utilization"].get<double>(),
+                  1e-6)
+          << b["name"];
     }
   for (const auto& e : r["executors"]) {
     const std::string name = top + e["name"].get<std::string>();
     EXPECT_EQ(sum_where(f[name + ".state"], {"launch", "stream", "drain"}, end), ps(e["busy_ns"])) << name;
     if (e["operations"] == 0) continue;
-    const std::pair<const char*, const char*> phases[] = {{"compute", "compute"}, {"program", "cim_program"}, {"input", "cim_input"}, {"array", "cim_array"}, {"adc", "cim_adc"}, {"accumulate", "cim_digital"}};
+    const std::pair<const char*, const char*> phases[] = {{"compute", "compute"}, {"program", "cim_program"},
+                                                          {"input", "cim_input"}, {"array", "cim_array"},
+                                                          {"adc", "cim_adc"},     {"accumulate", "cim_digital"}};
     for (const auto& [state, cause] : phases)
-      EXPECT_EQ(sum_where(f[name + ".arithmetic"], {state}, end), e["stall_stack_ns"].contains(cause) ? ps(e["stall_stack_ns"][cause]) : 0) << name << " " << state;
+      EXPECT_EQ(sum_where(f[name + ".arithmetic"], {state}, end),
+                e["stall_stack_ns"].contains(cause) ? ps(e["stall_stack_ns"][cause]) : 0)
+          << name << " " << state;
     if (e["kind"] == "gpu" || e["kind"] == "cpu") {
-      EXPECT_NEAR(static_cast<double>(sum_where(f[name + ".arithmetic"], {"compute"}, end)) / static_cast<double>(end), e["utilization"].get<double>(), 1e-9);
+      EXPECT_NEAR(static_cast<double>(sum_where(f[name + ".arithmetic"], {"compute"}, end)) / static_cast<double>(end),
+                  e["utilization"].get<double>(), 1e-9);
     }
   }
 }
 
-// What the banks may do: data only while a row is open or just closed by an automatic precharge, a row number exactly while
-// it is open, nothing but refresh where a bank refreshes.
+// What the banks may do: data only while a row is open or just closed by an automatic precharge, a row number exactly
+// while it is open, nothing but refresh where a bank refreshes.
 TEST(waves, banks_behave_as_banks) {
   const test::temp_dir dir;
   run_into(dir, "von_neumann_cpu", "--vcd=:60us --vcd-channels 0,3");
@@ -151,7 +167,8 @@ TEST(waves, channels_are_understood) {
   EXPECT_EQ(parse_channels("all", 3, false), (std::vector<int>{0, 1, 2}));
   EXPECT_TRUE(parse_channels("none", 3, false).empty());
   EXPECT_EQ(parse_channels("1,5", 4, true), std::vector<int>{1});
-  for (const char* wrong : {"", "5", "3-1", "a", "0,,1", "-1"}) EXPECT_THROW(parse_channels(wrong, 4, false), input_error) << wrong;
+  for (const char* wrong : {"", "5", "3-1", "a", "0,,1", "-1"})
+    EXPECT_THROW(parse_channels(wrong, 4, false), input_error) << wrong;
 }
 
 /// "process/track" by process and thread.
@@ -161,11 +178,13 @@ std::map<std::pair<int, int>, std::string> track_names(const json& root) {
   for (const auto& e : root["traceEvents"])
     if (e["ph"] == "M" && e["name"] == "process_name") processes[e["pid"]] = e["args"]["name"];
   for (const auto& e : root["traceEvents"])
-    if (e["ph"] == "M" && e["name"] == "thread_name") out[{e["pid"], e["tid"]}] = processes[e["pid"]] + "/" + e["args"]["name"].get<std::string>();
+    if (e["ph"] == "M" && e["name"] == "thread_name")
+      out[{e["pid"], e["tid"]}] = processes[e["pid"]] + "/" + e["args"]["name"].get<std::string>();
   return out;
 }
 
-/// The time that all channels of a memory moved data, in channel x ns: the counters of its process, up to the run's end.
+/// The time that all channels of a memory moved data, in channel x ns: the counters of its process, up to the run's
+/// end.
 double data_ns(const json& root, const std::string& memory, int channels) {
   std::map<std::string, std::vector<std::pair<double, double>>> counters;
   int pid = 0;
@@ -183,7 +202,8 @@ double data_ns(const json& root, const std::string& memory, int channels) {
     for (std::string part; std::getline(list, part, ',');) {
       const auto dash = part.find('-');
       const int first = std::stoi(part), last = dash == std::string::npos ? first : std::stoi(part.substr(dash + 1));
-      for (int c = first; c <= last; ++c, ++members) EXPECT_TRUE(seen.insert(c).second) << "channel " << c << " is in two counters";
+      for (int c = first; c <= last; ++c, ++members)
+        EXPECT_TRUE(seen.insert(c).second) << "channel " << c << " is in two counters";
     }
     for (std::size_t i = 0; i + 1 < values.size(); ++i) {
       EXPECT_LE(values[i].second, 100);
@@ -206,19 +226,26 @@ TEST_P(timelines, a_run_is_valid_and_its_tracks_hold_what_the_result_says) {
   EXPECT_FALSE(facts.cut);
   for (const auto& e : r["executors"])
     if (e["operations"] != 0) {
-      EXPECT_NEAR(facts.busy_us.at("operators/" + e["name"].get<std::string>()), e["busy_ns"].get<double>() / 1000, 1e-3) << e["name"];
+      EXPECT_NEAR(facts.busy_us.at("operators/" + e["name"].get<std::string>()), e["busy_ns"].get<double>() / 1000,
+                  1e-3)
+          << e["name"];
     }
-  // Bytes of the slices on a memory's tracks are the bytes that it was asked for; arrows go to the window's transfers only.
+  // Bytes of the slices on a memory's tracks are the bytes that it was asked for; arrows go to the window's transfers
+  // only.
   for (const auto& m : r["memories"]) {
     if (!m.contains("asked_read_bytes")) continue;
     std::int64_t bytes = 0;
     std::set<std::int64_t> pids;
     for (const auto& e : root["traceEvents"])
-      if (e["ph"] == "M" && e["name"] == "process_name" && e["args"]["name"] == m["name"].get<std::string>() + " (dram)") pids.insert(e["pid"].get<std::int64_t>());
+      if (e["ph"] == "M" && e["name"] == "process_name" &&
+          e["args"]["name"] == m["name"].get<std::string>() + " (dram)")
+        pids.insert(e["pid"].get<std::int64_t>());
     ASSERT_EQ(pids.size(), 1u);
     for (const auto& s : facts.slices)
-      if (pids.count(s["pid"].get<std::int64_t>()) != 0 && s["cat"] == "transfers") bytes += s["args"]["bytes"].get<std::int64_t>();
-    EXPECT_EQ(bytes, m["asked_read_bytes"].get<std::int64_t>() + m["asked_write_bytes"].get<std::int64_t>()) << m["name"];
+      if (pids.count(s["pid"].get<std::int64_t>()) != 0 && s["cat"] == "transfers")
+        bytes += s["args"]["bytes"].get<std::int64_t>();
+    EXPECT_EQ(bytes, m["asked_read_bytes"].get<std::int64_t>() + m["asked_write_bytes"].get<std::int64_t>())
+        << m["name"];
   }
   const auto names = track_names(root);
   // What cores compute, from the track of their arithmetic.
@@ -246,7 +273,8 @@ TEST_P(timelines, channels_carry_what_the_result_says) {
   const bool all = std::string(GetParam()) != "von_neumann_cpu";
   run_into(dir, GetParam(), "--timeline");
   const auto counters = json::parse(test::read_file(dir / "timeline.json"));
-  const json r = run_into(dir, GetParam(), std::string("--timeline=all --vcd-commands 100000000 --vcd-channels ") + (all ? "all" : "0"));
+  const json r = run_into(dir, GetParam(),
+                          std::string("--timeline=all --vcd-commands 100000000 --vcd-channels ") + (all ? "all" : "0"));
   const auto root = json::parse(test::read_file(dir / "timeline.json"));
   const auto facts = test::check_timeline(dir / "timeline.json");
   EXPECT_THAT(facts.problems, testing::IsEmpty());
@@ -280,11 +308,13 @@ TEST_P(timelines, channels_carry_what_the_result_says) {
     for (const auto& [unused, track] : names)
       if (track.rfind(name + " ", 0) == 0 && track.find("data bus 1") != std::string::npos) buses = 2;
     if (!all) {
-      EXPECT_NEAR(data[name] * m["channels"].get<int>() / buses, expected, 0.01 * expected) << name << ", slices of one channel";
+      EXPECT_NEAR(data[name] * m["channels"].get<int>() / buses, expected, 0.01 * expected)
+          << name << ", slices of one channel";
       continue;
     }
     EXPECT_NEAR(data[name] / buses, expected, slack) << name << ", slices";
-    for (const auto& [kind, count] : m["commands"].items()) EXPECT_EQ(commands[name + " " + kind], count.get<std::int64_t>()) << name << " " << kind;
+    for (const auto& [kind, count] : m["commands"].items())
+      EXPECT_EQ(commands[name + " " + kind], count.get<std::int64_t>()) << name << " " << kind;
   }
 }
 

@@ -15,7 +15,8 @@ namespace memwall {
 class checked_links {
  public:
   /// `stall_seed` 0: no stalls.
-  explicit checked_links(unsigned stall_seed = 0, ps_t longest_stall = 20'000) : m_seed(stall_seed), m_longest(longest_stall) {}
+  explicit checked_links(unsigned stall_seed = 0, ps_t longest_stall = 20'000)
+      : m_seed(stall_seed), m_longest(longest_stall) {}
 
   template <class From, class To>
   void join(From& from, To& to, const checker_options& o = {}) {

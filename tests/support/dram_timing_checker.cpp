@@ -23,10 +23,10 @@ bool is_column(command k) {
 }  // namespace
 
 std::string timing_violation::text() const {
-  std::string out = std::string(dram::command_name(at.kind)) + " at " + std::to_string(at.cycle) +
-                    " (channel " + std::to_string(at.channel) + ", rank " + std::to_string(at.rank) +
-                    ", bank group " + std::to_string(at.bank_group) + ", bank " + std::to_string(at.bank) +
-                    ", row " + std::to_string(at.row) + "): " + rule;
+  std::string out = std::string(dram::command_name(at.kind)) + " at " + std::to_string(at.cycle) + " (channel " +
+                    std::to_string(at.channel) + ", rank " + std::to_string(at.rank) + ", bank group " +
+                    std::to_string(at.bank_group) + ", bank " + std::to_string(at.bank) + ", row " +
+                    std::to_string(at.row) + "): " + rule;
   if (earliest >= 0) out += ", not before " + std::to_string(earliest);
   return out;
 }
@@ -81,8 +81,7 @@ std::int64_t dram_timing_checker::closed_at(const bank_state& b) const {
   return b.closing + (b.closed_by_prea && m_t.RPab != 0 ? m_t.RPab : m_t.RP);
 }
 
-void dram_timing_checker::bounds_of(const channel_state& ch, const command_record& c,
-                                    std::vector<bound>& out) const {
+void dram_timing_checker::bounds_of(const channel_state& ch, const command_record& c, std::vector<bound>& out) const {
   const auto& t = m_t;
   const rank_state& r = ch.ranks[static_cast<std::size_t>(c.rank)];
   out.clear();
@@ -179,9 +178,8 @@ void dram_timing_checker::bounds_of(const channel_state& ch, const command_recor
 }
 
 std::pair<std::int64_t, std::string> dram_timing_checker::earliest(const command_record& c) const {
-  const channel_state& ch = c.channel < static_cast<int>(m_channels.size())
-                                ? m_channels[static_cast<std::size_t>(c.channel)]
-                                : m_fresh;
+  const channel_state& ch =
+      c.channel < static_cast<int>(m_channels.size()) ? m_channels[static_cast<std::size_t>(c.channel)] : m_fresh;
   std::vector<bound> bounds;
   bounds_of(ch, c, bounds);
   std::pair<std::int64_t, std::string> out{0, "start"};

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "hw/common/transfer.h"
+#include "hw/ports/transfer.h"
 
 namespace memwall {
 
@@ -21,16 +21,16 @@ enum class rule {
                        ///< nothing can follow
   time_order,          ///< R4: time stamp + delay goes back for a transaction (15.2.7 c)
   path,                ///< R5: a response for a transaction that never came this way (15.2.11 a)
-  blocking,    ///< R6: time or a delta cycle passed in a non-blocking or debug call; b_transport outside a
-               ///< thread, or mixed
-  attributes,  ///< R7: payload not set up (14.7 to 14.17)
-  changed,     ///< R8: command, data pointer, length, byte enables or streaming width changed on the way
-  response_status,  ///< R8: response without a status
-  refusal,          ///< R9: byte enables, streaming or a range that the target does not have answered with OK
-  memory_manager,   ///< R11: no memory manager or no reference on the non-blocking path (14.5)
-  extension,        ///< R12: the extension of the payload was lost or exchanged on the way
-  debug,            ///< R14: debug transport moved more than asked for
-  dmi,              ///< R15: direct memory was granted: it bypasses the bus
+  blocking,            ///< R6: time or a delta cycle passed in a non-blocking or debug call; b_transport outside a
+                       ///< thread, or mixed
+  attributes,          ///< R7: payload not set up (14.7 to 14.17)
+  changed,             ///< R8: command, data pointer, length, byte enables or streaming width changed on the way
+  response_status,     ///< R8: response without a status
+  refusal,             ///< R9: byte enables, streaming or a range that the target does not have answered with OK
+  memory_manager,      ///< R11: no memory manager or no reference on the non-blocking path (14.5)
+  extension,           ///< R12: the extension of the payload was lost or exchanged on the way
+  debug,               ///< R14: debug transport moved more than asked for
+  dmi,                 ///< R15: direct memory was granted: it bypasses the bus
   count_
 };
 
@@ -107,8 +107,7 @@ class protocol_checker : public sc_core::sc_module,
 
   void check_time(transaction& x, const sc_core::sc_time& delay) {
     const sc_core::sc_time at = sc_core::sc_time_stamp() + delay;
-    if (at < x.last)
-      error(rule::time_order, "time goes back to " + at.to_string() + " from " + x.last.to_string());
+    if (at < x.last) error(rule::time_order, "time goes back to " + at.to_string() + " from " + x.last.to_string());
     x.last = at;
   }
 
@@ -177,8 +176,7 @@ class protocol_checker : public sc_core::sc_module,
                                      sc_core::sc_time& delay) override {
     const tlm::tlm_phase given = phase;
     const sc_core::sc_time given_delay = delay;
-    if (!t.has_mm() || t.get_ref_count() < 1)
-      error(rule::memory_manager, "no memory manager or no reference (14.5)");
+    if (!t.has_mm() || t.get_ref_count() < 1) error(rule::memory_manager, "no memory manager or no reference (14.5)");
     if (phase == tlm::BEGIN_REQ) {
       ++m_requests;
       check_request(t);
@@ -212,8 +210,7 @@ class protocol_checker : public sc_core::sc_module,
       error(rule::phase_order, std::string("the initiator sent ") + phase_text(phase));
     }
 
-    const auto status =
-        timeless("nb_transport_fw", [&] { return to_target->nb_transport_fw(t, phase, delay); });
+    const auto status = timeless("nb_transport_fw", [&] { return to_target->nb_transport_fw(t, phase, delay); });
     if (status == tlm::TLM_ACCEPTED) {
       if (phase != given || delay != given_delay)
         error(rule::return_value, "TLM_ACCEPTED with a changed phase or delay");
@@ -234,8 +231,7 @@ class protocol_checker : public sc_core::sc_module,
       check_response(found->second, t);
       over(t);
     } else if (phase == tlm::END_REQ) {
-      if (found->second.at != stage::requested)
-        error(rule::phase_order, "END_REQ returned after the request was over");
+      if (found->second.at != stage::requested) error(rule::phase_order, "END_REQ returned after the request was over");
       found->second.at = stage::request_over;
       if (m_request == &t) m_request = nullptr;
     } else if (phase == tlm::BEGIN_RESP) {
@@ -274,8 +270,7 @@ class protocol_checker : public sc_core::sc_module,
       }
     }
 
-    const auto status =
-        timeless("nb_transport_bw", [&] { return from_initiator->nb_transport_bw(t, phase, delay); });
+    const auto status = timeless("nb_transport_bw", [&] { return from_initiator->nb_transport_bw(t, phase, delay); });
     if (status == tlm::TLM_ACCEPTED) {
       if (phase != given || delay != given_delay)
         error(rule::return_value, "TLM_ACCEPTED with a changed phase or delay");

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "hw/common/transfer.h"
+#include "hw/ports/transfer.h"
 
 namespace memwall {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <random>
 
-#include "hw/common/at_initiator.h"
-#include "hw/common/at_target.h"
-#include "hw/common/ring.h"
+#include "hw/ports/at_initiator.h"
+#include "hw/ports/at_target.h"
+#include "hw/ports/ring.h"
 
 namespace memwall {
 
@@ -52,8 +52,7 @@ class stall_injector : public sc_core::sc_module {
     transfer* t = nullptr;
   };
   ps_t pause() {
-    return m_random() % 3 == 0 ? 0
-                               : static_cast<ps_t>(m_random() % static_cast<std::uint64_t>(m_longest + 1));
+    return m_random() % 3 == 0 ? 0 : static_cast<ps_t>(m_random() % static_cast<std::uint64_t>(m_longest + 1));
   }
   ps_t next(ps_t& last) { return last = std::max(last, now_ps() + pause()); }
 

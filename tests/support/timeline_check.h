@@ -22,9 +22,9 @@ struct timeline_facts {
   bool cut = false;
 };
 
-/// The same events as Perfetto's JSON importer takes them: times cut to whole nanoseconds, events sorted by them (equal ones
-/// in the order of the file), one stack of slices a track. It drops a slice that crosses the end of one on its stack, hangs
-/// an arrow on what lies on top, and finds the name of a track by the thread's number alone.
+/// The same events as Perfetto's JSON importer takes them: times cut to whole nanoseconds, events sorted by them (equal
+/// ones in the order of the file), one stack of slices a track. It drops a slice that crosses the end of one on its
+/// stack, hangs an arrow on what lies on top, and finds the name of a track by the thread's number alone.
 inline void check_as_importer(const nlohmann::json& events, std::vector<std::string>& problems) {
   using nlohmann::json;
   struct event {
@@ -37,7 +37,8 @@ inline void check_as_importer(const nlohmann::json& events, std::vector<std::str
   for (const auto& e : events) {
     if (!e.is_object() || !e.contains("ph") || !e.contains("pid") || !e.contains("tid")) continue;
     const auto [known, fresh] = process_of.emplace(e["tid"].get<int>(), e["pid"].get<int>());
-    if (!fresh && known->second != e["pid"].get<int>()) problems.push_back("threads of two processes share the number " + e["tid"].dump());
+    if (!fresh && known->second != e["pid"].get<int>())
+      problems.push_back("threads of two processes share the number " + e["tid"].dump());
     if (problems.size() > 20) return;
     if (e["ph"] != "M" && e.contains("ts") && e["ts"].is_number()) sorted.push_back({cut(e["ts"]), &e});
   }
@@ -53,20 +54,26 @@ inline void check_as_importer(const nlohmann::json& events, std::vector<std::str
     const auto phase = (*e)["ph"].get<std::string>();
     if (phase == "X" && e->contains("dur") && (*e)["dur"].is_number()) {
       const std::int64_t duration = cut((*e)["dur"]);
-      while (!stack.empty() && stack.back().end <= ts && !(stack.back().end == ts && stack.back().ts == ts && duration == 0)) stack.pop_back();
+      while (!stack.empty() && stack.back().end <= ts &&
+             !(stack.back().end == ts && stack.back().ts == ts && duration == 0))
+        stack.pop_back();
       if (!stack.empty() && ts < stack.back().end && ts + duration > stack.back().end)
-        problems.push_back("dropped by the importer: " + e->dump().substr(0, 200) + " crosses " + stack.back().e->dump().substr(0, 200));
+        problems.push_back("dropped by the importer: " + e->dump().substr(0, 200) + " crosses " +
+                           stack.back().e->dump().substr(0, 200));
       else
         stack.push_back({ts, ts + duration, e});
     } else if (phase == "s" || phase == "f") {
       const double at = (*e)["ts"].get<double>();
       constexpr double grain = 0.5e-6;
       const json* top = stack.empty() ? nullptr : stack.back().e;
-      if (top == nullptr || (*top)["ts"].get<double>() > at + grain || (*top)["ts"].get<double>() + (*top)["dur"].get<double>() < at - grain)
+      if (top == nullptr || (*top)["ts"].get<double>() > at + grain ||
+          (*top)["ts"].get<double>() + (*top)["dur"].get<double>() < at - grain)
         problems.push_back("an arrow hangs on another slice: " + e->dump().substr(0, 200));
       const auto key = std::pair(e->value("name", ""), e->value("id", ""));
-      if (phase == "s" && !started.emplace(key, true).second) problems.push_back("two arrows with one number: " + e->dump().substr(0, 200));
-      if (phase == "f" && started.count(key) == 0) problems.push_back("the end of an arrow comes before its start: " + e->dump().substr(0, 200));
+      if (phase == "s" && !started.emplace(key, true).second)
+        problems.push_back("two arrows with one number: " + e->dump().substr(0, 200));
+      if (phase == "f" && started.count(key) == 0)
+        problems.push_back("the end of an arrow comes before its start: " + e->dump().substr(0, 200));
     }
     if (problems.size() > 20) return;
   }
@@ -79,8 +86,7 @@ inline timeline_facts check_timeline_text(const std::string& text) {
     if (out.problems.size() < 20) out.problems.push_back(what + ": " + e.dump().substr(0, 200));
   };
   const json root = json::parse(text, nullptr, false);
-  if (root.is_discarded() || !root.is_object() || !root.contains("traceEvents") ||
-      !root["traceEvents"].is_array()) {
+  if (root.is_discarded() || !root.is_object() || !root.contains("traceEvents") || !root["traceEvents"].is_array()) {
     out.problems.push_back("not a JSON object with an array traceEvents");
     return out;
   }
@@ -96,9 +102,9 @@ inline timeline_facts check_timeline_text(const std::string& text) {
   std::vector<std::tuple<int, int, double, json>> bindings;
   for (const auto& e : root["traceEvents"]) {
     const bool whole = e.is_object() && e.contains("ph") && e["ph"].is_string() &&
-                       e["ph"].get<std::string>().size() == 1 && e.contains("name") &&
-                       e["name"].is_string() && e.contains("pid") && e["pid"].is_number_integer() &&
-                       e.contains("tid") && e["tid"].is_number_integer();
+                       e["ph"].get<std::string>().size() == 1 && e.contains("name") && e["name"].is_string() &&
+                       e.contains("pid") && e["pid"].is_number_integer() && e.contains("tid") &&
+                       e["tid"].is_number_integer();
     if (!whole) {
       problem(e, "ph, name, pid or tid is missing or of the wrong type");
       continue;
@@ -117,8 +123,8 @@ inline timeline_facts check_timeline_text(const std::string& text) {
       continue;
     }
     const double ts = e["ts"];
-    const auto key = std::pair(e.value("cat", ""),
-                               e.contains("id") && e["id"].is_string() ? e["id"].get<std::string>() : "");
+    const auto key =
+        std::pair(e.value("cat", ""), e.contains("id") && e["id"].is_string() ? e["id"].get<std::string>() : "");
     switch (phase) {
       case 'X':
         if (!e.contains("dur") || !e["dur"].is_number() || e["dur"].get<double>() < 0) {
@@ -175,8 +181,7 @@ inline timeline_facts check_timeline_text(const std::string& text) {
   for (auto& [where, list] : tracks) {
     if (processes.count(where.first) == 0)
       out.problems.push_back("process " + std::to_string(where.first) + " has no name");
-    if (threads.count(where) == 0)
-      out.problems.push_back("track " + std::to_string(where.second) + " has no name");
+    if (threads.count(where) == 0) out.problems.push_back("track " + std::to_string(where.second) + " has no name");
     std::sort(list.begin(), list.end(),
               [](auto a, auto b) { return a.start != b.start ? a.start < b.start : a.end > b.end; });
     std::vector<double> stack;

@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "hw/common/at_initiator.h"
-#include "hw/common/ring.h"
 #include "hw/dram/dram.h"
+#include "hw/ports/at_initiator.h"
+#include "hw/ports/ring.h"
 
 namespace memwall {
 
@@ -36,8 +36,8 @@ class traffic_source : public sc_core::sc_module {
   std::size_t completed = 0;
   bool keep_records = true;
 
-  traffic_source(const sc_core::sc_module_name& name, int id, std::size_t count,
-                 std::function<order(std::size_t)> make, std::uint64_t window)
+  traffic_source(const sc_core::sc_module_name& name, int id, std::size_t count, std::function<order(std::size_t)> make,
+                 std::uint64_t window)
       : sc_core::sc_module(name), m_id(id), m_count(count), m_make(std::move(make)), m_window(window) {
     port.on_ready = [this] { issue(); };
     port.on_complete = [this](transfer& t) { complete(t); };
@@ -133,8 +133,7 @@ class plain_engine final : public dram_engine {
       if (m_done[k].done > now) return m_done[k].done;
     ps_t bound = never;
     for (const auto& s : m_sources)
-      if (!s.empty())
-        bound = std::min(bound, std::max(m_free, s.front().t.arrival) + s.front().left * m_burst);
+      if (!s.empty()) bound = std::min(bound, std::max(m_free, s.front().t.arrival) + s.front().left * m_burst);
     return bound;
   }
   void take_completions(std::vector<dram::completion>& out) override {

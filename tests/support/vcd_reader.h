@@ -60,9 +60,7 @@ struct vcd_signal {
     return time_where([&](const std::string& v) { return v == value; }, from_ps, to_ps);
   }
   /// As time_at("1"), for signals that tell whether something is busy.
-  std::int64_t busy_ps(std::int64_t from_ps, std::int64_t to_ps) const {
-    return time_at("1", from_ps, to_ps);
-  }
+  std::int64_t busy_ps(std::int64_t from_ps, std::int64_t to_ps) const { return time_at("1", from_ps, to_ps); }
 };
 
 class vcd_file {
@@ -172,8 +170,7 @@ class vcd_file {
         vcd_signal s;
         s.type = rest[0];
         s.width = std::stoi(rest[1]);
-        if (s.width < 0 || (s.width == 0 && s.type != "string" && s.type != "event"))
-          fail("width of " + rest[3]);
+        if (s.width < 0 || (s.width == 0 && s.type != "string" && s.type != "event")) fail("width of " + rest[3]);
         for (const auto& scope : scopes) s.name += scope + ".";
         s.name += rest[3];  // a range "[7:0]" behind it says nothing new
         const auto [it, is_new] = m_by_code.try_emplace(rest[2], m_signals.size());
@@ -226,8 +223,7 @@ class vcd_file {
     while (word(in, w)) {
       const char c = w[0];
       if (c == '#') {
-        if (w.size() < 2 || w.find_first_not_of("0123456789", 1) != std::string::npos)
-          fail("time '" + w + "'");
+        if (w.size() < 2 || w.find_first_not_of("0123456789", 1) != std::string::npos) fail("time '" + w + "'");
         const std::int64_t t_fs = std::stoll(w.substr(1)) * m_timescale_fs;
         if (t_fs % 1000 != 0) fail("a time that is no whole picosecond");
         const std::int64_t t = t_fs / 1000;

@@ -13,7 +13,9 @@ using namespace memwall::tools;
 
 namespace {
 
-std::string plain(double v) { return std::to_string(static_cast<long>(v)); }
+std::string plain(double v) {
+  return std::to_string(static_cast<long>(v));
+}
 
 // The first needs 100 whatever the batch (weights stream once); the second 12.5 a sequence: equal at 8.
 crossover_curves flat_and_linear() {
@@ -57,7 +59,8 @@ TEST(crossover, the_crossing_of_a_flat_and_a_linear_cost_is_found_between_points
   ASSERT_EQ(found.size(), 1U);
   EXPECT_NEAR(found[0].at, 8, 1e-9);
   EXPECT_TRUE(found[0].loses_beyond);
-  EXPECT_EQ(verdict(flat_and_linear(), 1, "faster", "slower"), "linear is faster than flat up to batch 8, slower beyond");
+  EXPECT_EQ(verdict(flat_and_linear(), 1, "faster", "slower"),
+            "linear is faster than flat up to batch 8, slower beyond");
 }
 
 TEST(crossover, points_that_do_not_fit_are_said_and_skipped) {

@@ -14,8 +14,7 @@
 namespace memwall::tools {
 namespace {
 
-ordered_json layer(const std::string& name, const std::string& kind, double start, double end,
-                   ordered_json stack) {
+ordered_json layer(const std::string& name, const std::string& kind, double start, double end, ordered_json stack) {
   return {{"name", name},        {"kind", kind},
           {"layer", 3},          {"token", 0},
           {"executor", "core0"}, {"start_ns", start},
@@ -42,8 +41,7 @@ TEST(report_data, packs_every_number_of_the_layers) {
   EXPECT_EQ(l["end_ns"], ordered_json::parse("[1.5,2.5]"));
   EXPECT_EQ(l["strings"][l["name"][1].get<std::size_t>()], "b");
   EXPECT_EQ(l["kv_cache"], ordered_json::parse("[2,2]"));
-  EXPECT_EQ(l["causes"], ordered_json::parse(R"(["compute","link"])"))
-      << "a cause that never occurs takes no room";
+  EXPECT_EQ(l["causes"], ordered_json::parse(R"(["compute","link"])")) << "a cause that never occurs takes no room";
   EXPECT_EQ(l["stall"], ordered_json::parse("[[1.25,0],[0.25,1]]"));
   EXPECT_FALSE(packed["result"].contains("layers")) << "layers are embedded once";
   EXPECT_EQ(packed["result"]["summary"]["time_ns"], 12.345);
@@ -54,8 +52,7 @@ TEST(report_data, sums_by_kind_are_exact_in_picoseconds) {
   // in doubles.
   ordered_json layers = ordered_json::array();
   for (int i = 0; i < 1000; ++i)
-    layers.push_back(
-        layer("x", i % 2 ? "a" : "b", i * 0.3, i * 0.3 + 0.3, {{"compute", 0.1}, {"link", 0.2}}));
+    layers.push_back(layer("x", i % 2 ? "a" : "b", i * 0.3, i * 0.3 + 0.3, {{"compute", 0.1}, {"link", 0.2}}));
   const auto packed = pack_run(result(layers), "run", 10);
   double total = 0;
   for (const auto& kind : packed["by_kind"]) {
@@ -133,13 +130,11 @@ TEST_F(report_files, errors_name_file_line_and_remedy) {
       << message_of([&] { read_result(cut); });
   const auto other = file("{\"schema\": \"something\"}");
   EXPECT_NE(message_of([&] { read_result(other); }).find("memwall-result-1"), std::string::npos);
-  EXPECT_NE(message_of([&] { read_result("/nonexistent/result.json"); }).find("cannot be read"),
-            std::string::npos);
+  EXPECT_NE(message_of([&] { read_result("/nonexistent/result.json"); }).find("cannot be read"), std::string::npos);
 }
 
 TEST_F(report_files, sweep_table_keeps_numbers_and_text) {
-  const auto csv =
-      file("axis.batch,axis.platform,summary.time_ns\r\n1,\"a, \"\"b\"\"\",0.5\r\n2,c,\n4,c,1e3\n");
+  const auto csv = file("axis.batch,axis.platform,summary.time_ns\r\n1,\"a, \"\"b\"\"\",0.5\r\n2,c,\n4,c,1e3\n");
   const auto s = pack_sweep(csv, "s");
   EXPECT_EQ(s["points"], 3);
   EXPECT_EQ(s["shown"], 3);
@@ -150,16 +145,14 @@ TEST_F(report_files, sweep_table_keeps_numbers_and_text) {
 }
 
 TEST_F(report_files, sweep_table_says_repeated_things_once) {
-  std::string content =
-      "point,status,axis.bus.width,axis.platform,axis.workload.batch,summary.x,message,key,command\n";
+  std::string content = "point,status,axis.bus.width,axis.platform,axis.workload.batch,summary.x,message,key,command\n";
   for (int i = 0; i < 64; ++i) {
     const int width = 8 << i % 3, batch = 1 + i % 4;
     const char* platform = i % 2 ? "a" : "b";
     content += fmt::format(
         "{},{},{},{},{},7,{},k{},memwall run --platform {} --batch {} --set 'bus.width={} bit' --set "
         "other=3\n",
-        i, i == 5 ? "refused" : "ok", width, platform, batch, i == 5 ? "too wide" : "", i, platform, batch,
-        width);
+        i, i == 5 ? "refused" : "ok", width, platform, batch, i == 5 ? "too wide" : "", i, platform, batch, width);
   }
   auto s = pack_sweep(file(content), "s");
   EXPECT_EQ(s["statuses"], ordered_json::parse(R"({"ok":63,"refused":1})"));
@@ -214,10 +207,9 @@ TEST_F(report_files, configurations_of_a_sweep_come_from_its_database) {
   ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(db);
   pack_configs(sweep, database);
-  EXPECT_EQ(
-      sweep["configs"],
-      ordered_json::parse(
-          R"({"whole":[{"a":1,"b":{"c":2}}],"patches":[{"a":2}],"of":[0,0,null],"patch":[null,0,null]})"));
+  EXPECT_EQ(sweep["configs"],
+            ordered_json::parse(
+                R"({"whole":[{"a":1,"b":{"c":2}}],"patches":[{"a":2}],"of":[0,0,null],"patch":[null,0,null]})"));
   EXPECT_EQ(sweep["label"], "bandwidth x batch");
   EXPECT_EQ(sweep["objectives"], ordered_json::parse(R"(["time_ns","max:tokens_per_s"])"));
   sweep.erase("configs");

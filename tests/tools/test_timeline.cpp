@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <random>
 
+#include "platforms/watch/timeline.h"
 #include "tests/support/timeline_check.h"
-#include "platforms/timeline.h"
 
 namespace memwall::platforms {
 namespace {
@@ -47,9 +47,8 @@ TEST_F(timeline, every_kind_of_event_is_valid) {
   t.finish();
   const auto facts = test::check_timeline(path());
   EXPECT_THAT(facts.problems, testing::IsEmpty());
-  EXPECT_EQ(facts.events,
-            (std::map<char, std::size_t>{
-                {'M', 8}, {'X', 3}, {'b', 2}, {'e', 2}, {'C', 1}, {'s', 1}, {'f', 1}, {'i', 1}}));
+  EXPECT_EQ(facts.events, (std::map<char, std::size_t>{
+                              {'M', 8}, {'X', 3}, {'b', 2}, {'e', 2}, {'C', 1}, {'s', 1}, {'f', 1}, {'i', 1}}));
   EXPECT_DOUBLE_EQ(facts.busy_us.at("core0/operators"), 5);
   EXPECT_EQ(facts.slices[1]["name"], "qkv \"quoted\" \\ \n");
   EXPECT_EQ(facts.slices[1]["args"]["bytes"], std::int64_t{1} << 40);
@@ -76,7 +75,8 @@ TEST_F(timeline, slices_that_meet_still_meet_after_an_importer_cut_them_to_nanos
   const auto k = t.add_track(t.add_process("p"), "k");
   ps_t at = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const ps_t length = random() % 4 == 0 ? static_cast<ps_t>(random() % 5000) : 1000 * static_cast<ps_t>(random() % 2000);
+    const ps_t length =
+        random() % 4 == 0 ? static_cast<ps_t>(random() % 5000) : 1000 * static_cast<ps_t>(random() % 2000);
     t.complete(k, "a", "c", at, length);
     at += length;
   }
@@ -117,16 +117,14 @@ TEST_F(timeline, the_limit_holds_and_the_file_says_so) {
       const ps_t now = i * 1000;
       t.complete(k, "operator", "gemv", now, 900, {{"i", i}});
       t.complete(l, "burst", "dram", now, 950);
-      t.async_begin(k, static_cast<std::uint64_t>(i), "transfer with a long name", "read", now,
-                    {{"bytes", 64}});
+      t.async_begin(k, static_cast<std::uint64_t>(i), "transfer with a long name", "read", now, {{"bytes", 64}});
       open.push_back(static_cast<std::uint64_t>(i));
       t.flow_start(k, static_cast<std::uint64_t>(i), "flow", now);
       t.flow_end(l, static_cast<std::uint64_t>(i), "flow", now + 10);
       t.counter(p, "queue", now, {{"depth", i % 7}});
       while (open.size() > random() % 40) {
         std::swap(open[random() % open.size()], open.back());
-        t.async_end(open.back(), "read", now + 500,
-                    {{"note", "an argument that may not find room any more"}});
+        t.async_end(open.back(), "read", now + 500, {{"note", "an argument that may not find room any more"}});
         open.pop_back();
       }
     }
@@ -150,8 +148,7 @@ TEST_F(timeline, checker_finds_what_is_wrong) {
       R"({"ph":"M","name":"process_name","pid":1,"tid":0,"args":{"name":"p"}},{"ph":"M","name":"thread_name","pid":1,"tid":1,"args":{"name":"t"}},)";
   const std::string x = R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0,"dur":10})";
   EXPECT_EQ(problems(names + x), 0u);
-  EXPECT_EQ(problems(names + x + R"(,{"ph":"X","name":"b","pid":1,"tid":1,"ts":5,"dur":10})"), 1u)
-      << "overlap";
+  EXPECT_EQ(problems(names + x + R"(,{"ph":"X","name":"b","pid":1,"tid":1,"ts":5,"dur":10})"), 1u) << "overlap";
   EXPECT_EQ(problems(x), 2u) << "no names";
   EXPECT_EQ(problems(names + x + R"(,{"ph":"b","cat":"c","id":"1","name":"b","pid":1,"tid":1,"ts":5})"), 1u)
       << "never ends";
@@ -162,13 +159,24 @@ TEST_F(timeline, checker_finds_what_is_wrong) {
   EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0})"), 1u) << "no duration";
   // What only an importer minds.
   const std::string y = R"(,{"ph":"X","name":"b","pid":1,"tid":1,"ts":10,"dur":10})";
-  const std::string flow = R"(,{"ph":"s","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":10},{"ph":"f","bp":"e","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":12})";
+  const std::string flow =
+      R"(,{"ph":"s","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":10},{"ph":"f","bp":"e","cat":"c","id":"1","name":"f","pid":1,"tid":1,"ts":12})";
   EXPECT_EQ(problems(names + x + y + flow), 0u);
   EXPECT_EQ(problems(names + x + flow + y), 0u) << "where one ends and the other begins both will do";
-  EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0,"dur":9.9995})" + flow + y), 1u) << "an arrow before its slice";
-  EXPECT_EQ(problems(names + R"({"ph":"M","name":"process_name","pid":2,"tid":2,"args":{"name":"q"}},{"ph":"M","name":"thread_name","pid":2,"tid":1,"args":{"name":"t"}},)" + x), 1u)
+  EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":0,"dur":9.9995})" + flow + y), 1u)
+      << "an arrow before its slice";
+  EXPECT_EQ(
+      problems(
+          names +
+          R"({"ph":"M","name":"process_name","pid":2,"tid":2,"args":{"name":"q"}},{"ph":"M","name":"thread_name","pid":2,"tid":1,"args":{"name":"t"}},)" +
+          x),
+      1u)
       << "threads of two processes with one number";
-  EXPECT_EQ(problems(names + R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":510.496,"dur":1.78},{"ph":"X","name":"b","pid":1,"tid":1,"ts":512.276,"dur":1.52})"), 1u)
+  EXPECT_EQ(
+      problems(
+          names +
+          R"({"ph":"X","name":"a","pid":1,"tid":1,"ts":510.496,"dur":1.78},{"ph":"X","name":"b","pid":1,"tid":1,"ts":512.276,"dur":1.52})"),
+      1u)
       << "cut to nanoseconds they overlap";
   EXPECT_EQ(test::check_timeline_text("[").problems.size(), 1u);
 }

@@ -9,7 +9,7 @@
 
 #include "hw/common/error.h"
 #include "models/dtype.h"
-#include "platforms/description.h"
+#include "platforms/describe/description.h"
 #include "tools/validation_data.h"
 
 namespace memwall::tools {
@@ -111,7 +111,9 @@ TEST(validation_data, values_follow_from_the_times_of_the_runs) {
 
 TEST(validation_data, defects_are_named_with_file_and_line) {
   const std::string dir = testing::TempDir();
-  const std::string header = "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,source,trust,kind,set\n";
+  const std::string header =
+      "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,software,"
+      "source,trust,kind,set\n";
   const auto write = [&](const std::string& name, const std::string& text) {
     std::ofstream(dir + name) << text;
     return dir + name;
@@ -119,8 +121,9 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
   const auto kernels = write("kernels.csv", "id,hardware,m,k,n,dtype,time_us,source,kind\n");
   const auto collectives = write("collectives.csv", "id,hardware,bytes,time_us,source,kind\n");
   const auto setups = write("setups.yaml", "hardware: []\nsoftware: []\nkernels: {software: none}\n");
-  for (const std::string line : {"X,decode,H\n", "X,decode,H,m,fp16,one,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n",
-                                 "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
+  for (const std::string line :
+       {"X,decode,H\n", "X,decode,H,m,fp16,one,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n",
+        "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
     const auto measured = write("measured.csv", header + line);
     try {
       validation_data(measured, kernels, collectives, setups);
@@ -131,7 +134,9 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
   }
   EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, setups), input_error);
   // A quoted cell may hold commas; a row that no setup matches says so.
-  const auto measured = write("measured.csv", header + "X,decode,\"H, with a comma\",m,fp16,1,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n");
+  const auto measured =
+      write("measured.csv",
+            header + "X,decode,\"H, with a comma\",m,fp16,1,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n");
   const validation_data good(measured, kernels, collectives, setups);
   ASSERT_EQ(good.rows().size(), 1u);
   EXPECT_EQ(good.rows()[0].hardware, "H, with a comma");

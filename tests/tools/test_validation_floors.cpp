@@ -20,15 +20,19 @@ struct floors {
 class validation_floors : public testing::TestWithParam<floors> {};
 
 // Medians and 90th percentiles as asked of the project, not as reached.
-INSTANTIATE_TEST_SUITE_P(categories, validation_floors,
-                         testing::Values(floors{"kernel M=1", "kernel M=1", 0.05, 0}, floors{"kernel M>1", "kernel M>1", 0.12, 0}, floors{"decode", "decode", 0.07, 0.20},
-                                         floors{"cpu", "cpu", 0.07, 0.20}, floors{"batched", "batched", 0.12, 0}, floors{"prefill", "prefill", 0.15, 0}, floors{"offload", "offload", 0.15, 0},
-                                         floors{"multi_gpu", "multi_gpu", 0.15, 0}, floors{"all_reduce", "all_reduce", 0.15, 0}),
-                         [](const auto& i) {
-                           std::string name = i.param.category;
-                           std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-                           return name + (std::string(i.param.only).find('>') != std::string::npos ? "more" : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    categories, validation_floors,
+    testing::Values(floors{"kernel M=1", "kernel M=1", 0.05, 0}, floors{"kernel M>1", "kernel M>1", 0.12, 0},
+                    floors{"decode", "decode", 0.07, 0.20}, floors{"cpu", "cpu", 0.07, 0.20},
+                    floors{"batched", "batched", 0.12, 0}, floors{"prefill", "prefill", 0.15, 0},
+                    floors{"offload", "offload", 0.15, 0}, floors{"multi_gpu", "multi_gpu", 0.15, 0},
+                    floors{"all_reduce", "all_reduce", 0.15, 0}),
+    [](const auto& i) {
+      std::string name = i.param.category;
+      std::replace_if(
+          name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+      return name + (std::string(i.param.only).find('>') != std::string::npos ? "more" : "");
+    });
 
 TEST_P(validation_floors, errors_stay_within) {
   const floors& f = GetParam();

@@ -31,8 +31,8 @@ TEST(vcd_reader, reads_scopes_values_and_times) {
   const auto f = read(head +
                       "#0\n$dumpvars\n0!\nb000 \"\nr0.5 #\nsidle $\n$end\n#10\n1!\nb101 "
                       "\"\n#30\n0!\n#50\n1!\nr1e-3 #\nsrow_open $\n#60\n");
-  EXPECT_EQ(f.names(), (std::vector<std::string>{"top.bus.busy", "top.bus.owner", "top.load", "top.alias",
-                                                 "top.state"}));
+  EXPECT_EQ(f.names(),
+            (std::vector<std::string>{"top.bus.busy", "top.bus.owner", "top.load", "top.alias", "top.state"}));
   EXPECT_EQ(f.last_ps(), 60);
   const auto& busy = f["top.bus.busy"];
   EXPECT_EQ(busy.at(9), "0");
@@ -87,18 +87,17 @@ TEST_P(vcd_broken, is_refused_with_its_line) {
 
 INSTANTIATE_TEST_SUITE_P(
     rules, vcd_broken,
-    testing::Values(
-        broken{"time_back", head + "#10\n0!\n#5\n1!\n"}, broken{"time_twice", head + "#10\n0!\n#10\n1!\n"},
-        broken{"undeclared", head + "#0\n0%\n"}, broken{"too_many_bits", head + "#0\nb1111 \"\n"},
-        broken{"not_a_bit", head + "#0\nb12 \"\n"}, broken{"untimed", head + "0!\n"},
-        broken{"scalar_of_vector", head + "#0\n0\"\n"}, broken{"real_of_wire", head + "#0\nr1.5 !\n"},
-        broken{"no_real", head + "#0\nrabc #\n"}, broken{"open_dump", head + "#0\n$dumpvars\n0!\n"},
-        broken{"no_end", "$timescale 1 ps"}, broken{"no_timescale", "$enddefinitions $end\n#0\n"},
-        broken{"odd_timescale", "$timescale 2 ps $end $enddefinitions $end"},
-        broken{"open_scope", "$timescale 1 ps $end $scope module a $end $enddefinitions $end"},
-        broken{"twice",
-               "$timescale 1 ps $end $var wire 1 ! a $end $var wire 1 % a $end $enddefinitions $end"},
-        broken{"garbage", head + "#0\nhello !\n"}),
+    testing::Values(broken{"time_back", head + "#10\n0!\n#5\n1!\n"}, broken{"time_twice", head + "#10\n0!\n#10\n1!\n"},
+                    broken{"undeclared", head + "#0\n0%\n"}, broken{"too_many_bits", head + "#0\nb1111 \"\n"},
+                    broken{"not_a_bit", head + "#0\nb12 \"\n"}, broken{"untimed", head + "0!\n"},
+                    broken{"scalar_of_vector", head + "#0\n0\"\n"}, broken{"real_of_wire", head + "#0\nr1.5 !\n"},
+                    broken{"no_real", head + "#0\nrabc #\n"}, broken{"open_dump", head + "#0\n$dumpvars\n0!\n"},
+                    broken{"no_end", "$timescale 1 ps"}, broken{"no_timescale", "$enddefinitions $end\n#0\n"},
+                    broken{"odd_timescale", "$timescale 2 ps $end $enddefinitions $end"},
+                    broken{"open_scope", "$timescale 1 ps $end $scope module a $end $enddefinitions $end"},
+                    broken{"twice",
+                           "$timescale 1 ps $end $var wire 1 ! a $end $var wire 1 % a $end $enddefinitions $end"},
+                    broken{"garbage", head + "#0\nhello !\n"}),
     [](const auto& p) { return p.param.name; });
 
 }  // namespace

@@ -31,8 +31,7 @@ inline std::vector<forward> forwards_of(const workload& w) {
 }
 
 /// Bytes of all weights of one kind.
-inline std::int64_t bytes_where(const model& m, const dtypes& types,
-                                const std::function<bool(const weight&)>& take) {
+inline std::int64_t bytes_where(const model& m, const dtypes& types, const std::function<bool(const weight&)>& take) {
   std::int64_t sum = 0;
   for (const auto& w : weights_of(m))
     if (take(w)) sum += weight_bytes(w, types);
@@ -89,8 +88,7 @@ inline std::int64_t expected_kv_written(const model& m, const workload& w) {
 /// Query-position pairs of a sequence, head and layer, counted one by one.
 inline std::int64_t counted_pairs(const forward& f, std::int64_t window) {
   std::int64_t sum = 0;
-  for (std::int64_t i = 0; i < f.fresh; ++i)
-    sum += window > 0 ? std::min(f.past + i + 1, window) : f.past + i + 1;
+  for (std::int64_t i = 0; i < f.fresh; ++i) sum += window > 0 ? std::min(f.past + i + 1, window) : f.past + i + 1;
   return sum;
 }
 

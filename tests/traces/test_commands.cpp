@@ -27,8 +27,7 @@ outcome memwall(const std::string& arguments) {
   outcome out;
   FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> block{};
-  for (std::size_t n = 0; (n = std::fread(block.data(), 1, block.size(), pipe)) > 0;)
-    out.text.append(block.data(), n);
+  for (std::size_t n = 0; (n = std::fread(block.data(), 1, block.size(), pipe)) > 0;) out.text.append(block.data(), n);
   const int status = pclose(pipe);
   out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return out;
@@ -60,9 +59,7 @@ TEST(command_trace, to_standard_output_is_the_trace_alone) {
 TEST(command_trace, imports) {
   const auto path = scratch("b.jsonl");
   EXPECT_EQ(
-      memwall("trace --from " MEMWALL_SOURCE_DIR "/traces/samples/gemms.csv --dtype int8 --quiet -o " + path)
-          .text,
-      "");
+      memwall("trace --from " MEMWALL_SOURCE_DIR "/traces/samples/gemms.csv --dtype int8 --quiet -o " + path).text, "");
   auto t = trace::read_file(path);
   EXPECT_GT(trace::sum_of(*t).ops, 0);
   fs::remove(path);
@@ -100,8 +97,8 @@ TEST(command_trace, bad_input_is_exit_code_2_and_leaves_nothing) {
 }
 
 TEST(command_fit, table_of_the_memory_wall) {
-  const auto run = memwall(
-      "fit --model llama-65b --model gpt-3-175b --device rtx-4090 --device h100 --device 4xh100 --json");
+  const auto run =
+      memwall("fit --model llama-65b --model gpt-3-175b --device rtx-4090 --device h100 --device 4xh100 --json");
   ASSERT_EQ(run.code, 0) << run.text;
   const auto j = nlohmann::json::parse(run.text);
   std::map<std::string, std::vector<bool>> fits;
@@ -121,9 +118,8 @@ TEST(command_fit, table_of_the_memory_wall) {
 
 TEST(command_fit, bad_input_is_exit_code_2) {
   for (const char* arguments :
-       {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x",
-        "--model llama-7b --batch 0", "--model llama-7b --context -1",
-        "--model llama-65b --context 16777216 --batch 1048576 --dtype fp64"})
+       {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x", "--model llama-7b --batch 0",
+        "--model llama-7b --context -1", "--model llama-65b --context 16777216 --batch 1048576 --dtype fp64"})
     EXPECT_EQ(memwall("fit " + std::string(arguments)).code, 2) << arguments;
   const auto both = memwall("fit --model lama-7b --device h10");  // all problems at once
   EXPECT_THAT(both.text, testing::AllOf(HasSubstr("'llama-7b'"), HasSubstr("'h100'")));

@@ -79,8 +79,8 @@ TEST(file, samples_are_what_the_generator_makes) {
   const auto folder = fs::path(MEMWALL_SOURCE_DIR) / "traces" / "samples";
   const auto m = load_model((folder / "tiny").string());
   int checked = 0;
-  for (const auto& [name, phases] : {std::pair{"tiny-prefill.jsonl", workload::phases::prefill},
-                                     {"tiny-decode.jsonl", workload::phases::decode}}) {
+  for (const auto& [name, phases] :
+       {std::pair{"tiny-prefill.jsonl", workload::phases::prefill}, {"tiny-decode.jsonl", workload::phases::decode}}) {
     workload w;
     w.phase = phases;
     w.prompt = 8;
@@ -93,8 +93,8 @@ TEST(file, samples_are_what_the_generator_makes) {
     std::ifstream in(folder / name);
     std::ostringstream kept;
     kept << in.rdbuf();
-    EXPECT_EQ(kept.str(), made.str())
-        << name << ": memwall trace --model traces/samples/tiny --dtype int4g32 ... -o " << name;
+    EXPECT_EQ(kept.str(), made.str()) << name << ": memwall trace --model traces/samples/tiny --dtype int4g32 ... -o "
+                                      << name;
     ++checked;
   }
   EXPECT_EQ(checked, 2);

@@ -11,8 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string head =
-    "{\"memwall_trace\":1}\n{\"tensor\":\"weights.a\",\"class\":\"weights\",\"bytes\":64}\n";
+const std::string head = "{\"memwall_trace\":1}\n{\"tensor\":\"weights.a\",\"class\":\"weights\",\"bytes\":64}\n";
 
 /// Reads a trace to its end and returns what was wrong, or a problem without a message.
 problem problem_of(const std::string& text) {
@@ -92,9 +91,8 @@ TEST(trace_errors, nearest_names) {
 
 TEST(trace_errors, sizes_that_overflow_together) {
   EXPECT_THAT(
-      problem_of(
-          head +
-          "{\"op\":\"a\",\"kind\":\"gemm\",\"m\":1099511627776,\"n\":1099511627776,\"k\":2}\n{\"end\":1}\n")
+      problem_of(head +
+                 "{\"op\":\"a\",\"kind\":\"gemm\",\"m\":1099511627776,\"n\":1099511627776,\"k\":2}\n{\"end\":1}\n")
           .message,
       HasSubstr("2^62"));
   EXPECT_THAT(problem_of("{\"memwall_trace\":1}\n{\"tensor\":\"a\",\"class\":\"weights\",\"shape\":["
@@ -117,23 +115,19 @@ TEST(trace_errors, headers_and_tensors) {
   EXPECT_THAT(problem_of("{\"model\":\"a\"}\n{\"end\":0}\n").expected, HasSubstr("memwall_trace"));
   EXPECT_THAT(problem_of("{}\n{\"end\":0}\n").message, HasSubstr("empty header"));
   EXPECT_THAT(problem_of("op,m,n\n").message, HasSubstr("not JSON"));
-  EXPECT_EQ(problem_of("{\"memwall_trace\":1,\"workload\":{\"batch\":0}}\n{\"end\":0}\n").key,
-            "workload.batch");
+  EXPECT_EQ(problem_of("{\"memwall_trace\":1,\"workload\":{\"batch\":0}}\n{\"end\":0}\n").key, "workload.batch");
   EXPECT_EQ(problem_of("{\"memwall_trace\":1,\"workload\":{\"bach\":1}}\n{\"end\":0}\n").nearest, "batch");
   const std::string one = "{\"memwall_trace\":1}\n";
-  EXPECT_THAT(problem_of(one + "{\"tensor\":\"a\",\"bytes\":4}\n{\"end\":0}\n").message,
-              HasSubstr("has no class"));
+  EXPECT_THAT(problem_of(one + "{\"tensor\":\"a\",\"bytes\":4}\n{\"end\":0}\n").message, HasSubstr("has no class"));
   EXPECT_THAT(problem_of(one + "{\"tensor\":\"a\",\"class\":\"weights\"}\n{\"end\":0}\n").message,
               HasSubstr("neither bytes nor a shape"));
   EXPECT_THAT(problem_of(one + "{\"tensor\":\"a\",\"class\":\"weights\",\"bytes\":0}\n{\"end\":0}\n").message,
               HasSubstr("got 0"));
-  EXPECT_THAT(
-      problem_of(one + "{\"tensor\":\"a\",\"class\":\"weights\",\"shape\":[]}\n{\"end\":0}\n").message,
-      HasSubstr("0 dimensions"));
+  EXPECT_THAT(problem_of(one + "{\"tensor\":\"a\",\"class\":\"weights\",\"shape\":[]}\n{\"end\":0}\n").message,
+              HasSubstr("0 dimensions"));
   EXPECT_THAT(problem_of(one + "{\"tensor\":\"\",\"class\":\"weights\",\"bytes\":4}\n{\"end\":0}\n").message,
               HasSubstr("empty name"));
-  EXPECT_EQ(problem_of(one + "{\"tensor\":\"a\",\"class\":\"weight\",\"bytes\":4}\n{\"end\":0}\n").nearest,
-            "weights");
+  EXPECT_EQ(problem_of(one + "{\"tensor\":\"a\",\"class\":\"weight\",\"bytes\":4}\n{\"end\":0}\n").nearest, "weights");
   EXPECT_THAT(problem_of(head + head.substr(head.find('\n') + 1) + "{\"end\":0}\n").message,
               HasSubstr("declared twice"));
   EXPECT_THAT(problem_of(head + "{\"op\":\"a\",\"kind\":\"norm\"}\n{\"tensor\":\"b\",\"class\":\"weights\","

@@ -71,8 +71,7 @@ TEST(generator, sums_equal_closed_forms_for_every_model) {
       std::int64_t experts = 0;
       op o;
       while (g->next(o)) {
-        ASSERT_EQ(defect_of(o, g->header(), static_cast<std::uint64_t>(sum.ops)), "")
-            << label << " " << o.name;
+        ASSERT_EQ(defect_of(o, g->header(), static_cast<std::uint64_t>(sum.ops)), "") << label << " " << o.name;
         sum.add(o, g->header().tensors);
         if (o.kind == op_kind::expert_gemm)
           experts += o.bytes(g->header().tensors, tensor_class::weights, access::read);
@@ -94,8 +93,7 @@ TEST(generator, decode_reads_all_weights_but_the_embedding) {
   for (const char* types : {"fp16", "int8", "int4g32/fp16/fp16", "int4g32s32/fp16/fp16"}) {
     const auto w = decode(1, 2048, types);
     auto g = generate(m, w);
-    const std::int64_t embedding = bytes_of(w.types.weights, 32000, 8192),
-                       row = bytes_of(w.types.weights, 1, 8192);
+    const std::int64_t embedding = bytes_of(w.types.weights, 32000, 8192), row = bytes_of(w.types.weights, 1, 8192);
     EXPECT_EQ(sum_of(*g).read[0], weight_bytes(m, w.types) - embedding + row) << types;
   }
 }
@@ -143,8 +141,7 @@ TEST(generator, mla_decode_reads_the_latent) {
   EXPECT_EQ(a.matmul_flops, 2 * 2 * 128 * 500 * (576 + 512));
   // The up-projection of keys and values is read once, in two parts.
   std::int64_t bytes = 0;
-  for (const char* part : {"layers.5.attn.absorb_k", "layers.5.attn.absorb_v"})
-    bytes += named(ops, part).uses[1].bytes;
+  for (const char* part : {"layers.5.attn.absorb_k", "layers.5.attn.absorb_v"}) bytes += named(ops, part).uses[1].bytes;
   EXPECT_EQ(bytes, 128 * (128 + 128) * 512 * 2);
 }
 
@@ -184,8 +181,8 @@ TEST(generator, chunks_of_a_prefill_add_up) {
   EXPECT_GT(b.read[0], 3 * a.read[0]);
 }
 
-// A chunk waits for the one before it only through the cache, so that chunks may follow each other through the stages of a
-// pipeline: its embedding has no dependency, its attention waits for the keys of the same layer.
+// A chunk waits for the one before it only through the cache, so that chunks may follow each other through the stages
+// of a pipeline: its embedding has no dependency, its attention waits for the keys of the same layer.
 TEST(generator, chunks_meet_in_the_cache_only) {
   const auto m = load_model("llama-2-7b");
   std::map<std::pair<std::int64_t, std::int64_t>, std::uint64_t> written;  // by chunk and layer
@@ -236,8 +233,7 @@ TEST(generator, dependencies_cover_the_flow_of_activations) {
       auto g = generate(m, w);
       const auto& tensors = g->header().tensors;
       std::map<std::uint32_t, std::uint64_t> writer;
-      std::vector<std::set<std::uint64_t>>
-          ancestors;  // of the operators of the last layers; enough for one hop back
+      std::vector<std::set<std::uint64_t>> ancestors;  // of the operators of the last layers; enough for one hop back
       op o;
       std::vector<std::vector<std::uint64_t>> deps;
       while (g->next(o)) {

@@ -53,12 +53,10 @@ TEST_F(csv, defects) {
   EXPECT_THAT(problem_of("name,M,N\na,1,2\n").key, "K");
   EXPECT_EQ(problem_of("nam,M,N,K\n").nearest, "name");
   EXPECT_THAT(problem_of("name,M,N,K\n").message, testing::HasSubstr("no matrix products"));
-  for (const char* row :
-       {"a,0,2,3", "a,-1,2,3", "a,x,2,3", "a,1,2", "a,1.5,2,3", "a,99999999999999999999,2,3", ",1,2,3",
-        "a,1099511627776,1099511627776,4", "a,1,2,3\na,1,2,4"}) {
+  for (const char* row : {"a,0,2,3", "a,-1,2,3", "a,x,2,3", "a,1,2", "a,1.5,2,3", "a,99999999999999999999,2,3",
+                          ",1,2,3", "a,1099511627776,1099511627776,4", "a,1,2,3\na,1,2,4"}) {
     const auto p = problem_of(std::string("name,M,N,K\n") + row + "\n");
-    EXPECT_THAT(p.where, testing::EndsWith(std::string(row).find('\n') == std::string::npos ? ":2" : ":3"))
-        << row;
+    EXPECT_THAT(p.where, testing::EndsWith(std::string(row).find('\n') == std::string::npos ? ":2" : ":3")) << row;
   }
 }
 

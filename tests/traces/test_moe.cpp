@@ -30,8 +30,7 @@ TEST(moe, distinct_experts_follow_the_expectation) {
     constexpr int draws = 2000;
     for (int i = 0; i < draws; ++i) {
       const auto rows = choose_experts(mix(7, static_cast<std::uint64_t>(i)), tokens, experts, active);
-      sum +=
-          static_cast<double>(std::count_if(rows.begin(), rows.end(), [](std::int64_t r) { return r > 0; }));
+      sum += static_cast<double>(std::count_if(rows.begin(), rows.end(), [](std::int64_t r) { return r > 0; }));
     }
     const double expected = 128 * (1 - std::pow(1 - 8.0 / 128, static_cast<double>(tokens)));
     EXPECT_NEAR(sum / draws, expected, 0.01 * expected + 1e-9) << tokens;
@@ -55,8 +54,7 @@ TEST(moe, weights_of_the_touched_experts_are_read) {
   w.batch = 4;
   w.types = dtypes::parse("int4g32");
   auto g = generate(m, w);
-  const std::int64_t up = bytes_of(w.types.weights, 2 * 768, 2048),
-                     down = bytes_of(w.types.weights, 2048, 768);
+  const std::int64_t up = bytes_of(w.types.weights, 2 * 768, 2048), down = bytes_of(w.types.weights, 2048, 768);
   std::size_t touched = 0;
   bool differs = false;
   for (op o; g->next(o);) {

@@ -28,20 +28,18 @@ class dice {
 };
 
 std::string random_config(dice& d) {
-  const std::string type = d.one_of<std::string>(
-      {"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2", "gpt2", "opt", "bloom",
-       "deepseek_v2", "deepseek_v3", "gptj", "gpt_neox", "falcon", "gpt_oss", "gemma3_text"});
+  const std::string type = d.one_of<std::string>({"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3",
+                                                  "gemma2", "gpt2", "opt", "bloom", "deepseek_v2", "deepseek_v3",
+                                                  "gptj", "gpt_neox", "falcon", "gpt_oss", "gemma3_text"});
   const auto kv = d.in(1, 4), groups = d.in(1, 4), heads = kv * groups, head_dim = 2 * d.in(1, 20);
   const bool own_head_dim =
-      (type == "llama" || type.rfind("qwen3", 0) == 0 || type.rfind("gemma", 0) == 0 || type == "gpt_oss") &&
-      d.maybe();
+      (type == "llama" || type.rfind("qwen3", 0) == 0 || type.rfind("gemma", 0) == 0 || type == "gpt_oss") && d.maybe();
   const auto hidden = own_head_dim ? d.in(1, 300) : heads * head_dim;
   const auto layers = d.in(1, 6), experts = d.in(1, 12);
   std::string c = fmt::format(
-      R"({{"model_type":"{}","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},"vocab_size":{})",
-      type, hidden, layers, heads, d.in(1, 500));
-  if (type != "gpt2" && type != "opt" && type != "bloom")
-    c += fmt::format(R"(,"num_key_value_heads":{})", kv);
+      R"({{"model_type":"{}","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},"vocab_size":{})", type,
+      hidden, layers, heads, d.in(1, 500));
+  if (type != "gpt2" && type != "opt" && type != "bloom") c += fmt::format(R"(,"num_key_value_heads":{})", kv);
   if (own_head_dim) c += fmt::format(R"(,"head_dim":{})", head_dim);
   if (type == "opt")
     c += fmt::format(R"(,"ffn_dim":{},"enable_bias":{})", d.in(1, 700), d.maybe());
@@ -49,8 +47,8 @@ std::string random_config(dice& d) {
     c += fmt::format(R"(,"intermediate_size":{})", d.in(1, 700));
   if (type == "gpt2" && d.maybe()) c += fmt::format(R"(,"n_inner":{})", d.in(1, 700));
   c += R"(,"max_position_embeddings":4096)";
-  if (d.maybe() && (type == "mistral" || type == "mixtral" || type == "phi3" || type.rfind("gemma", 0) == 0 ||
-                    type == "gpt_oss"))
+  if (d.maybe() &&
+      (type == "mistral" || type == "mixtral" || type == "phi3" || type.rfind("gemma", 0) == 0 || type == "gpt_oss"))
     c += fmt::format(R"(,"sliding_window":{})", d.in(1, 60));
   if (d.maybe()) c += fmt::format(R"(,"tie_word_embeddings":{})", d.maybe());
   if (type == "llama" && d.maybe()) c += R"(,"attention_bias":true,"mlp_bias":true)";
@@ -60,8 +58,8 @@ std::string random_config(dice& d) {
     c += fmt::format(R"(,"num_experts":{},"num_experts_per_tok":{},"moe_intermediate_size":{})", experts,
                      d.in(1, experts), d.in(1, 90));
   if (type.rfind("deepseek", 0) == 0) {
-    c += fmt::format(R"(,"kv_lora_rank":{},"qk_nope_head_dim":{},"qk_rope_head_dim":{},"v_head_dim":{})",
-                     d.in(1, 60), d.in(1, 30), 2 * d.in(1, 15), d.in(1, 40));
+    c += fmt::format(R"(,"kv_lora_rank":{},"qk_nope_head_dim":{},"qk_rope_head_dim":{},"v_head_dim":{})", d.in(1, 60),
+                     d.in(1, 30), 2 * d.in(1, 15), d.in(1, 40));
     if (d.maybe()) c += fmt::format(R"(,"q_lora_rank":{})", d.in(1, 80));
     if (d.maybe())
       c += fmt::format(
@@ -79,8 +77,8 @@ workload random_workload(dice& d) {
   w.context = d.in(1, 200);
   w.tokens = d.in(1, 5);
   w.prefill_chunk = d.maybe() ? d.in(1, 220) : 0;
-  w.types = dtypes::parse(d.one_of({"fp16", "fp32", "int4g32", "int4g32s32", "int4/int8/int8",
-                                    "int4g128z4/bf16/fp8", "w4.85/fp16/int4g32", "int3g8/fp8/int8g32"}));
+  w.types = dtypes::parse(d.one_of({"fp16", "fp32", "int4g32", "int4g32s32", "int4/int8/int8", "int4g128z4/bf16/fp8",
+                                    "w4.85/fp16/int4g32", "int3g8/fp8/int8g32"}));
   w.seed = static_cast<std::uint64_t>(d.in(0, 1000));
   return w;
 }
@@ -91,17 +89,15 @@ TEST(random_models, conserve_bytes_and_flops) {
     const auto text = random_config(d);
     const auto m = parse_model(text, "random", "random");
     const auto w = random_workload(d);
-    SCOPED_TRACE(text + fmt::format(" {} batch {} prompt {} context {} tokens {} chunk {} {}",
-                                    name_of(w.phase), w.batch, w.prompt, w.context, w.tokens, w.prefill_chunk,
-                                    w.types.name()));
+    SCOPED_TRACE(text + fmt::format(" {} batch {} prompt {} context {} tokens {} chunk {} {}", name_of(w.phase),
+                                    w.batch, w.prompt, w.context, w.tokens, w.prefill_chunk, w.types.name()));
     auto g = generate(m, w);
     totals sum;
     std::int64_t experts = 0;
     for (op o; g->next(o);) {
       ASSERT_EQ(defect_of(o, g->header(), static_cast<std::uint64_t>(sum.ops)), "") << o.name;
       sum.add(o, g->header().tensors);
-      if (o.kind == op_kind::expert_gemm)
-        experts += o.bytes(g->header().tensors, tensor_class::weights, access::read);
+      if (o.kind == op_kind::expert_gemm) experts += o.bytes(g->header().tensors, tensor_class::weights, access::read);
     }
     auto effective = w;
     ASSERT_EQ(sum.ops, g->size());

@@ -149,9 +149,7 @@ class writer {
     const json empty = json::object();
     const json& result = record && record->contains("result") ? (*record)["result"] : empty;
     m_status = record ? record->value("status", "crashed") : "pending";
-    const auto field = [](const json& from, const char* name) {
-      return from.contains(name) ? from[name] : json();
-    };
+    const auto field = [](const json& from, const char* name) { return from.contains(name) ? from[name] : json(); };
 
     auto& s = *m_insert_point;
     s.bind(1, json(number));
@@ -165,8 +163,7 @@ class writer {
     s.bind(9, field(result, "workload"));
     s.bind(10, field(result, "fidelity"));
     s.bind(11, field(result, "seed"));
-    s.bind(12,
-           result.contains("memwall_version") ? result["memwall_version"] : json(m_plan.program().version));
+    s.bind(12, result.contains("memwall_version") ? result["memwall_version"] : json(m_plan.program().version));
     bind_config(s, result);
     s.run();
 
@@ -255,9 +252,8 @@ class writer {
         names += ", " + column_name(m_columns[c]);
         marks += fmt::format(",?{}", c + 5);
       }
-      m_insert_row =
-          std::make_unique<statement>(m_db.handle(), "INSERT INTO results(point, status, platform, model" +
-                                                         names + ") VALUES(?1,?2,?3,?4" + marks + ")");
+      m_insert_row = std::make_unique<statement>(m_db.handle(), "INSERT INTO results(point, status, platform, model" +
+                                                                    names + ") VALUES(?1,?2,?3,?4" + marks + ")");
     }
     m_insert_row->bind(1, json(number));
     m_insert_row->bind(2, m_status);
@@ -285,8 +281,7 @@ class writer {
 
 /// A row stays one line: line ends inside a message become "; ". The database has the message as it was.
 std::string csv_cell(std::string text) {
-  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at))
-    text.replace(at, 1, "; ");
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) text.replace(at, 1, "; ");
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -302,8 +297,7 @@ void write_csv(database& db, const std::vector<std::string>& columns, const std:
     names += "," + csv_cell(c);
     sql += ", r." + column_name(c);
   }
-  for (const char* c :
-       {"platform", "model", "seed", "memwall_version", "exit_code", "message", "key", "command"}) {
+  for (const char* c : {"platform", "model", "seed", "memwall_version", "exit_code", "message", "key", "command"}) {
     names += std::string(",") + c;
     sql += std::string(", p.") + c;
   }

@@ -24,8 +24,8 @@ struct run_options {
   keep kept = keep::nothing;
   bool quiet = false;
   bool terminal = false;  ///< progress is drawn on stderr
-  bool node = false;  ///< this is a node's share: what kills a point from outside is the cluster's doing, so
-                      ///< it is tried again
+  bool node = false;      ///< this is a node's share: what kills a point from outside is the cluster's doing, so
+                          ///< it is tried again
   // Cluster executors:
   std::string self;                    ///< this program, as the nodes can start it
   std::string runner;                  ///< --runner, "" for this program

@@ -44,8 +44,7 @@ void remove_leftovers(const fs::path& root) {
     const std::string name = entry.path().filename().string();
     if (name.rfind(host, 0) != 0) continue;
     const long pid = std::strtol(name.c_str() + host.size(), nullptr, 10);
-    if (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)
-      fs::remove_all(entry.path(), error);
+    if (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), error);
   }
 }
 
@@ -72,8 +71,7 @@ class local_executor : public executor {
     remove_leftovers(root);
     const fs::path mine = root / (host_name() + "-" + std::to_string(::getpid()));
     std::error_code error;
-    for (int attempt = 0; attempt < 5 && !fs::is_directory(mine);
-         ++attempt)  // another process may just remove `root`
+    for (int attempt = 0; attempt < 5 && !fs::is_directory(mine); ++attempt)  // another process may just remove `root`
       fs::create_directories(mine, error);
     progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
     std::vector<live_point> live;
@@ -81,8 +79,7 @@ class local_executor : public executor {
     std::size_t next = 0, left_out = 0;
     bool stop = false;
     const auto start_more = [&] {
-      while (!stop && next < r.todo.size() &&
-             live.size() < static_cast<std::size_t>(std::max(1, r.options.jobs)))
+      while (!stop && next < r.todo.size() && live.size() < static_cast<std::size_t>(std::max(1, r.options.jobs)))
         live.push_back(start(r, r.todo[next++], mine));
     };
     start_more();
@@ -187,8 +184,8 @@ class local_executor : public executor {
       if (!refused && limits.memory_bytes != 0 && ran_out_of_memory(how.message, e.end, limits))
         how.status = "out_of_memory";
       if (e.end.signal != 0)
-        how.message = "ended by signal " + std::to_string(e.end.signal) +
-                      (how.message.empty() ? "" : ": " + how.message);
+        how.message =
+            "ended by signal " + std::to_string(e.end.signal) + (how.message.empty() ? "" : ": " + how.message);
     }
     if (how.status == "ok" && r.options.kept != keep::nothing) keep_output(r, e.live.p.key, out);
     fs::remove_all(e.live.folder, ignored);
@@ -209,8 +206,7 @@ class local_executor : public executor {
     return out + " s";
   }
 
-  static bool ran_out_of_memory(const std::string& message, const child_end& end,
-                                const point_limits& limits) {
+  static bool ran_out_of_memory(const std::string& message, const child_end& end, const point_limits& limits) {
     for (const char* sign : {"bad_alloc", "annot allocate memory", "ut of memory"})
       if (message.find(sign) != std::string::npos) return true;
     return end.peak_rss_mb * 1048576 > 0.9 * static_cast<double>(limits.memory_bytes);

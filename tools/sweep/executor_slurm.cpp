@@ -45,8 +45,7 @@ struct state {
     return out;
   }
   void save(const std::string& file) const {
-    write_whole(file,
-                json{{"round", round}, {"chunk", chunk}, {"failed_rounds", failed_rounds}}.dump(1) + "\n");
+    write_whole(file, json{{"round", round}, {"chunk", chunk}, {"failed_rounds", failed_rounds}}.dump(1) + "\n");
   }
 };
 
@@ -99,8 +98,7 @@ class slurm_executor : public executor {
   /// Points that failed before go in smaller chunks, so that one that kills its node takes fewer and fewer
   /// with it.
   std::size_t chunk_size(const run_request& r, const std::vector<std::size_t>& left) const {
-    std::size_t size =
-        r.options.chunk != 0 ? r.options.chunk : std::clamp<std::size_t>(r.todo.size() / 1000, 10, 500);
+    std::size_t size = r.options.chunk != 0 ? r.options.chunk : std::clamp<std::size_t>(r.todo.size() / 1000, 10, 500);
     int worst = 0;
     for (const std::size_t n : left) {
       const auto found = m_state.failed_rounds.find(r.points.at(n).key);
@@ -128,10 +126,9 @@ class slurm_executor : public executor {
 
   void submit_array(const run_request& r, std::size_t offset, std::size_t tasks) {
     const auto& o = r.options;
-    std::string node = "exec " + shell_quoted(o.self) + " sweep " +
-                       shell_quoted(o.directory + "/sweep.yaml") + " --out " + shell_quoted(o.directory) +
-                       " --node " + shell_quoted(round_folder() + "/chunk.") + "$(( " +
-                       std::to_string(offset) + " + SLURM_ARRAY_TASK_ID ))";
+    std::string node = "exec " + shell_quoted(o.self) + " sweep " + shell_quoted(o.directory + "/sweep.yaml") +
+                       " --out " + shell_quoted(o.directory) + " --node " + shell_quoted(round_folder() + "/chunk.") +
+                       "$(( " + std::to_string(offset) + " + SLURM_ARRAY_TASK_ID ))";
     const auto add = [&](const std::string& option, const std::string& text) {
       node += " " + option + " " + shell_quoted(text);
     };
@@ -144,14 +141,13 @@ class slurm_executor : public executor {
     if (o.limits.memory_bytes > 0) add("--memory", fmt::format("{} B", o.limits.memory_bytes));
     if (o.kept != keep::nothing) add("--keep", o.kept == keep::result ? "result" : "everything");
     node += " --quiet\n";
-    std::vector<std::string> command = {
-        "sbatch",
-        "--parsable",
-        "--no-requeue",  // a failed node's points are submitted again from here
-        "--job-name=" + job_name(r),
-        fmt::format("--array=0-{}", tasks - 1),
-        fmt::format("--cpus-per-task={}", o.jobs),
-        fmt::format("--output={}/{}.%a.log", round_folder(), offset)};
+    std::vector<std::string> command = {"sbatch",
+                                        "--parsable",
+                                        "--no-requeue",  // a failed node's points are submitted again from here
+                                        "--job-name=" + job_name(r),
+                                        fmt::format("--array=0-{}", tasks - 1),
+                                        fmt::format("--cpus-per-task={}", o.jobs),
+                                        fmt::format("--output={}/{}.%a.log", round_folder(), offset)};
     for (const auto& [key, text] : r.points.sweep().slurm)
       command.push_back(text.empty() ? "--" + key : "--" + key + "=" + text);
     const auto answer = run_command(command, "#!/bin/sh\n" + node);
@@ -167,29 +163,26 @@ class slurm_executor : public executor {
   bool follow(const run_request& r, progress& meter, const signal_scope& signals) {
     int failures = 0;
     while (true) {
-      const auto answer =
-          run_command({"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
+      const auto answer = run_command({"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
       if (answer.exit_code != 0) {
         if (++failures > patience_with_scheduler)
-          throw std::runtime_error("squeue failed " + std::to_string(failures) +
-                                   " times, the last time with: " + answer.errors +
-                                   "; the jobs may still run: the same command goes on from here");
+          throw std::runtime_error("squeue failed " + std::to_string(failures) + " times, the last time with: " +
+                                   answer.errors + "; the jobs may still run: the same command goes on from here");
       } else {
         failures = 0;
-        const auto tasks =
-            static_cast<std::size_t>(std::count(answer.output.begin(), answer.output.end(), '\n'));
+        const auto tasks = static_cast<std::size_t>(std::count(answer.output.begin(), answer.output.end(), '\n'));
         const std::size_t waiting = std::min(r.todo.size(), tasks * std::max<std::size_t>(1, m_state.chunk));
         const std::size_t done = r.todo.size() - waiting;
         if (done > m_done) meter.done(done - m_done), m_done = done;
         if (tasks == 0) return true;
       }
       meter.draw();
-      const auto end = steady::now() + std::chrono::duration_cast<steady::duration>(
-                                           std::chrono::duration<double>(r.options.poll_s));
+      const auto end =
+          steady::now() + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(r.options.poll_s));
       while (steady::now() < end)
         if (signal_scope::asks_to_stop(signals.wait(end - steady::now()))) {
-          std::cerr << "\nmemwall: the jobs go on; the same command follows them, scancel --name="
-                    << job_name(r) << " ends them\n";
+          std::cerr << "\nmemwall: the jobs go on; the same command follows them, scancel --name=" << job_name(r)
+                    << " ends them\n";
           return false;
         }
     }
@@ -215,8 +208,8 @@ class slurm_executor : public executor {
       ending e;
       e.status = "lost";
       e.exit_code = -1;
-      e.message = fmt::format("{} cluster jobs ended without a result of this point; see slurm/{}/", rounds,
-                              m_state.round);
+      e.message =
+          fmt::format("{} cluster jobs ended without a result of this point; see slurm/{}/", rounds, m_state.round);
       r.records.save(p, e, r.options.limits, nullptr);
       m_state.failed_rounds.erase(p.key);
     }

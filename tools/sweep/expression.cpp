@@ -30,8 +30,8 @@ struct failure {
 };
 
 const std::map<std::string, std::size_t>& functions() {
-  static const std::map<std::string, std::size_t> table = {
-      {"min", 2}, {"max", 2}, {"abs", 1}, {"floor", 1}, {"ceil", 1}, {"round", 1}, {"log2", 1}, {"sqrt", 1}};
+  static const std::map<std::string, std::size_t> table = {{"min", 2},  {"max", 2},   {"abs", 1},  {"floor", 1},
+                                                           {"ceil", 1}, {"round", 1}, {"log2", 1}, {"sqrt", 1}};
   return table;
 }
 
@@ -66,16 +66,13 @@ class parser {
     while (m_at < m_text.size() && std::isspace(static_cast<unsigned char>(m_text[m_at]))) ++m_at;
   }
   std::string rest() const { return std::string(m_text.substr(m_at, 20)); }
-  static bool word_char(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
-  }
+  static bool word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; }
 
   bool take(std::string_view token) {
     skip();
     if (m_text.substr(m_at, token.size()) != token) return false;
     const bool is_word = std::isalpha(static_cast<unsigned char>(token[0]));
-    if (is_word && m_at + token.size() < m_text.size() && word_char(m_text[m_at + token.size()]))
-      return false;
+    if (is_word && m_at + token.size() < m_text.size() && word_char(m_text[m_at + token.size()])) return false;
     m_at += token.size();
     return true;
   }
@@ -202,8 +199,8 @@ class parser {
       expect(")");
       const bool several = f->second == 2;
       if (several ? out->children.size() < 2 : out->children.size() != 1)
-        throw failure{word + " got " + std::to_string(out->children.size()) + " values",
-                      several ? "2 or more" : "1", ""};
+        throw failure{word + " got " + std::to_string(out->children.size()) + " values", several ? "2 or more" : "1",
+                      ""};
       return out;
     }
     return name(word);
@@ -221,9 +218,7 @@ class parser {
     std::size_t unit = m_at;
     while (unit < m_text.size() && m_text[unit] == ' ') ++unit;
     std::size_t end = unit;
-    while (end < m_text.size() &&
-           (std::isalnum(static_cast<unsigned char>(m_text[end])) || m_text[end] == '/'))
-      ++end;
+    while (end < m_text.size() && (std::isalnum(static_cast<unsigned char>(m_text[end])) || m_text[end] == '/')) ++end;
     for (; end > unit; --end) {
       if (end < m_text.size() && std::isalnum(static_cast<unsigned char>(m_text[end]))) continue;
       if (const auto q = parse_any_quantity(m_text.substr(begin, end - begin))) {

@@ -29,8 +29,7 @@ value to_value(const std::string& text);
 class expression {
  public:
   /// Parses. Names are looked up in `names`; `where` and `key` go into messages. Throws input_error.
-  expression(std::string text, const std::vector<std::string>& names, const std::string& where,
-             const std::string& key);
+  expression(std::string text, const std::vector<std::string>& names, const std::string& where, const std::string& key);
   expression(expression&&) noexcept;
   expression& operator=(expression&&) noexcept;
   ~expression();

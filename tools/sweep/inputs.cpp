@@ -38,8 +38,7 @@ std::vector<fs::path> data_files(const std::string& folder) {
 std::string shipped(const std::string& kind, const std::string& name) {
   for (const auto& p : data_files(kind == "platform" ? "platforms/presets" : kind + "s")) {
     if (p.stem() == name) return p.string();
-    if (kind == "model" && p.filename() == "config.json" && p.parent_path().filename() == name)
-      return p.string();
+    if (kind == "model" && p.filename() == "config.json" && p.parent_path().filename() == name) return p.string();
   }
   return {};
 }
@@ -108,8 +107,7 @@ program identify_program(const std::string& runner, const std::string& version) 
   }
   for (const char* folder : {"hw", "platforms/software"})
     for (const auto& p : data_files(folder)) hash.field(p.filename().string()).field(file_digest(p.string()));
-  if (const std::string names = data_path("models/aliases.yaml"); !names.empty())
-    hash.field(file_digest(names));
+  if (const std::string names = data_path("models/aliases.yaml"); !names.empty()) hash.field(file_digest(names));
   out.digest = hash.hex();
   return out;
 }

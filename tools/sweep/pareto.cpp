@@ -49,8 +49,7 @@ double volume(const std::vector<objectives>& points, const objectives& reference
   }
   double out = 0;
   for (std::size_t i = 0; i < points.size(); ++i)
-    out +=
-        exclusive(points[i], {points.begin() + static_cast<std::ptrdiff_t>(i) + 1, points.end()}, reference);
+    out += exclusive(points[i], {points.begin() + static_cast<std::ptrdiff_t>(i) + 1, points.end()}, reference);
   return out;
 }
 
@@ -70,9 +69,8 @@ std::vector<std::size_t> pareto_front(const std::vector<objectives>& points) {
   // front.
   std::vector<std::size_t> order(points.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return points[a] != points[b] ? points[a] < points[b] : a < b;
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return points[a] != points[b] ? points[a] < points[b] : a < b; });
   std::vector<std::size_t> out;
   for (const std::size_t i : order) {
     const bool beaten = std::any_of(out.begin(), out.end(), [&](std::size_t f) {
@@ -85,17 +83,15 @@ std::vector<std::size_t> pareto_front(const std::vector<objectives>& points) {
 }
 
 double hypervolume(std::vector<objectives> points, const objectives& reference) {
-  points.erase(
-      std::remove_if(points.begin(), points.end(), [&](const auto& p) { return !inside(p, reference); }),
-      points.end());
+  points.erase(std::remove_if(points.begin(), points.end(), [&](const auto& p) { return !inside(p, reference); }),
+               points.end());
   std::vector<objectives> front;
   for (const std::size_t i : pareto_front(points)) front.push_back(points[i]);
   if (reference.size() == 1) return front.empty() ? 0 : reference[0] - front[0][0];
   return volume(front, reference);
 }
 
-double hypervolume_gain(const std::vector<objectives>& front, const objectives& extra,
-                        const objectives& reference) {
+double hypervolume_gain(const std::vector<objectives>& front, const objectives& extra, const objectives& reference) {
   if (!inside(extra, reference)) return 0;
   if (reference.size() == 1) {
     double best = reference[0];

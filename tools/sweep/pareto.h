@@ -19,7 +19,6 @@ std::vector<std::size_t> pareto_front(const std::vector<objectives>& points);
 double hypervolume(std::vector<objectives> points, const objectives& reference);
 
 /// How much `extra` adds to the volume of `front`.
-double hypervolume_gain(const std::vector<objectives>& front, const objectives& extra,
-                        const objectives& reference);
+double hypervolume_gain(const std::vector<objectives>& front, const objectives& extra, const objectives& reference);
 
 }  // namespace memwall::sweep

@@ -54,8 +54,7 @@ void plan::lay_out_grid() {
     throw input_error(problem{m_spec.file, "axes", fmt::format("make a grid of {:.3g} points", total),
                               fmt::format("at most {:.0f}; shorter axes, or a 'sample:'", largest_grid), ""});
   m_strides.assign(m_spec.groups.size(), 1);
-  for (std::size_t g = m_spec.groups.size(); g-- > 1;)
-    m_strides[g - 1] = m_strides[g] * m_spec.groups[g].size();
+  for (std::size_t g = m_spec.groups.size(); g-- > 1;) m_strides[g - 1] = m_strides[g] * m_spec.groups[g].size();
   for (std::uint64_t code = 0; code < static_cast<std::uint64_t>(total); ++code)
     if (allowed(code)) m_points.push_back(code);
   if (m_points.size() > largest_plan)
@@ -70,8 +69,7 @@ void plan::lay_out_samples() {
     for (std::size_t g = 0; g < m_spec.groups.size(); ++g) {
       std::vector<std::uint32_t> strata(count);
       std::iota(strata.begin(), strata.end(), 0U);
-      for (std::size_t i = count; i-- > 1;)
-        std::swap(strata[i], strata[mix(m_spec.seed, 2 * g + 1, i) % (i + 1)]);
+      for (std::size_t i = count; i-- > 1;) std::swap(strata[i], strata[mix(m_spec.seed, 2 * g + 1, i) % (i + 1)]);
       m_strata.push_back(std::move(strata));
     }
   }
@@ -85,8 +83,7 @@ void plan::lay_out_samples() {
     for (std::size_t g = 0; g < m_spec.groups.size(); ++g)
       for (const auto& a : m_spec.groups[g].axes)
         if (active(g, code))
-          id +=
-              (a.continuous ? a.continuous->at(draw(g, code)) : text_of(a.values[index_of(g, code)])) + '\n';
+          id += (a.continuous ? a.continuous->at(draw(g, code)) : text_of(a.values[index_of(g, code)])) + '\n';
         else
           id += '\n';
     if (seen.insert(sha256_hex(id)).second) m_points.push_back(code);

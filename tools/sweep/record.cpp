@@ -27,8 +27,7 @@ std::optional<std::string> read_text(const std::string& path) {
 void write_whole(const std::string& path, const std::string& text) {
   const fs::path target(path);
   const std::string temporary =
-      (target.parent_path() / ("." + target.filename().string() + "." + std::to_string(::getpid()) + ".tmp"))
-          .string();
+      (target.parent_path() / ("." + target.filename().string() + "." + std::to_string(::getpid()) + ".tmp")).string();
   int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0 && errno == ENOENT) {
     fs::create_directories(target.parent_path());
@@ -69,8 +68,8 @@ nlohmann::ordered_json distil_result(const std::string& text) {
   if (!full.is_object() || !full.contains("summary") || !full["summary"].is_object())
     throw std::runtime_error("result.json has no summary");
   json out = json::object();
-  for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity",
-                          "config", "summary", "stall_stack_ns", "host"})
+  for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
+                          "summary", "stall_stack_ns", "host"})
     if (full.contains(key)) out[key] = std::move(full[key]);
   return out;
 }
@@ -87,12 +86,10 @@ std::string record_store::kept_path(const std::string& key) const {
 
 void record_store::save(const point& p, const ending& e, const point_limits& limits,
                         const nlohmann::ordered_json& result) const {
-  nlohmann::ordered_json out = {
-      {"record", 1}, {"key", p.key}, {"status", e.status}, {"exit_code", e.exit_code}};
+  nlohmann::ordered_json out = {{"record", 1}, {"key", p.key}, {"status", e.status}, {"exit_code", e.exit_code}};
   if (!e.message.empty()) out["message"] = e.message;
   if (result.is_object()) out["result"] = result;
-  if (is_accident(e.status))
-    out["limits"] = {{"timeout_s", limits.timeout_s}, {"memory_bytes", limits.memory_bytes}};
+  if (is_accident(e.status)) out["limits"] = {{"timeout_s", limits.timeout_s}, {"memory_bytes", limits.memory_bytes}};
   out["process"] = {{"wall_s", e.wall_s}, {"cpu_s", e.cpu_s}, {"peak_rss_mb", e.peak_rss_mb}};
   const bool good = !is_accident(e.status);
   write_whole(path(p.key, good), out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");

@@ -39,8 +39,7 @@ class record_store {
  public:
   explicit record_store(const std::string& directory);
 
-  void save(const point& p, const ending& e, const point_limits& limits,
-            const nlohmann::ordered_json& result) const;
+  void save(const point& p, const ending& e, const point_limits& limits, const nlohmann::ordered_json& result) const;
   /// Nothing when there is none, or it is torn (after a power cut).
   std::optional<nlohmann::ordered_json> load(const std::string& key) const;
   void erase(const std::string& key) const;

@@ -51,8 +51,7 @@ std::vector<std::size_t> pareto_search::spread(std::size_t n) const {
   const std::uint64_t round = m_told.size();
   for (std::size_t d = 0; d < dimensions; ++d) {
     std::iota(strata[d].begin(), strata[d].end(), std::size_t{0});
-    for (std::size_t i = n; i-- > 1;)
-      std::swap(strata[d][i], strata[d][mix(m_seed, (round << 8) + d, i) % (i + 1)]);
+    for (std::size_t i = n; i-- > 1;) std::swap(strata[d][i], strata[d][mix(m_seed, (round << 8) + d, i) % (i + 1)]);
   }
   std::set<std::size_t> taken;
   std::vector<std::size_t> out;
@@ -131,8 +130,7 @@ std::vector<std::size_t> pareto_search::improve(std::size_t n) {
   for (const auto& [c, r] : m_told)
     if (r) where.push_back(c), values.push_back(*r);
   for (std::size_t m = 0; m < m_count; ++m) {
-    const bool positive =
-        std::all_of(values.begin(), values.end(), [&](const objectives& v) { return v[m] > 0; });
+    const bool positive = std::all_of(values.begin(), values.end(), [&](const objectives& v) { return v[m] > 0; });
     if (positive)
       for (auto& v : values) v[m] = std::log(v[m]);
   }
@@ -153,8 +151,7 @@ std::vector<std::size_t> pareto_search::improve(std::size_t n) {
     std::iota(learned.begin(), learned.end(), std::size_t{0});
   } else {
     std::set<std::size_t> chosen(front_at.begin(), front_at.end());
-    for (std::size_t i = 0; chosen.size() < most_learned; ++i)
-      chosen.insert(mix(m_seed, 77, i) % where.size());
+    for (std::size_t i = 0; chosen.size() < most_learned; ++i) chosen.insert(mix(m_seed, 77, i) % where.size());
     learned.assign(chosen.begin(), chosen.end());
   }
   const bool rescale = m_scaled_at == 0 || values.size() * 10 >= m_scaled_at * 13;
@@ -243,11 +240,11 @@ objective_name parse_objective(const std::string& text) {
   return out;
 }
 
-search_outcome search(const plan& points, const record_store& records, const run_options& options,
-                      executor& runs, const std::vector<std::string>& names, std::size_t budget) {
+search_outcome search(const plan& points, const record_store& records, const run_options& options, executor& runs,
+                      const std::vector<std::string>& names, std::size_t budget) {
   if (names.empty())
-    throw input_error(problem{"--optimise", "", "names no objective",
-                              "keys of summary, e.g. time,energy or max:tokens_per_s", ""});
+    throw input_error(
+        problem{"--optimise", "", "names no objective", "keys of summary, e.g. time,energy or max:tokens_per_s", ""});
   std::vector<objective_name> wanted;
   for (const auto& n : names) wanted.push_back(parse_objective(n));
   space s;

@@ -48,8 +48,8 @@ double surrogate::kernel(const std::vector<double>& a, const std::vector<double>
 }
 
 bool surrogate::factor(const std::vector<std::vector<double>>& points, const std::vector<double>& y,
-                       const std::vector<double>& scales, std::vector<std::vector<double>>& rows,
-                       double& likelihood, double& variance) const {
+                       const std::vector<double>& scales, std::vector<std::vector<double>>& rows, double& likelihood,
+                       double& variance) const {
   const std::size_t n = points.size();
   rows.assign(n, {});
   double log_determinant = 0;
@@ -101,8 +101,7 @@ void surrogate::choose(const std::vector<std::vector<double>>& points, const std
     }
 }
 
-void surrogate::fit(std::vector<std::vector<double>> points, const std::vector<double>& values,
-                    bool choose_scales) {
+void surrogate::fit(std::vector<std::vector<double>> points, const std::vector<double>& values, bool choose_scales) {
   m_points = std::move(points);
   m_mean = 0;
   for (const double v : values) m_mean += v / static_cast<double>(values.size());

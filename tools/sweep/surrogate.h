@@ -28,8 +28,7 @@ class surrogate {
   std::vector<guess> at(const std::vector<std::vector<double>>& points) const;
 
  private:
-  double kernel(const std::vector<double>& a, const std::vector<double>& b,
-                const std::vector<double>& scales) const;
+  double kernel(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& scales) const;
   /// Cholesky factor (rows of the lower triangle) and the log marginal likelihood; false when not positive
   /// definite.
   bool factor(const std::vector<std::vector<double>>& points, const std::vector<double>& y,

@@ -94,7 +94,8 @@ double time_a_point(const plan& points, const run_options& options, std::string&
   probe.directory = folder;
   probe.jobs = 1;
   probe.quiet = true;
-  probe.limits.timeout_s = options.limits.timeout_s > 0 ? std::min(probe_limit_s, options.limits.timeout_s) : probe_limit_s;
+  probe.limits.timeout_s =
+      options.limits.timeout_s > 0 ? std::min(probe_limit_s, options.limits.timeout_s) : probe_limit_s;
   const record_store records(folder);
   executors().get("local")()->run({points, probes, records, probe});
   at_least = false;
@@ -125,8 +126,7 @@ std::string counts_text(const status_counts& counts) {
   return out;
 }
 
-std::vector<std::size_t> unsettled(const plan& points, const record_store& records,
-                                   const run_options& options) {
+std::vector<std::size_t> unsettled(const plan& points, const record_store& records, const run_options& options) {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < points.size(); ++i)
     if (!records.settled(points.at(i).key, options.limits, options.retry_failed)) out.push_back(i);
@@ -166,9 +166,10 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
     const double each = time_a_point(points, options, basis, at_least);
     const std::size_t runs = request.budget != 0 ? std::min(request.budget, points.size()) : points.size();
     out << fmt::format("{} points{}; {} {} with -j {} ({:.3g} s a point, {})\n", points.size(),
-                       runs != points.size() ? fmt::format(", of which the search runs {}", runs) : "", at_least ? "at least" : "about",
-                       duration_text(each * static_cast<double>(runs) / std::max(1, options.jobs)),
-                       options.jobs, each, basis);
+                       runs != points.size() ? fmt::format(", of which the search runs {}", runs) : "",
+                       at_least ? "at least" : "about",
+                       duration_text(each * static_cast<double>(runs) / std::max(1, options.jobs)), options.jobs, each,
+                       basis);
     return 0;
   }
   if (options.directory.empty())

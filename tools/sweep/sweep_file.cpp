@@ -72,8 +72,7 @@ class reader {
 
   spec read(const node& root, const std::string& name, const std::vector<std::string>& overrides) {
     if (!root.is_map()) fail({name, "", "is not a map", "a map with 'base' and 'axes'", ""});
-    allow(root, "",
-          {"name", "description", "base", "axes", "zip", "when", "sample", "objectives", "limits", "slurm"});
+    allow(root, "", {"name", "description", "base", "axes", "zip", "when", "sample", "objectives", "limits", "slurm"});
     m_out.name = text(root, "name", std::filesystem::path(name).stem().string());
     m_out.description = text(root, "description", "");
     if (const node* base = root.find("base")) read_base(*base);
@@ -92,8 +91,7 @@ class reader {
     if (const node* limits = root.find("limits")) read_limits(*limits);
     if (const node* slurm = root.find("slurm")) {
       if (!slurm->is_map())
-        m_problems.add(
-            {slurm->where(), "slurm", "is not a map", "sbatch options, e.g. {partition: long}", ""});
+        m_problems.add({slurm->where(), "slurm", "is not a map", "sbatch options, e.g. {partition: long}", ""});
       for (const auto& [key, v] : slurm->entries()) m_out.slurm[key] = v.text();
     }
     finish(name);
@@ -115,8 +113,7 @@ class reader {
                       "{powers_of_two: [from, to]}, {values: [...]}",
                       ""});
     }
-    if (out.values.empty() && !out.continuous && n.type() != node::kind::scalar &&
-        n.type() != node::kind::null)
+    if (out.values.empty() && !out.continuous && n.type() != node::kind::scalar && n.type() != node::kind::null)
       m_problems.add({n.where(), path, "has no values", "at least one", ""});
     return out;
   }
@@ -202,8 +199,7 @@ class reader {
         for (const auto& [k, child] : v.entries()) fix_or_vary(key + "." + k, child);
       if (key == "set") {
         if (!v.is_map())
-          m_problems.add(
-              {v.where(), "base.set", "is not a map", "paths and values, e.g. {gpu.sms: 100}", ""});
+          m_problems.add({v.where(), "base.set", "is not a map", "paths and values, e.g. {gpu.sms: 100}", ""});
         flatten("", v);
       }
     }
@@ -250,13 +246,12 @@ class reader {
 
   void override_base(const std::string& o) {
     const auto eq = o.find('=');
-    if (eq == std::string::npos || eq == 0)
-      return m_problems.add({"--set", o, "has no '='", "path=value", ""});
+    if (eq == std::string::npos || eq == 0) return m_problems.add({"--set", o, "has no '='", "path=value", ""});
     const std::string path = o.substr(0, eq);
     if (!valid_path(path, "--set")) return;
-    m_out.base.erase(std::remove_if(m_out.base.begin(), m_out.base.end(),
-                                    [&](const setting& s) { return s.path == path; }),
-                     m_out.base.end());
+    m_out.base.erase(
+        std::remove_if(m_out.base.begin(), m_out.base.end(), [&](const setting& s) { return s.path == path; }),
+        m_out.base.end());
     m_out.base.push_back({path, o.substr(eq + 1), "--set"});
   }
 
@@ -269,14 +264,13 @@ class reader {
   }
 
   void read_axes(const node& axes) {
-    if (!axes.is_map())
-      return m_problems.add({axes.where(), "axes", "is not a map", "paths and their values", ""});
+    if (!axes.is_map()) return m_problems.add({axes.where(), "axes", "is not a map", "paths and their values", ""});
     for (const auto& [path, v] : axes.entries()) {
       const node* when = v.is_map() ? v.find("when") : nullptr;
       axis a = read_axis(path, v);
       if (a.continuous && when != nullptr)
-        m_problems.add({when->where(), path + ".when", "a range without steps cannot have a condition",
-                        "step: or count:", ""});
+        m_problems.add(
+            {when->where(), path + ".when", "a range without steps cannot have a condition", "step: or count:", ""});
       add_group({std::move(a)}, when);
     }
   }
@@ -294,14 +288,13 @@ class reader {
         if (axes.back().continuous)
           m_problems.add({v.where(), path, "a range without steps cannot be zipped", "step: or count:", ""});
         else if (axes.back().values.size() != axes.front().values.size())
-          m_problems.add({v.where(), path, fmt::format("has {} values", axes.back().values.size()),
-                          fmt::format("{}, as '{}', with which it is zipped", axes.front().values.size(),
-                                      axes.front().path),
-                          ""});
+          m_problems.add(
+              {v.where(), path, fmt::format("has {} values", axes.back().values.size()),
+               fmt::format("{}, as '{}', with which it is zipped", axes.front().values.size(), axes.front().path), ""});
       }
       if (axes.empty())
-        m_problems.add({m->where(), "zip", "has no axes",
-                        "a map of paths and lists of one length, or a list of such maps", ""});
+        m_problems.add(
+            {m->where(), "zip", "has no axes", "a map of paths and lists of one length, or a list of such maps", ""});
       else
         add_group(std::move(axes), m->find("when"));
     }
@@ -314,9 +307,8 @@ class reader {
       return m_problems.add(
           {n.where(), out.path,
            "says how it runs " +
-               std::string(given("values") + given("linear") + given("log") + given("powers_of_two") == 0
-                               ? "nowhere"
-                               : "twice"),
+               std::string(given("values") + given("linear") + given("log") + given("powers_of_two") == 0 ? "nowhere"
+                                                                                                          : "twice"),
            "one of: values, linear, log, powers_of_two", ""});
     if (const node* values = n.find("values")) {
       if (!values->is_sequence())
@@ -331,10 +323,9 @@ class reader {
       return m_problems.add({ends.where(), key, "is not a pair", "[from, to]", ""});
     const auto low = read_end(ends.entries()[0].second), high = read_end(ends.entries()[1].second);
     if (!low || !high || low->dimension != high->dimension)
-      return m_problems.add(
-          {ends.where(), key,
-           "got [" + ends.entries()[0].second.text() + ", " + ends.entries()[1].second.text() + "]",
-           "two numbers, or two quantities of one kind", ""});
+      return m_problems.add({ends.where(), key,
+                             "got [" + ends.entries()[0].second.text() + ", " + ends.entries()[1].second.text() + "]",
+                             "two numbers, or two quantities of one kind", ""});
     const std::string& dimension = low->dimension;
     if (low->value > high->value)
       return m_problems.add({ends.where(), key, "runs down", "[from, to] with from <= to", ""});
@@ -342,8 +333,7 @@ class reader {
       return m_problems.add({ends.where(), key, "starts at or below zero", "a positive start", ""});
     const bool integer = flag(n, "integer");
     if (given("powers_of_two")) {
-      for (double v = std::exp2(std::ceil(std::log2(low->value) - 1e-9)); v <= high->value * (1 + 1e-12);
-           v *= 2)
+      for (double v = std::exp2(std::ceil(std::log2(low->value) - 1e-9)); v <= high->value * (1 + 1e-12); v *= 2)
         out.values.push_back(print(v, dimension, false));
       return;
     }
@@ -365,8 +355,7 @@ class reader {
                                "a positive step in the unit of the range", ""});
       const double steps = std::floor((high->value - low->value) / step->value + 1e-9);
       if (steps >= static_cast<double>(longest_axis))
-        return m_problems.add(
-            {s->where(), out.path + ".step", "makes too many values", "at most 1000000", ""});
+        return m_problems.add({s->where(), out.path + ".step", "makes too many values", "at most 1000000", ""});
       for (std::size_t i = 0; i <= static_cast<std::size_t>(steps); ++i)
         push(out, tidy(low->value + static_cast<double>(i) * step->value), dimension, integer);
       return;
@@ -405,8 +394,7 @@ class reader {
         m_out.names.push_back(a.path);
       }
     for (const auto& s : m_out.base)
-      if (std::find(m_out.names.begin(), m_out.names.end(), s.path) == m_out.names.end())
-        m_out.names.push_back(s.path);
+      if (std::find(m_out.names.begin(), m_out.names.end(), s.path) == m_out.names.end()) m_out.names.push_back(s.path);
   }
 
   template <class Store>
@@ -425,8 +413,7 @@ class reader {
 
   void read_sample(const node& n) {
     if (!n.is_map())
-      return m_problems.add(
-          {n.where(), "sample", "is not a map", "{method: random, count: 100, seed: 1}", ""});
+      return m_problems.add({n.where(), "sample", "is not a map", "{method: random, count: 100, seed: 1}", ""});
     allow(n, "sample", {"method", "count", "seed"});
     const std::string method = text(n, "method", "latin_hypercube");
     if (method == "random")
@@ -435,8 +422,7 @@ class reader {
       m_out.sample = sample_method::latin_hypercube;
     else
       m_problems.add({n.find("method")->where(), "sample.method", "got '" + method + "'",
-                      "one of: latin_hypercube, random",
-                      nearest_name(method, {"latin_hypercube", "random"})});
+                      "one of: latin_hypercube, random", nearest_name(method, {"latin_hypercube", "random"})});
     const auto natural = [&](const char* key, double highest) -> std::uint64_t {
       const node* v = n.find(key);
       if (v == nullptr) return 0;
@@ -453,8 +439,7 @@ class reader {
   }
 
   void read_limits(const node& n) {
-    if (!n.is_map())
-      return m_problems.add({n.where(), "limits", "is not a map", "{timeout: 60 s, memory: 4 GiB}", ""});
+    if (!n.is_map()) return m_problems.add({n.where(), "limits", "is not a map", "{timeout: 60 s, memory: 4 GiB}", ""});
     allow(n, "limits", {"timeout", "memory"});
     const auto positive = [&](const char* key, const char* dimension, double& out) {
       std::string expected;
@@ -472,8 +457,7 @@ class reader {
     const auto has = [&](const char* path) {
       return std::find(m_out.names.begin(), m_out.names.end(), path) != m_out.names.end();
     };
-    if (!has("platform"))
-      m_problems.add({name, "base.platform", "is missing", "a platform's name or file", ""});
+    if (!has("platform")) m_problems.add({name, "base.platform", "is missing", "a platform's name or file", ""});
     if (!has("model") && !has("trace"))
       m_problems.add({name, "base.model", "is missing", "a model's name or folder, or a trace", ""});
     if (has("model") && has("trace"))
@@ -481,8 +465,8 @@ class reader {
     for (const auto& g : m_out.groups)
       for (const auto& a : g.axes)
         if (a.continuous && m_out.sample == sample_method::none)
-          m_problems.add({a.where, a.path, "is a range without steps",
-                          "step: or count: in the range, or a 'sample:'", ""});
+          m_problems.add(
+              {a.where, a.path, "is a range without steps", "step: or count: in the range, or a 'sample:'", ""});
   }
 
   spec m_out;

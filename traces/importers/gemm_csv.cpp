@@ -57,8 +57,7 @@ columns read_head(const std::vector<std::string>& cells, const std::string& wher
       *slot = i;
   }
   for (const auto& [slot, name] : {std::pair{out.name, "name"}, {out.m, "M"}, {out.n, "N"}, {out.k, "K"}})
-    if (slot == SIZE_MAX)
-      problems.add({where, name, "the column is missing", "a first line with name,M,N,K", ""});
+    if (slot == SIZE_MAX) problems.add({where, name, "the column is missing", "a first line with name,M,N,K", ""});
   problems.check();
   return out;
 }
@@ -95,8 +94,7 @@ std::unique_ptr<op_stream> read_gemm_csv(const std::string& path, const dtypes& 
       if (column == SIZE_MAX) return v;
       const std::string text = column < cells.size() ? cells[column] : "";
       if (!detail::read_integer(text, 1, most_elements, v)) {
-        problems.add(
-            {where, key, "got '" + text + "'", "an integer from 1 to " + std::to_string(most_elements), ""});
+        problems.add({where, key, "got '" + text + "'", "an integer from 1 to " + std::to_string(most_elements), ""});
         v = 1;
       }
       return v;
@@ -121,8 +119,7 @@ std::unique_ptr<op_stream> read_gemm_csv(const std::string& path, const dtypes& 
       return product(o.batch, o.m).value_or(most_elements) > most_elements / a;
     };
     if (o.matmul_flops < 0 || o.matmul_flops > most_flops || count(o.n) || count(o.k)) {
-      problems.add(
-          {where, "M,N,K", "the product is too large", "at most 2^62 operations and 2^40 values", ""});
+      problems.add({where, "M,N,K", "the product is too large", "at most 2^62 operations and 2^40 values", ""});
       continue;
     }
     t.bytes = default_bytes(t).value_or(0);
@@ -130,8 +127,7 @@ std::unique_ptr<op_stream> read_gemm_csv(const std::string& path, const dtypes& 
     if (fresh)
       h.tensors.push_back(t);
     else if (h.tensors[found->second].shape != t.shape)
-      problems.add({where, "name", "'" + o.name + "' came before with another N, K or batch",
-                    "one matrix a name", ""});
+      problems.add({where, "name", "'" + o.name + "' came before with another N, K or batch", "one matrix a name", ""});
     for (const auto& [buffer, width] : {std::pair{0u, o.k}, {1u, o.n}}) {
       auto& b = h.tensors[buffer];
       const std::int64_t rows = o.batch * o.m, bytes = bytes_of(types.activations, rows, width);

@@ -12,8 +12,7 @@ class round_robin final : public arbiter {
     std::size_t first = 0;
     while (first < waiting.size() && waiting[first].requester <= m_last) ++first;
     for (std::size_t k = 0; k < waiting.size(); ++k)
-      period.push_back(
-          {waiting[first + k < waiting.size() ? first + k : first + k - waiting.size()].requester, 1});
+      period.push_back({waiting[first + k < waiting.size() ? first + k : first + k - waiting.size()].requester, 1});
   }
   void granted(int requester, std::int64_t) override { m_last = requester; }
 
@@ -21,8 +20,7 @@ class round_robin final : public arbiter {
   int m_last = -1;
 };
 
-const register_arbiter entry{"round_robin", "one granule each in turn",
-                             [] { return std::make_unique<round_robin>(); }};
+const register_arbiter entry{"round_robin", "one granule each in turn", [] { return std::make_unique<round_robin>(); }};
 
 }  // namespace
 }  // namespace memwall

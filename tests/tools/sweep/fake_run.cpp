@@ -50,8 +50,8 @@ int main(int argc, char** argv) {
     ::close(file);
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(static_cast<int>(number(set, "fake.sleep_ms", 0))));
-  const auto until = std::chrono::steady_clock::now() +
-                     std::chrono::milliseconds(static_cast<int>(number(set, "fake.spin_ms", 0)));
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<int>(number(set, "fake.spin_ms", 0)));
   while (std::chrono::steady_clock::now() < until) {
   }
   if (const auto mb = static_cast<std::size_t>(number(set, "fake.eat_mb", 0))) {

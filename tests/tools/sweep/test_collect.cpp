@@ -25,8 +25,7 @@ std::vector<std::string> query(const std::string& file, const std::string& sql) 
   EXPECT_EQ(sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
   const auto row = [](void* to, int n, char** cells, char**) {
     std::string line;
-    for (int i = 0; i < n; ++i)
-      line += (i != 0 ? "|" : "") + std::string(cells[i] != nullptr ? cells[i] : "null");
+    for (int i = 0; i < n; ++i) line += (i != 0 ? "|" : "") + std::string(cells[i] != nullptr ? cells[i] : "null");
     static_cast<std::vector<std::string>*>(to)->push_back(line);
     return 0;
   };
@@ -58,10 +57,9 @@ TEST(sweep_collect, tables_hold_results_configurations_and_stalls) {
   const auto counts = collect(p, store, dir.path());
   EXPECT_EQ(counts, (status_counts{{"ok", 2}, {"pending", 1}}));
   const std::string db = dir / "sweep.sqlite";
-  EXPECT_THAT(
-      query(db, "SELECT * FROM results"),
-      testing::ElementsAre("0|ok|p|m|1|0.5|1.5|bus, or \"so\"", "1|ok|p|m|2 GB/s|0.5|2.0|bus, or \"so\"",
-                           "2|pending|p|m|3|0.5|null|null"));
+  EXPECT_THAT(query(db, "SELECT * FROM results"),
+              testing::ElementsAre("0|ok|p|m|1|0.5|1.5|bus, or \"so\"", "1|ok|p|m|2 GB/s|0.5|2.0|bus, or \"so\"",
+                                   "2|pending|p|m|3|0.5|null|null"));
   EXPECT_THAT(query(db, "SELECT \"axis.a\", typeof(\"axis.a\") FROM results"),
               testing::ElementsAre("1|integer", "2 GB/s|text", "3|integer"));
   const auto configs = query(db, "SELECT config FROM point_configs ORDER BY point");
@@ -70,10 +68,8 @@ TEST(sweep_collect, tables_hold_results_configurations_and_stalls) {
   EXPECT_EQ(nlohmann::json::parse(configs[1]), nlohmann::json(c1));
   EXPECT_THAT(query(db, "SELECT point, cause, ns FROM stalls WHERE point = 1"),
               testing::ElementsAre("1|compute|1.0", "1|dram|1.0"));
-  EXPECT_THAT(
-      query(db,
-            "SELECT value FROM meta WHERE key IN ('schema_version', 'points', 'objectives') ORDER BY key"),
-      testing::ElementsAre("time_ns", "3", "1"));
+  EXPECT_THAT(query(db, "SELECT value FROM meta WHERE key IN ('schema_version', 'points', 'objectives') ORDER BY key"),
+              testing::ElementsAre("time_ns", "3", "1"));
   EXPECT_THAT(query(db, "SELECT seed, memwall_version, workload, key FROM points WHERE point = 0"),
               testing::ElementsAre("7|1.2|{\"batch\":1}|" + p.at(0).key));
   EXPECT_EQ(read_text(dir / "results.csv")

@@ -57,8 +57,7 @@ TEST(sweep_expression, values) {
 TEST(sweep_expression, errors_say_where_and_what) {
   using testing::AllOf;
   using testing::HasSubstr;
-  EXPECT_THAT(error_of("platfrom == 'a'"),
-              AllOf(HasSubstr("f:3: when"), HasSubstr("did you mean 'platform'")));
+  EXPECT_THAT(error_of("platfrom == 'a'"), AllOf(HasSubstr("f:3: when"), HasSubstr("did you mean 'platform'")));
   EXPECT_THAT(error_of("x == cim_dram"), HasSubstr("text is written in quotes"));
   EXPECT_THAT(error_of("x +"), HasSubstr("ends early"));
   EXPECT_THAT(error_of("x == 4)"), HasSubstr("unexpected ')'"));
@@ -105,8 +104,7 @@ TEST(sweep_expression, garbage_is_refused_without_harm) {
   static const char alphabet[] = "x.()[]+-*/%<>=!'\"` 0129andorin,KiBG";
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
     std::string text;
-    for (std::uint64_t i = 0; i < mix(seed, 0) % 12; ++i)
-      text += alphabet[mix(seed, 1, i) % (sizeof alphabet - 1)];
+    for (std::uint64_t i = 0; i < mix(seed, 0) % 12; ++i) text += alphabet[mix(seed, 1, i) % (sizeof alphabet - 1)];
     try {
       holds(text);
     } catch (const input_error&) {

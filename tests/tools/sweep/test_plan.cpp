@@ -17,8 +17,7 @@ using namespace memwall;
 using namespace memwall::sweep;
 using testing::ElementsAre;
 
-plan make(const std::string& text, const std::string& directory = "",
-          const program& p = {"/bin/true", "1", "d"}) {
+plan make(const std::string& text, const std::string& directory = "", const program& p = {"/bin/true", "1", "d"}) {
   return plan(parse_spec("base: {platform: p, model: m}\n" + text, "s.yaml", directory), p);
 }
 
@@ -37,8 +36,7 @@ std::vector<std::string> rows(const plan& p) {
 TEST(sweep_plan, grid_in_order_first_axis_slowest) {
   const plan p = make("axes: {a: [1, 2], b: [x, y, z]}");
   EXPECT_THAT(rows(p), ElementsAre("1 x", "1 y", "1 z", "2 x", "2 y", "2 z"));
-  EXPECT_THAT(p.at(4).arguments,
-              ElementsAre("run", "--platform", "p", "--model", "m", "--set", "a=2", "--set", "b=y"));
+  EXPECT_THAT(p.at(4).arguments, ElementsAre("run", "--platform", "p", "--model", "m", "--set", "a=2", "--set", "b=y"));
   EXPECT_EQ(p.at(4).number, 4U);
 }
 
@@ -49,8 +47,8 @@ TEST(sweep_plan, workload_options_and_base) {
                                  "s.yaml", ""),
                       {"/bin/true", "1", "d"});
   EXPECT_THAT(rows(p), ElementsAre("p 1", "p 2", "q 1", "q 2"));
-  EXPECT_THAT(p.at(3).arguments, ElementsAre("run", "--platform", "q", "--model", "m", "--batch", "2",
-                                             "--phase", "decode", "--seed", "3", "--set", "gpu.sms=8"));
+  EXPECT_THAT(p.at(3).arguments, ElementsAre("run", "--platform", "q", "--model", "m", "--batch", "2", "--phase",
+                                             "decode", "--seed", "3", "--set", "gpu.sms=8"));
 }
 
 TEST(sweep_plan, no_axes_is_one_point) {
@@ -82,8 +80,7 @@ TEST(sweep_plan, workloads_as_a_list) {
 }
 
 TEST(sweep_plan, too_much_and_nothing) {
-  EXPECT_THROW(make("axes: {a: {linear: [1, 10000], step: 1}, b: {linear: [1, 10000], step: 1}}"),
-               input_error);
+  EXPECT_THROW(make("axes: {a: {linear: [1, 10000], step: 1}, b: {linear: [1, 10000], step: 1}}"), input_error);
   EXPECT_THROW(make("axes: {a: [1]}\nwhen: a > 1"), input_error);
   EXPECT_THROW(make("axes: {a: [x]}\nwhen: a > 1"), input_error);
 }
@@ -98,8 +95,7 @@ TEST(sweep_plan, random_samples_are_distinct_repeatable_and_allowed) {
   EXPECT_NE(rows(p), rows(other));
   const auto all = rows(p);
   EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 60U);
-  for (std::size_t i = 0; i < p.size(); ++i)
-    EXPECT_LT(std::stoi(*p.at(i).values[0]), std::stoi(*p.at(i).values[1]));
+  for (std::size_t i = 0; i < p.size(); ++i) EXPECT_LT(std::stoi(*p.at(i).values[0]), std::stoi(*p.at(i).values[1]));
   // More than there are: 190 pairs satisfy a < b.
   EXPECT_LE(make("axes: {a: [1, 2, 3]}\nsample: {method: random, count: 50}").size(), 3U);
 }
@@ -132,8 +128,7 @@ TEST(sweep_plan, key_covers_everything_the_result_depends_on) {
   write("q.yaml", "b: 1\n");
   write("t.jsonl", "x\n");
   const auto key = [&](const std::string& set = "", const program& prog = {"/bin/true", "1", "d"}) {
-    return plan(parse_spec("base: {platform: p.yaml, trace: t.jsonl, set: {c: 1}" + set + "}", "s.yaml",
-                           dir.path()),
+    return plan(parse_spec("base: {platform: p.yaml, trace: t.jsonl, set: {c: 1}" + set + "}", "s.yaml", dir.path()),
                 prog)
         .at(0)
         .key;
@@ -157,11 +152,10 @@ TEST(sweep_plan, key_covers_everything_the_result_depends_on) {
   const memwall::test::temp_dir other;
   for (const char* f : {"p.yaml", "q.yaml", "t.jsonl"})
     std::filesystem::copy(dir.path() + "/" + f, other.path() + "/" + f);
-  EXPECT_EQ(before,
-            plan(parse_spec("base: {platform: p.yaml, trace: t.jsonl, set: {c: 1}}", "s.yaml", other.path()),
-                 {"/bin/true", "1", "d"})
-                .at(0)
-                .key);
+  EXPECT_EQ(before, plan(parse_spec("base: {platform: p.yaml, trace: t.jsonl, set: {c: 1}}", "s.yaml", other.path()),
+                         {"/bin/true", "1", "d"})
+                        .at(0)
+                        .key);
 }
 
 TEST(sweep_plan, order_of_settings_does_not_matter) {

@@ -41,8 +41,7 @@ std::vector<std::string> command(const std::string& file, const std::string& out
   return c;
 }
 
-command_result run(const std::string& file, const std::string& out,
-                   const std::vector<std::string>& more = {}) {
+command_result run(const std::string& file, const std::string& out, const std::vector<std::string>& more = {}) {
   return run_command(command(file, out, more));
 }
 
@@ -83,8 +82,7 @@ constexpr const char* grid =
 
 TEST(sweep_run, values_and_columns) {
   const temp_dir dir;
-  write(dir / "s.yaml",
-        "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2], fake.bandwidth: [1, 8]}\n");
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2], fake.bandwidth: [1, 8]}\n");
   const auto r = run(dir / "s.yaml", dir / "o");
   ASSERT_EQ(r.exit_code, 0) << r.errors;
   const std::string csv = read(dir / "o/results.csv");
@@ -95,8 +93,7 @@ TEST(sweep_run, values_and_columns) {
   // time = 1e6 batch / bandwidth (see fake_run.cpp)
   EXPECT_THAT(column(csv, "summary.time_ns"), testing::ElementsAre("1000000", "125000", "2000000", "250000"));
   EXPECT_THAT(column(csv, "summary.energy_pj"), testing::ElementsAre("8", "29", "13", "34"));
-  EXPECT_THAT(lines(csv)[4],
-              HasSubstr("memwall run --platform p --model m --batch 2 --set fake.bandwidth=8"));
+  EXPECT_THAT(lines(csv)[4], HasSubstr("memwall run --platform p --model m --batch 2 --set fake.bandwidth=8"));
   EXPECT_FALSE(fs::exists(dir / "o/tmp"));
 }
 
@@ -119,9 +116,8 @@ TEST(sweep_run, failures_are_recorded_and_the_sweep_goes_on) {
   const auto r = run(dir / "s.yaml", dir / "o");
   EXPECT_EQ(r.exit_code, 0) << r.errors;
   const std::string csv = read(dir / "o/results.csv");
-  EXPECT_THAT(column(csv, "status"),
-              testing::ElementsAre("ok", "crashed", "refused", "does_not_fit", "crashed", "timeout",
-                                   "out_of_memory", "crashed", "ok"));
+  EXPECT_THAT(column(csv, "status"), testing::ElementsAre("ok", "crashed", "refused", "does_not_fit", "crashed",
+                                                          "timeout", "out_of_memory", "crashed", "ok"));
   EXPECT_THAT(csv, HasSubstr("\"memwall: the fake ends with 2, writing to OUT/out\""));  // no temporary name
   EXPECT_THAT(csv, HasSubstr("ended by signal 11"));
   EXPECT_THAT(csv, HasSubstr("took longer than 2 s"));
@@ -150,8 +146,7 @@ TEST(sweep_run, only_what_changed_is_run_again) {
   sweep_file("[2, 4, 8]");  // a longer axis: 2 is known
   ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
   EXPECT_EQ(starts(dir / "log"), 4U);
-  EXPECT_THAT(column(read(dir / "o/results.csv"), "axis.workload.batch"),
-              testing::ElementsAre("2", "4", "8"));
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "axis.workload.batch"), testing::ElementsAre("2", "4", "8"));
   write(dir / "p.yaml", "a: 2\n");  // the platform changed: all of them
   ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
   EXPECT_EQ(starts(dir / "log"), 7U);
@@ -162,16 +157,14 @@ TEST(sweep_run, accidents_are_retried_when_asked_or_when_the_limit_is_raised) {
   const temp_dir dir;
   ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
   write(dir / "log", "");
-  write(dir / "s.yaml",
-        "base: {platform: p, model: m}\nzip: {fake.exit: [1, 2, 0], fake.sleep_ms: [0, 0, 3500]}\n");
+  write(dir / "s.yaml", "base: {platform: p, model: m}\nzip: {fake.exit: [1, 2, 0], fake.sleep_ms: [0, 0, 3500]}\n");
   ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "1.5 s"}).exit_code, 0);
   EXPECT_EQ(starts(dir / "log"), 3U);
   ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "1.5 s"}).exit_code, 0);
   EXPECT_EQ(starts(dir / "log"), 3U);
   ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "60 s"}).exit_code, 0);  // the one that timed out
   EXPECT_EQ(starts(dir / "log"), 4U);
-  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"),
-              testing::ElementsAre("crashed", "refused", "ok"));
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"), testing::ElementsAre("crashed", "refused", "ok"));
   ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--timeout", "60 s", "--retry-failed"}).exit_code,
             0);  // the one that crashed
   EXPECT_EQ(starts(dir / "log"), 5U);
@@ -258,8 +251,7 @@ TEST(sweep_run, dry_run_lists_points_number_and_time) {
         "base: {platform: p, model: m, set: {fake.sleep_ms: 100}}\naxes: {workload.batch: [1, 2, 4, 8]}\n");
   const auto r = run_command({program, "sweep", dir / "s.yaml", "--dry-run", "-j", "2", "--runner", fake});
   ASSERT_EQ(r.exit_code, 0) << r.errors;
-  EXPECT_THAT(r.output,
-              HasSubstr("point\tworkload.batch\n0\t1\n1\t2\n2\t4\n3\t8\n4 points; about "));
+  EXPECT_THAT(r.output, HasSubstr("point\tworkload.batch\n0\t1\n1\t2\n2\t4\n3\t8\n4 points; about "));
 }
 
 TEST(sweep_run, keeps_output_when_asked) {
@@ -267,8 +259,7 @@ TEST(sweep_run, keeps_output_when_asked) {
   write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\n");
   ASSERT_EQ(run(dir / "s.yaml", dir / "o", {"--keep", "result"}).exit_code, 0);
   std::size_t kept = 0;
-  for (const auto& e : fs::recursive_directory_iterator(dir / "o/kept"))
-    kept += e.path().filename() == "result.json";
+  for (const auto& e : fs::recursive_directory_iterator(dir / "o/kept")) kept += e.path().filename() == "result.json";
   EXPECT_EQ(kept, 2U);
 }
 
@@ -286,8 +277,7 @@ TEST(sweep_run, bad_input_is_exit_code_2) {
 // clock of a busy machine says nothing about the program.
 TEST(sweep_run, overhead_of_a_point_is_below_30_ms) {
   const temp_dir dir;
-  write(dir / "s.yaml",
-        "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 200], step: 1}}\n");
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 200], step: 1}}\n");
   child_setup setup;
   const auto c = command(dir / "s.yaml", dir / "o", {"-j", "1"});
   setup.program = c[0];

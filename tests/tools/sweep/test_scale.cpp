@@ -25,9 +25,9 @@ struct cost {
 
 cost sweep_of(std::size_t points) {
   const temp_dir dir;
-  const std::string text =
-      "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, " + std::to_string(points / 100) +
-      "], step: 1}, a.b: {log: [1 GB/s, 1 TB/s], count: 10}, c: {linear: [1, 10], step: 1}}\n";
+  const std::string text = "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, " +
+                           std::to_string(points / 100) +
+                           "], step: 1}, a.b: {log: [1 GB/s, 1 TB/s], count: 10}, c: {linear: [1, 10], step: 1}}\n";
   std::ofstream(dir / "s.yaml") << text;
   std::string version = run_command({program_path, "--version"}).output;
   version.erase(version.find_last_not_of('\n') + 1);
@@ -37,8 +37,7 @@ cost sweep_of(std::size_t points) {
   // As large as a real configuration: some 200 values.
   nlohmann::ordered_json config;
   for (int m = 0; m < 20; ++m)
-    for (int k = 0; k < 10; ++k)
-      config["module" + std::to_string(m)]["parameter" + std::to_string(k)] = "1.25 ns";
+    for (int k = 0; k < 10; ++k) config["module" + std::to_string(m)]["parameter" + std::to_string(k)] = "1.25 ns";
   for (std::size_t i = 0; i < p.size(); ++i) {
     const point at = p.at(i);
     config["module3"]["parameter3"] = i % 10;

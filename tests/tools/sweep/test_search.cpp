@@ -99,8 +99,7 @@ struct design_grid : known_grid {
       std::size_t at[4], rest = i;
       for (std::size_t d = 4; d-- > 0; rest /= sizes[d]) at[d] = rest % sizes[d];
       std::vector<double> c;
-      for (std::size_t d = 0; d < 4; ++d)
-        c.push_back(static_cast<double>(at[d]) / static_cast<double>(sizes[d] - 1));
+      for (std::size_t d = 0; d < 4; ++d) c.push_back(static_cast<double>(at[d]) / static_cast<double>(sizes[d] - 1));
       coordinates.push_back(c);
       const double bandwidth = 50e9 * std::pow(1.25, static_cast<double>(at[0]));  // B/s
       const double arrays = std::exp2(static_cast<double>(at[1]));
@@ -111,8 +110,7 @@ struct design_grid : known_grid {
         continue;
       }
       const double weights = 7e9 * bits / 8, macs = 7e9 * batch;
-      const double stream = weights / bandwidth,
-                   compute = macs * (at[3] == 3 ? 1.3 : bits / 8) / (arrays * 2e11);
+      const double stream = weights / bandwidth, compute = macs * (at[3] == 3 ? 1.3 : bits / 8) / (arrays * 2e11);
       const double time = std::max(stream, compute) + 0.1 * std::min(stream, compute) + 2e-4;
       const double energy = weights * 8 * 4e-12 * (0.6 + 0.4 * std::pow(bandwidth / 1e12, 1.5)) +
                             macs * 1e-12 * bits / 8 + time * (2 + 0.15 * arrays + 8 * bandwidth / 1e12);
@@ -123,8 +121,8 @@ struct design_grid : known_grid {
   }
 };
 
-// 4,000 simulations of one layer of a small model on cim_dram, recorded by `memwall sweep` (recorded_grid.csv: the levels of the
-// axes, then time and energy a token; its file is recorded_grid.yaml).
+// 4,000 simulations of one layer of a small model on cim_dram, recorded by `memwall sweep` (recorded_grid.csv: the
+// levels of the axes, then time and energy a token; its file is recorded_grid.yaml).
 known_grid recorded_grid() {
   known_grid g;
   g.axes = space{{false, false, false, false, false, true}};
@@ -204,8 +202,7 @@ TEST(sweep_search, a_tenth_of_the_grid_finds_nine_tenths_of_the_front) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     const double share = found_share(grid, design_grid::count / 10, seed),
                  luck = random_share(grid, design_grid::count / 10, seed);
-    RecordProperty("share_seed_" + std::to_string(seed),
-                   std::to_string(share) + ", at random " + std::to_string(luck));
+    RecordProperty("share_seed_" + std::to_string(seed), std::to_string(share) + ", at random " + std::to_string(luck));
     EXPECT_GE(share, 0.9) << "seed " << seed;
     EXPECT_GT(share, luck) << "seed " << seed;
   }
@@ -235,8 +232,7 @@ TEST(sweep_search, a_fortieth_does_too) {
 TEST(sweep_search, three_objectives) {
   const design_grid grid(true);
   const double share = found_share(grid, 200, 1);
-  RecordProperty("share",
-                 std::to_string(share) + ", at random " + std::to_string(random_share(grid, 200, 1)));
+  RecordProperty("share", std::to_string(share) + ", at random " + std::to_string(random_share(grid, 200, 1)));
   EXPECT_GE(share, 0.9);
 }
 
@@ -247,8 +243,7 @@ TEST(sweep_search, whole_small_grid_is_exhausted) {
   std::set<std::size_t> asked;
   for (auto batch = s.propose(); !batch.empty(); batch = s.propose())
     for (const std::size_t i : batch)
-      asked.insert(i),
-          s.tell(i, i % 2 != 0 ? std::optional<objectives>() : objectives{static_cast<double>(i)});
+      asked.insert(i), s.tell(i, i % 2 != 0 ? std::optional<objectives>() : objectives{static_cast<double>(i)});
   EXPECT_EQ(asked.size(), 9U);
 }
 

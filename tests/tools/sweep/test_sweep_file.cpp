@@ -30,10 +30,8 @@ TEST(sweep_file, ranges) {
   EXPECT_THAT(axis_values("{linear: [0, 0.3], step: 0.1}"),
               ElementsAre("0", "0.1", "0.2", "0.3"));  // no 0.30000000000000004
   EXPECT_THAT(axis_values("{log: [1, 1000], count: 4}"), ElementsAre("1", "10", "100", "1000"));
-  EXPECT_THAT(axis_values("{log: [1, 8], count: 7, integer: true}"),
-              ElementsAre("1", "2", "3", "4", "6", "8"));
-  EXPECT_THAT(axis_values("{log: [1 GB/s, 1 TB/s], count: 4}"),
-              ElementsAre("1 GB/s", "10 GB/s", "100 GB/s", "1 TB/s"));
+  EXPECT_THAT(axis_values("{log: [1, 8], count: 7, integer: true}"), ElementsAre("1", "2", "3", "4", "6", "8"));
+  EXPECT_THAT(axis_values("{log: [1 GB/s, 1 TB/s], count: 4}"), ElementsAre("1 GB/s", "10 GB/s", "100 GB/s", "1 TB/s"));
   EXPECT_THAT(axis_values("{powers_of_two: [1, 64]}"), ElementsAre("1", "2", "4", "8", "16", "32", "64"));
   EXPECT_THAT(axis_values("{powers_of_two: [3, 20]}"), ElementsAre("4", "8", "16"));
   EXPECT_THAT(axis_values("{powers_of_two: [1 KiB, 4 KiB]}"), ElementsAre("1 KiB", "2 KiB", "4 KiB"));
@@ -52,8 +50,7 @@ TEST(sweep_file, all_problems_at_once_with_line_and_key) {
       "  c: {logarithm: [1, 2]}\n"              // 7
       "  d: []\n"                               // 8
       "sampel: {count: 3}\n");                  // 9
-  EXPECT_THAT(e,
-              AllOf(HasSubstr("s.yaml:2: base.platfrom: unknown key"), HasSubstr("did you mean 'platform'")));
+  EXPECT_THAT(e, AllOf(HasSubstr("s.yaml:2: base.platfrom: unknown key"), HasSubstr("did you mean 'platform'")));
   EXPECT_THAT(e, AllOf(HasSubstr("s.yaml:3: workload.bach"), HasSubstr("did you mean 'batch'")));
   EXPECT_THAT(e, HasSubstr("s.yaml:5: a.linear: got [1, 2 GB/s]"));
   EXPECT_THAT(e, HasSubstr("s.yaml:6: b.step: got '0'"));
@@ -69,8 +66,7 @@ TEST(sweep_file, single_problems) {
   EXPECT_THAT(error_of(base + "axes: {a: [1], b: 3}"), HasSubstr("s.yaml:2: b: is not a list or a range"));
   EXPECT_THAT(error_of(base + "axes: {a: [1]}\nzip: {a: [1, 2]}"), HasSubstr("is an axis twice"));
   EXPECT_THAT(error_of(base + "zip: {a: [1, 2], b: [1]}"), HasSubstr("b: has 1 values (expected 2, as 'a'"));
-  EXPECT_THAT(error_of(base + "axes: {a: [1]}\nwhen: b < 3"),
-              HasSubstr("s.yaml:3: when: 'b < 3': unknown name 'b'"));
+  EXPECT_THAT(error_of(base + "axes: {a: [1]}\nwhen: b < 3"), HasSubstr("s.yaml:3: when: 'b < 3': unknown name 'b'"));
   EXPECT_THAT(error_of(base + "axes: {a: {log: [0, 3], count: 2}}"), HasSubstr("at or below zero"));
   EXPECT_THAT(error_of(base + "axes: {a: {linear: [3, 1], count: 2}}"), HasSubstr("runs down"));
   EXPECT_THAT(error_of(base + "sample: {method: sobol, count: 3}"), HasSubstr("got 'sobol'"));
@@ -83,9 +79,9 @@ TEST(sweep_file, single_problems) {
 }
 
 TEST(sweep_file, limits_and_overrides) {
-  const spec s = parse_spec(
-      base + "limits: {timeout: 90 s, memory: 2 GiB}\nobjectives: [time_ns, energy_pj]\nslurm: {time: 60}",
-      "s.yaml", "", {"model=n", "gpu.sms=3"});
+  const spec s =
+      parse_spec(base + "limits: {timeout: 90 s, memory: 2 GiB}\nobjectives: [time_ns, energy_pj]\nslurm: {time: 60}",
+                 "s.yaml", "", {"model=n", "gpu.sms=3"});
   EXPECT_EQ(s.timeout_s, 90);
   EXPECT_EQ(s.memory_bytes, 2147483648U);
   EXPECT_THAT(s.objectives, ElementsAre("time_ns", "energy_pj"));

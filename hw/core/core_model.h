@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hw/common/config.h"
+#include "hw/common/params.h"
+#include "hw/common/registry.h"
+#include "hw/core/work.h"
+
+namespace memwall {
+
+/// The functional core of anything that executes operators: a GPU, a CPU, an array of compute-in-memory macros. It says
+/// what an operator needs (transfers, arithmetic time, overheads); stream_core carries that out on the bus.
+class core_model {
+ public:
+  virtual ~core_model() = default;
+
+  /// Called once an operator, in the order of execution: models keep state (what their caches or arrays hold).
+  virtual work plan(const operation& op) = 0;
+
+  /// Dense peak for a type, operations a second: the ceiling of the roofline.
+  virtual double peak_rate(const std::string& type) const = 0;
+
+  /// Bytes of weights the core itself holds (compute-in-memory arrays); 0 for cores that only compute.
+  virtual std::int64_t weight_capacity() const { return 0; }
+  /// Takes room for weights of `rows` inputs x `columns` outputs at `bits` bits; says why when they do not fit, else
+  /// nothing.
+  virtual std::string reserve(std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) {
+    return "it holds no weights";
+  }
+  /// Bits a value of `bits` takes in the memory of computes_in(): units compute on one width only.
+  virtual double held_bits(double bits) const { return bits; }
+  /// Writes reserved weights into the arrays before the run; returns what that costs.
+  struct program_total {
+    ps_t time = 0;
+    double energy_pj = 0;
+    double cell_writes = 0;
+  };
+  virtual program_total make_resident(std::uint64_t /*tensor*/, std::int64_t /*rows*/, std::int64_t /*columns*/,
+                                      double /*bits*/) {
+    return {};
+  }
+
+  /// Called once all resident weights are written: fills what is left with copies; returns what writing those costs.
+  virtual program_total replicate() { return {}; }
+
+  /// Name of the memory whose banks hold this core's units (DRAM-bank macros): weights and caches that lie there are
+  /// used where they are, and stay ordinary memory for everybody else. Empty: none.
+  virtual std::string computes_in() const { return {}; }
+  /// How many units it has there, one a channel.
+  virtual std::int64_t units_there() const { return 0; }
+
+  /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
+  virtual nlohmann::ordered_json figures(ps_t elapsed) const;
+
+  /// Told before the run: bytes a second at the pins of the memory its activations live in. For what a runtime moves
+  /// beyond the operands of the trace (expanded weights, scores), which is not simulated transfer by transfer.
+  virtual void set_memory_bandwidth(double /*peak*/) {}
+  /// Requests leave at edges of this clock, as many as are due; 0: at any time.
+  virtual frequency request_clock() const { return frequency(0); }
+  /// Bytes of one request: a line of the cache in front of the memory. Transfers are not smaller, whatever the memory's
+  /// burst.
+  virtual std::int64_t request_bytes() const { return 64; }
+
+  /// Dynamic energy spent so far, by component, in picojoules; empty: not told apart. Sums to the plans' energies.
+  virtual std::vector<std::pair<std::string, double>> energy_parts() const { return {}; }
+  virtual power idle_power() const { return power(0); }
+  virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
+};
+
+/// A kind of core: how to read its parameters and what they are.
+struct core_kind {
+  /// Reads the parameters of one module (keys `type`, `count` are the platform's); problems are collected.
+  std::function<std::unique_ptr<core_model>(const config::node&, problem_list&, const std::string& path)> make;
+  std::function<std::vector<param_info>()> describe;
+};
+
+/// gpu, cpu, cim_..., and what an outside project adds.
+registry<core_kind>& core_kinds();
+
+/// Adds a core kind from its parameter table: `static const register_core<gpu_model, gpu_params> r("gpu", "...",
+/// gpu_param_table);`
+template <class Model, class Params>
+struct register_core {
+  register_core(const char* name, const char* description, const param_table<Params>& (*table)()) {
+    core_kinds().add(name, description,
+                     core_kind{[table](const config::node& n, problem_list& problems,
+                                       const std::string& path) -> std::unique_ptr<core_model> {
+                                 Params p;
+                                 table().read(n, p, problems, path, {"type", "count"});
+                                 return std::make_unique<Model>(std::move(p));
+                               },
+                               [table] { return table().describe(); }});
+  }
+};
+
+}  // namespace memwall

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every core: a core_model in a stream_core.
+#include "hw/core/stream_core.h"
+#include "platforms/build/hardware.h"
+
+namespace memwall::platforms {
+namespace {
+
+/// Time in which it computed: units, or macros with what goes in and comes out.
+ps_t arithmetic(const stall_stack& s) {
+  ps_t sum = 0;
+  for (const stall c : {stall::compute, stall::cim_input, stall::cim_array, stall::cim_adc, stall::cim_digital})
+    sum += s[c];
+  return sum;
+}
+
+class core_hardware final : public hardware {
+ public:
+  core_hardware(const module_description& d, std::unique_ptr<core_model> model, int source)
+      : hardware(d), m_core(d.name.c_str(), std::move(model), source) {}
+  tlm::tlm_initiator_socket<>* initiator() override { return &m_core.port; }
+  stream_core* as_core() override { return &m_core; }
+  std::optional<memory_facts> memory() const override {
+    const std::int64_t capacity = const_cast<stream_core&>(m_core).model().weight_capacity();
+    if (capacity <= 0) return std::nullopt;
+    memory_facts f;
+    f.capacity = capacity;
+    f.in_core = true;
+    return f;
+  }
+  json config() const override { return const_cast<stream_core&>(m_core).model().config(); }
+  const char* section() const override { return "executors"; }
+  json report(ps_t elapsed) const override {
+    const auto& s = m_core.stats();
+    json out{
+        {"name", name()},
+        {"kind", type()},
+        {"operations", s.operations},
+        {"busy_ns", ns(s.busy)},
+        {"utilization", elapsed > 0 ? static_cast<double>(arithmetic(s.parts)) / static_cast<double>(elapsed) : 0.0},
+        {"flops", s.flops},
+        {"transfers", s.transfers},
+        {"read_bytes", bytes_json(s.read)},
+        {"write_bytes", bytes_json(s.written)},
+        {"energy_pj", energy_pj(elapsed)}};
+    out["latency_ns"] = latency_json(summarize(s.latency), s.latency.bins());
+    stall_stack all = s.parts;
+    all[stall::idle] += elapsed - s.busy;
+    for (std::size_t c = 0; c < stall_count; ++c)
+      if (all.part[c] != 0) out["stall_stack_ns"][stall_name(static_cast<stall>(c))] = ns(all.part[c]);
+    auto figures = const_cast<stream_core&>(m_core).model().figures(elapsed);
+    if (!figures.empty()) {
+      // What the core achieves in the system, beside what its parts could: they differ by an order of magnitude.
+      const double pj = energy_pj(elapsed);
+      figures["achieved_tops"] = elapsed > 0 ? s.flops / static_cast<double>(elapsed) : 0.0;
+      figures["achieved_tops_per_w"] = pj > 0 ? s.flops / pj : 0.0;
+      if (const double mm2 = figures.value("area_mm2", 0.0); mm2 > 0)
+        figures["achieved_tops_per_mm2"] = figures["achieved_tops"].get<double>() / mm2;
+      out["figures"] = std::move(figures);
+    }
+    return out;
+  }
+  double energy_pj(ps_t elapsed) const override {
+    return m_core.stats().energy_pj +
+           const_cast<stream_core&>(m_core).model().idle_power().value * static_cast<double>(elapsed);  // W x ps = pJ
+  }
+  std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override {
+    core_model& model = const_cast<stream_core&>(m_core).model();
+    auto out = model.energy_parts();
+    if (out.empty()) return {{name(), energy_pj(elapsed)}};
+    const double idle = model.idle_power().value * static_cast<double>(elapsed);
+    for (auto& [part, pj] : out)
+      if (part == "leakage") return pj += idle, out;  // of what was powered while the rest was gated
+    out.emplace_back("leakage", idle);
+    return out;
+  }
+  traffic_bytes bytes() const override {
+    traffic_bytes b = m_core.stats().read;
+    b += m_core.stats().written;
+    return b;
+  }
+  probe_list probes() override { return m_core.probes(); }
+
+ private:
+  stream_core m_core;
+};
+
+}  // namespace
+
+std::unique_ptr<hardware> make_core(const module_description& d, build_context& context, problem_list& problems) {
+  problem_list mine;
+  auto model = core_kinds().get(d.type).make(d.tree, mine, "modules." + d.group);
+  if (!mine.empty()) return problems.add(mine), nullptr;
+  return std::make_unique<core_hardware>(d, std::move(model), context.new_source(d.name));
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/bank_view.h"
+#include "hw/dram/channel_trace.h"
+#include "hw/dram/dram.h"
+#include "hw/dram/energy.h"
+#include "hw/dram/standard.h"
+#include "platforms/build/hardware.h"
+
+namespace memwall::platforms {
+namespace {
+
+class dram_hardware final : public hardware {
+ public:
+  dram_hardware(const module_description& d, const dram_params& p)
+      : hardware(d), m_params(p), m_standard(dram::load_standard(p.standard)), m_dram(d.name.c_str(), p) {}
+  tlm::tlm_target_socket<>* target() override { return &m_dram.port; }
+  std::optional<memory_facts> memory() const override {
+    memory_facts f;
+    f.capacity = static_cast<std::int64_t>(m_dram.size());
+    f.burst = m_standard.org.access_bytes();
+    f.stripe = m_params.channels * std::max<std::int64_t>(to_bytes(m_params.interleave), f.burst);
+    const auto& t = m_standard.t;
+    f.unloaded_latency = static_cast<ps_t>((t.RCDRD + t.CL + t.BL) * t.tck_fs / 1000) +
+                         memwall::to_ps(m_params.controller.front_end) + memwall::to_ps(m_params.controller.back_end);
+    f.peak_bandwidth = dram_peak_bytes_per_s(m_params);
+    return f;
+  }
+  json config() const override { return write_dram_params(m_params); }
+  const char* section() const override { return "memories"; }
+  json report(ps_t elapsed) const override {
+    const dram_report r = m_dram.report();
+    const auto& m = r.memory;
+    json out{{"name", name()},
+             {"standard", r.standard},
+             {"channels", r.channels},
+             {"capacity_bytes", r.size},
+             {"peak_gbps", r.peak_bytes_per_s / 1e9},
+             {"read_bytes", m.bytes_read},
+             {"write_bytes", m.bytes_written},
+             {"asked_read_bytes", r.read_bytes.sum()},
+             {"asked_write_bytes", r.write_bytes.sum()}};
+    const double seconds = static_cast<double>(elapsed) * 1e-12;
+    out["bandwidth_gbps"] = seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / 1e9 : 0.0;
+    out["utilization"] =
+        seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / r.peak_bytes_per_s : 0.0;
+    out["busy_ns"] = ns(r.busy_ps);
+    if (r.claimed_ps > 0)
+      out["banks"] = {
+          {"computing_ns", ns(r.claimed_ps)}, {"delayed_transfers", r.delayed}, {"delayed_ns", ns(r.delayed_ps)}};
+    out["latency_ns"] = latency_json(r.latency, r.latency_bins);
+    out["row"] = {{"hit", m.row_hits}, {"miss", m.row_misses}, {"conflict", m.row_conflicts}};
+    for (std::size_t c = 0; c < dram::command_count; ++c)
+      if (m.commands[c] != 0) out["commands"][dram::command_name(static_cast<dram::command>(c))] = m.commands[c];
+    out["energy_pj"] = json::object();
+    double total = 0;
+    for (const auto& [kind, pj] : energy_parts(elapsed)) {
+      out["energy_pj"][kind] = pj;
+      total += pj;
+    }
+    out["energy_pj"]["total"] = total;
+    for (std::size_t c = 0; c < stall_count; ++c)
+      if (m.by_cause.part[c] != 0) out["time_by_cause_ns"][stall_name(static_cast<stall>(c))] = ns(m.by_cause.part[c]);
+    out["bottleneck"] = dram::bottleneck_line(m);
+    return out;
+  }
+  double energy_pj(ps_t elapsed) const override {
+    double sum = 0;
+    for (const auto& [unused, pj] : energy_parts(elapsed)) sum += pj;
+    return sum;
+  }
+  std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override;
+  traffic_bytes bytes() const override {
+    const dram_report r = m_dram.report();
+    traffic_bytes b = r.read_bytes;
+    b += r.write_bytes;
+    return b;
+  }
+  std::uint64_t bursts() const override {
+    const auto m = m_dram.report().memory;
+    return static_cast<std::uint64_t>(m.reads + m.writes);
+  }
+  probe_list probes() override { return m_dram.probes(); }
+  void observe(transfer_observer* o) override { m_dram.observe(o); }
+  int detail_units() const override { return m_params.channels; }
+  std::vector<detail_group> make_detail(const std::vector<int>& units, std::int64_t commands) override {
+    m_view = std::make_unique<dram::bank_view>(m_standard, units, commands);
+    std::vector<detail_group> out;
+    for (auto& c : m_view->probes()) out.push_back({c.name, c.probes});
+    return out;
+  }
+  void make_detail(const std::vector<int>& units, std::int64_t commands, transfer_observer& to) override {
+    m_trace = std::make_unique<dram::channel_trace>(name(), m_standard, units, commands, to);
+  }
+  void show_detail(viewer v, bool on) override {
+    if (auto* w = watcher(v); w != nullptr) m_dram.watch(*w, on && !w->full());
+  }
+  bool detail_spent(viewer v) const override { return watcher(v) != nullptr && watcher(v)->full(); }
+  void data_time(std::vector<ps_t>& out) const override { m_dram.data_time(out); }
+  void catch_up() override { m_dram.catch_up(); }
+  void claim(int source, std::function<void()> granted) override { m_dram.claim_banks(source, std::move(granted)); }
+  void release() override { m_dram.release_banks(); }
+
+ private:
+  dram::command_watcher* watcher(viewer v) const {
+    if (v == viewer::waveform) return m_view.get();
+    return m_trace.get();
+  }
+
+  dram_params m_params;
+  dram::standard m_standard;
+  dram_module m_dram;
+  std::unique_ptr<dram::bank_view> m_view;
+  std::unique_ptr<dram::channel_trace> m_trace;
+};
+
+std::vector<std::pair<std::string, double>> dram_hardware::energy_parts(ps_t) const {
+  const auto e = dram::energy_of(m_dram.report().memory, m_standard);
+  return {{"activate", e.activate},    {"read", e.read}, {"write", e.write}, {"io", e.io}, {"refresh", e.refresh},
+          {"background", e.background}};
+}
+
+const bool registered = [] {
+  hardware_kinds().add(
+      "dram", "DRAM: channels of a standard behind a controller each",
+      {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
+         problem_list mine;
+         dram_params p = read_dram_params(d.tree, mine, "modules." + d.group, {"type", "count", "address"});
+         if (!mine.empty()) return problems.add(mine), nullptr;
+         p.controller.replay = p.controller.replay && context.replay;
+         return std::make_unique<dram_hardware>(d, p);
+       },
+       [] {
+         auto out = dram_param_table().describe();
+         for (auto& p : dram::controller_table().describe()) {
+           p.name = "controller." + p.name;
+           out.push_back(p);
+         }
+         return out;
+       }});
+  return true;
+}();
+
+}  // namespace
+}  // namespace memwall::platforms

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/sram/sram.h"
+
+#include "platforms/build/hardware.h"
+
+namespace memwall::platforms {
+namespace {
+
+class sram_hardware final : public hardware {
+ public:
+  sram_hardware(const module_description& d, const sram_params& p)
+      : hardware(d), m_params(p), m_sram(d.name.c_str(), p) {}
+  tlm::tlm_target_socket<>* target() override { return &m_sram.port; }
+  std::optional<memory_facts> memory() const override {
+    memory_facts f;
+    f.capacity = to_bytes(m_params.size);
+    f.unloaded_latency = memwall::to_ps(m_params.latency);
+    return f;
+  }
+  json config() const override { return sram_param_table().write(m_params); }
+  const char* section() const override { return "memories"; }
+  json report(ps_t elapsed) const override {
+    const auto& s = m_sram.stats();
+    const double seconds = static_cast<double>(elapsed) * 1e-12;
+    const double moved = static_cast<double>(s.read.sum() + s.written.sum());
+    return {{"name", name()},
+            {"standard", "SRAM"},
+            {"channels", 1},
+            {"capacity_bytes", to_bytes(m_params.size)},
+            {"peak_gbps", m_params.port_bandwidth.value / 1e9},
+            {"read_bytes", s.read.sum()},
+            {"write_bytes", s.written.sum()},
+            {"bandwidth_gbps", seconds > 0 ? moved / seconds / 1e9 : 0.0},
+            {"utilization", elapsed > 0 ? static_cast<double>(s.busy) / static_cast<double>(elapsed) : 0.0},
+            {"latency_ns", latency_json(summarize(s.latency), s.latency.bins())},
+            {"energy_pj", {{"total", energy_pj(elapsed)}}}};
+  }
+  double energy_pj(ps_t elapsed) const override {
+    const auto& s = m_sram.stats();
+    return static_cast<double>(s.read.sum() + s.written.sum()) * to_pj(m_params.energy_per_byte) +
+           m_params.leakage.value * static_cast<double>(elapsed);
+  }
+  traffic_bytes bytes() const override {
+    traffic_bytes b = m_sram.stats().read;
+    b += m_sram.stats().written;
+    return b;
+  }
+  probe_list probes() override { return m_sram.probes(); }
+
+ private:
+  sram_params m_params;
+  sram_module m_sram;
+};
+
+const bool registered = [] {
+  hardware_kinds().add(
+      "sram", "on-chip buffer",
+      {[](const module_description& d, build_context&, problem_list& problems) -> std::unique_ptr<hardware> {
+         problem_list mine;
+         sram_params p;
+         sram_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
+         if (!mine.empty()) return problems.add(mine), nullptr;
+         return std::make_unique<sram_hardware>(d, p);
+       },
+       [] { return sram_param_table().describe(); }});
+  return true;
+}();
+
+}  // namespace
+}  // namespace memwall::platforms

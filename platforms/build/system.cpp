@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/build/system.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "hw/bus/bus.h"
+
+namespace memwall::platforms {
+namespace {
+
+constexpr std::uint64_t region_step = std::uint64_t{1} << 44;  // 16 TiB a memory
+
+}  // namespace
+
+system::~system() = default;
+
+system::system(const platform_description& d, const build_context& given) : m_connections(d.connections) {
+  problem_list problems;
+  build_context context = given;
+  for (const auto& m : d.modules) m_modules.push_back(make_hardware(m, context, problems));
+  problems.check();
+  place_memories(d, problems);
+  route(d, problems);
+  refuse_long_ways(d, problems);
+  problems.check();
+  for (const auto& m : m_modules) {
+    for (const auto& [param, memory] : m->wants_memories()) {
+      const auto* wanted = find(memory);
+      const auto facts = wanted != nullptr && wanted != m.get() ? wanted->memory() : std::nullopt;
+      for (const auto& r : m_regions)
+        if (facts && r.memory == memory) m->attach(param, r.base, *facts, problems);
+      if (!facts)
+        problems.add({d.name, "modules." + m->name() + "." + param, "'" + memory + "' is not a memory",
+                      "a dram or sram module", ""});
+      else if (way(m->name(), memory).empty())
+        problems.add({d.name, "modules." + m->name() + "." + param,
+                      "no connection leads from '" + m->name() + "' to '" + memory + "'",
+                      "lines under connect that lead there", ""});
+    }
+    if (stream_core* c = m->as_core()) {
+      const std::string name = m->name(), beside = c->model().computes_in();
+      const auto* banks = find(beside);
+      if (!beside.empty() && (banks == nullptr || !banks->memory()))
+        problems.add({d.name, "modules." + name + ".memory", "'" + beside + "' is not a memory", "a dram module", ""});
+      else if (const std::int64_t units = c->model().units_there(); units > 0 && banks->detail_units() != units)
+        problems.add(
+            {d.name, "modules." + name + ".hierarchy",
+             fmt::format("{} macros sit beside {} channels of '{}'", units, banks->detail_units(), beside),
+             fmt::format("a macro a channel: modules.{}.channels = macros_per_tile x tiles_per_chip x chips", beside),
+             ""});
+      c->set_path_latency(
+          [this, name](std::uint64_t address) { return std::max<ps_t>(0, path_latency(name, address)); });
+    }
+  }
+  problems.check();
+}
+
+hardware* system::find(const std::string& name) const {
+  for (const auto& m : m_modules)
+    if (m->name() == name) return m.get();
+  return nullptr;
+}
+
+stream_core& system::core(const std::string& name) const {
+  hardware* h = find(name);
+  if (h == nullptr || h->as_core() == nullptr)
+    throw input_error(
+        problem{"", "mapping", "'" + name + "' cannot execute operators", "a core: gpu, cpu, cim_...", ""});
+  return *h->as_core();
+}
+
+void system::place_memories(const platform_description& d, problem_list& problems) {
+  std::uint64_t next = region_step;
+  for (const auto& m : m_modules) {
+    const auto facts = m->memory();
+    if (!facts) continue;
+    // What is a whole stripe of the memory is one of the platform's addresses, too: cores cut transfers by these.
+    const auto stripe = static_cast<std::uint64_t>(std::max<std::int64_t>(1, facts->stripe));
+    std::uint64_t base = (next + stripe - 1) / stripe * stripe;
+    next += region_step;
+    const module_description* description = d.find(m->name());
+    const config::node* given = description != nullptr ? description->tree.find("address") : nullptr;
+    if (given != nullptr) {
+      char* end = nullptr;
+      base = std::strtoull(given->text().c_str(), &end, 0);
+      if (given->text().empty() || *end != '\0' || given->text().find('-') != std::string::npos ||
+          base + static_cast<std::uint64_t>(facts->capacity) < base)
+        problems.add({given->where(), "modules." + m->name() + ".address", "got '" + given->text() + "'",
+                      "an address, e.g. 0x100000000, with room for the memory above it", ""});
+      else if (base % stripe != 0)
+        problems.add({given->where(), "modules." + m->name() + ".address", "got '" + given->text() + "'",
+                      fmt::format("a multiple of the memory's stripe over its channels, {} B", stripe), ""});
+    }
+    for (const auto& r : m_regions)
+      if (base < r.base + static_cast<std::uint64_t>(r.size) &&
+          r.base < base + static_cast<std::uint64_t>(facts->capacity))
+        problems.add({given != nullptr ? given->where() : d.name, "modules." + m->name() + ".address",
+                      "its range overlaps that of '" + r.memory + "'",
+                      "ranges that do not overlap, or no address at all", ""});
+    m_regions.push_back({m->name(), base, facts->capacity});
+  }
+}
+
+bool system::is_route(const std::string& name) const {
+  const hardware* h = find(name);
+  if (h == nullptr || h->memory()) return false;  // a pager has both sockets and is the end of a way
+  return (const_cast<hardware*>(h)->as_bus() != nullptr ||
+          (const_cast<hardware*>(h)->initiator() != nullptr && const_cast<hardware*>(h)->target() != nullptr));
+}
+
+/// Hops from one module to another along the connections; only buses and links are passed through.
+int system::distance(const std::string& from, const std::string& to, std::vector<std::string>* way) const {
+  std::map<std::string, std::string> before;
+  std::vector<std::string> ring{from};
+  std::set<std::string> seen{from};
+  for (int hops = 1; !ring.empty(); ++hops) {
+    std::vector<std::string> next;
+    for (const auto& at : ring)
+      for (const auto& c : m_connections) {
+        if (c.from != at || seen.count(c.to) != 0) continue;
+        before[c.to] = at;
+        if (c.to == to) {
+          if (way != nullptr)
+            for (std::string s = to; s != from; s = before[s]) way->insert(way->begin(), s);
+          return hops;
+        }
+        seen.insert(c.to);
+        if (is_route(c.to)) next.push_back(c.to);
+      }
+    ring = std::move(next);
+  }
+  return -1;
+}
+
+/// Each bus, link and pager on its way keeps something with a transfer, which has room for so many.
+void system::refuse_long_ways(const platform_description& d, problem_list& problems) const {
+  for (const auto& m : m_modules) {
+    if (m->initiator() == nullptr || is_route(m->name())) continue;
+    for (const auto& r : m_regions)
+      if (const std::size_t hops = way(m->name(), r.memory).size(); hops > transfer_info::max_hops + 1)
+        problems.add(
+            {d.name, "connect",
+             fmt::format("the way from '{}' to '{}' leads through {} buses and links", m->name(), r.memory, hops - 1),
+             fmt::format("at most {}", transfer_info::max_hops), ""});
+  }
+}
+
+void system::route(const platform_description& d, problem_list& problems) {
+  std::set<std::string> sends, answers;
+  // Buses learn which ranges lie behind which neighbour: the neighbour nearest to the memory.
+  for (const auto& m : m_modules) {
+    bus* b = m->as_bus();
+    if (b == nullptr) continue;
+    std::map<std::string, std::vector<const region*>> behind;
+    for (const auto& r : m_regions) {
+      std::string best;
+      int best_hops = 0;
+      for (const auto& c : m_connections) {
+        if (c.from != m->name()) continue;
+        const hardware* to = find(c.to);  // one that answers nothing is named below
+        if (const_cast<hardware*>(to)->as_bus() == nullptr && const_cast<hardware*>(to)->target() == nullptr) continue;
+        const int hops = c.to == r.memory ? 0 : is_route(c.to) ? distance(c.to, r.memory, nullptr) : -1;
+        if (hops >= 0 && (best.empty() || hops < best_hops)) best = c.to, best_hops = hops;
+      }
+      if (!best.empty()) behind[best].push_back(&r);
+    }
+    // Ports in the order of the file.
+    for (const auto& c : m_connections) {
+      const auto reached = behind.find(c.to);
+      if (c.from != m->name() || reached == behind.end()) continue;
+      // Memories see their own addresses, bridges global ones.
+      const auto base_there = [&](const region& r) { return c.to == r.memory ? 0 : r.base; };
+      const region& first = *reached->second.front();
+      at_initiator_port& out =
+          b->add_target(c.to, first.base, static_cast<std::uint64_t>(first.size), base_there(first));
+      for (std::size_t i = 1; i < reached->second.size(); ++i) {
+        const region& r = *reached->second[i];
+        b->add_range(c.to, r.base, static_cast<std::uint64_t>(r.size), base_there(r));
+      }
+      hardware* to = find(c.to);
+      if (to->as_bus() != nullptr)
+        out.bind(to->as_bus()->add_initiator(m->name()));
+      else if (answers.count(c.to) == 0)
+        out.bind(*to->target());
+      else
+        problems.add({c.where, "connect", "'" + c.to + "' is reached by two buses",
+                      "one bus in front of it (a bus may lead to another bus)", ""});
+      answers.insert(c.to);
+      behind.erase(reached);  // a second line to it adds nothing
+    }
+  }
+  for (const auto& c : m_connections) {
+    hardware* from = find(c.from);
+    hardware* to = find(c.to);
+    if (from->as_bus() != nullptr) {
+      if (to->target() == nullptr && to->as_bus() == nullptr)
+        problems.add({c.where, "connect", "'" + c.to + "' does not answer requests",
+                      "a memory, a link or a bus after a bus", ""});
+      continue;
+    }
+    if (from->initiator() == nullptr) {
+      problems.add({c.where, "connect", "'" + c.from + "' does not send requests",
+                    "a core, a generator, a link or a bus first", ""});
+    } else if (to->as_bus() == nullptr) {
+      problems.add(
+          {c.where, "connect", "'" + c.from + "' must be connected to a bus, '" + c.to + "' is none", "a bus", ""});
+    } else if (!sends.insert(c.from).second) {
+      problems.add({c.where, "connect", "'" + c.from + "' is connected twice", "one bus an initiator", ""});
+    } else {
+      from->initiator()->bind(to->as_bus()->add_initiator(c.from));
+    }
+  }
+  for (const auto& m : m_modules) {
+    if (m->as_bus() != nullptr) {
+      m->as_bus()->check(problems, d.name, "modules." + m->name());
+      continue;
+    }
+    if (m->initiator() != nullptr && sends.count(m->name()) == 0)
+      problems.add({d.name, "modules." + m->name(), "is connected to no bus (its port is unbound)",
+                    "a line [" + m->name() + ", <bus>] under connect", ""});
+    if (m->target() != nullptr && answers.count(m->name()) == 0)
+      problems.add({d.name, "modules." + m->name(), "is reached by no bus (its port is unbound)",
+                    "a line [<bus>, " + m->name() + "] under connect", ""});
+  }
+}
+
+std::vector<memory_slot> system::slots() const {
+  std::vector<memory_slot> out;
+  for (const auto& r : m_regions) {
+    const auto facts = find(r.memory)->memory();
+    memory_slot s;
+    s.name = r.memory;
+    s.base = r.base;
+    s.capacity = facts->capacity;
+    s.alignment = std::max<std::int64_t>(facts->stripe, facts->burst);
+    s.in_core = facts->in_core;
+    if (s.in_core)
+      s.reserve = [core = find(r.memory)->as_core()](std::int64_t rows, std::int64_t columns, double bits) {
+        return core->model().reserve(rows, columns, bits);
+      };
+    for (const auto& m : m_modules)
+      if (stream_core* c = m->as_core(); c != nullptr && c->model().computes_in() == r.memory) {
+        s.computed_by.push_back(m->name());
+        s.held_bits = [c](double bits) { return c->model().held_bits(bits); };
+      }
+    out.push_back(s);
+  }
+  return out;
+}
+
+ps_t system::path_latency(const std::string& from, std::uint64_t address) const {
+  for (const auto& r : m_regions) {
+    if (address < r.base || address - r.base >= static_cast<std::uint64_t>(r.size)) continue;
+    const auto hops = way(from, r.memory);
+    if (hops.empty()) return -1;
+    ps_t sum = find(r.memory)->memory()->unloaded_latency;
+    for (const auto& hop : hops) sum += find(hop)->hop_latency();
+    return sum;
+  }
+  return -1;
+}
+
+std::vector<std::string> system::way(const std::string& from, const std::string& to) const {
+  std::vector<std::string> hops;
+  distance(from, to, &hops);
+  return hops;
+}
+
+json system::config(const platform_description& d) const {
+  json out;
+  out["description"] = d.text;
+
+  for (const auto& m : m_modules) {
+    const auto* description = d.find(m->name());
+    json c{{"type", description->type}};
+    c.update(m->config());
+    if (const auto* a = description->tree.find("address")) c["address"] = a->text();
+    // One entry a group: the members are alike.
+    if (const auto* count = description->tree.find("count")) {
+      if (description->index != 0) continue;
+      c["count"] = count->to_json();
+    }
+    out["modules"][description->group] = c;
+  }
+  if (const auto* connect = d.tree.find("connect")) out["connect"] = connect->to_json();
+  if (const auto* mapping = d.tree.find("mapping")) out["mapping"] = mapping->to_json();
+  out["parallel"] = d.parallel;
+  return out;
+}
+
+}  // namespace memwall::platforms

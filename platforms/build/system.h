@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hardware of a platform, made and wired.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hw/core/stream_core.h"
+#include "platforms/build/hardware.h"
+#include "platforms/place/placement.h"
+
+namespace memwall::platforms {
+
+/// Makes every module of a description, gives memories their addresses, routes every initiator to every memory it can
+/// reach along the shortest way, and binds the sockets. Throws input_error with all problems found.
+class system {
+ public:
+  system(const platform_description& d, const build_context& context);
+  ~system();
+
+  const std::vector<std::unique_ptr<hardware>>& modules() const { return m_modules; }
+  hardware* find(const std::string& name) const;
+  stream_core& core(const std::string& name) const;
+  /// What tensors can be placed in.
+  std::vector<memory_slot> slots() const;
+  /// Unloaded latency from a module to an address and back, last data beat included; -1: not reachable.
+  ps_t path_latency(const std::string& from, std::uint64_t address) const;
+  /// Modules passed on the way from one module to another, the last one included; empty: there is none.
+  std::vector<std::string> way(const std::string& from, const std::string& to) const;
+  /// Resolved parameters of all modules, readable back as a platform file.
+  json config(const platform_description& d) const;
+
+ private:
+  struct region {
+    std::string memory;
+    std::uint64_t base;
+    std::int64_t size;
+  };
+  void place_memories(const platform_description& d, problem_list& problems);
+  void refuse_long_ways(const platform_description& d, problem_list& problems) const;
+  void route(const platform_description& d, problem_list& problems);
+  int distance(const std::string& from, const std::string& to, std::vector<std::string>* way) const;
+  bool is_route(const std::string& name) const;
+
+  std::vector<std::unique_ptr<hardware>> m_modules;
+  std::vector<connection> m_connections;
+  std::vector<region> m_regions;
+};
+
+}  // namespace memwall::platforms

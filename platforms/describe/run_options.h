@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of one simulation, besides its platform's description: trace, fidelity, observation.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "hw/common/quantity.h"
+#include "platforms/describe/description.h"
+#include "traces/trace.h"
+
+namespace memwall::platforms {
+
+/// Opens the trace from its beginning; asked several times (placement, mapping, the run).
+using trace_source = std::function<std::unique_ptr<trace::op_stream>()>;
+
+struct progress {
+  std::uint64_t operators_done = 0;
+  std::int64_t operators_total = -1;  ///< -1: unknown
+  ps_t simulated = 0;
+};
+
+struct run_options {
+  platform_description platform;
+  trace_source source;
+  std::string command;                  ///< for provenance
+  std::string transfer_bytes = "auto";  ///< auto | burst | a number of bytes
+  bool replay = true;
+  std::uint64_t seed = 1;
+  std::string version;
+  std::string vcd_file, vcd_window;       ///< "" none; window "" all, "10us:12us", "layers.3.*"
+  std::string save_file;                  ///< GTKWave save file for it, which names waves.vcd
+  std::int64_t vcd_limit = 100'000'000;   ///< bytes
+  std::string vcd_channels = "0";         ///< of each DRAM, shown down to commands and banks: "none", "all", "0,4-7"
+  std::int64_t vcd_commands = 2'000'000;  ///< of all DRAMs together, that are looked at for it
+  std::string timeline_file;
+  std::string timeline_window;      ///< where single transfers are shown; "auto": the VCD's window, else the first ones
+  std::size_t max_layers = 20'000;  ///< operators listed in the result; the CSV has all of them
+  std::function<void(const std::string& line)> csv;  ///< one line an operator, as they end; unset: none
+  std::function<void(const progress&)> on_progress;  ///< called now and then; unset: none
+  const std::atomic<bool>* interrupted = nullptr;    ///< set from a signal handler: stop and report what is there
+};
+
+}  // namespace memwall::platforms

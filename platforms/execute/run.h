@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// One simulation: a platform, a trace, a result. One a process (SystemC).
+#pragma once
+#include <nlohmann/json.hpp>
+
+#include "platforms/describe/run_options.h"
+
+namespace memwall::platforms {
+
+using json = nlohmann::ordered_json;
+
+struct run_outcome {
+  json result;
+  bool partial = false;  ///< interrupted
+};
+
+/// Throws input_error, capacity_error; std::runtime_error for a deadlock (with what everybody waits for).
+run_outcome run(const run_options& options);
+
+}  // namespace memwall::platforms

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/place/mapper.h"
+
+#include <algorithm>
+
+namespace memwall::platforms {
+namespace {
+
+work_kind kind_of(trace::op_kind k) {
+  switch (k) {
+    case trace::op_kind::embed:
+      return work_kind::gather;
+    case trace::op_kind::attention:
+      return work_kind::attention;
+    case trace::op_kind::collective:
+      return work_kind::collective;
+    case trace::op_kind::gemm:
+    case trace::op_kind::lm_head:
+    case trace::op_kind::router:
+    case trace::op_kind::expert_gemm:
+      return work_kind::gemm;
+    default:
+      return work_kind::elementwise;
+  }
+}
+
+traffic class_of(trace::tensor_class c) {
+  switch (c) {
+    case trace::tensor_class::weights:
+      return traffic::weights;
+    case trace::tensor_class::kv_cache:
+      return traffic::kv_cache;
+    default:
+      return traffic::activations;
+  }
+}
+
+/// What each of `n` devices gets of `total`: all the same, as software pads what it cannot divide evenly.
+std::int64_t share(std::int64_t total, std::size_t n) {
+  const auto parts = static_cast<std::int64_t>(n);
+  return (total + parts - 1) / parts;
+}
+
+/// Whether an activation of a sharded operator is itself cut: outputs of columns, inputs of rows, both of heads.
+bool activation_split(trace::shard s, trace::access a) {
+  switch (s) {
+    case trace::shard::columns:
+      return a == trace::access::write;
+    case trace::shard::rows:
+      return a == trace::access::read;
+    case trace::shard::heads:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::string arithmetic_type(const dtype& input, const dtype& weight) {
+  const bool narrow = weight.bits_e4 <= 80000;
+  if (!input.is_float() && input.bits_e4 <= 80000 && !input.is_grouped() && narrow) return "int8";
+  if (input.number == dtype::kind::fp && input.bits_e4 == 80000 && narrow) return "fp8";
+  if (input.number == dtype::kind::tf) return "tf32";
+  if (input.bits_e4 >= 320000 || (weight.is_float() && weight.bits_e4 >= 320000))
+    return weight.number == dtype::kind::tf ? "tf32" : "fp32";
+  return input.number == dtype::kind::bf ? "bf16" : "fp16";
+}
+
+std::vector<device_task> split_operator(const trace::op& op, const trace::header& header, const placement& where,
+                                        const executor_group& group) {
+  std::vector<device_task> out;
+  const std::size_t devices = group.cores.size();
+  const bool parallel = devices > 1 && !group.pipeline;
+  const std::size_t parts = parallel ? devices : 1;
+  for (std::size_t i = 0; i < parts; ++i) {
+    device_task t;
+    t.device = group.pipeline ? static_cast<std::size_t>(where.pipeline_stage(op.layer, devices)) : i;
+    operation& w = t.work;
+    w.id = op.id;
+    w.name = op.name;
+    w.kind = kind_of(op.kind);
+    w.m = std::max<std::int64_t>(1, op.m);
+    w.n = std::max<std::int64_t>(1, op.n);
+    w.k = std::max<std::int64_t>(1, op.k);
+    w.batch = std::max<std::int64_t>(1, op.batch);
+    if (w.kind == work_kind::attention) {
+      w.batch *= std::max<std::int64_t>(1, op.kv_heads);
+      w.group = std::max<std::int64_t>(1, op.heads / std::max<std::int64_t>(1, op.kv_heads));
+    }
+    if (op.kind == trace::op_kind::expert_gemm && !op.group_rows.empty()) {
+      // Experts run as a grouped GEMM: as many products as experts touched, rows shared evenly.
+      w.batch = static_cast<std::int64_t>(op.group_rows.size());
+      w.m = std::max<std::int64_t>(1, (op.m + w.batch - 1) / w.batch);
+    }
+    const bool cut = parallel && op.shard != trace::shard::none;
+    w.flops = static_cast<double>(op.flops()) / static_cast<double>(cut ? parts : 1);
+    if (cut) {
+      const auto p = static_cast<std::int64_t>(parts);
+      if (op.shard == trace::shard::columns || op.shard == trace::shard::experts)
+        w.n = std::max<std::int64_t>(1, w.n / p);
+      if (op.shard == trace::shard::rows) w.k = std::max<std::int64_t>(1, w.k / p);
+      if (op.shard == trace::shard::heads) w.batch = std::max<std::int64_t>(1, w.batch / p);
+    }
+    w.type = arithmetic_type(op.input, op.weight);
+    w.weight_bits = op.weight.bits();
+    for (const auto& u : op.uses) {
+      const trace::tensor& tensor = header.tensors[u.tensor];
+      const home& h =
+          op.kind == trace::op_kind::embed ? where.rows_of(u.tensor, t.device) : where.of(u.tensor, t.device);
+      operand o;
+      o.tensor = u.tensor;
+      o.kind = class_of(tensor.cls);
+      o.write = u.what == trace::access::write;
+      // A weight that every device holds whole (a table tied to lm_head) is still read in parts by an operator that is
+      // cut.
+      const bool split =
+          cut && (h.split || tensor.cls == trace::tensor_class::weights ||
+                  (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
+      o.bytes = split ? share(u.bytes, parts) : u.bytes;
+      std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
+      if (h.scale > 1) {  // held, and moved, at the width of the units beside the memory
+        o.bytes = static_cast<std::int64_t>(static_cast<double>(o.bytes) * h.scale);
+        offset = static_cast<std::int64_t>(static_cast<double>(offset) * h.scale);
+        if (tensor.cls == trace::tensor_class::weights)
+          w.weight_bits = std::max(w.weight_bits, tensor.type.bits() * h.scale);
+      }
+      o.bytes = std::min(o.bytes, std::max<std::int64_t>(0, h.bytes - offset));
+      o.address = h.address + static_cast<std::uint64_t>(offset);
+      const memory_slot& slot = where.slots()[static_cast<std::size_t>(h.memory)];
+      const bool beside =
+          tensor.cls != trace::tensor_class::activations && !o.write &&
+          std::find(slot.computed_by.begin(), slot.computed_by.end(), group.cores[t.device]) != slot.computed_by.end();
+      o.resident = slot.in_core || beside;
+      if (o.bytes > 0) w.operands.push_back(o);
+    }
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+std::vector<device_task> all_reduce(const trace::op& op, const trace::header& header, const placement& where,
+                                    const executor_group& group) {
+  std::vector<device_task> out;
+  const std::size_t devices = group.cores.size();
+  if (devices < 2 || group.pipeline || op.shard != trace::shard::rows) return out;
+  const trace::tensor_use* result = nullptr;
+  for (const auto& u : op.uses)
+    if (u.what == trace::access::write && header.tensors[u.tensor].cls == trace::tensor_class::activations) result = &u;
+  if (result == nullptr) return out;
+  const auto p = static_cast<std::int64_t>(devices);
+  for (std::size_t i = 0; i < devices; ++i) {
+    device_task t;
+    t.device = i;
+    t.work.id = op.id;
+    t.work.name = op.name + ".all_reduce";
+    t.work.kind = work_kind::collective;
+    t.work.n = 2 * (p - 1);  // steps
+    t.work.type = arithmetic_type(op.input, op.weight);
+    t.work.flops = static_cast<double>(op.m * op.n) * static_cast<double>(p - 1) / static_cast<double>(p);
+    const home& next = where.of(result->tensor, (i + 1) % devices);
+    // Reduce-scatter, then all-gather: each sends (P - 1) / P of the result.
+    for (int pass = 0; pass < 2; ++pass) {
+      operand o;
+      o.tensor = result->tensor;
+      o.kind = traffic::activations;
+      o.write = true;
+      o.address = next.address;
+      o.bytes = std::max<std::int64_t>(1, (p - 1) * result->bytes / p);
+      t.work.operands.push_back(o);
+    }
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run found, in the words of result.json.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "platforms/build/symmetry.h"
+#include "platforms/build/system.h"
+#include "platforms/describe/run_options.h"
+
+namespace memwall::platforms {
+
+constexpr const char* result_schema = "memwall-result-1";
+
+/// One finished operator.
+struct layer_row {
+  std::string name, kind;
+  std::int64_t layer = -1, step = 0;
+  std::string executor;  ///< the one that ended last
+  ps_t start = 0, end = 0;
+  double flops = 0;
+  traffic_bytes read, written;  ///< asked of memories
+  double energy_pj = 0;
+  stall_stack parts;  ///< sums to end - start
+  bool prefill = false;
+};
+
+class result_builder {
+ public:
+  void add(layer_row row, std::size_t keep);
+  std::string csv_line() const;  ///< of the row added last
+
+  stall_stack critical;         ///< of the chain of operators that ended last; sums to the time
+  std::vector<layer_row> rows;  ///< the first `keep`
+  std::uint64_t count = 0;
+  std::int64_t decode_steps = 0;  ///< begun
+  bool prefill = false;           ///< some of it was a prompt's
+  double flops = 0;
+  traffic_bytes read, written;
+  using sums = std::pair<std::uint64_t, stall_stack>;  ///< operators and their time
+  std::map<std::string, sums> by_kind;
+  std::map<std::int64_t, sums> by_layer;  ///< -1: outside of layers
+
+ private:
+  layer_row m_last;
+};
+
+/// Causes that one part of the machine answers for, and its name: "memory", "bus", "link", "compute", ...
+struct cause_group {
+  const char* name;
+  std::vector<stall> causes;
+};
+const std::vector<cause_group>& cause_groups();
+/// The group with most time; "idle" when there is none.
+std::string bound_by(const stall_stack& s);
+
+/// First line of layers.csv.
+std::string csv_header();
+json stack_json(const stall_stack& s);
+json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where,
+                  const result_builder& r, ps_t time, bool partial, const json& programming);
+json host_facts(const system& hw, const symmetry& alike, double wall_s);
+
+}  // namespace memwall::platforms

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core's transfers: how large they are, when results leave, what that takes; a protocol checker on the link.
+#include "hw/core/stream_core.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "tests/support/checked_links.h"
+#include "tests/support/traffic.h"
+
+namespace memwall {
+namespace {
+
+constexpr std::int64_t kib = 1024, mib = 1024 * kib;
+
+/// Plans what it was given.
+class fixed_model final : public core_model {
+ public:
+  explicit fixed_model(work w) : m_work(std::move(w)) {}
+  work plan(const operation&) override { return m_work; }
+  double peak_rate(const std::string&) const override { return 1e12; }
+  nlohmann::ordered_json config() const override { return {}; }
+
+ private:
+  work m_work;
+};
+
+work reads(std::int64_t bytes) {
+  work w;
+  w.accesses.push_back({0, traffic::weights, false, false, 0, bytes});
+  w.window = 64 * kib;
+  w.load_latency = 500'000;
+  w.fill_bandwidth = 100e9;
+  return w;
+}
+
+/// A plain memory that notes what it is asked for.
+class noting_engine final : public dram_engine {
+ public:
+  noting_engine(ps_t burst, ps_t latency, std::vector<dram::transfer>& asked)
+      : m_inner(burst, latency), m_asked(asked) {}
+  bool can_accept() const override { return m_inner.can_accept(); }
+  void submit(const dram::transfer& t) override {
+    m_asked.push_back(t);
+    m_inner.submit(t);
+  }
+  ps_t advance(ps_t now) override { return m_inner.advance(now); }
+  void take_completions(std::vector<dram::completion>& out) override { m_inner.take_completions(out); }
+  dram::statistics stats(ps_t now) const override { return m_inner.stats(now); }
+  int burst_bytes() const override { return m_inner.burst_bytes(); }
+  double peak_bytes_per_s() const override { return m_inner.peak_bytes_per_s(); }
+
+ private:
+  plain_engine m_inner;
+  std::vector<dram::transfer>& m_asked;
+};
+
+/// A core on a memory of 64 GB/s with stripes of 4 KiB; `path` is what the platform says of the unloaded way there and
+/// back.
+struct one_core {
+  one_core(work w, ps_t path, fidelity f = {0, 4 * kib, 64, false})
+      : memory("memory", dram_params{}, std::make_unique<noting_engine>(1000, 50'000, asked), std::uint64_t{1} << 40),
+        core("core", std::make_unique<fixed_model>(std::move(w)), 0) {
+    links.join(core.port, memory.port);
+    core.set_fidelity(f);
+    core.set_path_latency([path](std::uint64_t) { return path; });
+  }
+  void run() {
+    operation op;
+    op.name = "operator";
+    core.start(op, [this](const stream_core::result& r) { result = r; });
+    sc_core::sc_start();
+    links.verify();
+    EXPECT_EQ(result.parts.sum(), result.end - result.start);
+    std::uint64_t next = 0;
+    for (const auto& t : asked) {
+      EXPECT_EQ(t.address, next) << "in order, without gaps";
+      next = t.address + t.bytes;
+      sizes.push_back(static_cast<std::int64_t>(t.bytes));
+    }
+  }
+  std::int64_t total() const { return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}); }
+
+  std::vector<dram::transfer> asked;
+  dram_module memory;
+  stream_core core;
+  checked_links links;
+  stream_core::result result;
+  std::vector<std::int64_t> sizes;
+};
+
+// 64 MiB: a 64th is 1 MiB. From a quarter of the window, 16 KiB, twice as large each; at the end the last MiB in
+// halves, down to a sixteenth of it.
+TEST(stream_core, transfers_grow_to_a_64th_of_the_operator_and_shrink_at_its_end) {
+  one_core m(reads(64 * mib), 50'000);
+  m.run();
+  EXPECT_EQ(m.total(), 64 * mib);
+  const std::vector<std::int64_t> begin(m.sizes.begin(), m.sizes.begin() + 7);
+  EXPECT_EQ(begin, (std::vector<std::int64_t>{16 * kib, 32 * kib, 64 * kib, 128 * kib, 256 * kib, 512 * kib, mib}));
+  EXPECT_EQ(*std::max_element(m.sizes.begin(), m.sizes.end()), mib);
+  EXPECT_LT(m.sizes.size(), 64u + 6u + 8u);
+  EXPECT_LE(m.sizes.back(), mib / 16);
+  for (const std::int64_t s : m.sizes) EXPECT_EQ(s % (4 * kib), 0) << "whole stripes";
+  // Once the largest was reached, sizes fall only within the last of them.
+  std::int64_t from_end = 0;
+  for (auto s = m.sizes.rbegin(); *s < mib; ++s) from_end += *s;
+  EXPECT_LE(from_end, mib);
+}
+
+// The way to the memory is most of the load's latency: what is in flight decides how fast the core reads.
+TEST(stream_core, transfers_stay_small_against_the_window_where_it_decides) {
+  one_core near(reads(mib), 400'000);
+  near.run();
+  EXPECT_EQ(*std::max_element(near.sizes.begin(), near.sizes.end()), 16 * kib);
+}
+TEST(stream_core, transfers_stay_small_against_the_window_where_pages_fault) {
+  one_core m(reads(64 * mib), 50'000, {0, 4 * kib, 64, true});
+  m.run();
+  EXPECT_EQ(*std::max_element(m.sizes.begin(), m.sizes.end()), 16 * kib);
+}
+
+// Less than 64 stripes: a 64th, at least 512 bytes. And the size that is asked for, whatever the operator.
+TEST(stream_core, transfers_of_small_operators_and_fixed_ones) {
+  one_core m(reads(100 * kib), 50'000);
+  m.run();
+  EXPECT_EQ(m.total(), 100 * kib);
+  EXPECT_EQ(*std::max_element(m.sizes.begin(), m.sizes.end()), 100 * kib / 64 / 64 * 64);
+}
+TEST(stream_core, fixed_transfers) {
+  one_core m(reads(100 * kib), 50'000, {64, 4 * kib, 64, false});
+  m.run();
+  EXPECT_EQ(m.sizes, std::vector<std::int64_t>(100 * kib / 64, 64));
+}
+
+// Line by line or not, the operator takes as long: memory-bound (100 GB/s asked of 64), and bound by the core (32 of
+// 64).
+class stream_core_sizes : public testing::TestWithParam<std::tuple<double, std::int64_t>> {};
+TEST_P(stream_core_sizes, do_not_matter_for_the_time) {
+  work w = reads(4 * mib);
+  w.fill_bandwidth = std::get<0>(GetParam());
+  w.compute[stall::compute] = 40'000'000;
+  one_core m(w, 50'000, {std::get<1>(GetParam()), 4 * kib, 64, false});
+  m.run();
+  // Loads, then the arithmetic of the last line: the memory needs 1 ns a line, the core asks every 64 B / rate.
+  const double line = std::max(1000.0, 64e12 / w.fill_bandwidth), lines = 4.0 * mib / 64;
+  const double closed_form = 500'000 + lines * line + 40e6 / lines;
+  EXPECT_NEAR(static_cast<double>(m.result.end - m.result.start) / closed_form, 1, 0.01);
+}
+INSTANTIATE_TEST_SUITE_P(rates, stream_core_sizes,
+                         testing::Combine(testing::Values(100e9, 32e9), testing::Values<std::int64_t>(64, 1024, 0)));
+
+// Results that leave at 8 GB/s: 2 MiB take 262 us, the launch comes before, and the core's own rate is what held them.
+TEST(stream_core, results_leave_at_the_cores_rate) {
+  work w;
+  w.launch = 5'000'000;
+  w.accesses.push_back({0, traffic::activations, true, false, 0, 2 * mib});
+  w.result_bandwidth = 8e9;
+  one_core m(w, 50'000);
+  m.run();
+  EXPECT_EQ(m.total(), 2 * mib);
+  const double sending = 2.0 * mib / 8e9 * 1e12,
+               last = 2.0 * mib / 64 / 64 * 1000;  // the last piece on the memory's pins
+  EXPECT_NEAR(static_cast<double>(m.result.end - m.result.start), 5e6 + sending + 50'000 + last, 2000);
+  EXPECT_NEAR(static_cast<double>(m.result.parts[stall::core_requests]), sending, 2000);
+}
+
+}  // namespace
+}  // namespace memwall
