@@ -155,6 +155,25 @@ std::int64_t json_line::integer(std::int64_t lowest, std::int64_t highest) {
   return v;
 }
 
+/// The number that starts at m_at; m_at moves behind it.
+double json_line::plain_number(const char* expected) {
+  const std::size_t start = m_at;
+  while (m_at < m_text.size() && std::string_view(",]} \t\r").find(m_text[m_at]) == std::string_view::npos) ++m_at;
+  const std::string_view word = m_text.substr(start, m_at - start);
+  double value = 0;
+  const auto [stop, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (word.empty() || failure == std::errc::invalid_argument || stop != word.data() + word.size()) {
+    m_at = start;
+    broken(expected);
+  }
+  return value;
+}
+
+double json_line::number() {
+  peek();
+  return plain_number("a number");
+}
+
 void json_line::skip() {
   skip_nested(0);
 }
@@ -169,16 +188,12 @@ void json_line::skip_nested(int depth) {
   } else if (c == '{') {
     members([&](std::string_view) { skip_nested(depth + 1); });
   } else {
-    const std::size_t start = m_at;
-    while (m_at < m_text.size() && std::string_view(",]} \t\r").find(m_text[m_at]) == std::string_view::npos) ++m_at;
-    const std::string_view word = m_text.substr(start, m_at - start);
-    if (word == "true" || word == "false" || word == "null") return;
-    double ignored = 0;
-    const auto [stop, failure] = std::from_chars(word.data(), word.data() + word.size(), ignored);
-    if (word.empty() || failure == std::errc::invalid_argument || stop != word.data() + word.size()) {
-      m_at = start;
-      broken("a value");
-    }
+    for (const std::string_view word : {"true", "false", "null"})
+      if (m_text.substr(m_at, word.size()) == word) {
+        m_at += word.size();
+        return;
+      }
+    plain_number("a value");
   }
 }
 

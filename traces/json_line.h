@@ -28,6 +28,8 @@ class json_line {
   std::string_view text();
   /// The value as an integer in [lowest, highest].
   std::int64_t integer(std::int64_t lowest, std::int64_t highest);
+  /// The value as a number.
+  double number();
   bool at_text() { return peek() == '"'; }
   bool at_array() { return peek() == '['; }
   bool at_object() { return peek() == '{'; }
@@ -60,6 +62,7 @@ class json_line {
   bool next_element(bool& first);
   bool next_member(bool& first);
   void skip_nested(int depth);
+  double plain_number(const char* expected);
   std::string_view string();
   void escape(std::string& out);
   unsigned hex4();
