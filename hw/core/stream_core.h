@@ -35,13 +35,7 @@ class stream_core : public sc_core::sc_module {
 
   at_initiator_port port;
 
-  struct result {
-    ps_t start = 0, end = 0;
-    stall_stack parts;  ///< sums to end - start
-    traffic_bytes read, written;
-    double energy_pj = 0;
-    bool failed = false;  ///< a transfer came back with an error response
-  };
+  using result = work_result;
   /// Starts an operator; `done` is called once, at its end in simulated time. Must not be busy.
   void start(const operation& op, std::function<void(const result&)> done);
   bool busy() const { return m_busy; }

@@ -63,4 +63,13 @@ struct work {
   std::vector<operand> accesses;  ///< what remains after the on-chip caches
 };
 
+/// How an operation went.
+struct work_result {
+  ps_t start = 0, end = 0;
+  stall_stack parts;            ///< sums to end - start
+  traffic_bytes read, written;  ///< asked of memories
+  double energy_pj = 0;
+  bool failed = false;  ///< a transfer came back with an error response
+};
+
 }  // namespace memwall

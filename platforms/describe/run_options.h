@@ -8,6 +8,7 @@
 
 #include "hw/common/quantity.h"
 #include "platforms/describe/description.h"
+#include "traces/op_source.h"
 #include "traces/trace.h"
 
 namespace memwall::platforms {
@@ -23,7 +24,9 @@ struct progress {
 
 struct run_options {
   platform_description platform;
-  trace_source source;
+  trace_source source;  ///< places the tensors by what its operators use; they are the run's, unless:
+  /// Operators that depend on the time (a server of requests). Same tensors as the trace.
+  std::function<std::unique_ptr<trace::op_source>()> operators;
   std::string command;                  ///< for provenance
   std::string transfer_bytes = "auto";  ///< auto | burst | a number of bytes
   bool replay = true;

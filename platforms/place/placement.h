@@ -63,6 +63,7 @@ class placement {
   /// The rule for an operator.
   const mapping_rule& rule(const trace::op& op) const;
   const executor_group& executors(const mapping_rule& r) const;
+  const std::vector<executor_group>& groups() const { return m_groups; }  ///< by rule
   /// Device (position in the group's cores) that runs a layer under pipeline parallelism.
   int pipeline_stage(std::int64_t layer, std::size_t devices) const;
   /// Home of a tensor for one device of the group that uses it. Tensors not met while placing (activations) are in the

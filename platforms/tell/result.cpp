@@ -14,6 +14,7 @@ namespace {
 const char* const sections[] = {"memories", "buses", "links", "executors", "generators", "pagers"};
 
 std::int64_t tokens_of(const trace::workload& w, const result_builder& r) {
+  if (r.tokens) return *r.tokens;
   if (r.decode_steps > 0) return r.decode_steps * w.batch;
   return r.prefill ? w.prompt * w.batch : 0;
 }

@@ -2,6 +2,7 @@
 // What a run found, in the words of result.json.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,9 @@ class result_builder {
   stall_stack critical;         ///< of the chain of operators that ended last; sums to the time
   std::vector<layer_row> rows;  ///< the first `keep`
   std::uint64_t count = 0;
-  std::int64_t decode_steps = 0;  ///< begun
-  bool prefill = false;           ///< some of it was a prompt's
+  std::optional<std::int64_t> tokens;  ///< made, where the source of the operators counts them
+  std::int64_t decode_steps = 0;       ///< begun
+  bool prefill = false;                ///< some of it was a prompt's
   double flops = 0;
   traffic_bytes read, written;
   using sums = std::pair<std::uint64_t, stall_stack>;  ///< operators and their time

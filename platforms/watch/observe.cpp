@@ -79,24 +79,31 @@ recorder::recorder(const run_options& options, system& hw, const symmetry& alike
     : m_options(options), m_system(hw), m_alike(alike) {
   for (const auto& m : hw.modules()) m->observe(this);
   m_detailed = detailed_modules();
-  if (!options.vcd_file.empty()) {
-    m_vcd_window = parse_window("--vcd", options.vcd_window);
-    m_vcd_window.turn = [this](bool open) { open ? m_vcd->open_window() : m_vcd->close_window(); };
-    m_vcd = std::make_unique<vcd_writer>(options.vcd_file, options.vcd_limit, [] { return now_ps(); });
-    for (const auto& m : hw.modules())
-      for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
-    add_details();
-  }
-  if (options.timeline_file.empty()) return;
-  m_first_only = options.timeline_window == "auto" && options.vcd_window.empty();
-  m_detail_window = options.timeline_window == "auto" ? parse_window("--vcd", options.vcd_window)
-                                                      : parse_window("--timeline", options.timeline_window);
-  m_timeline = std::make_unique<run_timeline>(options.timeline_file, hw);
-  if (!m_first_only) add_timeline_details();
+  if (!options.vcd_file.empty()) open_waveform();
+  if (!options.timeline_file.empty()) open_timeline();
+  plan_turns();
+}
+
+void recorder::open_waveform() {
+  m_vcd_window = parse_window("--vcd", m_options.vcd_window);
+  m_vcd_window.turn = [this](bool open) { open ? m_vcd->open_window() : m_vcd->close_window(); };
+  m_vcd = std::make_unique<vcd_writer>(m_options.vcd_file, m_options.vcd_limit, [] { return now_ps(); });
+  for (const auto& m : m_system.modules())
+    for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
+  add_details();
+}
+
+void recorder::open_timeline() {
+  m_first_only = m_options.timeline_window == "auto" && m_options.vcd_window.empty();
+  m_detail_window = m_options.timeline_window == "auto" ? parse_window("--vcd", m_options.vcd_window)
+                                                        : parse_window("--timeline", m_options.timeline_window);
+  m_timeline = std::make_unique<run_timeline>(m_options.timeline_file, m_system);
   std::function<bool(std::uint64_t, ps_t, ps_t)> in_window;
-  if (!m_first_only)
+  if (!m_first_only) {
+    add_timeline_details();
     in_window = [this](std::uint64_t op, ps_t begin, ps_t end) { return in_timeline_window(op, begin, end); };
-  m_timeline->watch_arithmetic(hw, in_window);
+  }
+  m_timeline->watch_arithmetic(m_system, in_window);
 }
 
 std::vector<hardware*> recorder::detailed_modules() const {
@@ -195,25 +202,23 @@ void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t 
   if (m_vcd) m_vcd_window.operator_ends(op.name);
 }
 
-void recorder::run_simulation() {
-  const auto running = [] { return sc_core::sc_get_status() != sc_core::SC_STOPPED; };
-  // Windows by time: when they open and close, in order.
-  std::vector<std::pair<ps_t, std::function<void()>>> moments;
-  const auto add = [&](const watch_window& w) {
+void recorder::plan_turns() {
+  const auto add = [this](watch_window& w) {
     if (w.by_layer || !w.turn) return;
-    moments.emplace_back(w.begin, [&w] { w.turn(true); });
-    if (w.end != never) moments.emplace_back(w.end, [&w] { w.turn(false); });
+    m_turns.push_back({w.begin, &w, true});
+    if (w.end != never) m_turns.push_back({w.end, &w, false});
   };
   if (m_vcd) add(m_vcd_window);
   if (m_timeline) add(m_detail_window);
-  std::stable_sort(moments.begin(), moments.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [at, act] : moments) {
-    if (running() && at > now_ps()) sc_core::sc_start(to_sc_time(at - now_ps()));
-    if (!running()) break;
-    act();
-  }
-  if (running()) sc_core::sc_start();
-  // Before anybody asks the memories for their counts: that lets them run ahead.
+  std::stable_sort(m_turns.begin(), m_turns.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+}
+
+void recorder::turn() {
+  const window_turn& t = m_turns[m_next_turn++];
+  t.window->turn(t.open);
+}
+
+void recorder::simulation_over() {
   if (m_vcd && !m_vcd->close())
     throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
   if (m_detail_window.turn) m_detail_window.turn(false);

@@ -46,15 +46,27 @@ class recorder final : public transfer_observer {
   void operator_begins(const std::string& core, const operation& work);
   void operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end);
 
-  /// Runs the simulation to its end, opening and closing waveform windows by time on the way.
-  void run_simulation();
+  /// When a window by time opens or closes next, in order; `never`: all have. Then turn() does it: the run stops there.
+  ps_t next_turn() const { return m_next_turn < m_turns.size() ? m_turns[m_next_turn].at : never; }
+  void turn();
+  /// Nothing more happens. Before anybody asks the memories for their counts: that lets them run ahead.
+  void simulation_over();
   /// Closes files and adds `series` and `outputs` to the result.
   void finish(json& result, ps_t end);
 
  private:
   static constexpr std::uint64_t first_transfers = 10'000;  ///< shown one by one when no window is given
 
+  struct window_turn {
+    ps_t at;
+    watch_window* window;
+    bool open;
+  };
+
   std::vector<hardware*> detailed_modules() const;
+  void open_waveform();
+  void open_timeline();
+  void plan_turns();
   void add_details();
   void add_timeline_details();
   /// A stretch of time of an operator lies in the timeline's window.
@@ -78,6 +90,8 @@ class recorder final : public transfer_observer {
   std::map<std::string, time_series> m_series;                  // bytes over time by module
   std::unique_ptr<run_timeline> m_timeline;
   watch_window m_detail_window;
+  std::vector<window_turn> m_turns;
+  std::size_t m_next_turn = 0;
   bool m_first_only = false;
   std::uint64_t m_shown_transfers = 0;
   std::vector<std::uint64_t> m_detail_ops;  // running operators inside the timeline's layer window
