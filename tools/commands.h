@@ -25,5 +25,6 @@ void add_validate(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 void add_accuracy(CLI::App& app);
+void add_print(CLI::App& app);
 
 }  // namespace memwall::tools

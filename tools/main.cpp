@@ -3,6 +3,8 @@
 #include <iostream>
 
 #include "hw/common/error.h"
+#include "hw/ports/version.h"
+#include "memwall_commit.h"
 #include "tools/commands.h"
 
 namespace memwall::tools {
@@ -13,7 +15,8 @@ int exit_status = done;
 int main(int argc, char** argv) {
   using namespace memwall;
   CLI::App app{"memwall: a SystemC/TLM-2.0 simulator of the memory wall"};
-  app.set_version_flag("--version", MEMWALL_VERSION);
+  app.set_version_flag("--version", std::string("memwall ") + MEMWALL_VERSION + " (commit " + MEMWALL_COMMIT +
+                                        "), SystemC " + systemc_version());
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
   // tools::add_NAME(app) for each command
@@ -27,6 +30,7 @@ int main(int argc, char** argv) {
   tools::add_sweep(app);
   tools::add_report(app);
   tools::add_accuracy(app);
+  tools::add_print(app);
   try {
     app.parse(argc, argv);
     return tools::exit_status;

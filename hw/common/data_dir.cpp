@@ -12,12 +12,28 @@
 namespace memwall {
 namespace fs = std::filesystem;
 
+namespace {
+
+bool is_source_tree(const fs::path& dir) {
+  std::error_code ignored;
+  return fs::is_directory(dir / "platforms" / "presets", ignored) && fs::is_directory(dir / "hw" / "dram", ignored);
+}
+
+}  // namespace
+
 std::string data_path(const std::string& relative) {
   std::vector<fs::path> roots;
   if (const char* env = std::getenv("MEMWALL_DATA")) roots.emplace_back(env);
+  // Relative to the program first, so that a copied or moved tree reads its own files and not the original's: an
+  // installed program has them in ../share/memwall, one in a build tree in the source tree above it.
   std::error_code ignored;
   const fs::path self = fs::read_symlink("/proc/self/exe", ignored);
   if (!self.empty()) roots.push_back(self.parent_path().parent_path() / "share" / "memwall");
+  for (fs::path up = self.parent_path(); up.has_relative_path(); up = up.parent_path())
+    if (is_source_tree(up)) {
+      roots.push_back(up);
+      break;
+    }
   std::string list = MEMWALL_DATA_ROOTS;  // ':'-separated, set by the build
   while (!list.empty()) {
     const auto colon = list.find(':');

@@ -6,8 +6,8 @@
 namespace memwall {
 
 /// Path of a data file that ships with memwall, e.g. data_path("hw/dram/standards"). Looks in $MEMWALL_DATA, then
-/// beside the installed program (share/memwall), then in the source tree the program was built from. Returns "" when it
-/// exists in none of them.
+/// relative to the program (../share/memwall, or the source tree that it lies in), then where the build was made for
+/// (install prefix, source tree). Returns "" when it exists in none of them.
 std::string data_path(const std::string& relative);
 
 /// Names (without `extension`) of the files in a data directory, sorted.

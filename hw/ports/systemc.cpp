@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/ports/systemc.h"
 
+#include "hw/ports/version.h"
+
 namespace memwall {
 
 std::uint64_t ticks_per_ps() {
@@ -11,6 +13,11 @@ std::uint64_t ticks_per_ps() {
     return static_cast<std::uint64_t>(per_ps + 0.5);
   }();
   return ticks;
+}
+
+std::string systemc_version() {
+  return std::to_string(SC_VERSION_MAJOR) + "." + std::to_string(SC_VERSION_MINOR) + "." +
+         std::to_string(SC_VERSION_PATCH);
 }
 
 }  // namespace memwall

@@ -22,9 +22,13 @@ namespace memwall {
 class child_of {
  public:
 #if SC_VERSION_MAJOR >= 3
-  explicit child_of(sc_core::sc_module& module) : m_scope(module.get_hierarchy_scope()) {}
+  explicit child_of(sc_core::sc_module& module) : m_scope(opened::scope(module)) {}
 
  private:
+  // The scope of a module is its own affair (protected); here others ask for it, on behalf of the module.
+  struct opened : sc_core::sc_module {
+    static sc_core::sc_hierarchy_scope scope(sc_core::sc_module& m) { return (m.*(&opened::get_hierarchy_scope))(); }
+  };
   sc_core::sc_hierarchy_scope m_scope;
 #else
   explicit child_of(sc_core::sc_module& module) : m_context(*module.simcontext()) {
