@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "hw/common/config.h"
 #include "hw/common/data_dir.h"
 #include "hw/common/params.h"
+#include "hw/common/text_file.h"
 
 namespace memwall {
 namespace {
@@ -50,12 +48,8 @@ std::vector<device> parse_devices(const std::string& text, const std::string& wh
 
 std::vector<device> load_devices() {
   const std::string path = data_path("models/devices.yaml");
-  std::ifstream in(path);
-  if (path.empty() || !in)
-    throw input_error(problem{"models/devices.yaml", "", "cannot be read", "memwall's data files", ""});
-  std::ostringstream text;
-  text << in.rdbuf();
-  return parse_devices(text.str(), path);
+  if (path.empty()) throw input_error(problem{"models/devices.yaml", "", "cannot be read", "memwall's data files", ""});
+  return parse_devices(read_text_file(path, "a list of devices"), path);
 }
 
 device_group find_devices(const std::vector<device>& known, const std::string& name) {

@@ -4,18 +4,18 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "hw/common/config.h"
 #include "hw/common/data_dir.h"
+#include "hw/common/text_file.h"
 #include "models/fields.h"
 
 namespace memwall {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t largest_config = 16u << 20;
+constexpr std::size_t largest_config = 16u << 20;
+constexpr const char* config_form = "a config.json in Hugging Face form";
 
 /// Contradictions that no single field shows.
 void check_shape(fields& f, const model& m) {
@@ -45,20 +45,6 @@ void check_shape(fields& f, const model& m) {
                  "a model that exists");
 }
 
-std::string read_all(const fs::path& path) {
-  std::error_code failure;
-  const auto size = fs::file_size(path, failure);
-  std::ifstream in(path, std::ios::binary);
-  if (failure || !in || !fs::is_regular_file(path))
-    throw input_error(problem{path.string(), "", "cannot be read", "a config.json in Hugging Face form", ""});
-  if (size > largest_config)
-    throw input_error(problem{path.string(), "", "is " + std::to_string(size) + " bytes long",
-                              "a config.json of at most 16 MiB", ""});
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 /// Other names of models that ship with memwall: models/aliases.yaml.
 std::vector<std::pair<std::string, std::string>> aliases() {
   std::vector<std::pair<std::string, std::string>> out;
@@ -72,9 +58,8 @@ std::vector<std::pair<std::string, std::string>> aliases() {
 }  // namespace
 
 model parse_model(const std::string& text, const std::string& where, const std::string& name) {
-  const auto root = config::node::parse_text(text, where);
-  if (!root.is_map())
-    throw input_error(problem{where, "", "is not a JSON object", "a config.json in Hugging Face form", ""});
+  const auto root = config::node::parse_json(text, where);
+  if (!root.is_map()) throw input_error(problem{where, "", "is not a JSON object", config_form, ""});
   model m;
   m.name = name;
   m.file = where;
@@ -104,7 +89,7 @@ std::vector<std::string> model_names() {
 
 model load_model(const std::string& name_or_path) {
   const auto load = [](const fs::path& file, const std::string& name) {
-    return parse_model(read_all(file), file.string(), name);
+    return parse_model(read_text_file(file.string(), config_form, largest_config), file.string(), name);
   };
   const bool plain_name = name_or_path.find_first_of("/\\") == std::string::npos && !name_or_path.empty() &&
                           name_or_path != "." && name_or_path != "..";

@@ -10,6 +10,7 @@
 
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
+#include "hw/common/json_document.h"
 #include "tools/commands.h"
 #include "tools/report_data.h"
 
@@ -59,9 +60,10 @@ bool look_into(const fs::path& dir, found& f) {
 
 /// Names in the order of a comparison; empty when there is none.
 std::vector<std::string> platforms_compared(const fs::path& file) {
-  std::ifstream in(file);
-  const auto root = nlohmann::ordered_json::parse(in, nullptr, false);
   std::vector<std::string> out;
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return out;
+  const auto root = read_json_document(file.string(), "the compare.json of a memwall compare");
   if (!root.is_object() || !root.contains("platforms") || !root["platforms"].is_array()) return out;
   for (const auto& p : root["platforms"])
     if (p.is_object() && p.contains("platform") && p["platform"].is_string()) out.push_back(p["platform"]);

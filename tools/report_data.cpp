@@ -2,13 +2,12 @@
 #include "tools/report_data.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <set>
-#include <sstream>
 
 #include "hw/common/error.h"
+#include "hw/common/json_document.h"
 
 namespace memwall::tools {
 namespace {
@@ -179,20 +178,7 @@ std::string fill_page(std::string_view page_template, const ordered_json& data) 
 }
 
 ordered_json read_result(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw input_error(problem{file, "", "cannot be read", "the result.json of a memwall run", ""});
-  std::stringstream buffer;
-  buffer << in.rdbuf();
-  const std::string content = buffer.str();
-  ordered_json result;
-  try {
-    result = ordered_json::parse(content);
-  } catch (const ordered_json::parse_error& e) {
-    const std::size_t end = std::min<std::size_t>(e.byte, content.size());
-    const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-    throw input_error(problem{file + ":" + std::to_string(line), "", "is not JSON, or was cut short",
-                              "the result.json of a memwall run", ""});
-  }
+  ordered_json result = read_json_document(file, "the result.json of a memwall run");
   const std::string schema = result.is_object() ? text(result, "schema") : std::string();
   if (schema.rfind(schema_prefix, 0) != 0)
     throw input_error(problem{file, "schema", schema.empty() ? "is missing" : "is '" + schema + "'",

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "hw/common/data_dir.h"
+#include "hw/common/problem_place.h"
 
 namespace memwall::cim {
 namespace {
@@ -16,8 +17,8 @@ bool looks_like_a_file(const std::string& name) {
          name.find(".json") != std::string::npos;
 }
 
-config::node read_tree(const std::string& name, const std::string& where) {
-  if (looks_like_a_file(name)) return config::node::parse_file(name);
+config::named_tree read_tree(const std::string& name, const std::string& where) {
+  if (looks_like_a_file(name)) return {name, config::node::parse_file(name, "a macro's YAML file")};
   const auto names = macro_preset_names();
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     std::string known;
@@ -25,25 +26,12 @@ config::node read_tree(const std::string& name, const std::string& where) {
     throw input_error(
         problem{where, "", "unknown macro preset '" + name + "'", "one of: " + known, nearest_name(name, names)});
   }
-  return config::node::parse_file(data_path(std::string(preset_dir) + "/" + name + ".yaml"));
+  return {name, config::node::parse_file(data_path(std::string(preset_dir) + "/" + name + ".yaml"))};
 }
 
-// Merges the chain of bases under `tree`; `seen` holds the names on the way, to find cycles.
-config::node resolve(config::node tree, std::vector<std::string> seen) {
-  const config::node* base = tree.find("base");
-  if (base == nullptr) return tree;
-  const std::string name = base->text();
-  if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
-    std::string chain;
-    for (const auto& s : seen) chain += s + " -> ";
-    throw input_error(
-        problem{base->where(), "base", "presets derive from each other: " + chain + name, "no cycle", ""});
-  }
-  seen.push_back(name);
-  config::node merged = resolve(read_tree(name, base->where()), std::move(seen));
-  tree.erase("base");
-  merged.merge(tree);
-  return merged;
+config::node resolve(config::named_tree first) {
+  return config::with_bases(std::move(first), [](const std::string& name, const std::string&,
+                                                 const std::string& where) { return read_tree(name, where); });
 }
 
 }  // namespace
@@ -58,16 +46,17 @@ std::vector<std::string> macro_preset_names() {
 }
 
 config::node load_macro_tree(const std::string& name) {
-  return resolve(read_tree(name, ""), {name});
+  return resolve(read_tree(name, "--macro"));
 }
 
 std::unique_ptr<const macro> make_macro(const config::node& tree, const std::string& path) {
-  const config::node resolved = resolve(tree, {});
+  const config::node resolved = resolve({"", tree});
   const std::string prefix = path.empty() ? "" : path + ".";
   const config::node* type = resolved.find("type");
   if (type == nullptr || !type->is_scalar())
     throw input_error(problem{resolved.where(), prefix + "type", "is missing", "a kind of macro, or base: PRESET", ""});
-  return macros().get(type->text(), type->where(), prefix + "type").make(resolved, path);
+  const macro_kind& kind = macros().get(type->text(), type->where(), prefix + "type");
+  return locating(resolved, path, [&] { return kind.make(resolved, path); });
 }
 
 std::unique_ptr<const macro> load_macro(const std::string& name) {

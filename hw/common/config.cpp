@@ -1,56 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/common/config.h"
 
-#include <yaml-cpp/yaml.h>
-
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "hw/common/text_file.h"
+
 namespace memwall::config {
-namespace {
 
-node convert(const YAML::Node& in, const std::string& name) {
-  const std::string where = name + ":" + std::to_string(in.Mark().line + 1);
-  switch (in.Type()) {
-    case YAML::NodeType::Scalar:
-      return node::scalar(in.Scalar(), where);
-    case YAML::NodeType::Sequence: {
-      node out = node::sequence(where);
-      for (const auto& child : in) out.append(convert(child, name));
-      return out;
-    }
-    case YAML::NodeType::Map: {
-      node out = node::map(where);
-      for (const auto& child : in) {
-        const std::string key = child.first.Scalar();
-        if (out.find(key) != nullptr)
-          throw input_error(problem{name + ":" + std::to_string(child.first.Mark().line + 1), key,
-                                    "given twice in one map", "each key once", ""});
-        out.insert(key, convert(child.second, name));
-      }
-      return out;
-    }
-    default:
-      return node();
-  }
+node node::null(place where) {
+  node out;
+  out.m_where = std::move(where);
+  return out;
 }
 
-template <class Load>
-node guarded(const std::string& name, Load&& load) {
-  try {
-    return convert(load(), name);
-  } catch (const YAML::BadFile&) {
-    throw input_error(problem{name, "", "cannot be read", "a readable YAML file", ""});
-  } catch (const YAML::ParserException& e) {
-    throw input_error(problem{name + ":" + std::to_string(e.mark.line + 1), "", "is not valid YAML: " + e.msg, "", ""});
-  } catch (const YAML::Exception& e) {
-    throw input_error(problem{name, "", std::string("is not valid YAML: ") + e.what(), "", ""});
-  }
-}
-
-}  // namespace
-
-node node::scalar(std::string text, std::string where) {
+node node::scalar(std::string text, place where) {
   node out;
   out.m_kind = kind::scalar;
   out.m_text = std::move(text);
@@ -58,26 +23,25 @@ node node::scalar(std::string text, std::string where) {
   return out;
 }
 
-node node::map(std::string where) {
+node node::map(place where) {
   node out;
   out.m_kind = kind::map;
   out.m_where = std::move(where);
   return out;
 }
 
-node node::sequence(std::string where) {
+node node::sequence(place where) {
   node out;
   out.m_kind = kind::sequence;
   out.m_where = std::move(where);
   return out;
 }
 
-node node::parse_file(const std::string& path) {
-  return guarded(path, [&] { return YAML::LoadFile(path); });
-}
-
-node node::parse_text(const std::string& text, const std::string& name) {
-  return guarded(name, [&] { return YAML::Load(text); });
+node node::parse_file(const std::string& path, const std::string& expected) {
+  const std::string text = read_text_file(path, expected);
+  const std::string_view json = ".json";
+  const bool is_json = path.size() > json.size() && path.compare(path.size() - json.size(), json.size(), json) == 0;
+  return is_json ? parse_json(text, path) : parse_text(text, path);
 }
 
 const node* node::find(std::string_view key) const {
@@ -161,15 +125,7 @@ void node::set(std::string_view dotted, const std::string& text, const std::stri
     if (dot == std::string_view::npos) break;
     rest = rest.substr(dot + 1);
   }
-  *at = parse_text(text, where);
-  // One line of text: the line number says nothing, the option does.
-  struct relabel {
-    static void apply(node& n, const std::string& w) {
-      n.m_where = w;
-      for (auto& e : n.m_entries) apply(e.second, w);
-    }
-  };
-  relabel::apply(*at, where);
+  *at = parse_value(text, where);
 }
 
 nlohmann::ordered_json node::to_json() const {
@@ -197,6 +153,30 @@ nlohmann::ordered_json node::to_json() const {
     default:
       return nullptr;
   }
+}
+
+node merged(node base, node derived) {
+  base.merge(derived);
+  return base;
+}
+
+node with_bases(named_tree first, const base_finder& find, const base_merger& merge) {
+  std::vector<named_tree> chain{std::move(first)};
+  while (const node* base = chain.back().tree.find("base")) {
+    if (!base->is_scalar()) throw input_error(problem{base->where(), "base", "is not text", "a name or a file", ""});
+    named_tree next = find(base->text(), chain.back().identity, base->where());
+    const auto same = [&](const named_tree& t) { return t.identity == next.identity; };
+    if (std::any_of(chain.begin(), chain.end(), same)) {
+      std::string loop;
+      for (const auto& t : chain) loop += t.identity + " -> ";
+      throw input_error(problem{base->where(), "base", "is cyclic: " + loop + next.identity, "a chain that ends", ""});
+    }
+    chain.back().tree.erase("base");
+    chain.push_back(std::move(next));
+  }
+  node out = std::move(chain.back().tree);
+  for (chain.pop_back(); !chain.empty(); chain.pop_back()) out = merge(std::move(out), std::move(chain.back().tree));
+  return out;
 }
 
 }  // namespace memwall::config

@@ -5,6 +5,9 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
 #include <vector>
 
 namespace memwall {
@@ -15,6 +18,50 @@ struct unit {
   const char* name;
   double scale;
 };
+
+/// The exponent of a power of ten; nothing for other scales.
+std::optional<int> ten_to(double scale) {
+  const int exponent = static_cast<int>(std::lround(std::log10(scale)));
+  double power = 0;
+  const std::string text = fmt::format("1e{}", exponent);
+  std::from_chars(text.data(), text.data() + text.size(), power);
+  return power == scale ? std::optional<int>(exponent) : std::nullopt;
+}
+
+/// A number in decimal digits: 0.d1d2d3... x 10^point.
+struct decimal {
+  bool negative = false;
+  std::string digits;
+  int point = 0;
+};
+
+/// The fewest digits that read back as `value`.
+decimal shortest(double value) {
+  decimal out;
+  char buffer[40];
+  const auto written =
+      std::to_chars(std::begin(buffer), std::end(buffer), std::fabs(value), std::chars_format::scientific);
+  const std::string_view shown(buffer, static_cast<std::size_t>(written.ptr - buffer));
+  const auto e = shown.find('e');
+  for (const char c : shown.substr(0, e))
+    if (c != '.') out.digits += c;
+  out.negative = std::signbit(value);
+  out.point = std::atoi(std::string(shown.substr(e + 1)).c_str()) + 1;
+  return out;
+}
+
+std::string written(const decimal& d) {
+  std::string out = d.negative ? "-" : "";
+  const int count = static_cast<int>(d.digits.size());
+  if (d.point > 21 || d.point < -6) {
+    out += d.digits.substr(0, 1) + (count > 1 ? "." + d.digits.substr(1) : "");
+    return out + fmt::format("e{}", d.point - 1);
+  }
+  if (d.point <= 0) return out + "0." + std::string(static_cast<std::size_t>(-d.point), '0') + d.digits;
+  if (d.point >= count) return out + d.digits + std::string(static_cast<std::size_t>(d.point - count), '0');
+  return out + d.digits.substr(0, static_cast<std::size_t>(d.point)) + "." +
+         d.digits.substr(static_cast<std::size_t>(d.point));
+}
 
 // The first unit of a dimension that brings a value to at least 1 is used for printing: order is large to small.
 const std::vector<unit>& units() {
@@ -79,6 +126,21 @@ const std::vector<unit>& units() {
   return table;
 }
 
+/// `text`, whose value is `number`, times the scale, correctly rounded: "0.3" and 1e-12 make what 0.3e-12 is.
+double scaled(std::string text, double number, double scale) {
+  const auto tens = ten_to(scale);
+  if (!tens) return number * scale;
+  int exponent = *tens;
+  if (const auto e = text.find_first_of("eE"); e != std::string::npos) {
+    exponent += std::atoi(text.c_str() + e + 1);
+    text.resize(e);
+  }
+  text += fmt::format("e{}", exponent);
+  double out = number * scale;  // where it is out of range
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
+
 }  // namespace
 
 bool parse_quantity(std::string_view text, std::string_view dimension_name, double& value, std::string& expected) {
@@ -95,37 +157,31 @@ bool parse_quantity(std::string_view text, std::string_view dimension_name, doub
   while (!suffix.empty() && suffix.back() == ' ') suffix.remove_suffix(1);
   for (const auto& u : units())
     if (dimension_name == u.dimension && suffix == u.name) {
-      // Dividing by the inverse keeps "0.3 ps" and friends exact to the last bit more often than multiplying.
-      value = u.scale < 1 ? number / (1 / u.scale) : number * u.scale;
+      value = scaled(std::string(first, end), number, u.scale);
       return std::isfinite(value);
     }
   return false;
 }
 
 std::string format_quantity(double value, std::string_view dimension_name) {
-  const unit* fallback = nullptr;
+  const unit* smallest = nullptr;
+  const decimal d = shortest(value);
   for (const auto& u : units()) {
     if (dimension_name != u.dimension) continue;
     if (u.name == std::string_view("h")) break;  // units after this point are for reading only
-    const double scaled = u.scale < 1 ? value * (1 / u.scale) : value / u.scale;
-    fallback = &u;
-    const bool binary = std::string_view(u.name).find('i') != std::string_view::npos && dimension_name == "size";
-    if (std::fabs(scaled) >= 1 - 1e-14 && (!binary || scaled == std::floor(scaled))) {
-      // The number that a person wrote has few digits; scaling may have added others ("199.99999999999997 ns", or just
-      // less than 1).
-      for (const std::string& text :
-           {fmt::format("{:.15g} {}", scaled, u.name), fmt::format("{} {}", scaled, u.name)}) {
-        double back = 0;
-        std::string ignored;
-        if (parse_quantity(text, dimension_name, back, ignored) && back == value) return text;
-      }
-    }
+    smallest = &u;
+    const auto tens = ten_to(u.scale);
+    // A power of two is exact; it is used where it leaves a whole number.
+    if (!tens && std::fabs(value) >= u.scale && std::fmod(value, u.scale) == 0)
+      return written(shortest(value / u.scale)) + " " + u.name;
+    if (tens && d.point - *tens >= 1 && value != 0) break;
     if (dimension_name == "size" && u.name == std::string_view("B")) break;
   }
-  if (fallback == nullptr) return fmt::format("{}", value);
-  // No readable form reads back to the same value: print it in the smallest unit, exactly.
-  const double scaled = fallback->scale < 1 ? value * (1 / fallback->scale) : value / fallback->scale;
-  return fmt::format("{} {}", scaled, fallback->name);
+  if (smallest == nullptr) return written(d);
+  if (value == 0) return std::string("0 ") + smallest->name;
+  decimal moved = d;
+  moved.point -= ten_to(smallest->scale).value_or(0);
+  return written(moved) + " " + smallest->name;
 }
 
 }  // namespace memwall

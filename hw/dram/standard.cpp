@@ -100,29 +100,33 @@ std::string path_of(const std::string& name) {
                             nearest_name(name, names)});
 }
 
-node load_tree(const std::string& name, const std::string& beside, problem_list& problems, int depth) {
-  namespace fs = std::filesystem;
-  std::string path = name;
-  const fs::path sibling = fs::path(beside).parent_path() / (name + ".yaml");
-  if (!beside.empty() && fs::exists(sibling))
-    path = sibling.string();
-  else if (!beside.empty() && fs::exists(fs::path(beside).parent_path() / name) &&
-           name.find(".yaml") != std::string::npos)
-    path = (fs::path(beside).parent_path() / name).string();
-  else
-    path = path_of(name);
-  node file = node::parse_file(path);
+config::named_tree read_file(const std::string& path, problem_list& problems) {
+  node file = node::parse_file(path, "a DRAM standard");
   if (!file.is_map()) throw input_error(problem{path, "", "is not a map", "a DRAM standard", ""});
   spell_out_sources(file, problems);
-  const node* base = file.find("base");
-  if (base == nullptr) return file;
-  if (depth > 8)
-    throw input_error(problem{base->where(), "base", "goes round in circles", "a chain of at most 8 files", ""});
-  node tree = load_tree(base->text(), path, problems, depth + 1);
-  mark_scaled(tree, file);
-  file.erase("base");
-  tree.merge(file);
-  return tree;
+  return {path, std::move(file)};
+}
+
+/// A base lies beside the file that names it, or is a standard by name.
+std::string base_of(const std::string& name, const std::string& from) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(from).parent_path();
+  if (fs::exists(folder / (name + ".yaml"))) return (folder / (name + ".yaml")).string();
+  if (name.find(".yaml") != std::string::npos && fs::exists(folder / name)) return (folder / name).string();
+  return path_of(name);
+}
+
+node load_tree(const std::string& name, problem_list& problems) {
+  return config::with_bases(
+      read_file(path_of(name), problems),
+      [&](const std::string& base, const std::string& from, const std::string&) {
+        return read_file(base_of(base, from), problems);
+      },
+      [](node base, const node& derived) {
+        mark_scaled(base, derived);
+        base.merge(derived);
+        return base;
+      });
 }
 
 std::string plain_name(const std::string& name) {
@@ -156,7 +160,7 @@ standard load_standard(const std::string& name) {
 
 standard load_standard(const std::string& name, const config::node& changes) {
   problem_list problems;
-  node tree = load_tree(name, "", problems, 0);
+  node tree = load_tree(name, problems);
   if (changes.is_map()) {
     node over = changes;
     spell_out_sources(over, problems);

@@ -16,15 +16,15 @@ namespace {
 const std::vector<std::string> top_keys = {"base",    "description", "modules",  "connect",
                                            "mapping", "parallel",    "software", "sources"};
 
-std::string file_of(const std::string& name, const std::string& where) {
+/// `from`: the file that names it; empty on the command line.
+std::string file_of(const std::string& name, const std::string& from, const std::string& where) {
   std::error_code ignored;
   if (name.find('/') != std::string::npos || fs::path(name).extension() == ".yaml" ||
       fs::path(name).extension() == ".json") {
-    if (fs::is_regular_file(name, ignored)) return name;
-    // A base may lie beside the file that names it.
-    const auto beside = fs::path(where.substr(0, where.rfind(':'))).parent_path() / name;
-    if (fs::is_regular_file(beside, ignored)) return beside.string();
-    throw input_error(problem{where, "", "platform file '" + name + "' cannot be read", "a YAML file", ""});
+    const auto beside = fs::path(from).parent_path() / name;
+    if (!fs::exists(name, ignored) && !from.empty() && fs::exists(beside, ignored)) return beside.string();
+    if (fs::exists(name, ignored)) return name;  // what it is says whoever reads it
+    throw input_error(problem{where, "", "platform file '" + name + "' does not exist", "a YAML file", ""});
   }
   const std::string path = data_path("platforms/presets/" + name + ".yaml");
   if (!path.empty()) return path;
@@ -34,36 +34,30 @@ std::string file_of(const std::string& name, const std::string& where) {
                             nearest_name(name, platform_names())});
 }
 
-/// The file's tree over the trees of its bases.
-config::node with_bases(const std::string& path, std::vector<std::string>& chain) {
-  const std::string canonical = fs::weakly_canonical(path).string();
-  if (std::find(chain.begin(), chain.end(), canonical) != chain.end()) {
-    std::string loop;
-    for (const auto& c : chain) loop += fs::path(c).filename().string() + " -> ";
-    throw input_error(
-        problem{path, "base", "is cyclic: " + loop + fs::path(canonical).filename().string(), "a chain that ends", ""});
-  }
-  chain.push_back(canonical);
-  config::node tree = config::node::parse_file(path);
+config::named_tree read_platform_file(const std::string& path) {
+  std::error_code ignored;
+  config::node tree = config::node::parse_file(path, "a platform's YAML file, or the result.json of a run");
   if (!tree.is_map()) throw input_error(problem{path, "", "is not a map", "a platform: modules, connect, mapping", ""});
   if (const config::node* platform = tree.at_path("config.platform")) {  // a result.json: run its configuration again
     config::node inner = *platform;
     tree = std::move(inner);
   }
-  if (const config::node* base = tree.find("base")) {
-    config::node under = with_bases(file_of(base->text(), base->where()), chain);
-    tree.erase("base");
-    under.merge(tree);
-    return under;
-  }
-  return tree;
+  return {fs::weakly_canonical(path, ignored).string(), std::move(tree)};
+}
+
+/// The file's tree over the trees of its bases. A base may lie beside the file that names it.
+config::node load_tree(const std::string& path) {
+  return config::with_bases(read_platform_file(path),
+                            [](const std::string& name, const std::string& from, const std::string& where) {
+                              return read_platform_file(file_of(name, from, where));
+                            });
 }
 
 std::string text_of(const config::node& map, const char* key, problem_list& problems, const std::string& path) {
   const config::node* n = map.find(key);
   if (n == nullptr || n->is_null()) return {};
   if (!n->is_scalar()) {
-    problems.add({n->where(), path + "." + key, "is not text", "a name", ""});
+    problems.add({n->where(), path.empty() ? key : path + "." + key, "is not text", "a name", ""});
     return {};
   }
   return n->text();
@@ -78,6 +72,16 @@ void unknown_keys(const config::node& map, const std::vector<std::string>& known
       problems.add({value.where(), path + key, "unknown key", "one of: " + list, nearest_name(key, known)});
 }
 
+/// Each takes some megabytes, most of them for its statistics.
+constexpr int most_modules = 1024;
+
+bool is_module_name(const std::string& name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto is_other = [](char c) { return (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || is_other(c); });
+}
+
 void read_modules(const config::node& tree, platform_description& out, problem_list& problems) {
   const config::node* modules = tree.find("modules");
   if (modules == nullptr || !modules->is_map() || modules->entries().empty()) {
@@ -87,8 +91,13 @@ void read_modules(const config::node& tree, platform_description& out, problem_l
   for (const auto& [name, node] : modules->entries()) {
     if (node.is_null()) continue;  // a derived platform takes a module out by setting it to nothing
     const std::string path = "modules." + name;
+    if (!is_module_name(name)) {
+      problems.add({node.where(), path, "is no name for a module: waveforms and results name modules in one word",
+                    "letters, digits, '_' and '-', a letter first", ""});
+      continue;
+    }
     const config::node* type = node.is_map() ? node.find("type") : nullptr;
-    if (type == nullptr) {
+    if (type == nullptr || !type->is_scalar()) {
       problems.add({node.where(), path, "has no type", "{type: dram | bus | link | gpu | ...}", ""});
       continue;
     }
@@ -97,13 +106,24 @@ void read_modules(const config::node& tree, platform_description& out, problem_l
     if (const config::node* c = node.find("count")) {
       std::string expected;
       counted = true;
-      if (!detail::param_type<int>::read(*c, count, expected) || count < 1 || count > 4096) {
-        problems.add({c->where(), path + ".count", "got '" + c->text() + "'", "an integer from 1 to 4096", ""});
+      if (!detail::param_type<int>::read(*c, count, expected) || count < 1 || count > most_modules) {
+        problems.add({c->where(), path + ".count", "got '" + c->text() + "'",
+                      "an integer from 1 to " + std::to_string(most_modules), ""});
         count = 1;
       }
     }
-    for (int i = 0; i < count; ++i)
-      out.modules.push_back({counted ? name + std::to_string(i) : name, type->text(), node, name, i});
+    if (out.modules.size() + static_cast<std::size_t>(count) > most_modules) {
+      problems.add({node.where(), path, "makes more than " + std::to_string(most_modules) + " modules in all",
+                    "a platform of at most so many", ""});
+      return;
+    }
+    for (int i = 0; i < count; ++i) {
+      const std::string member = counted ? name + std::to_string(i) : name;
+      if (out.find(member) != nullptr)
+        problems.add({node.where(), path, "two modules are called '" + member + "'",
+                      "names that differ from those that a count makes", ""});
+      out.modules.push_back({member, type->text(), node, name, i});
+    }
   }
 }
 
@@ -239,11 +259,14 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
 /// Overheads of a software stack, by core kind, under what the platform says itself? No: over the platform's defaults
 /// but under --set, so that `--set software=llama_cpp` means something on every preset.
 void apply_software(config::node& tree, const std::string& software, const std::string& where) {
-  const std::string path = data_path("platforms/software/" + software + ".yaml");
-  if (path.empty())
-    throw input_error(problem{where, "software", "unknown software preset '" + software + "'", "",
-                              nearest_name(software, software_names())});
-  const config::node preset = config::node::parse_file(path);
+  const std::vector<std::string> known = software_names();
+  if (std::find(known.begin(), known.end(), software) == known.end()) {
+    std::string list;
+    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+    throw input_error(problem{where, "software", "unknown software preset '" + software + "'", "one of: " + list,
+                              nearest_name(software, known)});
+  }
+  const config::node preset = config::node::parse_file(data_path("platforms/software/" + software + ".yaml"));
   config::node* modules = tree.find("modules");
   if (modules == nullptr) return;
   for (auto& [name, module] : modules->entries()) {
@@ -311,8 +334,7 @@ platform_description read_platform(config::node tree, const std::string& name, c
 }
 
 platform_description load_platform(const std::string& name_or_file, const std::vector<std::string>& sets) {
-  std::vector<std::string> chain;
-  config::node tree = with_bases(file_of(name_or_file, "--platform " + name_or_file), chain);
+  config::node tree = load_tree(file_of(name_or_file, "", "--platform " + name_or_file));
   return read_platform(std::move(tree), fs::path(name_or_file).stem().string(), sets);
 }
 

@@ -68,7 +68,49 @@ TEST(quantity, prints_what_reads_back_to_the_same_value) {
     EXPECT_TRUE(parse_quantity(text, dim, back, expected)) << text;
     EXPECT_DOUBLE_EQ(back, value) << text;
   }
-  EXPECT_EQ(format_quantity(1e-9, "time"), "1 ns") << "1e-9 / 1e-9 falls just short of 1";
+}
+
+// What people write in a file or in C++ comes back in the same digits, in the largest unit that leaves at least 1.
+TEST(quantity, prints_the_digits_that_were_written) {
+  for (const auto& [value, dim, text] :
+       std::vector<std::tuple<double, const char*, const char*>>{{1e-9, "time", "1 ns"},
+                                                                 {200e-9, "time", "200 ns"},
+                                                                 {0.3e-12, "time", "0.3 ps"},
+                                                                 {1.83e9, "frequency", "1.83 GHz"},
+                                                                 {989.4e12, "operation rate", "989.4 TOPS"},
+                                                                 {3.35e12, "bandwidth", "3.35 TB/s"},
+                                                                 {0.05e-12, "energy", "50 fJ"},
+                                                                 {81000.0 * 1048576, "size", "81000 MiB"},
+                                                                 {65537, "size", "65537 B"},
+                                                                 {0, "energy", "0 fJ"},
+                                                                 {-2.5e-9, "time", "-2.5 ns"},
+                                                                 {1e-30, "time", "1e-18 ps"}})
+    EXPECT_EQ(format_quantity(value, dim), text);
+  for (const char* unit : {"ps", "ns", "us", "ms"})
+    for (int thousandths = 1; thousandths < 5000; thousandths += 7) {
+      const std::string text =
+          std::to_string(thousandths / 1000) + "." + std::to_string(1000 + thousandths % 1000).substr(1) + " " + unit;
+      double value = 0, back = 0;
+      std::string expected;
+      ASSERT_TRUE(parse_quantity(text, "time", value, expected));
+      const std::string shown = format_quantity(value, "time");
+      ASSERT_TRUE(parse_quantity(shown, "time", back, expected));
+      EXPECT_EQ(back, value) << text;
+      EXPECT_LE(shown.size(), text.size() + 3) << shown << " for " << text;
+    }
+}
+
+// One letter of up to five, two of up to eight: beyond, another thing was meant.
+TEST(nearest_name, is_near_or_has_the_name_in_it) {
+  const std::vector<std::string> names = {"gemma2",           "llama-65b",          "open",
+                                          "von_neumann_h100", "von_neumann_h100x8", "mamba"};
+  EXPECT_EQ(nearest_name("opne", names), "open") << "swapped letters are one change";
+  EXPECT_EQ(nearest_name("lama-65B", names), "llama-65b");
+  EXPECT_EQ(nearest_name("h100", names), "von_neumann_h100") << "the shortest that has it inside";
+  EXPECT_EQ(nearest_name("H100x8", names), "von_neumann_h100x8");
+  EXPECT_EQ(nearest_name("mamba2", {"gemma2"}), "");
+  EXPECT_EQ(nearest_name("mamba2", names), "mamba");
+  EXPECT_EQ(nearest_name("ox", names), "") << "too short to be inside anything";
 }
 
 TEST(params, reads_over_defaults_and_writes_back) {

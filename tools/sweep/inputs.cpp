@@ -43,24 +43,25 @@ std::string shipped(const std::string& kind, const std::string& name) {
   return {};
 }
 
-void add_file(sha256& hash, const std::string& kind, const std::string& name, const std::string& directory,
-              std::set<std::string>& seen) {
+/// The file that a name stands for; "" when there is none.
+std::string file_of(const std::string& kind, const std::string& name, const std::string& directory) {
   std::string path = resolve_path(name, directory);
   if (fs::is_directory(path)) path = (fs::path(path) / "config.json").string();
-  if (!fs::is_regular_file(path)) path = shipped(kind, name);
-  if (path.empty() && kind == "model") {
-    // Another name of a shipped model: the table of names is in the program's digest, the model may be any.
-    for (const auto& p : data_files("models")) hash.field(file_digest(p.string()));
-    seen.insert(name);
-    return;
-  }
-  if (path.empty() || !seen.insert(path).second) return;
-  hash.field(file_digest(path));
-  if (kind != "platform") return;
+  return fs::is_regular_file(path) ? path : shipped(kind, name);
+}
+
+/// The platform's file and those of its bases.
+void add_platform(sha256& hash, const std::string& path) {
+  const auto read = [&](const std::string& file) {
+    hash.field(file_digest(file));
+    return config::named_tree{file, config::node::parse_file(file)};
+  };
   try {
-    const auto root = config::node::parse_file(path);
-    if (const auto* base = root.find("base"); base != nullptr && base->is_scalar())
-      add_file(hash, kind, base->text(), fs::path(path).parent_path().string(), seen);
+    config::with_bases(read(path), [&](const std::string& name, const std::string& from, const std::string& where) {
+      const std::string base = file_of("platform", name, fs::path(from).parent_path().string());
+      if (base.empty()) throw input_error(problem{where, "base", "no platform '" + name + "'", "", ""});
+      return read(base);
+    });
   } catch (const input_error&) {
     // The point itself will report it.
   }
@@ -78,9 +79,18 @@ std::string resolve_path(const std::string& name, const std::string& directory) 
 
 std::string input_digest(const std::string& kind, const std::string& name) {
   sha256 hash;
-  std::set<std::string> seen;
-  add_file(hash, kind, name, "", seen);
-  return seen.empty() ? std::string() : hash.hex();
+  const std::string path = file_of(kind, name, "");
+  if (kind == "platform" && !path.empty()) {
+    add_platform(hash, path);
+  } else if (!path.empty()) {
+    hash.field(file_digest(path));
+  } else if (kind == "model") {
+    // Another name of a shipped model: the table of names is in the program's digest, the model may be any.
+    for (const auto& p : data_files("models")) hash.field(file_digest(p.string()));
+  } else {
+    return {};
+  }
+  return hash.hex();
 }
 
 program identify_program(const std::string& runner, const std::string& version) {

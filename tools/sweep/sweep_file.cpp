@@ -7,11 +7,10 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "hw/common/config.h"
+#include "hw/common/text_file.h"
 #include "tools/sweep/units.h"
 
 namespace memwall::sweep {
@@ -490,13 +489,9 @@ spec parse_spec(const std::string& text, const std::string& name, const std::str
 }
 
 spec read_spec(const std::string& file, const std::vector<std::string>& overrides) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || std::filesystem::is_directory(file))
-    throw input_error(problem{file, "", "cannot be read", "a readable sweep file (YAML)", ""});
+  const std::string text = read_text_file(file, "a sweep file (YAML)");
   const auto parent = std::filesystem::absolute(file).parent_path();
-  return parse_spec(text.str(), file, parent.string(), overrides);
+  return parse_spec(text, file, parent.string(), overrides);
 }
 
 std::vector<std::string> axis_values(const std::string& yaml) {
