@@ -5,46 +5,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <optional>
 
+#include "hw/common/csv.h"
 #include "hw/common/error.h"
 #include "tools/report_data.h"
 
 namespace memwall::tools {
 namespace {
-
-/// Reads one record of an RFC 4180 file; quoted cells may hold commas, quotes and line ends. False at the
-/// end.
-bool read_record(std::istream& in, std::vector<std::string>& cells, std::size_t& line) {
-  cells.clear();
-  std::string cell;
-  bool quoted = false, any = false;
-  for (int c = in.get(); c != EOF; c = in.get()) {
-    any = true;
-    if (c == '\n') ++line;
-    if (quoted) {
-      if (c != '"')
-        cell += static_cast<char>(c);
-      else if (in.peek() == '"')
-        cell += static_cast<char>(in.get());
-      else
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      cells.push_back(std::move(cell));
-      cell.clear();
-    } else if (c == '\n') {
-      break;
-    } else if (c != '\r') {
-      cell += static_cast<char>(c);
-    }
-  }
-  if (any) cells.push_back(std::move(cell));
-  return any;
-}
 
 /// The cell as a JSON number, or nothing. NaN and infinities are text.
 std::optional<double> as_number(const std::string& s) {
@@ -184,13 +153,10 @@ ordered_json pack_columns(const std::vector<std::string>& header, table rows, in
 
 ordered_json pack_sweep(const std::string& csv_file, const std::string& label, std::size_t rows,
                         std::size_t max_bytes) {
-  std::ifstream in(csv_file, std::ios::binary);
-  if (!in) throw input_error(problem{csv_file, "", "cannot be read", "the results.csv of a memwall sweep", ""});
-  std::vector<std::string> header, cells;
-  std::size_t line = 1;
-  if (!read_record(in, header, line) || header.size() < 2)
-    throw input_error(
-        problem{csv_file + ":1", "", "has no header", "columns axis.* and summary.*, one row a point", ""});
+  csv_reader in(csv_file, "the results.csv of a memwall sweep");
+  const std::vector<std::string>& header = in.head();
+  if (header.size() < 2)
+    throw input_error(problem{in.where(), "", "has no header", "columns axis.* and summary.*, one row a point", ""});
   const auto status_at = std::find(header.begin(), header.end(), "status") - header.begin();
 
   // Even sampling in one pass: keep every `stride`-th point; when the store is full, drop every second and
@@ -198,12 +164,7 @@ ordered_json pack_sweep(const std::string& csv_file, const std::string& label, s
   table kept;
   std::map<std::string, std::size_t> statuses;
   std::size_t points = 0, stride = 1;
-  for (std::size_t at = line; read_record(in, cells, line); at = line) {
-    if (cells.size() == 1 && cells[0].empty()) continue;
-    if (cells.size() != header.size())
-      throw input_error(problem{csv_file + ":" + std::to_string(at), "",
-                                "has " + std::to_string(cells.size()) + " cells",
-                                std::to_string(header.size()) + ", as the header", ""});
+  for (std::vector<std::string> cells; in.next(cells);) {
     if (static_cast<std::size_t>(status_at) < cells.size()) ++statuses[cells[static_cast<std::size_t>(status_at)]];
     if (points % stride == 0 && kept.size() >= rows) {
       keep_every_second(kept);

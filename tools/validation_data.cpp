@@ -5,9 +5,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "hw/common/config.h"
+#include "hw/common/csv.h"
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
 #include "hw/common/quantity.h"
@@ -16,41 +16,13 @@
 namespace memwall::tools {
 namespace {
 
-/// Cells of a line; a cell in quotes may hold commas and doubled quotes.
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"') {
-      if (quoted && i + 1 < line.size() && line[i + 1] == '"')
-        out.back() += line[++i];
-      else
-        quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.emplace_back();
-    } else if (c != '\r') {
-      out.back() += c;
-    }
-  }
-  return out;
-}
-
-/// Hands every line after the first, which must name exactly `columns`, to `use`.
+/// Hands every record to `use`; the file must have exactly these columns.
 template <class Use>
-void read_csv(const std::string& path, const std::string& columns, std::size_t count, Use use) {
-  std::ifstream in(path);
-  std::string line;
-  if (!in || !std::getline(in, line)) throw input_error(problem{path, "", "cannot be read", "a CSV file", ""});
-  if (line != columns) throw input_error(problem{path + ":1", "", "has the columns '" + line + "'", columns, ""});
-  for (int n = 2; std::getline(in, line); ++n) {
-    if (line.empty()) continue;
-    const auto cells = cells_of(line);
-    const std::string where = fmt::format("{}:{}", path, n);
-    if (cells.size() != count)
-      throw input_error(problem{where, "", fmt::format("has {} cells", cells.size()), fmt::format("{}", count), ""});
-    use(cells, where);
-  }
+void read_csv(const std::string& path, const std::string& columns, Use use) {
+  csv_reader in(path, "a table with the columns " + columns);
+  if (const std::string head = fmt::format("{}", fmt::join(in.head(), ",")); head != columns)
+    throw input_error(problem{in.where(), "", "has the columns '" + head + "'", columns, ""});
+  for (std::vector<std::string> cells; in.next(cells);) use(cells, in.where());
 }
 
 std::int64_t integer(const std::string& text, const std::string& where) {
@@ -109,17 +81,17 @@ validation_data::validation_data(const std::string& measured, const std::string&
   read_csv(measured,
            "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
            "software,source,trust,kind,set",
-           19, [&](const std::vector<std::string>& c, const std::string& w) {
+           [&](const std::vector<std::string>& c, const std::string& w) {
              m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w),
                                integer(c[8], w), integer(c[9], w), integer(c[10], w), c[11], number(c[12], w), c[13],
                                c[14], c[15], c[16], c[17], c[18]});
            });
-  read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind", 9,
+  read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind",
            [&](const std::vector<std::string>& c, const std::string& w) {
              m_kernels.push_back(
                  {c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), c[5], number(c[6], w), c[7], c[8]});
            });
-  read_csv(collectives, "id,hardware,bytes,time_us,source,kind", 6,
+  read_csv(collectives, "id,hardware,bytes,time_us,source,kind",
            [&](const std::vector<std::string>& c, const std::string& w) {
              m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
            });

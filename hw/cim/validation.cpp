@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/cim/validation.h"
 
-#include <fstream>
 #include <functional>
 #include <map>
 
 #include "hw/cim/dram_bank.h"
 #include "hw/cim/figures.h"
+#include "hw/common/csv.h"
 #include "hw/common/data_dir.h"
 
 namespace memwall::cim {
@@ -15,41 +15,17 @@ namespace {
 constexpr int pseudo_channels = 64;               // of the simulated HBM2-PIM system
 constexpr std::int64_t elements_a_tile = 131072;  // its element-wise kernels run whole tiles
 
-// Cells of one line; the last of `columns` takes the rest of the line, commas and all.
-std::vector<std::string> split(const std::string& line, std::size_t columns) {
-  std::vector<std::string> out;
-  std::size_t begin = 0;
-  while (out.size() + 1 < columns) {
-    const std::size_t comma = line.find(',', begin);
-    if (comma == std::string::npos) break;
-    out.push_back(line.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  out.push_back(line.substr(begin));
-  return out;
-}
-
-// Calls `use` with each data line of a shipped table; comments and the header are skipped.
+// Calls `use` with each record of a shipped table.
 void read_table(const std::string& file, std::size_t columns,
                 const std::function<void(const std::vector<std::string>&)>& use) {
   const std::string path = data_path("hw/cim/data/" + file);
-  std::ifstream in(path);
-  if (path.empty() || !in)
+  if (path.empty())
     throw input_error(problem{file, "", "the validation data of hw/cim are not installed", "hw/cim/data", ""});
-  std::string line;
-  bool header = true;
-  for (int number = 1; std::getline(in, line); ++number) {
-    if (line.empty() || line[0] == '#') continue;
-    if (header) {
-      header = false;
-      continue;
-    }
-    const auto cells = split(line, columns);
-    if (cells.size() != columns)
-      throw input_error(problem{path + ":" + std::to_string(number), "",
-                                "has " + std::to_string(cells.size()) + " columns", std::to_string(columns), ""});
-    use(cells);
-  }
+  csv_reader in(path, "validation data of hw/cim", '#');
+  if (in.head().size() != columns)
+    throw input_error(
+        problem{in.where(), "", "has " + std::to_string(in.head().size()) + " columns", std::to_string(columns), ""});
+  for (std::vector<std::string> cells; in.next(cells);) use(cells);
 }
 
 std::unique_ptr<const macro> preset_with(const std::string& preset, const std::string& changes,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "hw/common/csv.h"
 #include "hw/core/stream_core.h"
 
 namespace memwall::platforms {
@@ -105,9 +106,9 @@ std::string result_builder::csv_line() const {
   const auto& r = m_last;
   traffic_bytes all = r.read;
   all += r.written;
-  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}", r.name, r.kind, r.layer, r.step, r.executor,
-                                ns(r.start), ns(r.end), bound_by(r.parts), r.flops, all[traffic::weights],
-                                all[traffic::kv_cache], all[traffic::activations], r.energy_pj);
+  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}", csv_cell(r.name), r.kind, r.layer, r.step,
+                                csv_cell(r.executor), ns(r.start), ns(r.end), bound_by(r.parts), r.flops,
+                                all[traffic::weights], all[traffic::kv_cache], all[traffic::activations], r.energy_pj);
   for (const auto p : r.parts.part) out += fmt::format(",{}", ns(p));
   return out;
 }

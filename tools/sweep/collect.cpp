@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "hw/common/csv.h"
 #include "tools/sweep/digest.h"
 
 namespace memwall::sweep {
@@ -280,12 +281,9 @@ class writer {
 };
 
 /// A row stays one line: line ends inside a message become "; ". The database has the message as it was.
-std::string csv_cell(std::string text) {
+std::string one_line_cell(std::string text) {
   for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) text.replace(at, 1, "; ");
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
+  return csv_cell(text);
 }
 
 /// RFC 4180, but lines end in \n. Numbers with the shortest digits that read back to the same value.
@@ -294,7 +292,7 @@ void write_csv(database& db, const std::vector<std::string>& columns, const std:
   if (file == nullptr) throw std::runtime_error(path + " cannot be written");
   std::string names = "point,status", sql = "SELECT r.point, r.status";
   for (const auto& c : columns) {
-    names += "," + csv_cell(c);
+    names += "," + one_line_cell(c);
     sql += ", r." + column_name(c);
   }
   for (const char* c : {"platform", "model", "seed", "memwall_version", "exit_code", "message", "key", "command"}) {
@@ -320,7 +318,7 @@ void write_csv(database& db, const std::vector<std::string>& columns, const std:
           line += fmt::format("{}", sqlite3_column_double(s.handle(), c));
           break;
         default:
-          line += csv_cell(reinterpret_cast<const char*>(sqlite3_column_text(s.handle(), c)));
+          line += one_line_cell(reinterpret_cast<const char*>(sqlite3_column_text(s.handle(), c)));
       }
     }
     line += '\n';

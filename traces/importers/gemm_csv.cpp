@@ -3,9 +3,9 @@
 // Each name is one weight matrix [N,K]; a name that comes again with the same N and K is the same matrix.
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 #include <map>
 
+#include "hw/common/csv.h"
 #include "hw/common/params.h"
 #include "traces/defaults.h"
 #include "traces/importer.h"
@@ -16,22 +16,6 @@ namespace {
 
 constexpr std::size_t most_lines = 10'000'000;
 
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> out(1);
-  for (const char c : line) {
-    if (c == ',')
-      out.emplace_back();
-    else if (c != '\r')
-      out.back() += c;
-  }
-  for (auto& cell : out) {
-    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-    while (!cell.empty() && blank(cell.back())) cell.pop_back();
-    cell.erase(cell.begin(), std::find_if_not(cell.begin(), cell.end(), blank));
-  }
-  return out;
-}
-
 struct columns {
   std::size_t name = SIZE_MAX, m = SIZE_MAX, n = SIZE_MAX, k = SIZE_MAX, batch = SIZE_MAX;
 };
@@ -40,6 +24,7 @@ columns read_head(const std::vector<std::string>& cells, const std::string& wher
   columns out;
   problem_list problems;
   for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (cells[i].empty()) continue;  // has no values either
     std::string lower = cells[i];
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     auto* slot = lower == "name"    ? &out.name
@@ -63,11 +48,8 @@ columns read_head(const std::vector<std::string>& cells, const std::string& wher
 }
 
 std::unique_ptr<op_stream> read_gemm_csv(const std::string& path, const dtypes& types) {
-  std::ifstream in(path);
-  std::string line;
-  if (!in || !std::getline(in, line))
-    throw input_error(problem{path, "", "cannot be read", "a file with the columns name,M,N,K", ""});
-  const columns head = read_head(cells_of(line), path + ":1");
+  csv_reader in(path, "a table with the columns name,M,N,K");
+  const columns head = read_head(in.head(), in.where());
 
   header h;
   h.model = path;
@@ -83,25 +65,24 @@ std::unique_ptr<op_stream> read_gemm_csv(const std::string& path, const dtypes& 
   std::map<std::string, std::uint32_t> weights;
   std::vector<op> ops;
   problem_list problems;
-  for (std::size_t number = 2; std::getline(in, line); ++number) {
-    if (number > most_lines)
+  for (std::vector<std::string> cells; in.next(cells);) {
+    if (ops.size() >= most_lines)
       throw input_error(problem{path, "", "more than 10 million lines", "a trace file (JSON Lines)", ""});
-    const std::string where = path + ":" + std::to_string(number);
-    const auto cells = cells_of(line);
-    if (cells.size() == 1 && cells[0].empty()) continue;
+    const std::string where = in.where();
     const auto size = [&](std::size_t column, const char* key) {
       std::int64_t v = 1;
       if (column == SIZE_MAX) return v;
-      const std::string text = column < cells.size() ? cells[column] : "";
+      const std::string& text = cells[column];
       if (!detail::read_integer(text, 1, most_elements, v)) {
-        problems.add({where, key, "got '" + text + "'", "an integer from 1 to " + std::to_string(most_elements), ""});
+        problems.add({where, key, "got '" + text + "'",
+                      "an integer from 1 to " + std::to_string(most_elements) + ", no separators", ""});
         v = 1;
       }
       return v;
     };
     op o;
     o.id = ops.size();
-    o.name = head.name < cells.size() ? cells[head.name] : "";
+    o.name = cells[head.name];
     if (o.name.empty()) problems.add({where, "name", "is empty", "the name of a matrix", ""});
     o.group = o.name;
     o.m = size(head.m, "M");
