@@ -82,13 +82,33 @@ class parser {
                     "'" + std::string(token) + "'", ""};
   }
 
-  static term_ptr make(std::string op, std::vector<term_ptr> children = {}) {
+  // Parsing and evaluation go down on the stack: an expression that people write is far from its end.
+  static constexpr int most_nested = 100, most_terms = 2000;
+
+  /// Counts what lies inside each other while it lives.
+  class nesting {
+   public:
+    explicit nesting(int& depth) : m_depth(depth) {
+      if (++m_depth > most_nested)
+        throw failure{"brackets, 'not' and signs lie too deep inside each other",
+                      "at most " + std::to_string(most_nested), ""};
+    }
+    ~nesting() { --m_depth; }
+    nesting(const nesting&) = delete;
+    nesting& operator=(const nesting&) = delete;
+
+   private:
+    int& m_depth;
+  };
+
+  term_ptr make(std::string op, std::vector<term_ptr> children = {}) {
+    if (++m_terms > most_terms) throw failure{"is too long", "at most " + std::to_string(most_terms) + " terms", ""};
     auto out = std::make_unique<term>();
     out->op = std::move(op);
     out->children = std::move(children);
     return out;
   }
-  static term_ptr make(std::string op, term_ptr a, term_ptr b) {
+  term_ptr make(std::string op, term_ptr a, term_ptr b) {
     auto out = make(std::move(op));
     out->children.push_back(std::move(a));
     out->children.push_back(std::move(b));
@@ -107,6 +127,7 @@ class parser {
   }
   term_ptr negation() {
     if (!take("not")) return comparison();
+    const nesting inside(m_depth);
     auto out = make("not");
     out->children.push_back(negation());
     return out;
@@ -153,19 +174,22 @@ class parser {
   }
   term_ptr unary() {
     if (take("-")) {
+      const nesting inside(m_depth);
       auto zero = make("const");
       zero->constant = 0.0;
       return make("-", std::move(zero), unary());
     }
     auto out = primary();
-    if (take("**")) return make("**", std::move(out), unary());
-    return out;
+    if (!take("**")) return out;
+    const nesting inside(m_depth);
+    return make("**", std::move(out), unary());
   }
   term_ptr primary() {
     skip();
     if (m_at == m_text.size()) throw failure{"ends early", "a value", ""};
     const char c = m_text[m_at];
     if (take("(")) {
+      const nesting inside(m_depth);
       auto out = disjunction();
       expect(")");
       return out;
@@ -193,6 +217,7 @@ class parser {
     }
     const auto f = functions().find(word);
     if (f != functions().end() && take("(")) {
+      const nesting inside(m_depth);
       auto out = make(word);
       do out->children.push_back(sum());
       while (take(","));
@@ -246,11 +271,18 @@ class parser {
   std::string_view m_text;
   const std::vector<std::string>& m_names;
   std::size_t m_at = 0;
+  int m_depth = 0, m_terms = 0;
 };
 
 bool equal(const value& a, const value& b) {
   if (a.index() != b.index()) return false;
   return a == b;
+}
+
+/// In quotes, a long one shortened.
+std::string shown(const std::string& text) {
+  constexpr std::size_t longest = 200;
+  return "'" + (text.size() > longest ? text.substr(0, longest) + "..." : text) + "'";
 }
 
 value evaluate(const term& t, const std::function<value(std::size_t)>& values) {
@@ -315,7 +347,7 @@ expression::expression(std::string text, const std::vector<std::string>& names, 
   try {
     m_root = parser(m_text, names).parse();
   } catch (const failure& f) {
-    throw input_error(problem{where, key, "'" + m_text + "': " + f.message, f.expected, f.nearest});
+    throw input_error(problem{where, key, shown(m_text) + ": " + f.message, f.expected, f.nearest});
   }
 }
 
@@ -329,7 +361,7 @@ bool expression::test(const std::function<value(std::size_t)>& values) const {
     if (const auto* b = std::get_if<bool>(&v)) return *b;
     throw failure{std::string("gives ") + type_name(v), "true or false", ""};
   } catch (const failure& f) {
-    throw input_error(problem{m_where, m_key, "'" + m_text + "': " + f.message, f.expected, f.nearest});
+    throw input_error(problem{m_where, m_key, shown(m_text) + ": " + f.message, f.expected, f.nearest});
   }
 }
 

@@ -69,6 +69,23 @@ TEST(sweep_expression, errors_say_where_and_what) {
   EXPECT_THAT(error_of("'open"), HasSubstr("not closed"));
 }
 
+std::string repeated(const std::string& text, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+TEST(sweep_expression, what_no_one_writes_does_not_end_on_the_stack) {
+  using testing::HasSubstr;
+  for (const char* open : {"(", "not ", "-", "2 ** ", "abs("})
+    EXPECT_THAT(error_of(repeated(open, 100000) + "x"), HasSubstr("too deep inside each other")) << open;
+  EXPECT_THAT(error_of("x" + repeated(" + 1", 100000) + " > 0"), HasSubstr("is too long"));
+  EXPECT_THAT(error_of("x == 4" + repeated(" and x == 4", 100000)), HasSubstr("is too long"));
+  EXPECT_TRUE(holds(repeated("(", 40) + "x == 4" + repeated(")", 40)));
+  EXPECT_TRUE(holds(repeated("not ", 60) + "x == 4"));
+  EXPECT_TRUE(holds("x" + repeated(" + 1", 900) + " == 904"));
+}
+
 // Random arithmetic against the same tree evaluated here.
 struct made {
   std::string text;
