@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <unordered_map>
 
 #include "hw/common/error.h"
+#include "hw/common/text_file.h"
 #include "traces/defaults.h"
 #include "traces/file.h"
 #include "traces/json_line.h"
@@ -28,16 +28,14 @@ class line_source {
         const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - m_buffer.data());
         line = std::string_view(m_buffer).substr(m_begin, at - m_begin);
         m_begin = at + 1;
-        ++m_number;
-        return true;
+        return accept(line);
       }
       searched = m_end - m_begin;
       if (!fill()) {
         if (m_begin == m_end) return false;
         line = std::string_view(m_buffer).substr(m_begin, m_end - m_begin);
         m_begin = m_end;
-        ++m_number;
-        return true;
+        return accept(line);
       }
     }
   }
@@ -46,6 +44,12 @@ class line_source {
 
  private:
   static constexpr std::size_t block = 1 << 18, longest = 64u << 20;
+
+  bool accept(std::string_view& line) {
+    if (++m_number == 1) line = without_mark(line);
+    check_utf8(line, m_name, m_number);
+    return true;
+  }
 
   /// Moves the unread part to the front and reads more behind it.
   bool fill() {
@@ -489,11 +493,13 @@ class reader final : public op_stream {
     if (!seen.has(k_in)) o.input = types.activations;
     if (!seen.has(k_weight)) o.weight = default_weight(o.kind, types);
     if (!seen.has(k_out)) o.output = types.activations;
-    if (!seen.has(k_matmul_flops)) {
-      o.matmul_flops = default_matmul_flops(o);
-      if (o.matmul_flops < 0 || o.matmul_flops > most_flops)
-        in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations", "smaller sizes");
-    }
+    // Cores cost an operator by its sizes, whatever number of operations stands beside them.
+    std::optional<std::int64_t> operations = 2;
+    for (const std::int64_t factor : {o.m, o.n, o.k, o.batch, std::max<std::int64_t>(1, o.heads)})
+      if (operations) operations = product(*operations, factor);
+    if (operations.value_or(INT64_MAX) > most_flops)
+      in.fail("m, n, k and batch of operator '" + o.name + "' make more than 2^62 operations", "smaller sizes");
+    if (!seen.has(k_matmul_flops)) o.matmul_flops = default_matmul_flops(o);
     if (!seen.has(k_deps) && o.id > 0) o.deps.push_back(o.id - 1);
     if (!o.group_rows.empty()) {
       std::int64_t sum = 0;
@@ -538,10 +544,10 @@ std::unique_ptr<op_stream> read_stream(std::unique_ptr<std::istream> in, const s
 }
 
 std::unique_ptr<op_stream> read_file(const std::string& path) {
-  std::error_code ignored;
+  const char* const expected = "a trace file (JSON Lines)";
+  check_regular_file(path, expected);
   auto in = std::make_unique<std::ifstream>(path, std::ios::binary);
-  if (!*in || std::filesystem::is_directory(path, ignored))
-    throw input_error(problem{path, "", "cannot be read", "a trace file (JSON Lines)", ""});
+  if (!*in) throw input_error(problem{path, "", "cannot be read", expected, ""});
   return read_stream(std::move(in), path);
 }
 

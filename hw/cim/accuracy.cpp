@@ -87,12 +87,23 @@ std::vector<accuracy_point> measure_accuracy(const config::node& tree, const rea
     real_signal += exact.real[i] * exact.real[i];
   }
 
+  if (!(signal > 0))
+    throw input_error(problem{"", "layer", "every product of its weights and inputs is zero: no error relates to it",
+                              "weights and inputs that are not all zero", ""});
+
   std::vector<accuracy_point> out;
+  const std::size_t points =
+      1 +
+      (preset->kind() == "analog_crossbar" ? options.adc_bits.size() + options.rows.size() + options.ages.size() : 0);
   const auto measure = [&](const macro& m, const std::string& varied, double value, double age) {
     const folded_array array(m, w.values.data(), layer.k, layer.n, {w_bits, true}, options.seed);
     std::vector<double> y(static_cast<std::size_t>(layer.n));
     double error = 0, total = 0;
     for (std::int64_t v = 0; v < layer.vectors; ++v) {
+      if (options.on_progress)
+        options.on_progress(
+            (static_cast<double>(out.size()) + static_cast<double>(v) / static_cast<double>(layer.vectors)) /
+            static_cast<double>(points));
       array.compute(&x.values[static_cast<std::size_t>(v * layer.k)], {in_bits, true}, y.data(), age,
                     static_cast<std::uint64_t>(v));
       for (std::size_t c = 0; c < y.size(); ++c) {

@@ -3,6 +3,7 @@
 // since programming.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct accuracy_options {
   std::vector<int> adc_bits, rows;  ///< analog macros: values tried besides the preset's own
   std::vector<double> ages;         ///< seconds since programming; analog macros only
   std::uint64_t seed = 1;
+  std::function<void(double fraction)> on_progress;  ///< called an input vector; unset: none
 };
 
 struct accuracy_point {
@@ -36,7 +38,8 @@ struct accuracy_point {
   double total_snr_db = 0;    ///< against the product in real numbers: quantisation of weights and inputs included
 };
 
-/// `tree`: a macro's description (see make_macro). Layers larger than the macro are folded.
+/// `tree`: a macro's description (see make_macro). Layers larger than the macro are folded. Throws input_error when all
+/// products are zero: no error can be told in parts of them.
 std::vector<accuracy_point> measure_accuracy(const config::node& tree, const real_layer& layer,
                                              const accuracy_options& options);
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hw/cim/figures.h"
+#include "hw/common/checked.h"
 #include "hw/core/plan_accesses.h"
 
 namespace memwall {
@@ -176,10 +177,12 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
   const std::int64_t side = std::clamp<std::int64_t>(m_hierarchy.macros() / f.pieces(), 1, op.batch);
   const std::int64_t on_chip =
       std::clamp<std::int64_t>(m_hierarchy.macros_per_tile * m_hierarchy.tiles_per_chip / f.pieces(), 1, side);
-  const std::int64_t rounds = turns * ((op.batch + side - 1) / side);
+  const std::int64_t rounds = checked_product(turns, (op.batch + side - 1) / side);
   const std::int64_t each = (op.m + replicas - 1) / replicas;  // vectors of the busiest replica
   const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b);
   const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b);
+  check_time(all.total, static_cast<double>(rounds));
+  check_time(all.port_interval, static_cast<double>(rounds) * static_cast<double>(each) * static_cast<double>(on_chip));
   const ps_t alone = first.total * rounds;
   ps_t exposed = alone + std::max<ps_t>(0, all.total - first.total) * rounds;
   // What several experts on a chip add: the port carries their vectors one after another, beyond the time that one
@@ -219,11 +222,15 @@ void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vecto
     f = cim::fold_layer(*m_macro, k, columns, bits, m_macro->shape(bits).flexible ? available : 0);
   }
   const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
-  const std::int64_t times = rounds * repeats;
+  const std::int64_t times = checked_product(rounds, repeats);
+  check_time(cost.total, static_cast<double>(times));
   for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * times;
   spend(w, cost, static_cast<double>(times));
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, bits);
-  spend(w, (one.energy.sum() - one.energy[cim::component::leakage]) * static_cast<double>(f.pieces() * times),
+  check_time(one.total, static_cast<double>(times));
+  spend(w,
+        (one.energy.sum() - one.energy[cim::component::leakage]) * static_cast<double>(f.pieces()) *
+            static_cast<double>(times),
         programming);
   m_programmings += static_cast<double>(times);
   // Written while the previous round computes, where the macro can.
@@ -235,6 +242,7 @@ void cim_model::plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vecto
                               work& w) {
   const auto f = cim::fold_layer(*m_macro, k, n, bits, m_hierarchy.macros());
   const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
+  check_time(cost.total, static_cast<double>(repeats));
   for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * repeats;
   spend(w, cost, static_cast<double>(repeats));
 }
@@ -242,19 +250,22 @@ void cim_model::plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vecto
 // Scores: head dimension by positions; values: positions by head dimension. Sequences and heads lie side by side, so
 // that positions are spread over all macros; the queries of a group of heads share keys and values.
 void cim_model::plan_attention(const operation& op, work& w) {
-  const std::int64_t queries = op.m * op.group;
-  for (const auto& [k, n] : {std::pair{op.k, op.n * op.batch}, std::pair{op.n, op.k * op.batch}}) {
+  const std::int64_t queries = checked_product(op.m, op.group);
+  for (const auto& [k, n] :
+       {std::pair{op.k, checked_product(op.n, op.batch)}, std::pair{op.n, checked_product(op.k, op.batch)}}) {
     if (flexible())
       plan_in_banks(k, n, queries, 1, m_macro->max_w_bits(), w);
     else
       plan_streamed(k, n, queries, 1, stored_bits(op.weight_bits), w);
   }
   constexpr double operations_a_score = 5;  // maximum, subtraction, exponential, sum, scaling
-  plan_vector(operations_a_score * static_cast<double>(queries * op.n * op.batch), 1, false, w);
+  plan_vector(
+      operations_a_score * static_cast<double>(queries) * static_cast<double>(op.n) * static_cast<double>(op.batch), 1,
+      false, w);
 }
 
 void cim_model::plan_vector(double flops, std::int64_t vectors, bool chained, work& w) {
-  const auto whole = static_cast<ps_t>(std::llround(flops / m_p.vector_rate.value * 1e12));
+  const ps_t whole = checked_ps(flops / m_p.vector_rate.value * 1e12);
   ps_t exposed = whole;
   if (chained && m_p.pipeline) {
     cim::stage_load load;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "hw/common/checked.h"
+
 namespace memwall::cim {
 namespace {
 
@@ -64,6 +66,8 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   out.chips = ceil_div(out.tiles, h.tiles_per_chip);
   mvm_shape one{f.piece_rows, f.piece_cols, 1, in_bits, w_bits, 0};
   const mvm_cost macro_one = m.mvm(one);
+  check_time(std::max(macro_one.total, macro_one.interval), static_cast<double>(vectors));
+  checked_product(std::max(macro_one.input_bytes, macro_one.output_bytes), vectors);
   one.vectors = vectors;
   const mvm_cost macro_all = m.mvm(one);
 
@@ -93,7 +97,7 @@ layer_cost cost_layer(const hierarchy_params& h, const macro& m, const fold& f, 
   const double macro_ps = static_cast<double>(macro_one.interval);
   const double pace = std::max({tile_ps, chip_ps, package_ps, add_ps, macro_ps});
 
-  const auto whole = [](double ps) { return static_cast<ps_t>(ps + 0.5); };
+  const auto whole = checked_ps;
   out.interval = whole(pace);
   out.own_interval = whole(std::max({tile_ps, package_ps, add_ps, macro_ps}));
   out.port_interval = whole(chip_ps);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "hw/common/checked.h"
 #include "hw/common/error.h"
 
 namespace memwall::cim {
@@ -11,6 +12,19 @@ namespace {
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
+}
+
+/// The smallest of first ... last that is good, when all behind one that is good are good, too; `last` when none is.
+template <class Good>
+std::int64_t smallest(std::int64_t first, std::int64_t last, Good good) {
+  while (first < last) {
+    const std::int64_t middle = first + (last - first) / 2;
+    if (good(middle))
+      last = middle;
+    else
+      first = middle + 1;
+  }
+  return first;
 }
 
 // What a copy of a layer takes: weight sets of macros, or weights where macros are flexible.
@@ -42,12 +56,18 @@ fold fold_layer(const macro& m, std::int64_t k, std::int64_t n, int w_bits, std:
     const std::int64_t wanted = std::max<std::int64_t>(macros_wanted, 1);
     f.col_folds = std::min(wanted, ceil_div(n, g.col_quantum));
     f.row_folds = std::clamp<std::int64_t>(wanted / f.col_folds, 1, ceil_div(k, g.row_quantum));
-    while (ceil_div(k, f.row_folds) * ceil_div(n, f.col_folds) > g.weights)
-      ++(f.col_folds < n ? f.col_folds : f.row_folds);
+    // More folds until a piece fits: along N as far as that goes, then along K.
+    const auto fits = [&](std::int64_t row_folds, std::int64_t col_folds) {
+      return static_cast<double>(ceil_div(k, row_folds)) * static_cast<double>(ceil_div(n, col_folds)) <=
+             static_cast<double>(g.weights);
+    };
+    f.col_folds = smallest(f.col_folds, n, [&](std::int64_t folds) { return fits(f.row_folds, folds); });
+    f.row_folds = smallest(f.row_folds, k, [&](std::int64_t folds) { return fits(folds, f.col_folds); });
   } else {
     f.row_folds = ceil_div(k, g.rows);
     f.col_folds = ceil_div(n, g.cols);
   }
+  checked_product(f.row_folds, f.col_folds);  // pieces() of a layer that no number of macros holds
   f.piece_rows = ceil_div(k, f.row_folds);
   f.piece_cols = ceil_div(n, f.col_folds);
   const double held = static_cast<double>(f.pieces()) * static_cast<double>(g.flexible ? g.weights : g.rows * g.cols);
@@ -69,7 +89,7 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
     per_macro = g.flexible ? g.weights : g.sets;
     demand d;
     d.folded = fold_layer(m, l.k, l.n, l.w_bits, g.flexible ? options.macro_count : 0);
-    d.units = g.flexible ? l.k * l.n : d.folded.pieces();
+    d.units = g.flexible ? checked_product(l.k, l.n) : d.folded.pieces();
     wanted += static_cast<double>(d.units) * static_cast<double>(l.copies);
     demands.push_back(d);
   }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hw/core/checked_plan.h"
+
 namespace memwall {
 namespace {
 
@@ -65,7 +67,7 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_busy = true;
   m_op = op;
   m_done = std::move(done);
-  m_work = m_model->plan(op);
+  m_work = checked_plan(*m_model, op);
   m_result = result{};
   m_result.start = now_ps();
   m_result.energy_pj = m_work.energy_pj;
