@@ -14,6 +14,7 @@
 #include "platforms/tell/result.h"
 #include "tools/commands.h"
 #include "tools/run_command.h"
+#include "tools/sweep/collect.h"
 #include "tools/terminal.h"
 #include "traces/file.h"
 #include "traces/generator.h"
@@ -74,8 +75,9 @@ void run_command(const std::string& platform, const run_arguments& a) {
   o.transfer_bytes = a.transfer_bytes;
   o.replay = a.replay == "on";
   o.version = MEMWALL_VERSION;
-  o.command = "memwall run --platform " + platform;
-  for (const auto& w : a.words()) o.command += " " + w;
+  std::vector<std::string> command{"run", "--platform", platform};
+  for (const auto& w : a.words()) command.push_back(w);
+  o.command = sweep::shell_command(command);
 
   std::ofstream csv;
   const std::string csv_part = a.out + "/layers.csv.part";
@@ -131,6 +133,7 @@ void run_command(const std::string& platform, const run_arguments& a) {
     if (!o.timeline_file.empty()) std::rename(o.timeline_file.c_str(), (a.out + "/timeline.json").c_str());
     write_whole(a.out + "/result.json", outcome.result.dump(1) + "\n");
   }
+  if (!a.quiet) print_notes(outcome.result);
   if (a.json)
     std::cout << outcome.result.dump(1) << '\n';
   else if (!a.quiet)

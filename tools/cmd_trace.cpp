@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "tools/commands.h"
+#include "tools/terminal.h"
 #include "tools/workload_options.h"
 #include "traces/file.h"
 #include "traces/generator.h"
@@ -49,8 +50,8 @@ void run(const trace_options& o) {
     if (t.cls == trace::tensor_class::weights) held += t.bytes;
     if (t.cls == trace::tensor_class::kv_cache) cached += t.bytes;
   }
-  std::cerr << fmt::format("{}: {} operators, {:.4g} GFLOP\n  {:<12}{:>12}{:>12}{:>12}\n", o.output, sum.ops,
-                           static_cast<double>(sum.flops()) / 1e9, "", "held", "read", "written");
+  std::cerr << fmt::format("{}: {} operators, {}\n  {:<12}{:>12}{:>12}{:>12}\n", o.output, sum.ops,
+                           human_flops(static_cast<double>(sum.flops())), "", "held", "read", "written");
   const auto line = [](const char* name, std::string held_text, std::int64_t read, std::int64_t written) {
     std::cerr << fmt::format("  {:<12}{:>12}{:>12}{:>12}\n", name, held_text, readable(read), readable(written));
   };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "hw/common/error.h"
 #include "hw/ports/version.h"
@@ -10,6 +13,31 @@
 namespace memwall::tools {
 int exit_status = done;
 }
+
+namespace {
+
+/// "(did you mean '--context'?)" for the first word that the command does not know; "" when nothing is near.
+std::string suggestion(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> commands;
+  for (const auto* sub : app.get_subcommands(nullptr)) commands.push_back(sub->get_name());
+  const std::string command = argc > 1 ? argv[1] : "";
+  std::string near;
+  if (std::find(commands.begin(), commands.end(), command) == commands.end()) {
+    near = memwall::nearest_name(command, commands);
+  } else {
+    std::vector<std::string> options;
+    for (const auto* option : app.get_subcommand(command)->get_options(nullptr))
+      for (const auto& name : option->get_lnames()) options.push_back("--" + name);
+    for (int i = 2; i < argc && near.empty(); ++i) {
+      const std::string word = argv[i], name = word.substr(0, word.find('='));
+      if (name.rfind("--", 0) == 0 && std::find(options.begin(), options.end(), name) == options.end())
+        near = memwall::nearest_name(name, options);
+    }
+  }
+  return near.empty() ? "" : "(did you mean '" + near + "'?)\n";
+}
+
+}  // namespace
 
 // The program's one try/catch: every error becomes a message and an exit code here.
 int main(int argc, char** argv) {
@@ -36,6 +64,7 @@ int main(int argc, char** argv) {
     return tools::exit_status;
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);
+    if (code != 0) std::cerr << suggestion(app, argc, argv);
     return code == 0 ? tools::done : tools::bad_input;
   } catch (const input_error& e) {
     std::cerr << "memwall: " << e.what() << '\n';

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "hw/common/error.h"
 
@@ -82,6 +84,11 @@ void write_whole(const std::string& path, const std::string& text) {
     throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(reason),
                               "a writable place with room", ""});
   }
+}
+
+void print_notes(const nlohmann::ordered_json& result) {
+  if (const auto notes = result.find("notes"); notes != result.end())
+    for (const auto& note : *notes) std::cerr << "memwall: note: " << note.get<std::string>() << '\n';
 }
 
 void make_output_directory(const std::string& path) {

@@ -2,6 +2,7 @@
 // The options that run and compare share.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct run_arguments {
 
 /// Writes text to a file through a temporary name. Throws input_error when it cannot be written whole.
 void write_whole(const std::string& path, const std::string& text);
+/// Prints what the run settled in another way than it was told (the result's `notes`) to the error stream.
+void print_notes(const nlohmann::ordered_json& result);
 /// Makes a directory for results. Throws input_error when it cannot be made or written to.
 void make_output_directory(const std::string& path);
 

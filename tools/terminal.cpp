@@ -57,6 +57,11 @@ terminal_style terminal_style::of_stdout() {
 std::string human_time(double v) {
   return scaled(v, {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}});
 }
+std::string human_flops(double v) {
+  return scaled(
+      v,
+      {{1e18, "EFLOP"}, {1e15, "PFLOP"}, {1e12, "TFLOP"}, {1e9, "GFLOP"}, {1e6, "MFLOP"}, {1e3, "kFLOP"}, {1, "FLOP"}});
+}
 std::string human_bytes(double v) {
   return scaled(v, {{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}, {1, "B"}});
 }
@@ -136,9 +141,9 @@ std::string run_screen(const json& r, const terminal_style& style) {
                        what["speedup"].get<double>());
   }
   if (shown > 0) out += ")";
-  out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {:.3g} GFLOP\n\n",
+  out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {}\n\n",
                      human_bytes(s["weight_bytes"]), human_bytes(s["kv_bytes"]), human_bytes(s["dram_bytes"]),
-                     human_bytes(s["bus_bytes"]), human_bytes(s["link_bytes"]), s["flops"].get<double>() / 1e9);
+                     human_bytes(s["bus_bytes"]), human_bytes(s["link_bytes"]), human_flops(s["flops"]));
   out += "  where the time goes\n";
   shown = 0;
   for (const auto& [name, t] : stack_of(r)) {

@@ -15,6 +15,7 @@ struct terminal_style {
 
 /// "1.23 ms", "456 us": nanoseconds with three significant digits.
 std::string human_time(double nanoseconds);
+std::string human_flops(double operations);
 std::string human_bytes(double bytes);  ///< decimal: 34.2 GB
 std::string human_energy(double picojoules);
 /// A bar of `width` cells filled to `fraction`.

@@ -76,7 +76,8 @@ std::uint64_t dram_size(const dram_params& p) {
   const std::int64_t capacity = s.org.capacity_bytes() * p.channels, asked = to_bytes(p.size);
   if (asked > capacity)
     throw input_error(problem{"", "size", "got " + format_quantity(p.size.value, "size"),
-                              "at most what " + std::to_string(p.channels) + " channels of " + s.name + " hold, " +
+                              "no size (all there is), or at most what " + std::to_string(p.channels) +
+                                  " channels of " + s.name + " hold, " +
                                   format_quantity(static_cast<double>(capacity), "size"),
                               ""});
   return static_cast<std::uint64_t>(asked > 0 ? asked : capacity);

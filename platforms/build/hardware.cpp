@@ -2,6 +2,7 @@
 #include "platforms/build/hardware.h"
 
 #include "hw/bus/bus_report.h"
+#include "hw/common/problem_place.h"
 #include "hw/core/core_model.h"
 
 namespace memwall::platforms {
@@ -20,8 +21,15 @@ std::vector<std::string> hardware_types() {
 }
 
 std::unique_ptr<hardware> make_hardware(const module_description& d, build_context& context, problem_list& problems) {
-  if (hardware_kinds().contains(d.type)) return hardware_kinds().get(d.type).make(d, context, problems);
-  if (core_kinds().contains(d.type)) return make_core(d, context, problems);
+  const bool is_core = core_kinds().contains(d.type);
+  if (is_core || hardware_kinds().contains(d.type)) try {
+      return locating(d.tree, "modules." + d.group, [&] {
+        return is_core ? make_core(d, context, problems) : hardware_kinds().get(d.type).make(d, context, problems);
+      });
+    } catch (const input_error& e) {
+      for (const auto& p : e.problems()) problems.add(p);
+      return nullptr;
+    }
   std::string known;
   for (const auto& n : hardware_types()) known += (known.empty() ? "" : ", ") + n;
   problems.add({d.tree.where(), "modules." + d.group + ".type", "unknown module type '" + d.type + "'",

@@ -119,6 +119,9 @@ struct build_context {
     return sources->push_back(name), static_cast<int>(sources->size()) - 1;
   }
   std::uint64_t address = 0;  ///< base of this module's addresses
+  /// What was settled in another way than the description says; part of the result.
+  std::shared_ptr<std::vector<std::string>> notes = std::make_shared<std::vector<std::string>>();
+  void note(std::string text) const { notes->push_back(std::move(text)); }
 };
 
 struct hardware_kind {

@@ -8,11 +8,36 @@
 #include <set>
 
 #include "hw/bus/bus.h"
+#include "hw/common/problem_place.h"
 
 namespace memwall::platforms {
 namespace {
 
 constexpr std::uint64_t region_step = std::uint64_t{1} << 44;  // 16 TiB a memory
+
+/// A problem at a parameter of a module, where the file or an option gives it.
+problem problem_of(const platform_description& d, const std::string& module, const std::string& param,
+                   const std::string& message, const std::string& expected) {
+  const module_description* m = d.find(module);
+  return located({"", param, message, expected, ""}, m->tree, "modules." + m->group);
+}
+
+/// The module that a parameter means by `name`: where that is a group of several, the member with the number that the
+/// module has in its own group. Adds a problem when the groups do not go together.
+std::string member_beside(const platform_description& d, const std::string& module, const std::string& param,
+                          const std::string& name, problem_list& problems) {
+  const auto members = d.group(name);
+  if (members.empty()) return name;
+  if (members.size() == 1) return members.front()->name;
+  const module_description* m = d.find(module);
+  const std::size_t alike = d.group(m->group).size();
+  if (alike == members.size()) return members[static_cast<std::size_t>(m->index)]->name;
+  problems.add(problem_of(
+      d, module, param,
+      fmt::format("'{}' are {} modules, '{}' {} {}", name, members.size(), m->group, alike == 1 ? "is" : "are", alike),
+      fmt::format("one of them ('{}'), or as many of each", members.front()->name)));
+  return members.front()->name;
+}
 
 }  // namespace
 
@@ -28,35 +53,49 @@ system::system(const platform_description& d, const build_context& given) : m_co
   refuse_long_ways(d, problems);
   problems.check();
   for (const auto& m : m_modules) {
-    for (const auto& [param, memory] : m->wants_memories()) {
-      const auto* wanted = find(memory);
-      const auto facts = wanted != nullptr && wanted != m.get() ? wanted->memory() : std::nullopt;
-      for (const auto& r : m_regions)
-        if (facts && r.memory == memory) m->attach(param, r.base, *facts, problems);
-      if (!facts)
-        problems.add({d.name, "modules." + m->name() + "." + param, "'" + memory + "' is not a memory",
-                      "a dram or sram module", ""});
-      else if (way(m->name(), memory).empty())
-        problems.add({d.name, "modules." + m->name() + "." + param,
-                      "no connection leads from '" + m->name() + "' to '" + memory + "'",
-                      "lines under connect that lead there", ""});
-    }
-    if (stream_core* c = m->as_core()) {
-      const std::string name = m->name(), beside = c->model().computes_in();
-      const auto* banks = find(beside);
-      if (!beside.empty() && (banks == nullptr || !banks->memory()))
-        problems.add({d.name, "modules." + name + ".memory", "'" + beside + "' is not a memory", "a dram module", ""});
-      else if (const std::int64_t units = c->model().units_there(); units > 0 && banks->detail_units() != units)
-        problems.add(
-            {d.name, "modules." + name + ".hierarchy",
-             fmt::format("{} macros sit beside {} channels of '{}'", units, banks->detail_units(), beside),
-             fmt::format("a macro a channel: modules.{}.channels = macros_per_tile x tiles_per_chip x chips", beside),
-             ""});
-      c->set_path_latency(
-          [this, name](std::uint64_t address) { return std::max<ps_t>(0, path_latency(name, address)); });
-    }
+    attach_memories(d, *m, problems);
+    if (m->as_core() != nullptr) attach_banks(d, *m, problems);
   }
   problems.check();
+}
+
+void system::attach_memories(const platform_description& d, const hardware& m, problem_list& problems) {
+  for (const auto& [param, name] : m.wants_memories()) {
+    const std::string memory = member_beside(d, m.name(), param, name, problems);
+    const auto* wanted = find(memory);
+    const auto facts = wanted != nullptr && wanted != &m ? wanted->memory() : std::nullopt;
+    for (const auto& r : m_regions)
+      if (facts && r.memory == memory) find(m.name())->attach(param, r.base, *facts, problems);
+    if (!facts)
+      problems.add(problem_of(d, m.name(), param, "'" + name + "' is not a memory", "a dram or sram module"));
+    else if (way(m.name(), memory).empty())
+      problems.add(problem_of(d, m.name(), param, "no connection leads from '" + m.name() + "' to '" + memory + "'",
+                              "lines under connect that lead there"));
+  }
+}
+
+void system::attach_banks(const platform_description& d, hardware& m, problem_list& problems) {
+  stream_core& c = *m.as_core();
+  const std::string name = m.name(), beside = c.model().computes_in();
+  if (!beside.empty()) {
+    const std::string memory = member_beside(d, name, "memory", beside, problems);
+    const auto* banks = find(memory);
+    const std::int64_t units = c.model().units_there();
+    if (banks == nullptr || !banks->memory())
+      problems.add(problem_of(d, name, "memory", "'" + beside + "' is not a memory", "a dram module"));
+    else if (units > 0 && banks->detail_units() != units)
+      problems.add(problem_of(
+          d, name, "hierarchy",
+          fmt::format("{} macros sit beside {} channels of '{}'", units, banks->detail_units(), beside),
+          fmt::format("a macro a channel: modules.{}.channels = macros_per_tile x tiles_per_chip x chips", beside)));
+    m_banks[name] = memory;
+  }
+  c.set_path_latency([this, name](std::uint64_t address) { return std::max<ps_t>(0, path_latency(name, address)); });
+}
+
+hardware* system::banks_of(const std::string& core) const {
+  const auto found = m_banks.find(core);
+  return found == m_banks.end() ? nullptr : find(found->second);
 }
 
 hardware* system::find(const std::string& name) const {
@@ -243,7 +282,7 @@ std::vector<memory_slot> system::slots() const {
         return core->model().reserve(rows, columns, bits);
       };
     for (const auto& m : m_modules)
-      if (stream_core* c = m->as_core(); c != nullptr && c->model().computes_in() == r.memory) {
+      if (stream_core* c = m->as_core(); c != nullptr && banks_of(m->name()) == find(r.memory)) {
         s.computed_by.push_back(m->name());
         s.held_bits = [c](double bits) { return c->model().held_bits(bits); };
       }

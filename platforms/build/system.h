@@ -2,6 +2,7 @@
 // The hardware of a platform, made and wired.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class system {
   const std::vector<std::unique_ptr<hardware>>& modules() const { return m_modules; }
   hardware* find(const std::string& name) const;
   stream_core& core(const std::string& name) const;
+  /// The memory whose banks hold a core's units; nullptr: its units lie elsewhere.
+  hardware* banks_of(const std::string& core) const;
   /// What tensors can be placed in.
   std::vector<memory_slot> slots() const;
   /// Unloaded latency from a module to an address and back, last data beat included; -1: not reachable.
@@ -37,6 +40,9 @@ class system {
     std::uint64_t base;
     std::int64_t size;
   };
+  /// What modules ask for by name: memories, and banks to compute in.
+  void attach_memories(const platform_description& d, const hardware& m, problem_list& problems);
+  void attach_banks(const platform_description& d, hardware& m, problem_list& problems);
   void place_memories(const platform_description& d, problem_list& problems);
   void refuse_long_ways(const platform_description& d, problem_list& problems) const;
   void route(const platform_description& d, problem_list& problems);
@@ -46,6 +52,7 @@ class system {
   std::vector<std::unique_ptr<hardware>> m_modules;
   std::vector<connection> m_connections;
   std::vector<region> m_regions;
+  std::map<std::string, std::string> m_banks;  ///< memory by core
 };
 
 }  // namespace memwall::platforms

@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <iostream>
 #include <utility>
 
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
 #include "platforms/execute/platform_split.h"
 #include "platforms/execute/schedule.h"
+#include "platforms/tell/check_result.h"
 #include "platforms/tell/result.h"
 #include "platforms/watch/observe.h"
 
@@ -70,16 +73,17 @@ class runner : public sc_core::sc_module {
   void start(std::size_t number, operation work) {
     const std::string& name = m_split.name(number);
     stream_core& core = m_system.core(name);
-    const std::string banks = core.model().computes_in();
-    const bool in_banks = !banks.empty() && std::any_of(work.operands.begin(), work.operands.end(),
-                                                        [](const operand& x) { return x.resident; });
+    hardware* banks = m_system.banks_of(name);
+    const bool in_banks = banks != nullptr && std::any_of(work.operands.begin(), work.operands.end(),
+                                                          [](const operand& x) { return x.resident; });
     const auto begin = [this, &core, &name, number, work = std::move(work)] {
       m_observer.operator_begins(name, work);
-      core.start(work, [this, number](const work_result& r) { guarded([&] { ended(number, r); }); });
+      // Banks may be granted from a process of theirs.
+      guarded([&] { core.start(work, [this, number](const work_result& r) { guarded([&] { ended(number, r); }); }); });
     };
     // Units beside banks compute when the memory serves nobody else.
     if (!in_banks) return begin();
-    m_banks[number] = m_system.find(banks);
+    m_banks[number] = banks;
     m_banks[number]->claim(core.id(), begin);
   }
 
@@ -164,6 +168,32 @@ json make_resident(system& hw, const placement& where) {
   return {{"tensors", tensors}, {"time_ns", ns(time)}, {"energy_pj", energy}, {"cell_writes", cells}};
 }
 
+/// --transfer-bytes as a number of bytes: "65536" or "64 KiB".
+std::int64_t bytes_of(const std::string& text) {
+  constexpr std::int64_t least = 16, most = std::int64_t{1} << 31;
+  std::int64_t bytes = 0;
+  double size = 0;
+  std::string ignored;
+  if (detail::read_integer(text, least, most, bytes)) return bytes;
+  if (parse_quantity(text, "size", size, ignored) && size >= least && size <= static_cast<double>(most) &&
+      size == std::floor(size))
+    return static_cast<std::int64_t>(size);
+  throw input_error(problem{"--transfer-bytes", "", "got '" + text + "'",
+                            "auto, burst or bytes from 16 to 2147483648, such as 65536 or 64 KiB", ""});
+}
+
+/// Errors of SystemC are errors of the model: they must not pass as warnings, nor print banners. What it reports goes
+/// to the error stream: the other one carries results.
+void keep_reports_off_stdout() {
+  using namespace sc_core;
+  sc_report_handler::set_actions(SC_INFO, SC_DO_NOTHING);
+  sc_report_handler::set_actions("/IEEE_Std_1666/deprecated", SC_DO_NOTHING);
+  sc_report_handler::set_handler([](const sc_report& report, const sc_actions& actions) {
+    if ((actions & SC_DISPLAY) != 0) std::cerr << "memwall: " << sc_report_compose_message(report) << '\n';
+    sc_report_handler::default_handler(report, actions & ~static_cast<sc_actions>(SC_DISPLAY));
+  });
+}
+
 fidelity fidelity_for(const run_options& o, const system& hw, const std::string& core) {
   // The widest of the memories that its weights and caches live in decides: its stripe loads all channels equally.
   fidelity f;
@@ -189,7 +219,7 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
   if (o.transfer_bytes == "burst")
     f.transfer_bytes = f.burst;
   else if (o.transfer_bytes != "auto")
-    f.transfer_bytes = std::stoll(o.transfer_bytes);
+    f.transfer_bytes = bytes_of(o.transfer_bytes);
   return f;
 }
 
@@ -213,15 +243,8 @@ double activation_bandwidth(const run_options& o, const system& hw, const std::s
 
 run_outcome run(const run_options& options) {
   const auto wall_start = std::chrono::steady_clock::now();
-  if (options.transfer_bytes != "auto" && options.transfer_bytes != "burst") {
-    std::int64_t v = 0;
-    if (!detail::read_integer(options.transfer_bytes, 16, std::int64_t{1} << 31, v))
-      throw input_error(problem{"--transfer-bytes", "", "got '" + options.transfer_bytes + "'",
-                                "auto, burst or bytes from 16 to 2147483648", ""});
-  }
-  // Errors of SystemC are errors of the model: they must not pass as warnings, nor print banners.
-  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
-  sc_core::sc_report_handler::set_actions("/IEEE_Std_1666/deprecated", sc_core::SC_DO_NOTHING);
+  if (options.transfer_bytes != "auto" && options.transfer_bytes != "burst") bytes_of(options.transfer_bytes);
+  keep_reports_off_stdout();
 
   build_context context;
   // A line at a time leaves replay nothing to skip, only states to look up: the result is the same without.
@@ -265,6 +288,8 @@ run_outcome run(const run_options& options) {
   work.result().critical = state.critical();
   work.result().tokens = source->tokens();
   out.result = build_result(options, *hw, alike, where, work.result(), state.last_end(), partial, programming);
+  check_result(out.result);
+  if (!context.notes->empty()) out.result["notes"] = *context.notes;
   observer.finish(out.result, state.last_end());
 
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();

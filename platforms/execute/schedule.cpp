@@ -6,14 +6,11 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "hw/common/checked.h"
 #include "hw/common/error.h"
 
 namespace memwall::platforms {
-namespace {
-
-constexpr ps_t longest_run = 9'000'000'000'000'000;  // femtoseconds in 64 bits end at 9,223 s
-
-}  // namespace
+namespace {}  // namespace
 
 schedule::schedule(trace::op_source& source, const work_split& split, std::size_t cores)
     : m_source(source), m_split(split), m_cores(cores) {}

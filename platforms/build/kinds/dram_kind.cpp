@@ -119,6 +119,29 @@ std::vector<std::pair<std::string, double>> dram_hardware::energy_parts(ps_t) co
           {"background", e.background}};
 }
 
+/// The file or option a value was read from, without the line.
+std::string source_of(const config::node& n) {
+  const std::string where = n.where();
+  return where.rfind("--set", 0) == 0 ? "--set" : where.substr(0, where.rfind(':'));
+}
+
+/// A size that a platform gives for its own channels says nothing about fewer of them, which a file or option on top
+/// asks for: then the memory is as large as they are.
+void fit_size(const module_description& d, dram_params& p, build_context& context) {
+  const config::node* size = d.tree.find("size");
+  const auto capacity = static_cast<double>(dram::load_standard(p.standard).org.capacity_bytes() * p.channels);
+  if (size == nullptr || p.size.value <= capacity) return;
+  for (const char* key : {"channels", "standard"})
+    if (const config::node* other = d.tree.find(key); other != nullptr && source_of(*other) != source_of(*size)) {
+      const auto text = [](double bytes) { return format_quantity(bytes, "size"); };
+      context.note("modules." + d.name + ".size: " + text(capacity) + ", all that " + std::to_string(p.channels) +
+                   " channels of " + p.standard + " hold (" + text(p.size.value) + " of " + size->where() +
+                   " was for others)");
+      p.size.value = capacity;
+      return;
+    }
+}
+
 const bool registered = [] {
   hardware_kinds().add(
       "dram", "DRAM: channels of a standard behind a controller each",
@@ -126,6 +149,7 @@ const bool registered = [] {
          problem_list mine;
          dram_params p = read_dram_params(d.tree, mine, "modules." + d.group, {"type", "count", "address"});
          if (!mine.empty()) return problems.add(mine), nullptr;
+         fit_size(d, p, context);
          p.controller.replay = p.controller.replay && context.replay;
          return std::make_unique<dram_hardware>(d, p);
        },
