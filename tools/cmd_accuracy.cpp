@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // memwall accuracy: how wrong a platform's macros, or one macro, compute a layer.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -128,6 +131,33 @@ std::string age_text(double seconds) {
   return seconds >= 2 * 3600 ? fmt::format("{:.3g} h", seconds / 3600) : fmt::format("{:.3g} s", seconds);
 }
 
+/// Says what is all zero, by the file it came from.
+void refuse_zeros(const std::vector<double>& values, const std::string& file, const std::string& what) {
+  if (std::all_of(values.begin(), values.end(), [](double v) { return v == 0; }))
+    throw input_error(problem{file, "", "all " + what + " are zero: no error relates to their products",
+                              what + " that are not all zero", ""});
+}
+
+/// One line on the terminal's error stream, overwritten; silent when that is not a terminal.
+class progress_line {
+ public:
+  void update(const std::string& name, double fraction) {
+    const int percent = static_cast<int>(100 * fraction);
+    if (!m_on || percent == m_percent) return;
+    m_percent = percent;
+    fmt::print(stderr, "\r{}: {} %\033[K", name, percent);
+    std::fflush(stderr);
+  }
+  void clear() {
+    if (m_percent >= 0) fmt::print(stderr, "\r\033[K");
+    m_percent = -1;
+  }
+
+ private:
+  const bool m_on = isatty(STDERR_FILENO) != 0;
+  int m_percent = -1;
+};
+
 std::string decibels(double v) {
   return std::isinf(v) ? "exact" : fmt::format("{:.2f} dB", v);
 }
@@ -135,6 +165,9 @@ std::string decibels(double v) {
 void run(const options& o) {
   const auto macros = chosen_macros(o);
   const cim::real_layer layer = chosen_layer(o);
+  refuse_zeros(layer.weights, o.weights.empty() ? "--layer" : o.weights, "weights");
+  refuse_zeros(layer.inputs, o.inputs.empty() ? "--vectors" : o.inputs, "inputs");
+  progress_line progress;
   auto all = nlohmann::ordered_json::array();
   for (const auto& [name, tree] : macros) {
     cim::accuracy_options a;
@@ -144,8 +177,10 @@ void run(const options& o) {
     a.rows = o.rows;
     a.ages = o.ages;
     a.seed = o.seed;
+    a.on_progress = [&, label = name](double fraction) { progress.update(label, fraction); };
     const auto m = cim::make_macro(tree);
     const auto points = cim::measure_accuracy(tree, layer, a);
+    progress.clear();
     const int in_bits = std::min(o.in_bits, m->max_in_bits()), w_bits = std::min(o.w_bits, m->max_w_bits());
     auto list = nlohmann::ordered_json::array();
     if (!o.json)

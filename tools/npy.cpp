@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/npy.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <string_view>
 
 #include "hw/common/error.h"
+#include "hw/common/text_file.h"
 
 namespace memwall::tools {
 namespace {
@@ -28,6 +30,30 @@ std::string entry(const std::string& path, const std::string& header, const std:
   const std::size_t end = tuple ? header.find(')', begin) : header.find_first_of(",}", begin);
   if (end == std::string::npos) refuse(path, "the header is not closed", "a dictionary");
   return header.substr(begin, end - begin + (tuple ? 1 : 0));
+}
+
+/// The lengths in "(3, 4)"; their product is at most 2^40.
+std::vector<std::int64_t> dimensions(const std::string& path, const std::string& shape) {
+  std::vector<std::int64_t> out;
+  const std::string expected = "lengths such as (4096, 1024), at most 2^40 elements in all";
+  const std::int64_t most = std::int64_t{1} << 40;
+  std::int64_t count = 1;
+  const char* at = shape.data();
+  const char* const last = at + shape.size();
+  const auto skip = [&](std::string_view characters) {
+    while (at != last && characters.find(*at) != std::string_view::npos) ++at;
+  };
+  for (skip("( "); at != last && *at != ')'; skip(", ")) {
+    std::int64_t n = 0;
+    const auto [end, failure] = std::from_chars(at, last, n);
+    if (failure != std::errc{} || n < 0 || n > most || (n > 0 && count > most / n))
+      refuse(path, "has the shape " + shape, expected);
+    out.push_back(n);
+    count *= n;
+    at = end;
+  }
+  if (shape.size() < 2 || shape.front() != '(' || shape.back() != ')') refuse(path, "has the shape " + shape, expected);
+  return out;
 }
 
 template <class T>
@@ -67,9 +93,7 @@ const element& element_of(const std::string& path, const std::string& descr) {
 }  // namespace
 
 npy_array read_npy(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) refuse(path, "cannot be opened", "a .npy file");
-  const std::string data((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string data = read_binary_file(path, "a .npy file", std::size_t{16} << 30);
   if (data.size() < 10 || data.compare(0, 6, "\x93NUMPY") != 0) refuse(path, "is not a .npy file", "numpy.save output");
   const bool wide = data[6] > 1;  // header length of four bytes since version 2
   const std::size_t prefix = wide ? 12 : 10;
@@ -81,17 +105,10 @@ npy_array read_npy(const std::string& path) {
   const element& e = element_of(path, entry(path, header, "descr"));
   const bool fortran = entry(path, header, "fortran_order") == "True";
   npy_array out;
-  std::int64_t count = 1;
   const std::string shape = entry(path, header, "shape");
-  for (std::size_t at = 0; (at = shape.find_first_of("0123456789", at)) != std::string::npos;) {
-    std::size_t used = 0;
-    const std::int64_t n = std::stoll(shape.substr(at), &used);
-    if (n < 0 || (n > 0 && count > (std::int64_t{1} << 40) / n))
-      refuse(path, "shape " + shape + " is absurd", "at most 2^40 elements");
-    out.shape.push_back(n);
-    count *= n;
-    at += used;
-  }
+  out.shape = dimensions(path, shape);
+  std::int64_t count = 1;
+  for (const std::int64_t n : out.shape) count *= n;
   if (data.size() - prefix - length != static_cast<std::size_t>(count) * e.bytes)
     refuse(path, "holds " + std::to_string(data.size() - prefix - length) + " bytes of data",
            std::to_string(static_cast<std::size_t>(count) * e.bytes) + " for shape " + shape);
