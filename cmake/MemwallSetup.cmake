@@ -33,6 +33,14 @@ if(MEMWALL_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(MEMWALL_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "MEMWALL_FUZZ needs clang: cmake --preset fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 include(MemwallDependencies)
 
 # One library a room. Shared, so that components that register themselves are never dropped by the linker.

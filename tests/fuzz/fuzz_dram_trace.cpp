@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/dram/driver.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace memwall;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const dram::standard ddr4 = dram::load_standard("DDR4-3200");
+  const fuzz::file requests(data, size);
+  return fuzz::accept_or_refuse([&] {
+    const auto in = dram::open_trace(requests.path(), ddr4, 64, 1000);
+    for (dram::request r; in->next(r);) {
+    }
+  });
+}
