@@ -175,8 +175,9 @@ void read_mapping(const config::node& tree, platform_description& out, problem_l
   }
   std::vector<std::string> names;
   for (const auto& m : out.modules) names.push_back(m.group);
-  for (const auto& [i, node] : mapping->entries()) {
-    const std::string path = "mapping." + i;
+  for (const auto& entry : mapping->entries()) {
+    const config::node& node = entry.second;
+    const std::string path = "mapping." + entry.first;
     if (!node.is_map()) {
       problems.add({node.where(), path, "is not a map", "{executor: ..., weights: ..., ...}", ""});
       continue;
