@@ -7,10 +7,11 @@ namespace memwall {
 
 problem located(problem p, const config::node& tree, const std::string& path) {
   if (!p.where.empty()) return p;
-  std::string_view inside = p.key;
+  const std::string key = p.key;
+  std::string_view inside = key;
   const bool has_path = !path.empty() && inside.substr(0, path.size()) == path;
   if (has_path) inside.remove_prefix(std::min(inside.size(), path.size() + 1));
-  if (!has_path && !path.empty()) p.key = p.key.empty() ? path : path + "." + p.key;
+  if (!has_path && !path.empty()) p.key = key.empty() ? path : path + "." + key;
   // The key itself, or the innermost map around it that is there.
   p.where = tree.where();
   for (const config::node* at = &tree; at != nullptr && !inside.empty();) {
