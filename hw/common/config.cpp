@@ -171,9 +171,11 @@ node with_bases(named_tree first, const base_finder& find, const base_merger& me
     named_tree next = find(base->text(), chain.back().identity, base->where());
     const auto same = [&](const named_tree& t) { return t.identity == next.identity; };
     if (std::any_of(chain.begin(), chain.end(), same)) {
+      const auto short_name = [](const std::string& file) { return file.substr(file.rfind('/') + 1); };
       std::string loop;
-      for (const auto& t : chain) loop += t.identity + " -> ";
-      throw input_error(problem{base->where(), "base", "is cyclic: " + loop + next.identity, "a chain that ends", ""});
+      for (const auto& t : chain) loop += short_name(t.identity) + " -> ";
+      throw input_error(
+          problem{base->where(), "base", "is cyclic: " + loop + short_name(next.identity), "a chain that ends", ""});
     }
     chain.back().tree.erase("base");
     chain.push_back(std::move(next));

@@ -89,7 +89,7 @@ TEST(description, names_what_is_wrong) {
   bad = small;
   bad.replace(bad.find("weights: mem"), 12, "weights: mme");
   EXPECT_NE(message_of(bad).find("mapping.0.weights: unknown module 'mme'"), std::string::npos) << message_of(bad);
-  EXPECT_NE(message_of(small, {"gpu.count=0"}).find("an integer from 1 to 4096"), std::string::npos);
+  EXPECT_NE(message_of(small, {"gpu.count=0"}).find("an integer from 1 to 1024"), std::string::npos);
   EXPECT_NE(message_of(small, {"software=cuda_grph"}).find("did you mean 'cuda_graph'?"), std::string::npos);
 }
 
