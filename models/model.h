@@ -11,16 +11,15 @@
 
 namespace memwall {
 
-/// Mixture of experts: in layers dense_layers ... layers-1, a router sends each token to `active` of
-/// `experts` MLPs.
+/// Mixture of experts: a router sends each token to `active` of `experts` MLPs.
 struct moe_shape {
-  std::int64_t experts = 0;       ///< routed experts a layer
-  std::int64_t active = 0;        ///< routed experts a token uses
-  std::int64_t shared = 0;        ///< experts every token uses; they are one MLP of shared x ffn
-  std::int64_t ffn = 0;           ///< inner width of one expert
-  std::int64_t dense_layers = 0;  ///< the first layers that have an ordinary MLP of model::ffn
-  bool router_bias = false;       ///< a correction bias an expert (DeepSeek-V3)
-  bool expert_bias = false;       ///< biases on the experts' products (gpt-oss)
+  std::int64_t experts = 0;  ///< routed experts a layer
+  std::int64_t active = 0;   ///< routed experts a token uses
+  std::int64_t shared = 0;   ///< experts every token uses; they are one MLP of shared x ffn
+  std::int64_t ffn = 0;      ///< inner width of one expert
+  std::vector<bool> dense;   ///< by layer: an ordinary MLP of model::ffn instead; empty: none
+  bool router_bias = false;  ///< a correction bias an expert (DeepSeek-V3)
+  bool expert_bias = false;  ///< biases on the experts' products (gpt-oss)
 };
 
 /// Multi-head latent attention: what is cached a position is one latent of kv_rank + rope values, for all
@@ -63,18 +62,24 @@ struct model {
   bool parallel_blocks = false;  ///< attention and MLP both read the layer's input (GPT-J, NeoX, Falcon)
   bool shared_norm = false;      ///< with parallel_blocks: one norm serves both
   bool lm_head_bias = false;
-  bool tied = false;            ///< lm_head uses the embedding table
-  std::int64_t window = 0;      ///< sliding attention window, own position included; 0: none
-  std::int64_t full_every = 0;  ///< with a window: every full_every-th layer sees all positions; 0: none does
+  bool tied = false;                  ///< lm_head uses the embedding table
+  std::vector<std::int64_t> windows;  ///< by layer: positions a query can see, its own included; empty: all see all
 
   std::optional<moe_shape> moe;
   std::optional<mla_shape> mla;
 
+  std::optional<dtypes> stored;    ///< the types that a quantised checkpoint is stored in
+  std::vector<std::string> notes;  ///< what the file says beyond the shape, or left to a default: for the user to read
+
   /// Positions a query of this layer can see; 0: all.
   std::int64_t window_of(std::int64_t layer) const {
-    return full_every > 0 && (layer + 1) % full_every == 0 ? 0 : window;
+    return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)];
   }
-  bool is_moe(std::int64_t layer) const { return moe && layer >= moe->dense_layers; }
+  bool is_moe(std::int64_t layer) const {
+    return moe && (moe->dense.empty() || !moe->dense[static_cast<std::size_t>(layer)]);
+  }
+  /// Layers whose MLP is a mixture of experts.
+  std::int64_t moe_layers() const;
   /// Values the KV cache holds a position and layer: 2 x kv_heads x head_dim, or the MLA latent.
   std::int64_t kv_values() const { return mla ? mla->kv_rank + mla->rope : 2 * kv_heads * head_dim; }
 };
@@ -113,6 +118,10 @@ std::int64_t weight_bytes(const weight& w, const dtypes& types);
 /// Bytes of the KV cache of `batch` sequences of `context` positions. Layers with a sliding window hold no
 /// more than it.
 std::int64_t kv_bytes(const model& m, const dtype& type, std::int64_t batch, std::int64_t context);
+
+/// Whether a sequence of so many positions suits the model. Throws input_error where its table of positions is shorter
+/// (nothing could run); says so in the returned line where it was only trained on fewer. "" when all is well.
+std::string check_positions(const model& m, std::int64_t positions);
 
 /// The model a user names: a model that ships with memwall ("llama-65b"), a folder with a config.json, or a
 /// config.json. Throws input_error: unknown name (with the nearest), missing, contradictory or absurd fields

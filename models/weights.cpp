@@ -119,6 +119,12 @@ std::vector<weight> weights_of(const model& m) {
   return out;
 }
 
+std::int64_t model::moe_layers() const {
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < layers; ++i) count += is_moe(i) ? 1 : 0;
+  return count;
+}
+
 std::int64_t parameter_count(const model& m) {
   std::int64_t sum = 0;
   for (const auto& w : weights_of(m)) sum += w.count();

@@ -165,7 +165,7 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
       }
     }
     const run_arguments first = at_point(a, axis.key, axis.values.front());
-    const std::string title = first.workload.model + " " + first.workload.phase + ", " + a.workload.dtype;
+    const std::string title = first.workload.model + " " + first.workload.phase + ", " + a.workload.types();
     json said = json::array();
     for (std::size_t p = 1; p < names.size(); ++p)
       for (const auto& [curves, better, worse] :

@@ -41,6 +41,8 @@ void run(const trace_options& o) {
   if (o.from.empty() && !o.kind.empty())
     throw input_error(problem{"--importer", "", "is given without --from", "--from FILE", ""});
   const auto source = o.from.empty() ? trace::generate(o.workload.load(), w) : trace::open(o.from, o.kind, w.types);
+  if (!o.quiet)
+    for (const auto& note : source->header().notes) std::cerr << "note: " << note << '\n';
   trace::tally counted(*source);
   trace::write_file(counted, o.output);
   if (o.quiet || o.output == "-") return;

@@ -102,6 +102,14 @@ std::string macro_lines(const json& executor, const json& summary) {
   return out;
 }
 
+/// What the model's file and the workload say beside the figures.
+std::string note_lines(const json& result) {
+  std::string out;
+  if (result.contains("notes"))
+    for (const auto& note : result["notes"]) out += "  note: " + note.get<std::string>() + "\n";
+  return out;
+}
+
 /// What went where, and why, where something does not simply cross the bus.
 std::string placement_lines(const json& placement) {
   std::string out;
@@ -129,6 +137,7 @@ std::string run_screen(const json& r, const terminal_style& style) {
   out += fmt::format("   {}, batch {}, {} {}, {}\n", w["phase"].get<std::string>(), w["batch"].dump(),
                      w["phase"] == "prefill" ? "prompt" : "context",
                      w[w["phase"] == "prefill" ? "prompt" : "context"].dump(), w["dtype"].get<std::string>());
+  out += note_lines(r);
   if (r.value("partial", false)) out += "  PARTIAL: interrupted before the end\n";
   out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time),
                      s["tokens"].dump(), s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]),

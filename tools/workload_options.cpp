@@ -22,9 +22,9 @@ void workload_options::add_to(CLI::App& app, bool with_model) {
   app.add_option("--tokens", tokens, "decode: steps, each a token of every sequence (1)")->group("Workload");
   app.add_option("--prefill-chunk", prefill_chunk, "prompt tokens a prefill pass takes at most (all)")
       ->group("Workload");
-  app.add_option("--dtype", dtype, "types of weights/activations/kv; one name: see README")
-      ->group("Workload")
-      ->capture_default_str();
+  app.add_option("--dtype", dtype,
+                 "types of weights/activations/kv; one name: see README (those of a quantised checkpoint, else fp16)")
+      ->group("Workload");
   app.add_option("--seed", seed, "of everything that is drawn at random (1)")->group("Workload");
 }
 
@@ -59,7 +59,10 @@ trace::workload workload_options::resolve() const {
     problems.add({"--phase", "", "unknown phase '" + phase + "'", "one of: " + trace::list_words(trace::phases_words),
                   nearest_name(phase, trace::all_words(trace::phases_words))});
   try {
-    w.types = dtypes::parse(dtype, "--dtype");
+    if (!dtype.empty())
+      w.types = dtypes::parse(dtype, "--dtype");
+    else if (!model.empty())
+      w.types = load().stored.value_or(w.types);
   } catch (const input_error& e) {
     for (const auto& p : e.problems()) problems.add(p);
   }
@@ -76,6 +79,12 @@ trace::workload workload_options::resolve() const {
   if (w.phase == trace::workload::phases::decode && context.empty() && !prompt.empty()) w.context = w.prompt + 1;
   problems.check();
   return w;
+}
+
+std::string workload_options::types() const {
+  if (!dtype.empty()) return dtype;
+  const auto stored = model.empty() ? std::nullopt : load().stored;
+  return stored ? stored->name() : "fp16";
 }
 
 memwall::model workload_options::load() const {

@@ -26,8 +26,10 @@ void check_tensors(const std::vector<tensor>& tensors);
 
 class generator final : public op_stream {
  public:
-  generator(const model& m, const workload& w) : m_model(m), m_layout(m_model, w) {
+  generator(const model& m, const workload& w, const std::string& beyond) : m_model(m), m_layout(m_model, w) {
     m_header.model = m.name;
+    m_header.notes = m.notes;
+    if (!beyond.empty()) m_header.notes.push_back(beyond);
     m_header.origin = "memwall";
     m_header.workload = w;
     m_header.tensors = m_layout.tensors();
@@ -106,8 +108,9 @@ class generator final : public op_stream {
   /// Operators in all, from one pass and one layer of each kind.
   std::int64_t count() {
     m_counting = true;
-    std::int64_t total = 0;
-    const std::int64_t dense = m_model.moe ? std::min(m_model.moe->dense_layers, m_model.layers) : m_model.layers;
+    std::int64_t total = 0, first_dense = -1, first_moe = -1;
+    for (std::int64_t i = m_model.layers; i-- > 0;) (m_model.is_moe(i) ? first_moe : first_dense) = i;
+    const std::int64_t mixtures = m_model.moe_layers();
     const auto ops_of = [&](std::int64_t part) {
       m_ready.clear();
       emit(part);
@@ -116,8 +119,8 @@ class generator final : public op_stream {
     const auto ops_of_pass = [&](std::int64_t number) {
       pass_at(number, m_pass);
       std::int64_t sum = ops_of(-1) + ops_of(m_model.layers);
-      if (dense > 0) sum += dense * ops_of(0);
-      if (dense < m_model.layers) sum += (m_model.layers - dense) * ops_of(m_model.layers - 1);
+      if (first_dense >= 0) sum += (m_model.layers - mixtures) * ops_of(first_dense);
+      if (first_moe >= 0) sum += mixtures * ops_of(first_moe);
       return sum;
     };
     const std::int64_t chunks = w().phase == work::decode ? 0 : passes_of_prefill();
@@ -329,19 +332,20 @@ class generator final : public op_stream {
     const std::int64_t r = rows(), h = m_model.hidden, q = m_model.heads * m_model.head_dim,
                        kv = m_model.kv_heads * m_model.head_dim;
     const bool rotated = m_model.positions == model::position_kind::rope;
-    linear("attn.qkv", "attn.qkv", op_kind::gemm, shard::columns, "act.norm", "act.qkv", r, q + 2 * kv, h);
+    by_heads(linear("attn.qkv", "attn.qkv", op_kind::gemm, shard::columns, "act.norm", "act.qkv", r, q + 2 * kv, h),
+             m_model.kv_heads);
     if (m_model.qk_norm) {
       op& o = norm("attn.qk_norm", "attn.rope", "act.qkv", "act.qkv", r * (m_model.heads + m_model.kv_heads),
                    m_model.head_dim);
       o.uses.front().bytes = o.uses.back().bytes =
           bytes_of(w().types.activations, r, q + kv);  // the rows of act.qkv, but v
       o.shard = shard::heads;
+      by_heads(o, m_model.kv_heads);
     }
     op& a = add(rotated ? "attn.rope" : "attn.cache", rotated ? op_kind::rope : op_kind::elementwise, "attn.rope", r,
                 rotated ? q + 2 * kv : 2 * kv, rotated ? q + 2 * kv : 2 * kv);
     a.shard = shard::heads;
-    a.heads = m_model.heads;
-    a.kv_heads = m_model.kv_heads;
+    by_heads(a, m_model.kv_heads);
     in(a, "act.qkv", r, rotated ? q + 2 * kv : 2 * kv);
     if (rotated) {
       a.vector_flops = r * cost::rope * static_cast<std::int64_t>(static_cast<double>(q + kv) * m_model.rope_fraction);
@@ -359,7 +363,14 @@ class generator final : public op_stream {
     if (m_model.sinks) read_weight(o, "attn.sinks");
     cache(o, access::read, first, seen);
     out(o, "act.attention", r, q);
-    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, q);
+    by_heads(linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, q),
+             m_model.heads);
+  }
+
+  /// Devices that share an operator get whole heads of it.
+  void by_heads(op& o, std::int64_t kv_heads) const {
+    o.heads = m_model.heads;
+    o.kv_heads = kv_heads;
   }
 
   /// What the last query of this pass sees.
@@ -395,11 +406,12 @@ class generator final : public op_stream {
       norm("attn.qkv_a_norm", "attn.qkv_a_norm", "act.qkv_a", "act.qkv_a", r, width);
     }
     if (a.q_rank > 0)
-      linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query, a.q_rank);
+      by_heads(
+          linear("attn.q_b", "attn.q_b", op_kind::gemm, shard::columns, "act.qkv_a", "act.q_b", r, query, a.q_rank),
+          heads);
     op& rope = add("attn.rope", op_kind::rope, "attn.rope", r, query + latent, query + latent);
     rope.shard = shard::heads;
-    rope.heads = heads;
-    rope.kv_heads = 1;
+    by_heads(rope, 1);
     rope.vector_flops = r * cost::rope * (heads + 1) * a.rope;
     if (a.q_rank > 0) in(rope, "act.q_b", r, query);
     in(rope, "act.qkv_a", r, a.q_rank > 0 ? latent : query + latent);
@@ -412,6 +424,7 @@ class generator final : public op_stream {
       const std::int64_t expanded = heads * (a.nope + a.value);
       op& e = add("attn.kv_b", op_kind::gemm, "attn.kv_b", b * end, expanded, a.kv_rank);
       e.shard = shard::columns;
+      by_heads(e, heads);
       e.input = w().types.kv;
       e.weight = w().types.weights;
       e.matmul_flops = 2 * e.m * e.n * e.k;
@@ -430,6 +443,7 @@ class generator final : public op_stream {
       op& k = add("attn.absorb_k", op_kind::gemm, "attn.absorb_k", r, a.kv_rank, a.nope);
       k.batch = heads;
       k.shard = shard::heads;
+      by_heads(k, heads);
       k.weight = w().types.weights;
       k.matmul_flops = 2 * k.m * k.n * k.k * k.batch;
       in(k, "act.q", r, heads * a.nope);
@@ -443,13 +457,16 @@ class generator final : public op_stream {
       op& v = add("attn.absorb_v", op_kind::gemm, "attn.absorb_v", r, a.value, a.kv_rank);
       v.batch = heads;
       v.shard = shard::heads;
+      by_heads(v, heads);
       v.weight = w().types.weights;
       v.matmul_flops = 2 * v.m * v.n * v.k * v.batch;
       in(v, "act.o_latent", r, heads * a.kv_rank);
       use(v, access::read, kv_b, keys, bytes_of(w().types.weights, heads * a.value, a.kv_rank));
       out(v, "act.attention", r, heads * a.value);
     }
-    linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, heads * a.value);
+    by_heads(
+        linear("attn.o", "attn.o", op_kind::gemm, shard::rows, "act.attention", "act.block", r, h, heads * a.value),
+        heads);
   }
 
   void emit_mlp(const char* from, const char* to) { emit_plain_mlp("mlp.", from, to, m_model.ffn); }
@@ -598,14 +615,10 @@ std::unique_ptr<op_stream> generate(const model& m, const workload& w) {
   check(w);
   workload fixed = w;
   if (fixed.phase == workload::phases::both) fixed.context = fixed.prompt + 1;
-  if (m.positions == model::position_kind::learned && fixed.longest() > m.max_positions)
-    throw input_error(problem{"", "context",
-                              "'" + m.name + "' has learned positions for " + std::to_string(m.max_positions) +
-                                  " tokens, the workload needs " + std::to_string(fixed.longest()),
-                              "a shorter prompt, context or number of tokens", ""});
+  const std::string beyond = check_positions(m, fixed.longest());
   check_size(m, fixed);
   try {
-    return std::make_unique<generator>(m, fixed);
+    return std::make_unique<generator>(m, fixed, beyond);
   } catch (const std::overflow_error& e) {
     throw input_error(problem{"", "batch, prompt, context", std::string("a tensor would have ") + e.what(),
                               "a smaller workload", ""});

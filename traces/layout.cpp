@@ -114,13 +114,14 @@ void layout::add_activations(const model& m, const workload& w) {
   if (m.parallel_blocks) buffer("act.mlp_block", m_rows, m.hidden);
   const std::int64_t gates = m.gated ? 2 : 1;
   std::int64_t widest = 0;  // of the dense MLP and the shared expert
-  if (!m.moe || m.moe->dense_layers > 0) widest = m.ffn;
-  if (m.moe) widest = std::max(widest, m.moe->shared * m.moe->ffn);
+  const std::int64_t mixtures = m.moe_layers();
+  if (mixtures < m.layers) widest = m.ffn;
+  if (mixtures > 0) widest = std::max(widest, m.moe->shared * m.moe->ffn);
   if (widest > 0) {
     buffer("act.up", m_rows, gates * widest);
     buffer("act.ffn", m_rows, widest);
   }
-  if (m.moe && m.moe->dense_layers < m.layers) {
+  if (mixtures > 0) {
     const std::int64_t routed = m_rows * m.moe->active;
     buffer("act.router", m_rows, m.moe->experts);
     buffer("act.expert_up", routed, gates * m.moe->ffn);

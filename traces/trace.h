@@ -60,7 +60,7 @@ enum class shard : std::uint8_t {
   none,     ///< every device does all of it
   columns,  ///< n / P outputs each (qkv, gate_up, lm_head)
   rows,     ///< k / P inputs each, then an all-reduce (o_proj, down)
-  heads,    ///< KV heads / P each (attention, rope); where KV heads < P, they are repeated
+  heads,    ///< KV heads / P each (attention, rope); where KV heads < P, each device has a copy of one
   experts   ///< cut inside each expert as columns, or experts / P each
 };
 std::string_view name_of(shard s);
@@ -107,7 +107,9 @@ struct op {
   // Shape. gemm: y[m,n] = x[m,k] W[n,k]^T, `batch` times. attention: m queries a sequence see up to n
   // positions, k = head_dim, batch = sequences. Others: m rows of k values, n = values written a row.
   std::int64_t m = 0, n = 0, k = 0, batch = 1;
-  std::int64_t heads = 0, kv_heads = 0;  ///< attention and rope only
+  /// Of attention and rope, and of products whose outputs or inputs are heads: devices that share the operator get whole
+  /// ones. 0: none.
+  std::int64_t heads = 0, kv_heads = 0;
   std::vector<std::int64_t> group_rows;  ///< expert_gemm only: rows of each expert touched; their sum is m
   trace::shard shard = trace::shard::none;
 
@@ -160,6 +162,7 @@ struct header {
   std::string origin;  ///< what made the trace
   trace::workload workload;
   std::vector<tensor> tensors;
+  std::vector<std::string> notes;  ///< what a user should know about the model and the workload; not in trace files
 };
 
 /// A trace, pulled operator by operator. Memory does not grow with its length.

@@ -124,6 +124,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   if (partial) out["partial"] = true;
   out["platform"] = o.platform.name;
   out["model"] = header.model;
+  if (!header.notes.empty()) out["notes"] = header.notes;
   out["workload"] = workload_json(header);
   out["seed"] = o.seed;
   out["fidelity"] = {{"transfer_bytes", o.transfer_bytes}, {"replay", o.replay}};

@@ -39,14 +39,40 @@ std::string random_config(dice& d) {
   std::string c = fmt::format(
       R"({{"model_type":"{}","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},"vocab_size":{})", type,
       hidden, layers, heads, d.in(1, 500));
-  if (type != "gpt2" && type != "opt" && type != "bloom") c += fmt::format(R"(,"num_key_value_heads":{})", kv);
-  if (own_head_dim) c += fmt::format(R"(,"head_dim":{})", head_dim);
+  const bool mixture = type == "qwen3_moe";
+  const bool latent = type.rfind("deepseek", 0) == 0;
+  if (type == "falcon" && d.maybe())
+    c += fmt::format(R"(,"num_kv_heads":{},"new_decoder_architecture":true,"num_ln_in_parallel_attn":{})", kv,
+                     d.in(1, 2));
+  else if (type == "falcon")
+    c += fmt::format(R"(,"multi_query":{},"parallel_attn":{})", d.maybe(), d.maybe());
+  else if (type != "gpt2" && type != "opt" && type != "bloom" && type != "gptj" && type != "gpt_neox" && !latent)
+    c += fmt::format(R"(,"num_key_value_heads":{})", kv);
+  if (own_head_dim || type == "qwen3" || type.rfind("gemma", 0) == 0 || type == "gpt_oss")
+    c += fmt::format(R"(,"head_dim":{})", head_dim);
   if (type == "opt")
     c += fmt::format(R"(,"ffn_dim":{},"enable_bias":{})", d.in(1, 700), d.maybe());
-  else
+  else if (type == "gpt2" || type == "gptj")
+    c += d.maybe() ? fmt::format(R"(,"n_inner":{})", d.in(1, 700)) : "";
+  else if (type == "falcon")
+    c += d.maybe() ? fmt::format(R"(,"ffn_hidden_size":{})", d.in(1, 700)) : "";
+  else if (type != "bloom")
     c += fmt::format(R"(,"intermediate_size":{})", d.in(1, 700));
-  if (type == "gpt2" && d.maybe()) c += fmt::format(R"(,"n_inner":{})", d.in(1, 700));
   c += R"(,"max_position_embeddings":4096)";
+  // A window in all layers, by the family's rule, or in those that the file lists.
+  if (type.rfind("qwen", 0) == 0 && !mixture && d.maybe()) {
+    c += fmt::format(R"(,"use_sliding_window":true,"sliding_window":{})", d.in(1, 60));
+    if (d.maybe()) {
+      c += fmt::format(R"(,"max_window_layers":{})", d.in(0, layers));
+    } else {
+      std::string types;
+      for (std::int64_t i = 0; i < layers; ++i)
+        types += (i == 0 ? "" : ",") + std::string(d.maybe() ? R"("sliding_attention")" : R"("full_attention")");
+      c += ",\"layer_types\":[" + types + "]";
+    }
+  }
+  if (mixture && d.maybe())
+    c += fmt::format(R"(,"decoder_sparse_step":{},"mlp_only_layers":[{}])", d.in(1, 3), d.in(0, layers - 1));
   if (d.maybe() &&
       (type == "mistral" || type == "mixtral" || type == "phi3" || type.rfind("gemma", 0) == 0 || type == "gpt_oss"))
     c += fmt::format(R"(,"sliding_window":{})", d.in(1, 60));
@@ -57,14 +83,17 @@ std::string random_config(dice& d) {
   if (type == "qwen3_moe")
     c += fmt::format(R"(,"num_experts":{},"num_experts_per_tok":{},"moe_intermediate_size":{})", experts,
                      d.in(1, experts), d.in(1, 90));
-  if (type.rfind("deepseek", 0) == 0) {
+  if (latent) {
     c += fmt::format(R"(,"kv_lora_rank":{},"qk_nope_head_dim":{},"qk_rope_head_dim":{},"v_head_dim":{})", d.in(1, 60),
                      d.in(1, 30), 2 * d.in(1, 15), d.in(1, 40));
     if (d.maybe()) c += fmt::format(R"(,"q_lora_rank":{})", d.in(1, 80));
     if (d.maybe())
       c += fmt::format(
-          R"(,"n_routed_experts":{},"num_experts_per_tok":{},"n_shared_experts":{},"moe_intermediate_size":{},"first_k_dense_replace":{})",
-          experts, d.in(1, experts), d.in(0, 2), d.in(1, 90), d.in(0, layers));
+          R"(,"n_routed_experts":{},"num_experts_per_tok":{},"n_shared_experts":{},"moe_intermediate_size":{},)"
+          R"("first_k_dense_replace":{},"moe_layer_freq":{})",
+          experts, d.in(1, experts), d.in(0, 2), d.in(1, 90), d.in(0, layers), d.in(1, 3));
+    else
+      c += R"(,"n_routed_experts":null)";
   }
   return c + "}";
 }
