@@ -80,9 +80,4 @@ footprint footprint_of(const model& m, const dtypes& types, std::int64_t batch, 
   return {weight_bytes(m, types), context > 0 ? kv_bytes(m, types.kv, batch, context) : 0};
 }
 
-std::int64_t devices_needed(std::int64_t bytes, const device& d) {
-  const std::int64_t one = to_bytes(d.memory);
-  return bytes / one + (bytes % one != 0 ? 1 : 0);
-}
-
 }  // namespace memwall

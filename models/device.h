@@ -37,15 +37,12 @@ struct device_group {
 /// Throws input_error with the nearest name.
 device_group find_devices(const std::vector<device>& known, const std::string& name);
 
-/// What a model needs in one set of types: all weights and, where context > 0, the KV cache of `batch`
-/// sequences. Activations and what a runtime keeps for itself are not counted.
+/// What a model needs once in one set of types: all weights and, where context > 0, the KV cache of `batch`
+/// sequences. Activations, copies on several devices and what a runtime keeps for itself are not counted.
 struct footprint {
   std::int64_t weights = 0, kv = 0;
   std::int64_t total() const { return weights + kv; }
 };
 footprint footprint_of(const model& m, const dtypes& types, std::int64_t batch, std::int64_t context);
-
-/// Devices of that kind whose memories together hold `bytes`.
-std::int64_t devices_needed(std::int64_t bytes, const device& d);
 
 }  // namespace memwall

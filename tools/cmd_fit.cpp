@@ -5,12 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "models/device.h"
+#include "platforms/place/capacity.h"
 #include "tools/commands.h"
 #include "tools/workload_options.h"
+#include "traces/generator.h"
 
 namespace memwall::tools {
 namespace {
@@ -21,19 +25,47 @@ struct fit_options {
   bool json = false;
 };
 
+/// How a model in one set of types sits on a group of devices.
+struct fit_cell {
+  std::int64_t on_each = 0;  ///< bytes on the fullest device
+  std::size_t needed = 0;    ///< devices of that kind that hold it; 0: no number that was tried does
+};
+
 struct fit_row {
   std::string model, type;
   std::int64_t parameters = 0;
   footprint need;
+  std::vector<fit_cell> cells;  ///< by device group
 };
+
+bool fits(const fit_cell& c, const device_group& d) {
+  return c.on_each <= to_bytes(d.what.memory);
+}
 
 constexpr double gib = 1024.0 * 1024.0 * 1024.0;
 double in_gib(std::int64_t bytes) {
   return static_cast<double>(bytes) / gib;
 }
 
-void print_json(const std::vector<fit_row>& rows, const std::vector<device_group>& devices) {
+/// Places the model's tensors as `run` does. What does not fit and could not run is refused as there.
+std::vector<fit_cell> place_on(const model& m, const trace::workload& w, const std::vector<device_group>& devices) {
+  const platforms::trace_source source = [&m, &w] { return trace::generate(m, w); };
+  std::map<std::int64_t, std::int64_t> on_each;  // by number of devices
+  std::vector<fit_cell> out;
+  for (const auto& d : devices) {
+    if (on_each.count(d.count) == 0)
+      on_each[d.count] = platforms::load_of_each(source, static_cast<std::size_t>(d.count)).bytes;
+    fit_cell cell{on_each[d.count], 0};
+    cell.needed = fits(cell, d) && d.count == 1 ? 1 : platforms::devices_needed(source, to_bytes(d.what.memory));
+    out.push_back(cell);
+  }
+  return out;
+}
+
+void print_json(const std::vector<fit_row>& rows, const std::vector<device_group>& devices,
+                const std::vector<std::string>& notes) {
   auto out = nlohmann::ordered_json::object();
+  out["notes"] = notes;
   out["devices"] = nlohmann::ordered_json::array();
   for (const auto& d : devices)
     out["devices"].push_back({{"name", d.name},
@@ -48,19 +80,29 @@ void print_json(const std::vector<fit_row>& rows, const std::vector<device_group
                                   {"parameters", r.parameters}, {"weight_bytes", r.need.weights},
                                   {"kv_bytes", r.need.kv},      {"total_bytes", r.need.total()}};
     row["fits"] = nlohmann::ordered_json::array();
-    for (const auto& d : devices) {
-      const std::int64_t missing = std::max<std::int64_t>(0, r.need.total() - d.memory());
-      row["fits"].push_back({{"name", d.name},
-                             {"fits", missing == 0},
-                             {"missing_bytes", missing},
-                             {"devices_needed", devices_needed(r.need.total(), d.what)}});
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      const auto& d = devices[i];
+      const auto& cell = r.cells[i];
+      const std::int64_t missing = std::max<std::int64_t>(0, cell.on_each - to_bytes(d.what.memory));
+      row["fits"].push_back(
+          {{"name", d.name},
+           {"fits", fits(cell, d)},
+           {"bytes_on_each_device", cell.on_each},
+           {"missing_bytes", missing * d.count},
+           {"devices_needed", cell.needed == 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(cell.needed)}});
     }
     out["rows"].push_back(std::move(row));
   }
   std::cout << out.dump(2) << '\n';
 }
 
-void print_table(const std::vector<fit_row>& rows, const std::vector<device_group>& devices, bool with_kv) {
+std::string word_of(const fit_cell& c, const device_group& d) {
+  if (fits(c, d)) return "fits";
+  return c.needed == 0 ? "no" : fmt::format("no, {}x", c.needed);
+}
+
+void print_table(const std::vector<fit_row>& rows, const std::vector<device_group>& devices, bool with_kv,
+                 const std::vector<std::string>& notes) {
   std::size_t model_width = 5, type_width = 4;
   for (const auto& r : rows) {
     model_width = std::max(model_width, r.model.size());
@@ -74,7 +116,7 @@ void print_table(const std::vector<fit_row>& rows, const std::vector<device_grou
   }
   std::vector<std::size_t> widths;
   for (const auto& d : devices) {
-    const std::string memory = fmt::format("{:.6g} GiB", in_gib(d.memory()));
+    const std::string memory = fmt::format("{:.1f} GiB", in_gib(d.memory()));
     widths.push_back(std::max({d.name.size(), memory.size(), std::size_t{8}}));
     first += fmt::format("  {:>{}}", d.name, widths.back());
     second += fmt::format("  {:>{}}", memory, widths.back());
@@ -84,17 +126,24 @@ void print_table(const std::vector<fit_row>& rows, const std::vector<device_grou
     std::string line =
         fmt::format("{:<{}}  {:<{}}  {:>9.1f}", r.model, model_width, r.type, type_width, in_gib(r.need.weights));
     if (with_kv) line += fmt::format("  {:>9.2f}  {:>9.1f}", in_gib(r.need.kv), in_gib(r.need.total()));
-    for (std::size_t i = 0; i < devices.size(); ++i) {
-      const auto& d = devices[i];
-      const std::int64_t needed = devices_needed(r.need.total(), d.what);
-      line +=
-          fmt::format("  {:>{}}", needed <= d.count ? std::string("fits") : fmt::format("no, {}x", needed), widths[i]);
-    }
+    for (std::size_t i = 0; i < devices.size(); ++i)
+      line += fmt::format("  {:>{}}", word_of(r.cells[i], devices[i]), widths[i]);
     std::cout << line << '\n';
   }
-  std::cout << "\n'no, 3x': three such devices would hold it. Counted: all weights"
-            << (with_kv ? " and the KV cache" : "") << ", not activations nor the runtime's own memory"
-            << (with_kv ? ".\n" : ".\nAdd the KV cache with --context N --batch N.\n");
+  for (const auto& note : notes) std::cout << "note: " << note << '\n';
+  std::cout
+      << "\n'no, 3x': three such devices hold it, sharing every layer; a KV head is never cut, devices without one "
+         "of their\nown hold a copy. Counted: all weights"
+      << (with_kv ? ", the KV cache" : "") << " and the activations of a step, not the runtime's own memory"
+      << (with_kv ? ".\n" : ".\nAdd the KV cache with --context N --batch N.\n");
+}
+
+/// The types to try: those asked for, else those of the checkpoint and a few more.
+std::vector<std::string> types_for(const model& m, const std::vector<std::string>& asked) {
+  if (!asked.empty()) return asked;
+  std::vector<std::string> out = {"fp16", "int8", "int4g32s32", "int4g32"};
+  if (m.stored) out.insert(out.begin(), m.stored->name());
+  return out;
 }
 
 void run(const fit_options& o) {
@@ -112,26 +161,30 @@ void run(const fit_options& o) {
   const auto known = load_devices();
   std::vector<device_group> devices;
   for (const auto& name : o.devices) collect([&] { devices.push_back(find_devices(known, name)); });
-  std::vector<dtypes> types;
-  for (const auto& name : o.types) collect([&] { types.push_back(dtypes::parse(name, "--dtype")); });
+  for (const auto& name : o.types) collect([&] { dtypes::parse(name, "--dtype"); });
   std::vector<model> models;
   for (const auto& name : o.models) collect([&] { models.push_back(load_model(name)); });
   problems.check();
 
   std::vector<fit_row> rows;
-  for (const auto& m : models)
-    for (std::size_t i = 0; i < types.size(); ++i) {
-      try {
-        rows.push_back({m.name, o.types[i], parameter_count(m), footprint_of(m, types[i], batch, context)});
-      } catch (const std::overflow_error& e) {
-        throw input_error(
-            problem{"--context, --batch", "", std::string("the cache would have ") + e.what(), "smaller numbers", ""});
-      }
+  std::vector<std::string> notes;
+  for (const auto& m : models) {
+    for (const auto& name : types_for(m, o.types)) {
+      trace::workload w;
+      w.batch = batch;
+      w.context = std::max<std::int64_t>(1, context);
+      w.types = dtypes::parse(name, "--dtype");
+      auto cells = place_on(m, w, devices);
+      rows.push_back({m.name, name, parameter_count(m), footprint_of(m, w.types, batch, context), std::move(cells)});
     }
+    for (const auto& note : m.notes) notes.push_back(m.name + ": " + note);
+    if (const auto beyond = check_positions(m, std::max<std::int64_t>(1, context)); !beyond.empty())
+      notes.push_back(beyond);
+  }
   if (o.json)
-    print_json(rows, devices);
+    print_json(rows, devices, notes);
   else
-    print_table(rows, devices, context > 0);
+    print_table(rows, devices, context > 0, notes);
 }
 
 }  // namespace
@@ -139,10 +192,11 @@ void run(const fit_options& o) {
 void add_fit(CLI::App& app) {
   auto* command = app.add_subcommand("fit", "which models, in which types, fit in which memories");
   auto o = std::make_shared<fit_options>();
-  o->types = {"fp16", "int8", "int4g32s32", "int4g32"};
   o->devices = {"rtx-4090", "a40", "a100", "h100", "h200", "mi300x", "4xh100", "8xh100"};
   command->add_option("--model", o->models, "models by name, folder or config.json")->required();
-  command->add_option("--dtype", o->types, "types of weights/activations/kv")->capture_default_str();
+  command->add_option(
+      "--dtype", o->types,
+      "types of weights/activations/kv (those of a quantised checkpoint; fp16 int8 int4g32s32 int4g32)");
   command->add_option("--device", o->devices, "devices, or several of them: 4xh100")->capture_default_str();
   command->add_option("--context", o->context, "count the KV cache of that many positions a sequence");
   command->add_option("--batch", o->batch, "sequences in the KV cache")->capture_default_str();

@@ -107,8 +107,8 @@ struct op {
   // Shape. gemm: y[m,n] = x[m,k] W[n,k]^T, `batch` times. attention: m queries a sequence see up to n
   // positions, k = head_dim, batch = sequences. Others: m rows of k values, n = values written a row.
   std::int64_t m = 0, n = 0, k = 0, batch = 1;
-  /// Of attention and rope, and of products whose outputs or inputs are heads: devices that share the operator get whole
-  /// ones. 0: none.
+  /// Of attention and rope, and of products whose outputs or inputs are heads: devices that share the operator get
+  /// whole ones. 0: none.
   std::int64_t heads = 0, kv_heads = 0;
   std::vector<std::int64_t> group_rows;  ///< expert_gemm only: rows of each expert touched; their sum is m
   trace::shard shard = trace::shard::none;

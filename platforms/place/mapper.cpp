@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "platforms/place/portion.h"
+
 namespace memwall::platforms {
 namespace {
 
@@ -35,23 +37,32 @@ traffic class_of(trace::tensor_class c) {
   }
 }
 
-/// What each of `n` devices gets of `total`: all the same, as software pads what it cannot divide evenly.
-std::int64_t share(std::int64_t total, std::size_t n) {
-  const auto parts = static_cast<std::int64_t>(n);
-  return (total + parts - 1) / parts;
+std::int64_t at_least_one(std::int64_t v) {
+  return std::max<std::int64_t>(1, v);
 }
 
-/// Whether an activation of a sharded operator is itself cut: outputs of columns, inputs of rows, both of heads.
-bool activation_split(trace::shard s, trace::access a) {
-  switch (s) {
+/// The shape of what one of `devices` computes.
+void cut_shape(operation& w, const trace::op& op, std::int64_t devices) {
+  const portion mine = work_of(op, devices);
+  w.flops = static_cast<double>(op.flops()) * mine.share();
+  switch (op.shard) {
+    case trace::shard::none:
+      break;
     case trace::shard::columns:
-      return a == trace::access::write;
+    case trace::shard::experts:
+      w.n = at_least_one(mine.count(w.n));
+      break;
     case trace::shard::rows:
-      return a == trace::access::read;
+      w.k = at_least_one(mine.count(w.k));
+      break;
     case trace::shard::heads:
-      return true;
-    default:
-      return false;
+      if (w.kind == work_kind::attention && op.heads > 0 && op.kv_heads > 0) {
+        const device_heads heads = heads_on_device(op.heads, op.kv_heads, devices);
+        w.batch = at_least_one(op.batch) * heads.kv;
+        w.group = at_least_one((heads.queries + heads.kv - 1) / heads.kv);
+      } else {
+        w.batch = at_least_one(mine.count(w.batch));
+      }
   }
 }
 
@@ -93,15 +104,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       w.batch = static_cast<std::int64_t>(op.group_rows.size());
       w.m = std::max<std::int64_t>(1, (op.m + w.batch - 1) / w.batch);
     }
-    const bool cut = parallel && op.shard != trace::shard::none;
-    w.flops = static_cast<double>(op.flops()) / static_cast<double>(cut ? parts : 1);
-    if (cut) {
-      const auto p = static_cast<std::int64_t>(parts);
-      if (op.shard == trace::shard::columns || op.shard == trace::shard::experts)
-        w.n = std::max<std::int64_t>(1, w.n / p);
-      if (op.shard == trace::shard::rows) w.k = std::max<std::int64_t>(1, w.k / p);
-      if (op.shard == trace::shard::heads) w.batch = std::max<std::int64_t>(1, w.batch / p);
-    }
+    cut_shape(w, op, static_cast<std::int64_t>(parts));
     w.type = arithmetic_type(op.input, op.weight);
     w.weight_bits = op.weight.bits();
     for (const auto& u : op.uses) {
@@ -112,13 +115,9 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       o.tensor = u.tensor;
       o.kind = class_of(tensor.cls);
       o.write = u.what == trace::access::write;
-      // A weight that every device holds whole (a table tied to lm_head) is still read in parts by an operator that is
-      // cut.
-      const bool split =
-          cut && (h.split || tensor.cls == trace::tensor_class::weights ||
-                  (tensor.cls == trace::tensor_class::activations && activation_split(op.shard, u.what)));
-      o.bytes = split ? share(u.bytes, parts) : u.bytes;
-      std::int64_t offset = split ? u.offset / static_cast<std::int64_t>(parts) : u.offset;
+      const portion mine = part_of(op, tensor, u.what, static_cast<std::int64_t>(parts));
+      o.bytes = mine.count(u.bytes);
+      std::int64_t offset = mine.start(u.offset);
       if (h.scale > 1) {  // held, and moved, at the width of the units beside the memory
         o.bytes = static_cast<std::int64_t>(static_cast<double>(o.bytes) * h.scale);
         offset = static_cast<std::int64_t>(static_cast<double>(offset) * h.scale);

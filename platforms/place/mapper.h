@@ -16,8 +16,8 @@ struct device_task {
 };
 
 /// The parts of `op` under tensor parallelism (a part a device) or pipeline parallelism (the whole on one device).
-/// Byte counts of the parts of split tensors sum to the operator's, rounded up to equal shares: by less than a byte a
-/// device and use.
+/// Byte counts of the parts of split tensors sum to the operator's, rounded up to equal shares, and to more where
+/// devices hold copies (place/portion.h).
 std::vector<device_task> split_operator(const trace::op& op, const trace::header& header, const placement& where,
                                         const executor_group& group);
 

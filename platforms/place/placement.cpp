@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "platforms/place/advice.h"
+
 namespace memwall::platforms {
 namespace {
 
@@ -20,13 +22,14 @@ bool is_bias(const trace::tensor& t, std::int64_t outputs) {
   return outputs == 1 ||
          (t.name.size() > end.size() && t.name.compare(t.name.size() - end.size(), end.size(), end) == 0);
 }
-double gib(double bytes) {
-  return bytes / 1073741824.0;
+double gib(std::int64_t bytes) {
+  return static_cast<double>(bytes) / 1073741824.0;
 }
 
 }  // namespace
 
-placement::placement(const platform_description& platform, std::vector<memory_slot> slots, const trace_source& source)
+placement::placement(const platform_description& platform, std::vector<memory_slot> slots, const trace_source& source,
+                     bool advise)
     : m_platform(platform), m_slots(std::move(slots)) {
   for (const auto& rule : m_platform.mapping) {
     executor_group g;
@@ -42,8 +45,10 @@ placement::placement(const platform_description& platform, std::vector<memory_sl
     }
     m_groups.push_back(std::move(g));
   }
+  m_wanted.resize(m_slots.size(), 0);
   scan(source);
   place_all();
+  if (!m_short.empty()) refuse(source, advise);
 }
 
 std::size_t placement::rule_index(const trace::op& op) const {
@@ -109,7 +114,12 @@ void placement::scan(const trace_source& source) {
           f.seen && f.gathered_by && trace::is_gemm(op.kind) && in_arrays(m_platform.mapping[by].weights);
       if (f.seen && !better && !multiplied) continue;
       if (!f.seen) --open;
-      f = {true, by, op.kind == trace::op_kind::embed ? std::optional(by) : f.gathered_by, op.shard};
+      const executor_group& g = m_groups[by];
+      const trace::tensor& t = m_header.tensors[u.tensor];
+      f = {true, by, op.kind == trace::op_kind::embed ? std::optional(by) : f.gathered_by,
+           g.pipeline || t.cls == trace::tensor_class::activations
+               ? portion()
+               : part_of(op, t, u.what, static_cast<std::int64_t>(g.cores.size()))};
     }
   }
 }
@@ -122,6 +132,8 @@ std::string placement::put(std::uint32_t tensor, std::size_t device, int slot, s
     h.scale = std::max(1.0, s.held_bits(t.type.bits()) / t.type.bits());
   h.bytes = static_cast<std::int64_t>(static_cast<double>(bytes) * h.scale);
   const std::int64_t start = align_up(s.used, s.alignment);
+  auto& wanted = m_wanted[static_cast<std::size_t>(slot)];
+  wanted = align_up(wanted, s.alignment) + h.bytes;
   if (s.in_core) {
     // Biases take no array: the units that add up partial sums keep them.
     const matrix m = matrix_of(tensor, bytes);
@@ -151,6 +163,18 @@ void placement::refuse_rules_without_sense() const {
   problems.check();
 }
 
+int placement::slot_of_group(const std::string& name, std::size_t device) const {
+  const auto memories = m_platform.group(name);
+  return slot_index(memories.size() == 1 ? memories[0]->name : memories[device]->name);
+}
+
+int placement::slot_for(const mapping_rule& r, trace::tensor_class cls, std::size_t device) const {
+  const std::string& name = cls == trace::tensor_class::weights    ? r.weights
+                            : cls == trace::tensor_class::kv_cache ? r.kv_cache
+                                                                   : r.activations;
+  return slot_of_group(name, device);
+}
+
 void placement::place_all() {
   refuse_rules_without_sense();
   // Activations first: they must be somewhere. Then the cache, then weights in the order of use.
@@ -162,72 +186,71 @@ void placement::place_all() {
       const mapping_rule& r = m_platform.mapping[m_first[t].rule];
       const executor_group& g = m_groups[m_first[t].rule];
       const std::size_t devices = g.cores.size();
-      const std::string& name = cls == trace::tensor_class::weights    ? r.weights
-                                : cls == trace::tensor_class::kv_cache ? r.kv_cache
-                                                                       : r.activations;
-      const auto memories = m_platform.group(name);
-      const bool split = devices > 1 && !g.pipeline && m_first[t].shard != trace::shard::none &&
-                         cls != trace::tensor_class::activations;
-      const auto part =
-          split ? (tensor.bytes + static_cast<std::int64_t>(devices) - 1) / static_cast<std::int64_t>(devices)
-                : tensor.bytes;
+      const bool shared = devices > 1 && slot_for(r, cls, 0) == slot_for(r, cls, 1);
+      // Parts that overlap lie once in a memory that all devices share: whole.
+      const portion part = m_first[t].part;
+      const bool split = !part.whole() && (!shared || part.part * static_cast<std::int64_t>(devices) == part.of);
       for (std::size_t d = 0; d < devices; ++d) {
         if (g.pipeline && cls != trace::tensor_class::activations &&
             static_cast<int>(d) != pipeline_stage(tensor.layer, devices))
           continue;
-        if (memories.size() == 1 && d > 0 && !split) {  // one shared memory holds one copy
+        if (shared && d > 0 && !split) {  // one shared memory holds one copy
           m_homes[t].resize(devices, m_homes[t][0]);
           m_homes[t][d] = m_homes[t][0];
           continue;
         }
-        const auto said = [&](int slot, const std::string& why) {
-          m_reasons.try_emplace({cls, m_first[t].rule, slot}, why);
-        };
-        const int slot = slot_index(memories.size() == 1 ? memories[0]->name : memories[d]->name);
-        std::string why = put(t, d, slot, part, split);
-        if (why.empty()) {
-          said(slot, "the mapping's choice, and it fits");
-          if (m_first[t].gathered_by && m_slots[static_cast<std::size_t>(slot)].in_core && m_copies.count(t) == 0) {
-            const int rows = slot_index(m_platform.group(m_platform.mapping[*m_first[t].gathered_by].weights)[0]->name);
-            const home product = m_homes[t][d];
-            const std::string no_room = put(t, d, rows, tensor.bytes, false);
-            if (!no_room.empty()) m_short.push_back({rows, tensor.bytes, cls, no_room});
-            m_copies[t] = std::exchange(m_homes[t][d], product);
-            m_notes.push_back(fmt::format("{} is multiplied in {} and has a copy in {} for its rows", tensor.name,
-                                          m_slots[static_cast<std::size_t>(slot)].name,
-                                          m_slots[static_cast<std::size_t>(rows)].name));
-          }
-          continue;
-        }
-        int full = slot;
-        if (cls == trace::tensor_class::weights && !r.overflow.empty()) {
-          const auto spill = m_platform.group(r.overflow);
-          const int other = slot_index(spill.size() == 1 ? spill[0]->name : spill[d]->name);
-          const std::string nor = put(t, d, other, part, split);
-          if (nor.empty()) {
-            const std::string& from = m_slots[static_cast<std::size_t>(slot)].name;
-            said(other, fmt::format("from {} on they do not fit {} ({})", tensor.name, from, why));
-            if (m_notes.empty() ||
-                m_notes.back().find(m_slots[static_cast<std::size_t>(other)].name) == std::string::npos)
-              m_notes.push_back(fmt::format("from {} on, weights do not fit {} and are streamed from {}", tensor.name,
-                                            from, m_slots[static_cast<std::size_t>(other)].name));
-            continue;
-          }
-          full = other;
-          why = nor;
-        }
-        m_short.push_back({full, part, cls, why});
+        place_part(t, d, split ? part.count(tensor.bytes) : tensor.bytes, split);
       }
     }
   }
-  if (!m_short.empty()) refuse();
 }
 
-void placement::refuse() const {
+void placement::place_part(std::uint32_t t, std::size_t device, std::int64_t bytes, bool split) {
+  const trace::tensor& tensor = m_header.tensors[t];
+  const mapping_rule& r = m_platform.mapping[m_first[t].rule];
+  const auto said = [&](int slot, const std::string& why) {
+    m_reasons.try_emplace({tensor.cls, m_first[t].rule, slot}, why);
+  };
+  const int slot = slot_for(r, tensor.cls, device);
+  std::string why = put(t, device, slot, bytes, split);
+  if (why.empty()) {
+    said(slot, "the mapping's choice, and it fits");
+    if (m_first[t].gathered_by && m_slots[static_cast<std::size_t>(slot)].in_core && m_copies.count(t) == 0)
+      copy_rows(t, device);
+    return;
+  }
+  if (tensor.cls != trace::tensor_class::weights || r.overflow.empty()) {
+    m_short.push_back({slot, bytes, tensor.cls, why});
+    return;
+  }
+  const int other = slot_of_group(r.overflow, device);
+  if (const std::string nor = put(t, device, other, bytes, split); !nor.empty()) {
+    m_short.push_back({other, bytes, tensor.cls, nor});
+    return;
+  }
+  const std::string& from = m_slots[static_cast<std::size_t>(slot)].name;
+  const std::string& to = m_slots[static_cast<std::size_t>(other)].name;
+  said(other, fmt::format("from {} on they do not fit {} ({})", tensor.name, from, why));
+  if (m_notes.empty() || m_notes.back().find(to) == std::string::npos)
+    m_notes.push_back(fmt::format("from {} on, weights do not fit {} and are streamed from {}", tensor.name, from, to));
+}
+
+void placement::copy_rows(std::uint32_t t, std::size_t device) {
+  const trace::tensor& tensor = m_header.tensors[t];
+  const int rows = slot_of_group(m_platform.mapping[*m_first[t].gathered_by].weights, 0);
+  const home product = m_homes[t][device];
+  const std::string no_room = put(t, device, rows, tensor.bytes, false);
+  if (!no_room.empty()) m_short.push_back({rows, tensor.bytes, tensor.cls, no_room});
+  m_copies[t] = std::exchange(m_homes[t][device], product);
+  m_notes.push_back(fmt::format("{} is multiplied in {} and has a copy in {} for its rows", tensor.name,
+                                m_slots[static_cast<std::size_t>(product.memory)].name,
+                                m_slots[static_cast<std::size_t>(rows)].name));
+}
+
+void placement::refuse(const trace_source& source, bool advise) const {
   std::string text = fmt::format("'{}' does not fit platform '{}'.\n", m_header.model, m_platform.name);
   std::vector<std::int64_t> missing(m_slots.size(), 0);
   for (const auto& s : m_short) missing[static_cast<std::size_t>(s.slot)] += s.bytes;
-  double worst = 1;
   for (std::size_t i = 0; i < m_slots.size(); ++i) {
     if (missing[i] == 0) continue;
     const auto& s = m_slots[i];
@@ -235,40 +258,21 @@ void placement::refuse() const {
       const auto first = std::find_if(m_short.begin(), m_short.end(),
                                       [i](const shortage& x) { return x.slot == static_cast<int>(i); });
       text += fmt::format("  {}: {} B ({:.2f} GiB) of weights are in its arrays, {} B ({:.2f} GiB) are left over: {}\n",
-                          s.name, s.used, gib(static_cast<double>(s.used)), missing[i],
-                          gib(static_cast<double>(missing[i])), first->why);
-      worst = std::max(worst, static_cast<double>(s.used + missing[i]) /
-                                  static_cast<double>(std::max<std::int64_t>(s.used, s.capacity)));
+                          s.name, s.used, gib(s.used), missing[i], gib(missing[i]), first->why);
       continue;
     }
-    const std::int64_t needed = s.used + missing[i];
-    text += fmt::format("  {}: needs {} B ({:.2f} GiB), has {} B ({:.2f} GiB), missing {} B ({:.2f} GiB)\n", s.name,
-                        needed, gib(static_cast<double>(needed)), s.capacity, gib(static_cast<double>(s.capacity)),
-                        needed - s.capacity, gib(static_cast<double>(needed - s.capacity)));
-    worst = std::max(worst, static_cast<double>(needed) / static_cast<double>(std::max<std::int64_t>(1, s.capacity)));
+    const std::int64_t needed = m_wanted[i];
+    text +=
+        fmt::format("  {}: needs {} B ({:.2f} GiB), has {} B ({:.2f} GiB), missing {} B ({:.2f} GiB)\n", s.name, needed,
+                    gib(needed), s.capacity, gib(s.capacity), needed - s.capacity, gib(needed - s.capacity));
   }
-  std::int64_t elements = 0, cache = 0, now = 0;
+  std::int64_t weights = 0, cache = 0;
   for (const auto& t : m_header.tensors) {
     if (t.cls == trace::tensor_class::kv_cache) cache += t.bytes;
-    if (t.cls != trace::tensor_class::weights) continue;
-    std::int64_t n = 1;
-    for (const auto d : t.shape) n *= d;
-    elements += n;
-    now += t.bytes;
+    if (t.cls == trace::tensor_class::weights) weights += t.bytes;
   }
-  const std::int64_t capacity = m_slots[static_cast<std::size_t>(m_short.front().slot)].capacity;
-  text += fmt::format("  weights {:.2f} GiB, KV cache {:.2f} GiB.", gib(static_cast<double>(now)),
-                      gib(static_cast<double>(cache)));
-  std::string fits;
-  for (const auto& [type, bits] : {std::pair{"fp8 or int8", 8.0}, std::pair{"int4g32", 4.5}, std::pair{"int4", 4.0}}) {
-    const double need = static_cast<double>(elements) * bits / 8 + static_cast<double>(cache);
-    if (need <= static_cast<double>(capacity) && need < static_cast<double>(now + cache))
-      fits += fmt::format("{}weights in {} ({:.2f} GiB)", fits.empty() ? "" : ", ", type, gib(need));
-  }
-  text += fits.empty() ? " No 8-bit or 4-bit type makes it fit." : " What would fit: " + fits + ".";
-  text += fmt::format(
-      " Or {} such devices, or an overflow policy (overflow: <memory> in the mapping rule streams the rest).",
-      static_cast<std::int64_t>(worst) + 1);
+  text += fmt::format("  weights {:.2f} GiB, KV cache {:.2f} GiB.", gib(weights), gib(cache));
+  if (advise) text += " " + what_would_fit(m_platform, m_slots, source);
   throw capacity_error(text);
 }
 

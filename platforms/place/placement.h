@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "platforms/describe/run_options.h"
+#include "platforms/place/portion.h"
 #include "traces/trace.h"
 
 namespace memwall::platforms {
@@ -43,7 +44,7 @@ struct home {
   int memory = -1;  ///< index into slots
   std::uint64_t address = 0;
   std::int64_t bytes = 0;
-  bool split = false;  ///< a 1/P part of the tensor (tensor parallel)
+  bool split = false;  ///< a device's part of the tensor (tensor parallel)
   double scale = 1;    ///< bytes held for each byte of the trace: more than 1 beside units that compute on a wider type
 };
 
@@ -55,9 +56,10 @@ struct executor_group {
 
 class placement {
  public:
-  /// Throws capacity_error with the arithmetic (needed, available, missing, what would fit), input_error when an
-  /// operator matches no rule.
-  placement(const platform_description& platform, std::vector<memory_slot> slots, const trace_source& source);
+  /// Throws capacity_error with the arithmetic (needed, available, missing, and with `advise` what would fit),
+  /// input_error when an operator matches no rule.
+  placement(const platform_description& platform, std::vector<memory_slot> slots, const trace_source& source,
+            bool advise = true);
 
   const std::vector<memory_slot>& slots() const { return m_slots; }
   /// The rule for an operator.
@@ -85,7 +87,7 @@ class placement {
     bool seen = false;
     std::size_t rule = 0;
     std::optional<std::size_t> gathered_by = std::nullopt;  // rule of the operator that reads rows of it
-    trace::shard shard = trace::shard::none;
+    portion part = {};                                      // that one device holds
   };
   std::size_t rule_index(const trace::op& op) const;
   int slot_index(const std::string& name) const;
@@ -98,10 +100,17 @@ class placement {
   matrix matrix_of(std::uint32_t tensor, std::int64_t part_bytes) const;
   void scan(const trace_source& source);
   void place_all();
+  /// One device's part of a tensor, in the rule's memory or where that overflows.
+  void place_part(std::uint32_t tensor, std::size_t device, std::int64_t bytes, bool split);
+  /// A table whose rows are gathered, beside the copy that arrays multiply.
+  void copy_rows(std::uint32_t tensor, std::size_t device);
+  /// The memory that holds a device's part of tensors of a class.
+  int slot_for(const mapping_rule& r, trace::tensor_class cls, std::size_t device) const;
+  int slot_of_group(const std::string& name, std::size_t device) const;
   /// Empty when the tensor was put into the slot, else why it does not fit.
   std::string put(std::uint32_t tensor, std::size_t device, int slot, std::int64_t bytes, bool split);
   void refuse_rules_without_sense() const;
-  [[noreturn]] void refuse() const;
+  [[noreturn]] void refuse(const trace_source& source, bool advise) const;
 
   const platform_description& m_platform;
   std::vector<memory_slot> m_slots;
@@ -118,6 +127,7 @@ class placement {
     std::string why;
   };
   std::vector<shortage> m_short;
+  std::vector<std::int64_t> m_wanted;      // by slot: bytes with all that was to go there, what did not fit included
   std::map<std::uint32_t, home> m_copies;  // of tables, see rows_of()
   std::vector<std::string> m_notes;
   /// Why tensors of a class and rule went where they are: the first choice, or what kept them out of it.

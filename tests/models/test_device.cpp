@@ -42,14 +42,6 @@ TEST(fit, the_cache_counts_when_asked) {
   EXPECT_EQ(footprint_of(m, dtypes::parse("fp16"), 16, 0).kv, 0);
 }
 
-TEST(fit, devices_needed_rounds_up) {
-  device d;
-  d.memory = byte_size(1000);
-  EXPECT_EQ(devices_needed(1000, d), 1);
-  EXPECT_EQ(devices_needed(1001, d), 2);
-  EXPECT_EQ(devices_needed(INT64_MAX, d), INT64_MAX / 1000 + 1);
-}
-
 TEST(fit, devices_have_what_they_need) {
   for (const auto& d : load_devices()) {
     EXPECT_GT(d.memory.value, 0) << d.name;

@@ -96,7 +96,7 @@ TEST(mapper, a_tied_table_is_multiplied_in_parts) {
     for (const auto& p : split_operator(op, stream->header(), where, where.executors(where.rule(op))))
       for (const auto& o : p.work.operands)
         if (o.kind == traffic::weights) bytes += o.bytes;
-    EXPECT_EQ(bytes, op.bytes(stream->header().tensors, trace::tensor_class::weights, trace::access::read));
+    EXPECT_EQ(bytes, 2 * 25129 * 768 * 2);  // 50257 rows of 768 values: 25129 each, one of them padding
   }
 }
 
@@ -112,7 +112,7 @@ TEST(placement, refuses_with_the_arithmetic) {
     const std::string text = e.what();
     EXPECT_NE(text.find("missing"), std::string::npos) << text;
     EXPECT_NE(text.find("int4g32"), std::string::npos) << "what would fit: " << text;
-    EXPECT_NE(text.find("Or 2 such devices"), std::string::npos) << text;
+    EXPECT_NE(text.find("Or 2 such devices in all"), std::string::npos) << text;
   }
 }
 
