@@ -88,6 +88,7 @@ void add_dram(CLI::App& app) {
   auto o = std::make_shared<options>();
   sub->add_option("--standard", o->run.standard, "name (--list) or YAML file")->capture_default_str();
   sub->add_option("--channels", o->run.channels, "channels (HBM: pseudo-channels; DDR5: sub-channels)")
+      ->check(CLI::Range(1, dram::most_channels))
       ->capture_default_str();
   sub->add_option("--map", o->run.map,
                   "address map: name or bit fields from the most significant, e.g. 'row bank column bankgroup'");

@@ -46,6 +46,8 @@ struct channel_run {
   std::int64_t count = 0;
 };
 
+constexpr int most_channels = 4096;  ///< of one memory
+
 struct address_map_params {
   std::string expression;         ///< "": the standard's default_map
   int channels = 1;               ///< any positive count (5 HBM stacks of 32 pseudo-channels: 160)

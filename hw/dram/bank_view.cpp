@@ -177,7 +177,7 @@ void bank_view::on_command(const command_record& r) {
       refreshed(c, r, [](int, int) { return true; });
       break;
     case command::REFpb:
-      refreshed(c, r, [&](int g, int b) { return b == r.bank && (g == r.bank_group || r.bank_group < 0); });
+      refreshed(c, r, [&](int g, int b) { return t.refreshes(m_standard.org, r.bank_group, r.bank, g, b); });
       break;
     case command::count_:
       break;

@@ -120,7 +120,7 @@ clocks_t channel::ready_clock(const work& w) const {
   if (w.pace_fs == 0) return w.arrival;
   const std::int64_t channels = m_setup.map.channels(), j = w.count - (w.end - w.next);
   const std::int64_t fs = w.start_fs + std::min((j + 1) * channels - 1, w.last_paced) * w.pace_fs;
-  return std::max(w.arrival, (fs + m_setup.t.tck_fs - 1) / m_setup.t.tck_fs);
+  return std::max(w.arrival, w.start + (fs + m_setup.t.tck_fs - 1) / m_setup.t.tck_fs);
 }
 
 void channel::find_admission() {
@@ -279,28 +279,29 @@ void channel::check_age() {
 
 /// Issues what happens before `limit`. True when it stopped because a burst that ends a block has entered.
 bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
+  if (m_expects_more && nothing_waits()) return false;
   while (true) {
     if (!m_admission_known) find_admission();
-    if (m_admission_time <= s.cursor && m_admission_time < limit && s.next_due > m_admission_time) {
-      admit();
-      if (stop_at_blocks && at_block_boundary()) return true;
-      continue;
+    bool enters = m_admission_time <= s.cursor && m_admission_time < limit && s.next_due > m_admission_time;
+    if (!enters) {
+      if (!m_scanned) scan();
+      const clocks_t next = std::min(m_admission_time, m_command_time);
+      if (next >= no_time && !to_the_end) return false;
+      if (s.next_due <= next) {
+        if (s.next_due >= limit) return false;
+        refresh_due();
+        continue;
+      }
+      if (next >= limit) return false;
+      enters = m_admission_time < m_command_time;
     }
-    if (!m_scanned) scan();
-    const clocks_t next = std::min(m_admission_time, m_command_time);
-    if (next >= no_time && !to_the_end) return false;
-    if (s.next_due <= next) {
-      if (s.next_due >= limit) return false;
-      refresh_due();
-      continue;
-    }
-    if (next >= limit) return false;
-    if (m_admission_time < m_command_time) {
-      admit();
-      if (stop_at_blocks && at_block_boundary()) return true;
-    } else {
+    if (!enters) {
       issue();
+      continue;
     }
+    admit();
+    if (stop_at_blocks && at_block_boundary()) return true;
+    if (m_expects_more && nothing_waits()) return false;
   }
 }
 

@@ -2,6 +2,7 @@
 // One channel: an event-driven engine that issues every command at the earliest clock that all constraints allow.
 // Times are clocks of the channel; an idle clock costs nothing. What channels of a memory share is in channel_setup.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -76,7 +77,9 @@ struct channel_setup {
   /// First refresh of a rank; the others follow every refresh_interval.
   clocks_t first_refresh(int channel, int rank) const;
   clocks_t clock_at_or_after(ps_t time) const;  ///< first clock edge that is not before `time`
-  ps_t time_of(clocks_t clock) const { return (clock * t.tck_fs + 500) / 1000; }
+  ps_t time_of(clocks_t clock) const {          // in two parts: femtoseconds in 64 bits end after two hours
+    return clock / 1000 * t.tck_fs + (clock % 1000 * t.tck_fs + 500) / 1000;
+  }
 };
 
 /// Consecutive bursts that one transfer wants of one channel.
@@ -86,7 +89,8 @@ struct work_order {
   bool write = false;
   std::int64_t sequence = 0;               ///< of the transfer
   clocks_t arrival = 0;                    ///< no burst enters before
-  std::int64_t start_fs = 0, pace_fs = 0;  ///< pace: see ready_clock()
+  clocks_t start = 0;                      ///< with a pace: the clock before its begin,
+  std::int64_t start_fs = 0, pace_fs = 0;  ///< and femtoseconds from there; see ready_clock()
   std::int64_t last_paced = 0;             ///< pace: index of the transfer's last burst
 };
 
@@ -191,6 +195,11 @@ class channel {
   clocks_t active_clocks(clocks_t now) const;
   int index() const { return m_index; }
   void listen(command_listener* l);
+  /// More work may be pushed that arrives at any time: while nothing waits to enter the queue, time stands still.
+  void expect_more(bool on) {
+    m_expects_more = on;
+    m_quiet = -1;
+  }
   /// Whether finished works carry their time by cause.
   void attribute(bool on) { m_attribute = on; }
   /// Leaves the replay table: afterwards nothing refers to it.
@@ -317,6 +326,9 @@ class channel {
   void finish(work& w, int bus);
   void unlink(int e);
   bool simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks);
+  bool nothing_waits() const {
+    return std::none_of(s.sources.begin(), s.sources.end(), [](const source_state& q) { return q.head >= 0; });
+  }
   void release(source_state& q);
   finished_work finished_of(const work& w, const cause_clocks& by_cause) const;
 
@@ -373,7 +385,7 @@ class channel {
   std::vector<work> m_pool;
   std::vector<std::int32_t> m_free_works;
   int m_works = 0;
-  bool m_attribute = true;
+  bool m_attribute = true, m_expects_more = false;
   channel_counts m_counts;
   latency_histogram* m_latency;
   std::vector<finished_work> m_finished;

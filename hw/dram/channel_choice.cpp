@@ -120,16 +120,16 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   m_command_bank = which;
 }
 
-/// Marks the banks that the next per-bank refresh of a rank takes.
+/// Marks the banks that the next per-bank refresh of a rank takes. Consecutive refreshes go to different bank groups.
 void channel::block_banks(int r) {
-  const int groups = m_setup.org.bank_groups, per_group = m_setup.org.banks_per_group;
-  const int first = r * m_setup.org.banks_per_rank(), wanted = s.ranks[at(r)].refresh_bank;
-  for (int g = 0; g < groups; ++g)
-    for (int k = 0; k < per_group; ++k) {
-      // Consecutive refreshes go to different bank groups.
-      const bool chosen = m_setup.t.same_bank_refresh ? k == wanted : k * groups + g == wanted;
-      if (chosen) s.banks[at(first + g * per_group + k)].blocked = true;
-    }
+  const organisation& o = m_setup.org;
+  const int first = r * o.banks_per_rank(), turn = s.ranks[at(r)].refresh_bank;
+  const int groups = std::max(1, o.bank_groups / m_setup.t.refresh_banks);
+  const int group = m_setup.t.same_bank_refresh ? -1 : turn % groups;
+  const int bank = m_setup.t.same_bank_refresh ? turn : turn / groups;
+  for (int g = 0; g < o.bank_groups; ++g)
+    for (int k = 0; k < o.banks_per_group; ++k)
+      if (m_setup.t.refreshes(o, group, bank, g, k)) s.banks[at(first + g * o.banks_per_group + k)].blocked = true;
 }
 
 void channel::refresh_due() {

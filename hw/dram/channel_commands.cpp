@@ -159,12 +159,11 @@ void channel::issue_refresh(int r, clocks_t t) {
       bank.blocked = false;
       bank.t[slot_act] = t + c.RFCpb;
       if (bank.candidate >= 0) pick(b);
-      refreshed = b;
+      if (refreshed < 0) refreshed = b;
     }
     at_least(rank.t[slot_act], t + std::max(c.RREFD, 1));
     rank.blocked_to = t + c.RFCpb;
-    const int count = c.same_bank_refresh ? m_setup.org.banks_per_group : per_rank;
-    rank.refresh_bank = (rank.refresh_bank + 1) % count;
+    rank.refresh_bank = (rank.refresh_bank + 1) % c.refreshes_a_round(m_setup.org);
     emit(command::REFpb, t, r, refreshed);
   }
   --rank.debt;

@@ -41,7 +41,7 @@ std::int64_t channel::wanted_bursts() const {
 /// Of a paced work: time from now until its next burst may enter, in femtoseconds (negative: it could have).
 std::int64_t channel::until_ready_fs(const work& w) const {
   const std::int64_t j = w.count - (w.end - w.next);
-  return w.start_fs + ((j + 1) * m_setup.map.channels() - 1) * w.pace_fs - s.cursor * m_setup.t.tck_fs;
+  return w.start_fs + ((j + 1) * m_setup.map.channels() - 1) * w.pace_fs - (s.cursor - w.start) * m_setup.t.tck_fs;
 }
 
 /// Its bursts in whole stripes, which come in equal steps.

@@ -66,8 +66,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
     refresh_interval = t.REFI;
   } else if (mode == "per_bank") {
     refresh = refresh_mode::per_bank;
-    refresh_interval =
-        t.REFIpb > 0 ? t.REFIpb : std::max(1, t.REFI / (t.same_bank_refresh ? org.banks_per_group : per_rank));
+    refresh_interval = t.REFIpb > 0 ? t.REFIpb : std::max(1, t.REFI / t.refreshes_a_round(org));
   }
   read_to_write = t.read_to_write();
   write_to_read_s = t.CWL + t.BL + t.WTR_S;
@@ -105,7 +104,7 @@ clocks_t channel_setup::first_refresh(int channel, int rank) const {
 
 clocks_t channel_setup::clock_at_or_after(ps_t time) const {
   // Times handed out by time_of() are rounded to the nearest picosecond: the same edge must come back.
-  const clocks_t clock = time * 1000 / t.tck_fs;
+  const clocks_t clock = time / t.tck_fs * 1000 + time % t.tck_fs * 1000 / t.tck_fs;
   return time_of(clock) >= time ? clock : clock + 1;
 }
 

@@ -10,7 +10,7 @@ const param_table<dram_params>& dram_param_table() {
           .add("standard", &dram_params::standard, "name of a standard, or the path of a YAML file with one")
           .add("channels", &dram_params::channels,
                "independent channels: each has a command bus and a data bus of its own")
-          .range(1, 4096)
+          .range(1, dram::most_channels)
           .add("map", &dram_params::map, "address map, as an expression or a name; empty: the standard's default")
           .add("interleave", &dram_params::interleave, "bytes to one channel before the next")
           .range(byte_size(16), byte_size(1ull << 30))

@@ -39,6 +39,101 @@ double percent(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
+/// Brings requests to a memory, and time forward. What comes out does not depend on how many requests are submitted at
+/// once, nor on how far time goes in one step.
+class run {
+ public:
+  run(memory& m, const driver_params& p, driver_result& out) : m_memory(m), m_params(p), m_out(out) {}
+
+  ps_t end() const { return std::max(m_out.time, m_now); }
+  std::int64_t bytes() const { return m_bytes; }
+
+  void all_at_once(const transfer& t, std::int64_t requests) {
+    m_memory.submit(t);
+    m_bytes = static_cast<std::int64_t>(t.bytes);
+    m_out.requests = requests;
+    drain();
+  }
+
+  /// Requests come at their times, or all at the beginning, and wait at their channels' queues.
+  void as_they_come(traffic& source) {
+    constexpr std::size_t least = 1024;  // at once: few enough to stay in the cache
+    const std::size_t window = std::max(least, std::size_t{32} * static_cast<std::size_t>(m_params.channels));
+    for (request r; !stopped() && source.next(r);) {
+      submit(r, r.not_before);
+      if (m_memory.in_flight() < window + m_left) continue;
+      m_memory.run_ahead();
+      take();
+      m_left = m_memory.in_flight();
+    }
+    m_memory.run_ahead();
+    take();
+    drain();
+  }
+
+  /// At most max_transfers at a time: the next one comes when one is done.
+  void as_room_allows(traffic& source) {
+    ps_t next = 0;
+    for (request r; source.next(r);) {
+      while (!m_memory.can_accept()) {
+        if (stopped()) return;
+        next = step(std::max(next, m_now));
+      }
+      submit(r, std::max(m_now, r.not_before));
+      next = m_now;
+    }
+    drain();
+  }
+
+ private:
+  bool stopped() {
+    m_out.interrupted = m_params.interrupted != nullptr && m_params.interrupted->load();
+    return m_out.interrupted;
+  }
+  void submit(const request& r, ps_t arrival) {
+    transfer t;
+    t.address = r.address;
+    t.bytes = r.bytes;
+    t.write = r.write;
+    t.id = static_cast<std::uint64_t>(m_out.requests++);
+    t.arrival = arrival;
+    m_bytes += r.bytes;
+    m_memory.submit(t);
+  }
+  void take() {
+    m_done.clear();
+    m_memory.take_completions(m_done);
+    for (const auto& c : m_done) m_out.time = std::max(m_out.time, c.done);
+  }
+  ps_t step(ps_t until) {
+    const ps_t next = m_memory.advance(until);
+    m_now = until;
+    take();
+    return next;
+  }
+  /// Until nothing is in flight. A step takes a small part of a second of the host's time, so that a user who stops the
+  /// run need not wait.
+  void drain() {
+    using clock = std::chrono::steady_clock;
+    constexpr auto long_step = std::chrono::milliseconds(200);
+    ps_t stride = 1'000'000'000;  // a millisecond of the memory's time
+    ps_t next = step(m_now);
+    while (m_memory.in_flight() > 0 && !stopped()) {
+      const auto begin = clock::now();
+      next = step(next - m_now > stride ? m_now + stride : next);
+      stride = clock::now() - begin > long_step ? stride / 2 + 1 : std::min(2 * stride, never / 4);
+    }
+  }
+
+  memory& m_memory;
+  const driver_params& m_params;
+  driver_result& m_out;
+  std::vector<completion> m_done;
+  std::int64_t m_bytes = 0;
+  std::size_t m_left = 0;  ///< in the queues after the last run_ahead()
+  ps_t m_now = 0;
+};
+
 }  // namespace
 
 driver_result run_driver(const driver_params& p, command_listener* listener) {
@@ -49,61 +144,27 @@ driver_result run_driver(const driver_params& p, command_listener* listener) {
   out.peak = out.spec.peak_bytes_per_s() * p.channels;
   const std::unique_ptr<traffic> source = p.trace.empty()
                                               ? make_pattern(p.pattern, out.spec, map)
-                                              : open_trace(p.trace, out.spec, p.pattern.size, p.pattern.requests);
+                                              : open_trace(p.trace, out.spec, map, p.pattern.size, p.pattern.requests);
   out.traffic = p.trace.empty() ? p.pattern.pattern : p.trace;
 
   memory m(out.spec, map, p.controller);
   m.listen(listener);
   m.attribute(false);
   const auto start = std::chrono::steady_clock::now();
-  std::vector<completion> done;
-  std::int64_t bytes = 0;
-  ps_t now = 0;
-  const auto take = [&] {
-    done.clear();
-    m.take_completions(done);
-    for (const auto& c : done) out.time = std::max(out.time, c.done);
-  };
-  const auto step = [&](ps_t until) {
-    const ps_t next = m.advance(until);
-    now = until;
-    take();
-    return next;
-  };
-
+  run r(m, p, out);
   const transfer whole = source->as_one();
-  if (whole.bytes > 0 && (whole.pace == 0 || p.channels == 1)) {  // paced transfers come by whole stripes
-    m.submit(whole);
-    bytes = static_cast<std::int64_t>(whole.bytes);
-    out.requests = bytes / std::max<std::int64_t>(1, p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes());
-  } else {
-    // Enough requests ahead to keep every queue full, few enough to stay in the cache. Time goes on in
-    // strides in which less than what lies ahead can be served.
-    const int reads = p.controller.read_queue != 0 ? p.controller.read_queue : out.spec.queue;
-    const int writes = p.controller.write_queue != 0 ? p.controller.write_queue : reads;
-    const std::size_t window =
-        std::min(p.controller.transfer_limit(p.channels),
-                 3 * static_cast<std::size_t>(reads + writes) * static_cast<std::size_t>(p.channels));
-    const ps_t stride =
-        static_cast<ps_t>(static_cast<double>(window / 4) * out.spec.org.access_bytes() / out.peak * 1e12);
-    request r;
-    while (source->next(r)) {
-      for (ps_t next = now; m.in_flight() >= window || !m.can_accept();) next = step(std::max(next, now + stride));
-      transfer t;
-      t.address = r.address;
-      t.bytes = r.bytes;
-      t.write = r.write;
-      t.id = static_cast<std::uint64_t>(out.requests++);
-      t.arrival = std::max(now, r.not_before);
-      bytes += r.bytes;
-      m.submit(t);
-    }
-  }
-  for (ps_t next = m.advance(now); next != never; next = step(next)) take();
-  take();
-  out.stats = m.stats(std::max(out.time, now));
+  const bool paced_stripes = whole.pace > 0 && p.channels > 1;  // a paced transfer comes by whole stripes
+  const std::int64_t size = p.pattern.size > 0 ? p.pattern.size : out.spec.org.access_bytes();
+  if (p.controller.max_transfers > 0)
+    r.as_room_allows(*source);
+  else if (whole.bytes > 0 && !paced_stripes)
+    r.all_at_once(whole, static_cast<std::int64_t>(whole.bytes) / size);
+  else
+    r.as_they_come(*source);
+  out.stats = m.stats(r.end());
   out.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
+  const std::int64_t bytes = r.bytes();
   if (out.time > 0) out.bandwidth = static_cast<double>(bytes) / (static_cast<double>(out.time) * 1e-12);
   out.energy = energy_of(out.stats, out.spec);
   out.bound_by = bottleneck_line(out.stats);
@@ -135,6 +196,7 @@ nlohmann::ordered_json to_json(const driver_result& r) {
   out["requests"] = r.requests;
   out["peak_gbps"] = r.peak * 1e-9;
   out["bound_by"] = r.bound_by;
+  if (r.interrupted) out["interrupted"] = true;
   for (std::size_t i = 0; i < stall_count; ++i)
     if (s.by_cause.part[i] != 0)
       out["data_bus_ns"][stall_name(static_cast<stall>(i))] = static_cast<double>(s.by_cause.part[i]) * 1e-3;
@@ -148,7 +210,8 @@ std::string to_text(const driver_result& r) {
     out += fmt::format("{:<18}{}\n", name, value);
   };
   line(r.spec.name, r.spec.description);
-  line("traffic", fmt::format("{}, {} requests", r.traffic, r.requests));
+  line("traffic", fmt::format("{}, {} requests{}", r.traffic, r.requests,
+                              r.interrupted ? ", INTERRUPTED: not all of them are done" : ""));
   line("map", r.map);
   line("time", fmt::format("{:.3f} us", static_cast<double>(r.time) * 1e-6));
   line("bandwidth", fmt::format("{:.3f} GB/s, {:.2f} % of {:.3f} GB/s", r.bandwidth * 1e-9, 100 * r.bandwidth / r.peak,

@@ -2,6 +2,7 @@
 // The DRAM model on its own: defined traffic or a trace file in, bandwidth, latency, commands and energy out.
 // `memwall dram` is a thin command line around this.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -55,7 +56,7 @@ struct pattern_params {
   std::string pattern = "seq";
   std::int64_t requests = 0;  ///< 0: the pattern's own number, or 1,000,000
   std::int64_t size = 0;      ///< bytes a request; 0: the standard's access size
-  double load = 0;            ///< offered share of peak; 0: back-to-back, as many as the controller accepts in order
+  double load = 0;            ///< offered share of peak; 0: back-to-back, all requests wait from the beginning
   std::uint64_t seed = 0;
 };
 /// Throws input_error for a pattern that is none.
@@ -65,12 +66,15 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
 /// told apart by the first request (the rest must be like it):
 ///   0xADDR R|W [CYCLE]        Ramulator 1, DRAMsim3 (READ/WRITE, cycle)
 ///   R|W ADDR [CYCLE]          Ramulator 2 (LD/ST)
-///   CYCLE: read|write [(BYTES)] 0xADDR     DRAMSys .stl
-///   CYCLE 0xADDR R|W, CYCLE R|W 0xADDR     the usual columns, told apart by the 0x
-/// Operations: R W RD WR READ WRITE LD ST LOAD STORE P_MEM_RD P_MEM_WR, in any case. Addresses: decimal, or
-/// hexadecimal with 0x. Cycles are clocks of the standard; a request enters no earlier than its cycle. Errors
-/// name file and line.
-std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit);
+///   CYCLE: [(BYTES)] read|write 0xADDR [DATA]     DRAMSys .stl; .rstl: cycles count from the request before
+///   CYCLE 0xADDR R|W, CYCLE R|W 0xADDR            the usual columns, told apart by the 0x
+/// Operations: R W RD WR READ WRITE LD ST LOAD STORE, and P_MEM_RD P_FETCH P_LOCK_RD P_LOCK_WR IFETCH (reads),
+/// P_MEM_WR BOFF (writes), in any case. Columns are separated by white space or by commas, not by both. Addresses:
+/// decimal, or hexadecimal with 0x (DRAMSys: always hexadecimal); without a size of its own a request is the access
+/// that holds its address. Cycles are clocks of the standard; a request enters no earlier than its cycle. Errors name
+/// file and line.
+std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, const address_map& map,
+                                    std::int64_t size, std::int64_t limit);
 
 struct driver_params {
   std::string standard = "DDR4-3200";  ///< name or file
@@ -80,7 +84,8 @@ struct driver_params {
   std::int64_t interleave = 256;
   controller_params controller;
   pattern_params pattern;
-  std::string trace;  ///< file; takes the pattern's place
+  std::string trace;                               ///< file; takes the pattern's place
+  const std::atomic<bool>* interrupted = nullptr;  ///< set from elsewhere: stop soon, with what is there
 };
 
 struct driver_result {
@@ -94,7 +99,8 @@ struct driver_result {
   statistics stats;
   energy_breakdown energy;
   std::string bound_by;
-  double wall_s = 0;  ///< the simulation alone, without loading anything
+  double wall_s = 0;         ///< the simulation alone, without loading anything
+  bool interrupted = false;  ///< not all requests were served
 };
 
 /// Runs it. `listener` (may be null) sees every command; replay is off then.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 #include <queue>
+#include <utility>
 
 #include "hw/common/error.h"
 #include "hw/dram/channel_set.h"
@@ -89,7 +90,9 @@ class memory::impl {
     w.arrival = m_last_clock;
     const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
     if (t.pace > 0) {
-      w.start_fs = (t.arrival + m_front) * 1000;
+      const ps_t begin = t.arrival + m_front;
+      w.start = begin / m_setup.t.tck_fs * 1000;
+      w.start_fs = begin % m_setup.t.tck_fs * 1000;
       w.pace_fs = t.pace * 1000;
       w.last_paced = static_cast<std::int64_t>((t.address % access + t.bytes + access - 1) / access) - 1;
     }
@@ -121,10 +124,8 @@ class memory::impl {
   ps_t advance(ps_t now) {
     const clocks_t limit = now >= never ? no_time - 1 : m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
-    if (m_table.full()) {
-      m_channels.for_each([](int, auto& c) { c.engine.leave_replay(); });
-      m_table.clear();
-    }
+    make_room_for_replay();
+    if (std::exchange(m_runs_ahead, false)) m_channels.for_each([](int, auto& c) { c.engine.expect_more(false); });
     m_channels.for_each([&](int, auto& c) {
       if (!c.engine.busy() || c.engine.quiet(limit)) return;
       c.engine.advance(limit);
@@ -134,8 +135,18 @@ class memory::impl {
     return next_completion();
   }
 
+  void run_ahead() {
+    make_room_for_replay();
+    m_runs_ahead = true;
+    m_channels.for_each([&](int, auto& c) {
+      c.engine.expect_more(true);
+      c.engine.advance(no_time - 1);
+      collect(c);
+    });
+  }
+
   void take_completions(std::vector<completion>& out) {
-    while (!m_done.empty() && m_done.first().done <= m_now) {
+    while (!m_done.empty() && (m_done.first().done <= m_now || m_runs_ahead)) {
       const int i = m_done.first().slot;
       m_done.pop();
       open_transfer& slot = m_slots[at(i)];
@@ -259,6 +270,12 @@ class memory::impl {
     std::size_t m_begin = 0;
     std::priority_queue<done_transfer> m_others;
   };
+
+  void make_room_for_replay() {
+    if (!m_table.full()) return;
+    m_channels.for_each([](int, auto& c) { c.engine.leave_replay(); });
+    m_table.clear();
+  }
 
   int source_index(std::uint32_t source) {
     if (m_last_source < m_sources.size() && m_sources[m_last_source] == source) return static_cast<int>(m_last_source);
@@ -401,7 +418,7 @@ class memory::impl {
   std::int64_t m_sequence = 0;
   std::size_t m_in_flight = 0;
   std::size_t m_limit = m_setup.params.transfer_limit(m_setup.map.channels());
-  bool m_attribute = true;
+  bool m_attribute = true, m_runs_ahead = false;
   ps_t m_last_arrival = -1;
   clocks_t m_last_clock = 0;  ///< of m_last_arrival, at the queue
 };
@@ -419,6 +436,9 @@ void memory::submit(const transfer& t) {
 }
 ps_t memory::advance(ps_t now) {
   return m->advance(now);
+}
+void memory::run_ahead() {
+  m->run_ahead();
 }
 void memory::take_completions(std::vector<completion>& out) {
   m->take_completions(out);

@@ -52,6 +52,11 @@ class memory {
   /// completion (call advance again then), or `never` when nothing is in flight. Calling it more often or with later
   /// times than it asked for never changes a result, as long as transfers are submitted before their arrival is passed.
   ps_t advance(ps_t now);
+  /// For an initiator that does not wait for completions (a trace): lets everything happen that the transfers submitted
+  /// so far decide, whatever is submitted later with arrivals in their order; a channel stops where nothing waits to
+  /// enter it. Their completions can be taken at once, those of each channel in order. However many are submitted
+  /// between two calls, the result is the same. The next advance() ends it.
+  void run_ahead();
   /// Appends the completions with done <= the last `now`, ordered by (done, submission), each once.
   void take_completions(std::vector<completion>& out);
   /// off: completions come without parts, which costs less (statistics still have the causes). Before the first

@@ -48,18 +48,36 @@ struct timing {
   int WTR_S = 4, WTR_L = 12;    ///< end of write data to RD
   int RTP = 12;                 ///< RD to PRE
   int WR = 24;                  ///< end of write data to PRE
-  int RTW = 0;                  ///< RD to WR command; 0: CL + BL + 2 - CWL
+  int RTW = 0;                  ///< RD to WR command; 0: CL + BL + 2 - CWL. See read_to_write()
   int CS = 2;                   ///< bus idle between bursts of different ranks
   int PPD = 0;                  ///< PRE to PRE
   int RFC = 560, REFI = 12480;  ///< all-bank refresh
   int RFCpb = 0, REFIpb = 0;    ///< per-bank (same-bank) refresh; RFCpb 0: the standard has none
   int RREFD = 0;                ///< REFpb to REFpb or ACT of another bank
+  /// Banks of a rank that one REFpb refreshes (LPDDR5: 2). It names the first; the others lie banks / refresh_banks
+  /// further on.
+  int refresh_banks = 1;
   bool same_bank_refresh =
       false;       ///< one REFpb refreshes its bank in every bank group (DDR5 REFsb); its bank_group is -1
   int ACT_CK = 1;  ///< cycles an ACT occupies the command bus (2: HBM row bus, LPDDR5 ACT-1/ACT-2)
   int CAS_CK = 1;  ///< cycles a RD or WR occupies the command bus (2: DDR5)
   bool dual_command_bus = false;  ///< row and column commands have buses of their own (HBM)
-  int read_to_write() const { return RTW != 0 ? RTW : CL + BL + 2 - CWL; }
+  /// RTW, or what the data bus needs where that is more: write data follow all read data. (A set may allow a write
+  /// whose data come before those of the last read, and would meet those of the read before it.)
+  int read_to_write() const {
+    const int data = CL + BL - CWL, wanted = RTW != 0 ? RTW : data + 2;
+    return wanted > data ? wanted : data;
+  }
+  /// REFpb commands that refresh every bank of a rank once.
+  int refreshes_a_round(const organisation& o) const {
+    return same_bank_refresh ? o.banks_per_group : o.banks_per_rank() / refresh_banks;
+  }
+  /// Whether the REFpb that names this bank (group -1 with same_bank_refresh) refreshes that one of its rank.
+  bool refreshes(const organisation& o, int named_group, int named_bank, int group, int bank) const {
+    if (same_bank_refresh) return bank == named_bank;
+    const int step = o.banks_per_rank() / refresh_banks;
+    return (group * o.banks_per_group + bank) % step == (named_group * o.banks_per_group + named_bank) % step;
+  }
 };
 
 /// Energy of one channel. Commands in picojoules, background in milliwatts.

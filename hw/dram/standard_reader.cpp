@@ -56,6 +56,7 @@ const std::vector<timing_key>& timing_keys() {
       {"RFCpb", &timing::RFCpb, 0, 10'000},
       {"REFIpb", &timing::REFIpb, 0, 1'000'000},
       {"RREFD", &timing::RREFD, 0, 1000},
+      {"refresh_banks", &timing::refresh_banks, 1, 64},
       {"ACT_CK", &timing::ACT_CK, 1, 8},
       {"CAS_CK", &timing::CAS_CK, 1, 8},
   };
@@ -277,6 +278,7 @@ class reader {
           fmt::format("{} ps", static_cast<double>(t.tck_fs) / 1000)};
     }
     t.RC = t.RPab = t.CCD_R = t.RTW = t.PPD = t.RFCpb = t.REFIpb = t.RREFD = 0;
+    t.refresh_banks = 1;
     t.CS = 2;
     t.CCD_S_WR = t.CCD_L_WR = 0;
 
@@ -326,8 +328,14 @@ class reader {
     };
     flag("dual_command_bus", t.dual_command_bus);
     flag("same_bank_refresh", t.same_bank_refresh);
-    if (t.RFCpb != 0 && t.REFIpb == 0)
-      t.REFIpb = std::max(1, t.REFI / (t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank()));
+    if (m_out.org.banks_per_rank() % t.refresh_banks != 0) {
+      m_problems.add({g->where(), "timing.refresh_banks",
+                      fmt::format("{} of {} banks", t.refresh_banks, m_out.org.banks_per_rank()),
+                      "a divisor of the banks of a rank", ""});
+      return;
+    }
+    const int round = t.refreshes_a_round(m_out.org);
+    if (t.RFCpb != 0 && t.REFIpb == 0) t.REFIpb = std::max(1, t.REFI / round);
     const auto at_least = [&](const char* a, int x, const char* b, int y) {
       if (x < y) {
         const node* v = g->find(a);
@@ -335,17 +343,14 @@ class reader {
                         fmt::format("is {} clocks", x), fmt::format("at least {}, which is {} clocks", b, y), ""});
       }
     };
-    if (t.RTW != 0) at_least("RTW", t.RTW, "CL + BL - CWL (or the data of both meet)", t.CL + t.BL - t.CWL);
     at_least("CCD_L", t.CCD_L, "CCD_S", t.CCD_S);
     at_least("RC", t.RC, "RAS", t.RAS);
     // Between refreshes of a bank there must be time to serve it.
     const int row = t.RCDRD + t.RP;
     at_least("REFI", t.REFI, "RFC plus RCDRD plus RP", t.RFC + row);
-    if (t.RFCpb != 0) {
-      const int banks = t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank();
-      at_least("REFIpb", t.REFIpb, fmt::format("RFCpb plus RCDRD plus RP, over {} banks", banks).c_str(),
-               (t.RFCpb + row + banks - 1) / banks);
-    }
+    if (t.RFCpb != 0)
+      at_least("REFIpb", t.REFIpb, fmt::format("RFCpb plus RCDRD plus RP, over {} refreshes", round).c_str(),
+               (t.RFCpb + row + round - 1) / round);
   }
 
   void read_energy() {
@@ -396,8 +401,7 @@ class reader {
       }
     }
     if (e.refresh_pb_pj == 0 && m_out.t.RFCpb != 0)
-      e.refresh_pb_pj =
-          e.refresh_pj / (m_out.t.same_bank_refresh ? m_out.org.banks_per_group : m_out.org.banks_per_rank());
+      e.refresh_pb_pj = e.refresh_pj / m_out.t.refreshes_a_round(m_out.org);
   }
 
   void read_rest() {

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver's traffic: defined patterns, and trace files as other simulators read them.
+// The driver's traffic: defined patterns.
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 
 #include "hw/common/error.h"
 #include "hw/common/quantity.h"
@@ -154,136 +151,6 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
     out->period_fs =
         std::llround(static_cast<double>(out->size) / (s.peak_bytes_per_s() * map.channels() * load) * 1e15);
   return out;
-}
-
-namespace {
-
-class trace_traffic : public traffic {
- public:
-  trace_traffic(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit)
-      : m_path(path),
-        m_file(path),
-        m_tck_fs(s.t.tck_fs),
-        m_size(size > 0 ? size : s.org.access_bytes()),
-        m_left(limit > 0 ? limit : INT64_MAX) {
-    if (!m_file) throw input_error(problem{path, "", "cannot be read", "a trace file", ""});
-  }
-
-  bool next(request& r) override {
-    std::string line;
-    while (m_left > 0 && std::getline(m_file, line)) {
-      ++m_line;
-      if (split(line) == 0) continue;
-      if (m_order.empty()) detect(line);
-      read(line, r);
-      --m_left;
-      return true;
-    }
-    if (m_file.bad()) fail("cannot be read further", "a readable file");
-    if (m_order.empty() && m_left > 0) fail("holds no request", "lines like: 0x1f40 R 120");
-    return false;
-  }
-
- private:
-  // What a column holds: A address, O operation, C cycle, B bytes.
-  std::size_t split(const std::string& line) {
-    m_words.clear();
-    std::size_t i = 0;
-    while (i < line.size()) {
-      const auto c = static_cast<unsigned char>(line[i]);
-      if (c == '#') break;
-      if (std::isspace(c) != 0 || c == ',') {
-        ++i;
-        continue;
-      }
-      const std::size_t start = i;
-      while (i < line.size() && std::isspace(static_cast<unsigned char>(line[i])) == 0 && line[i] != ',') ++i;
-      m_words.push_back(std::string_view(line).substr(start, i - start));
-    }
-    return m_words.size();
-  }
-
-  [[noreturn]] void fail(const std::string& what, const std::string& expected) const {
-    throw input_error(
-        problem{m_path + ":" + std::to_string(std::max<std::int64_t>(m_line, 1)), "", what, expected, ""});
-  }
-
-  static int operation(std::string_view w) {  // 0 read, 1 write, -1 neither
-    std::string up;
-    for (const char c : w) up += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    for (const char* name : {"R", "RD", "READ", "LD", "LOAD", "P_MEM_RD"})
-      if (up == name) return 0;
-    for (const char* name : {"W", "WR", "WRITE", "ST", "STORE", "P_MEM_WR"})
-      if (up == name) return 1;
-    return -1;
-  }
-  static bool hexadecimal(std::string_view w) { return w.size() > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X'); }
-  static char kind_of(std::string_view w) {
-    std::uint64_t v = 0;
-    if (operation(w) >= 0) return 'O';
-    if (w.front() == '(' && w.back() == ')') return 'B';
-    if (w.size() > 1 && w.back() == ':' && parse_integer(w.substr(0, w.size() - 1), v)) return 'C';
-    if (hexadecimal(w)) return 'A';
-    return parse_integer(w, v) ? 'n' : '?';
-  }
-
-  void detect(const std::string& line) {
-    std::string kinds;
-    for (const auto& w : m_words) kinds += kind_of(w);
-    static const std::vector<std::pair<std::string, std::string>> formats = {
-        {"AO", "AO"},     {"nO", "AO"},   {"AOn", "AOC"}, {"nOn", "AOC"}, {"OA", "OA"},   {"On", "OA"},
-        {"OAn", "OAC"},   {"Onn", "OAC"}, {"COA", "COA"}, {"COn", "COA"}, {"CAO", "CAO"}, {"COBA", "COBA"},
-        {"CBOA", "CBOA"}, {"nAO", "CAO"}, {"nOA", "COA"}, {"AOA", "AOC"}};
-    for (const auto& [seen, order] : formats)
-      if (seen == kinds) m_order = order;
-    if (m_order.empty())
-      fail("'" + line + "' is in no known format",
-           "0xADDR R|W [CYCLE], R|W ADDR [CYCLE], CYCLE: read|write [(BYTES)] 0xADDR, CYCLE 0xADDR R|W");
-  }
-
-  void read(const std::string& line, request& r) {
-    const auto wrong = [&](const char* what) { fail("'" + line + "': " + what, "the columns of the first request"); };
-    if (m_words.size() != m_order.size()) wrong("another number of columns");
-    r = request{};
-    r.bytes = static_cast<std::uint32_t>(m_size);
-    for (std::size_t i = 0; i < m_order.size(); ++i) {
-      std::string_view w = m_words[i];
-      std::uint64_t v = 0;
-      switch (m_order[i]) {
-        case 'O': {
-          const int op = operation(w);
-          if (op < 0) wrong("no R or W");
-          r.write = op == 1;
-          break;
-        }
-        case 'A':
-          if (!parse_integer(w, r.address)) wrong("no address");
-          break;
-        case 'B':
-          if (w.size() < 3 || !parse_integer(w.substr(1, w.size() - 2), v) || v == 0 || v > (1u << 30))
-            wrong("no size in bytes");
-          r.bytes = static_cast<std::uint32_t>(v);
-          break;
-        default:
-          if (w.back() == ':') w.remove_suffix(1);
-          if (!parse_integer(w, v) || v > (std::uint64_t{1} << 52)) wrong("no cycle");
-          __extension__ using wide = unsigned __int128;
-          r.not_before = static_cast<ps_t>((wide{v} * static_cast<std::uint64_t>(m_tck_fs) + 500) / 1000);
-      }
-    }
-  }
-
-  std::string m_path;
-  std::ifstream m_file;
-  std::int64_t m_tck_fs, m_size, m_left, m_line = 0;
-  std::vector<std::string_view> m_words;
-  std::string m_order;
-};
-
-}  // namespace
-
-std::unique_ptr<traffic> open_trace(const std::string& path, const standard& s, std::int64_t size, std::int64_t limit) {
-  return std::make_unique<trace_traffic>(path, s, size, limit);
 }
 
 }  // namespace memwall::dram

@@ -40,9 +40,11 @@ inline standard random_standard(std::mt19937& g) {
   if (in(0, 1) != 0) t.RFCpb = in(30, 200), t.RREFD = in(2, 30);
   t.ACT_CK = in(1, 2), t.CAS_CK = in(1, 2), t.dual_command_bus = in(0, 1) != 0;
   t.same_bank_refresh = in(0, 1) != 0;
+  if (s.t.tck_fs % 2 == 0) t.refresh_banks = 2;  // where there are two banks, see below
   organisation& o = s.org;
   o.data_bits = 16 << in(0, 2), o.burst_beats = 4 << in(0, 2);
   o.bank_groups = 1 << in(0, 3), o.banks_per_group = 1 << in(0, 2), o.columns = 8 << in(0, 4), o.rows = 64 << in(0, 4);
+  if (o.banks_per_rank() < 2) t.refresh_banks = 1;
   o.ranks = 1 << in(0, 2);
   if (o.ranks > 1 && in(0, 2) == 0) o.pseudo_channels = 2;
   if (o.ranks / o.pseudo_channels > 1 && in(0, 1) != 0) t.CCD_R = t.CCD_S + in(0, 2);

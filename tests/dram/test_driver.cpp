@@ -56,15 +56,15 @@ TEST(driver, unloaded_latency_is_its_closed_form_for_every_standard) {
   }
 }
 
-// Without refresh a long stream runs at peak; what it loses is the first access and, in a few standards, a
-// fraction of a percent at row changes. With refresh: REFab takes RFC of every REFI, and the rows have to be
-// opened again.
+// Without refresh a long stream runs at peak; what it loses is the first access and, where stack IDs take turns, a
+// clock at each change (0.4 % in HBM3). With refresh: REFab takes RFC of every REFI, and the rows have to be opened
+// again.
 TEST(driver, the_default_map_reaches_the_peak_that_refresh_leaves) {
   for (const auto& name : standard_names()) {
     driver_params p = params(name, "seq", 150'000);
     p.controller.refresh = "none";
     const driver_result bare = run_driver(p);
-    EXPECT_GT(bare.bandwidth / bare.peak, 0.985) << name << ": " << bare.bound_by;
+    EXPECT_GT(bare.bandwidth / bare.peak, 0.995) << name << ": " << bare.bound_by;
     EXPECT_LE(bare.bandwidth / bare.peak, 1.0) << name;
     const driver_result r = run_driver(params(name, "seq", 150'000));
     const timing& t = r.spec.t;
@@ -90,6 +90,86 @@ TEST(driver, one_transfer_and_single_requests_give_the_same) {
   EXPECT_EQ(w.time, x.time);
   EXPECT_EQ(w.stats.commands, x.stats.commands);
   EXPECT_EQ(w.requests, 50'000);
+}
+
+/// All requests of a pattern handed to the memory before time begins: what the driver does piece by piece.
+statistics all_there(const driver_params& p, ps_t& end) {
+  const standard s = load_standard(p.standard, p.changes);
+  const address_map map({p.map.empty() ? s.default_map : p.map, p.channels, p.interleave}, s.org);
+  const auto source = make_pattern(p.pattern, s, map);
+  memory m(s, map, p.controller);
+  request r;
+  while (source->next(r)) {
+    transfer t;
+    t.address = r.address, t.bytes = r.bytes, t.write = r.write, t.arrival = r.not_before;
+    m.submit(t);
+  }
+  std::vector<completion> done;
+  for (ps_t next = m.advance(0); next != never; next = m.advance(next)) m.take_completions(done);
+  m.take_completions(done);
+  end = 0;
+  for (const auto& c : done) end = std::max(end, c.done);
+  return m.stats(end);
+}
+
+// Few requests at a time or many, one event at a time or blocks of them: the driver adds nothing. (Queues of a bank
+// hold more requests than a window may have; small queues run dry first.)
+TEST(driver, how_requests_are_brought_changes_nothing) {
+  for (const char* queues : {"direction", "joint", "bank"})
+    for (const char* pattern : {"seq", "stride:320", "random", "mix:2:1"})
+      for (const int channels : {1, 3})
+        for (const double load : {0.0, 0.5}) {
+          driver_params p = params("LPDDR5-6400", pattern, 4'000);
+          p.channels = channels;
+          p.pattern.load = load;
+          p.controller.queues = queues;
+          p.controller.read_queue = p.controller.write_queue = 4;
+          p.controller.page_policy = "closed";
+          p.controller.refresh = "per_bank";
+          SCOPED_TRACE(std::string(queues) + ' ' + pattern + ' ' + std::to_string(channels) + ' ' +
+                       std::to_string(load));
+          ps_t end = 0;
+          const statistics expected = all_there(p, end);
+          for (const bool replay : {true, false}) {
+            p.controller.replay = replay;
+            const driver_result r = run_driver(p);
+            EXPECT_EQ(r.time, end);
+            EXPECT_EQ(r.stats.time, expected.time);
+            EXPECT_EQ(r.stats.commands, expected.commands);
+            EXPECT_EQ(r.stats.by_cause.part, expected.by_cause.part);
+            EXPECT_TRUE(same_results(r.stats, expected));
+          }
+        }
+}
+
+// With a limit the next request comes when one is done: with room for one, each takes its latency alone.
+TEST(driver, a_limit_of_transfers_is_kept) {
+  driver_params p = params("DDR4-3200", "random", 500);
+  p.controller.refresh = "none";
+  p.controller.page_policy = "closed";
+  p.controller.max_transfers = 1;
+  const driver_result r = run_driver(p);
+  const timing& t = r.spec.t;
+  const std::int64_t alone = 1 + t.RCDRD + t.CL + t.BL;
+  EXPECT_EQ(r.stats.read_latency.min(), alone);
+  EXPECT_GE(r.time, 500 * alone * t.tck_fs / 1000);
+  EXPECT_LE(r.stats.read_latency.max(), alone + t.RC);  // the same bank again
+  p.controller.replay = false;
+  EXPECT_TRUE(same_results(run_driver(p).stats, r.stats));
+}
+
+TEST(driver, stops_when_asked) {
+  const std::atomic<bool> stop{true};
+  driver_params p = params("DDR4-3200", "seq", std::int64_t{1} << 40);
+  p.interrupted = &stop;
+  EXPECT_TRUE(run_driver(p).interrupted);
+  p.pattern.pattern = "random";
+  const driver_result r = run_driver(p);
+  EXPECT_TRUE(r.interrupted);
+  EXPECT_TRUE(to_json(r)["interrupted"]);
+  p.interrupted = nullptr;
+  p.pattern.requests = 10;
+  EXPECT_FALSE(to_json(run_driver(p)).contains("interrupted"));
 }
 
 TEST(driver, energy_and_bytes_are_conserved) {

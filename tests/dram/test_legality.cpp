@@ -106,6 +106,34 @@ TEST(legality, every_standard_scheduler_refresh_and_page_policy) {
   }
 }
 
+// A bank is due once every REFI (JEDEC: the refresh interval holds for all rows of a device, whichever command
+// refreshes them). An idle memory refreshes on time, so the rate can be counted.
+TEST(legality, every_bank_is_refreshed_once_an_interval) {
+  for (const auto& name : standard_names()) {
+    const standard s = load_standard(name);
+    for (const char* refresh : {"all_bank", "per_bank"}) {
+      const bool per_bank = std::string(refresh) == "per_bank";
+      if (per_bank && s.t.RFCpb == 0) continue;
+      controller_params p;
+      p.refresh = refresh;
+      const address_map map({s.default_map, 1, s.org.access_bytes()}, s.org);
+      memory m(s, map, p);
+      constexpr std::int64_t intervals = 40;
+      const statistics r = m.stats((intervals * s.t.REFI + s.t.REFI / 2) * s.t.tck_fs / 1000);
+      // A REFpb of DDR5 refreshes a bank of each group, one of LPDDR5 two banks, the others one.
+      const bool pairs = name.rfind("LPDDR5", 0) == 0;
+      const int banks = !per_bank                    ? s.org.banks_per_rank()
+                        : name.rfind("DDR5", 0) == 0 ? s.org.bank_groups
+                        : pairs                      ? 2
+                                                     : 1;
+      const auto commands = static_cast<double>(r.count(per_bank ? command::REFpb : command::REFab));
+      const double rounds = commands * banks / s.org.banks_per_rank() / s.org.ranks;
+      // The interval of REFpb is a whole number of clocks, half a clock off at most on average.
+      EXPECT_NEAR(rounds, intervals + (per_bank ? 0.5 : 0.0), 0.5 + 0.01 * intervals) << name << ' ' << refresh;
+    }
+  }
+}
+
 TEST(legality, ranks_pseudo_channels_and_channels) {
   int kind = 0;
   for (const char* name : {"DDR4-3200", "DDR5-6400", "HBM3", "GDDR6-16", "LPDDR5-6400"})

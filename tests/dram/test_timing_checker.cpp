@@ -44,7 +44,7 @@ struct scenario {
 
 std::vector<scenario> scenarios() {
   const standard d = device();
-  standard dual = d, wide_act = d, wide_cas = d, stacked = d, wide_burst = d, same_bank = d, two_bus = d;
+  standard dual = d, wide_act = d, wide_cas = d, stacked = d, wide_burst = d, same_bank = d, pairs = d, two_bus = d;
   dual.t.dual_command_bus = true;
   wide_act.t.ACT_CK = 2;
   wide_cas.t.CAS_CK = 2;
@@ -52,6 +52,7 @@ std::vector<scenario> scenarios() {
   stacked.t.CCD_R = 9;
   wide_burst.t.BL = 8;
   same_bank.t.same_bank_refresh = true;
+  pairs.t.refresh_banks = 2;
   two_bus.org.pseudo_channels = 2;
   return {
       {"tRCDRD", d, {at(0, ACT)}, at(13, RD)},
@@ -92,6 +93,7 @@ std::vector<scenario> scenarios() {
       {"tRREFD", d, {at(0, REFpb)}, at(9, ACT, 0, 1)},
       {"tRREFD", d, {at(0, REFpb)}, at(9, REFpb, 0, 1)},
       {"tRFCpb", same_bank, {at(0, REFpb)}, at(60, ACT, 0, 1, 0)},  // the other group's bank 0 too
+      {"tRFCpb", pairs, {at(0, REFpb)}, at(60, ACT, 0, 1, 0)},      // half of the banks further on
       {"command bus", d, {at(0, ACT)}, at(1, ACT, 1)},
       {"command bus", d, {at(0, ACT), at(1, ACT, 1), at(20, RD)}, at(21, PRE, 0, 0, 3)},
       {"command bus", wide_act, {at(0, ACT)}, at(2, ACT, 1)},

@@ -81,9 +81,9 @@ TEST(traffic, other_patterns) {
 class trace_file : public testing::Test {
  protected:
   ~trace_file() override { std::remove(m_path.c_str()); }
-  std::vector<request> read(const std::string& text) {
+  std::vector<request> read(const std::string& text, std::int64_t size = 0) {
     std::ofstream(m_path) << text;
-    const auto t = open_trace(m_path, load_standard("DDR4-3200"), 0, 0);
+    const auto t = open_trace(m_path, spec, map, size, 0);
     return first(*t, 100);
   }
   std::string error(const std::string& text) {
@@ -94,6 +94,8 @@ class trace_file : public testing::Test {
     }
     return "no error";
   }
+  const standard spec = load_standard("DDR4-3200");
+  const address_map map{{spec.default_map, 2, 256}, spec.org};
   std::string m_path = testing::TempDir() + "memwall_trace_" + std::to_string(::getpid()) + ".txt";
 };
 
@@ -111,14 +113,18 @@ TEST_F(trace_file, formats_of_other_simulators) {
                         {"4:\tread\t0x1f40\n8:\twrite\t0x80\n", true},  // DRAMSys
                         {"4: read (64) 0x1f40\n8: write (64) 0x80\n", true},
                         {"4, 0x1f40, R\n8, 0x80, W\n", true},
+                        {"4: write 0x1f40 0xabcd\n8: read 0x80\n", true},  // with the data of writes
+                        {"4: read 1f40\n8: write 80 00ff\n", true},        // hexadecimal without saying so
+                        {"0x1f40 P_FETCH 4\n0x80 BOFF 8\n", true},         // DRAMSim2's k6
                         {"4 R 0x1f40\r\n8 w 0x80\r\n", true}}) {
     SCOPED_TRACE(e.text);
     const auto r = read(e.text);
     ASSERT_EQ(r.size(), 2u);
     EXPECT_EQ(r[0].address, 8000u);
     EXPECT_EQ(r[1].address, 128u);
-    EXPECT_FALSE(r[0].write);
-    EXPECT_TRUE(r[1].write);
+    const bool turned = std::string(e.text).find("write 0x1f40") != std::string::npos;
+    EXPECT_EQ(r[0].write, turned);
+    EXPECT_EQ(r[1].write, !turned);
     EXPECT_EQ(r[0].bytes, 64u);
     EXPECT_EQ(r[1].not_before, e.cycles ? 5000 : 0);  // 8 clocks of 625 ps
   }
@@ -132,7 +138,37 @@ TEST_F(trace_file, errors_name_the_line) {
   EXPECT_THAT(error("hello world\n"), HasSubstr("in no known format"));
   EXPECT_THAT(error("# nothing\n"), HasSubstr("holds no request"));
   EXPECT_THAT(error("0x40 R -3\n"), HasSubstr("in no known format"));
-  EXPECT_THROW(open_trace("/nonexistent/trace", load_standard("DDR4-3200"), 0, 0), input_error);
+  EXPECT_THROW(open_trace("/nonexistent/trace", spec, map, 0, 0), input_error);
+  // A vector of address parts, as Ramulator 2 reads it, is not an address and a cycle.
+  EXPECT_THAT(error("R 3,77\nW 3,78\n"), HasSubstr(":1: 'R 3,77' holds a list of numbers"));
+  EXPECT_THAT(error("LD 0,0,1,2,3,4\n"), HasSubstr("list of numbers"));
+  EXPECT_THAT(error("0x40 R 5\n0x80 R 6,7\n"), HasSubstr(":2: "));
+  // 2^62 - 1 picoseconds, over two channels: 4611686018427387903 / 625 / 2 clocks.
+  EXPECT_THAT(error("0x40 R 3689348814741910\n0x40 R 3689348814741911\n"), HasSubstr(":2: "));
+  EXPECT_THAT(error("0x40 R 3689348814741912\n"), HasSubstr("at most cycle 3689348814741910"));
+}
+
+TEST_F(trace_file, an_access_is_the_line_that_holds_its_address) {
+  const auto r = read("0x1f7f R\n0x3f W\n0x40 R\n");
+  EXPECT_EQ(r[0].address, 0x1f40u);
+  EXPECT_EQ(r[1].address, 0u);
+  EXPECT_EQ(r[2].address, 0x40u);
+  EXPECT_EQ(read("0x1f7f R\n", 256)[0].address, 0x1f40u);
+  // Where the trace gives a size, its bytes are touched: 60 to 67 lie in two accesses.
+  EXPECT_EQ(read("5: read (8) 0x3c\n")[0].address, 0x3cu);
+}
+
+TEST_F(trace_file, cycles_of_an_rstl_count_from_the_request_before) {
+  std::remove(m_path.c_str());
+  m_path += ".rstl";
+  const auto r = read("10: read 0x40\n0: read 0x80\n6: write 0xc0\n");
+  EXPECT_EQ(r[0].not_before, 6'250);
+  EXPECT_EQ(r[1].not_before, 6'250);
+  EXPECT_EQ(r[2].not_before, 10'000);
+}
+
+TEST_F(trace_file, late_cycles_keep_their_time) {
+  EXPECT_EQ(read("0x7f00 R 110000000000000\n")[0].not_before, 68'750'000'000'000'000);
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ class dram_timing_checker : public dram::command_listener {
   void keep_slack() { m_keep_slack = true; }
   const std::vector<std::pair<dram::command_record, std::int64_t>>& slack() const { return m_slack; }
 
-  /// Every rank was refreshed often enough up to `cycle`: REFab (or a round of REFpb) every REFI on average,
-  /// with at most `postponed` outstanding. Adds "refresh rate" violations.
+  /// Every bank was refreshed as often as it is due up to `cycle`, once every REFI on average, by REFab or REFpb, with
+  /// at most `postponed` commands outstanding; and not oftener. Adds "refresh rate" violations.
   void check_refresh(std::int64_t cycle, bool per_bank, int postponed);
 
  private:
@@ -56,6 +56,7 @@ class dram_timing_checker : public dram::command_listener {
     std::int64_t closing = long_ago;  ///< start of the last precharge, explicit or automatic
     bool closed_by_prea = false;
     std::int64_t refresh = long_ago;  ///< last REFpb
+    std::int64_t refreshes = 0;
   };
   struct rank_state {
     std::vector<bank_state> banks;
@@ -64,7 +65,7 @@ class dram_timing_checker : public dram::command_listener {
     std::int64_t act = long_ago, read = long_ago, write = long_ago, precharge = long_ago;
     std::int64_t refresh_all = long_ago, refresh_bank = long_ago;
     int refresh_bank_at = -1;
-    std::int64_t refreshes_all = 0, refreshes_bank = 0;
+    std::int64_t refreshes_all = 0;
   };
   struct channel_state {
     std::vector<rank_state> ranks;
@@ -81,6 +82,7 @@ class dram_timing_checker : public dram::command_listener {
   void apply(channel_state& ch, const dram::command_record& c);
   /// nullptr, or what is wrong with the state of the bank for this command.
   const char* state_fault(const channel_state& ch, const dram::command_record& c) const;
+  std::vector<std::size_t> refreshed_by(const dram::command_record& c) const;
   bool in_range(const dram::command_record& c) const;
   std::int64_t closed_at(const bank_state& b) const;
   int flat(const dram::command_record& c) const { return c.bank_group * m_org.banks_per_group + c.bank; }
