@@ -262,6 +262,27 @@ class param_table {
     return *this;
   }
 
+  /// The parameters of a part of P, as if they were P's own: one map to a user may be several structs.
+  template <class Q>
+  param_table& include(const param_table<Q>& part, Q P::*member) {
+    for (const auto& f : part.m_fields) {
+      field mine;
+      mine.info = f.info;
+      mine.low = f.low;
+      mine.high = f.high;
+      mine.words = f.words;
+      mine.word_list = f.word_list;
+      mine.read = [read = f.read, member](const config::node& n, P& p, std::string& expected) {
+        return read(n, p.*member, expected);
+      };
+      mine.write = [write = f.write, member](const P& p) { return write(p.*member); };
+      mine.magnitudes = [magnitudes = f.magnitudes, member](const P& p) { return magnitudes(p.*member); };
+      mine.texts = [texts = f.texts, member](const P& p) { return texts(p.*member); };
+      m_fields.push_back(std::move(mine));
+    }
+    return *this;
+  }
+
   const std::string& module() const { return m_module; }
 
   std::vector<param_info> describe() const {
@@ -338,6 +359,9 @@ class param_table {
   }
 
  private:
+  template <class Other>
+  friend class param_table;
+
   struct field {
     param_info info;
     std::function<bool(const config::node&, P&, std::string&)> read;

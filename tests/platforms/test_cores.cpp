@@ -44,7 +44,7 @@ operation gemm(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 TEST(gpu_model, large_gemm_runs_at_the_sustained_rate_and_never_above) {
   gpu_model gpu{gpu_params{}};
-  const double peak = gpu.peak_rate("fp16") * gpu.params().sustained_fraction;
+  const double peak = gpu.peak_rate("fp16") * gpu.params().silicon.sustained_fraction;
   // 132 SMs: 128 x 128 tiles in whole waves when both dimensions are multiples of 12 x 128 and 11 x 128.
   const double whole = gpu.gemm_seconds(11 * 128 * 8, 12 * 128 * 8, 8192, 1, "fp16");
   const double flops = 2.0 * (11 * 128 * 8) * (12 * 128 * 8) * 8192;
@@ -58,7 +58,7 @@ TEST(gpu_model, large_gemm_runs_at_the_sustained_rate_and_never_above) {
 
 TEST(gpu_model, wave_quantisation_one_tile_too_many_costs_a_wave) {
   gpu_params p;
-  p.sms = 4;
+  p.silicon.sms = 4;
   const gpu_model gpu(p);
   // 2 x 2 tiles of the largest shape fill the four SMs; a little more needs a second wave of some tile shape.
   EXPECT_GT(gpu.gemm_seconds(256 * 2 + 1, 128 * 2, 1 << 16, 1, "fp16"),
@@ -68,7 +68,7 @@ TEST(gpu_model, wave_quantisation_one_tile_too_many_costs_a_wave) {
 TEST(gpu_model, more_of_anything_is_never_slower) {
   const gpu_model base{gpu_params{}};
   gpu_params more;
-  more.l2_bandwidth = bandwidth(more.l2_bandwidth.value * 2);
+  more.silicon.l2_bandwidth = bandwidth(more.silicon.l2_bandwidth.value * 2);
   const gpu_model faster(more);
   for (const std::int64_t m : {1, 8, 64, 512})
     EXPECT_LE(faster.gemm_seconds(m, 5120, 5120, 1, "fp16"), base.gemm_seconds(m, 5120, 5120, 1, "fp16"));
@@ -87,7 +87,7 @@ TEST(gpu_model, narrow_weights_cost_their_expansion) {
   narrow.weight_bits = 4.5;
   const ps_t difference = gpu.plan(narrow).compute.sum() - gpu.plan(wide).compute.sum();
   EXPECT_NEAR(static_cast<double>(difference),
-              gpu.params().dequant_ops * 8192 * 8192 / gpu.params().vector_rate.value * 1e12, 2);
+              gpu.params().silicon.dequant_ops * 8192 * 8192 / gpu.params().silicon.vector_rate.value * 1e12, 2);
 }
 
 // Two experts of a stack are different data, though they are parts of one tensor: both miss, and both stay.
@@ -108,7 +108,7 @@ TEST(gpu_model, parts_of_a_tensor_are_cached_apart) {
 // 1e9 multiply-accumulates a row at 6.5 vector operations each on 66.9e12 a second.
 TEST(gpu_model, thin_narrow_products_cost_by_the_row_on_integer_units) {
   gpu_params p;
-  p.dot_rows = 8;
+  p.software.dot_rows = 8;
   const auto seconds = [&](std::int64_t m) {
     gpu_model gpu{p};
     operation op = gemm(m, 31250, 32000);
@@ -119,8 +119,8 @@ TEST(gpu_model, thin_narrow_products_cost_by_the_row_on_integer_units) {
   EXPECT_NEAR(seconds(4), 4 * 6.5e9 / 66.9e12, 1e-9);
   EXPECT_NEAR(seconds(8), 8 * 6.5e9 / 66.9e12, 1e-9);
   EXPECT_LT(seconds(9), seconds(8)) << "beyond them the matrix units multiply";
-  p.dot_rows = 1;
-  p.dot_tile_ops = 2;
+  p.software.dot_rows = 1;
+  p.software.dot_tile_ops = 2;
   EXPECT_NEAR(seconds(512), 512 * 2e9 / 66.9e12, 1e-9);
 }
 
@@ -128,7 +128,7 @@ TEST(gpu_model, thin_narrow_products_cost_by_the_row_on_integer_units) {
 // product.
 TEST(gpu_model, expanded_weights_pass_through_memory) {
   gpu_params p;
-  p.expand_rows = 64;
+  p.software.expand_rows = 64;
   gpu_model gpu{p}, plain{gpu_params{}};
   gpu.set_memory_bandwidth(1e12);
   operation op = gemm(8192, 31250, 32000);
@@ -136,7 +136,7 @@ TEST(gpu_model, expanded_weights_pass_through_memory) {
   const double whole = static_cast<double>(plain.plan(op).compute.sum()) * 1e-12;
   op.weight_bits = 4.5;
   const double expanded = static_cast<double>(gpu.plan(op).compute.sum()) * 1e-12;
-  EXPECT_NEAR(expanded - whole, 1e9 * (16 + 4.5) / 8 / 0.9e12 + p.kernel_launch.value, 1e-9);
+  EXPECT_NEAR(expanded - whole, 1e9 * (16 + 4.5) / 8 / 0.9e12 + p.software.kernel_launch.value, 1e-9);
 }
 
 // Four devices: 6 steps; each sends 2 x 3/4 of the tensor. The protocol that ends first is taken:
@@ -144,11 +144,11 @@ TEST(gpu_model, expanded_weights_pass_through_memory) {
 // They meet where bytes / 20 - bytes / 200 = 40 us GB/s, at 888,889 bytes sent.
 TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
   gpu_params p;
-  p.collective_launch = duration(8e-6);
-  p.collective_step = duration(1e-6);
-  p.collective_rate = bandwidth(20e9);
-  p.bulk_collective_launch = duration(48e-6);
-  p.bulk_collective_rate = bandwidth(200e9);
+  p.software.collective_launch = duration(8e-6);
+  p.software.collective_step = duration(1e-6);
+  p.software.collective_rate = bandwidth(20e9);
+  p.software.bulk_collective_launch = duration(48e-6);
+  p.software.bulk_collective_rate = bandwidth(200e9);
   const auto plan = [&](std::int64_t sent) {
     operation op;
     op.kind = work_kind::collective;
@@ -160,7 +160,7 @@ TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
   EXPECT_EQ(plan(888'000).result_bandwidth, 20e9);
   EXPECT_EQ(plan(890'000).launch, 54'000'000);
   EXPECT_EQ(plan(890'000).result_bandwidth, 200e9);
-  p.collective_rate = bandwidth(0);  // what the links take: there is no other protocol then that could end first
+  p.software.collective_rate = bandwidth(0);  // what the links take: there is no other protocol then that could end first
   EXPECT_EQ(plan(1 << 30).launch, 14'000'000);
   EXPECT_EQ(plan(1 << 30).result_bandwidth, 0);
 }
@@ -168,11 +168,11 @@ TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
 // What the cores of two clusters may take in: one port each.
 TEST(cpu_model, clusters_bring_their_ports) {
   cpu_params p;
-  p.cores = 16;
-  p.cluster_cores = 8;
-  p.cluster_bandwidth = bandwidth(64e9);
+  p.silicon.cores = 16;
+  p.silicon.cluster_cores = 8;
+  p.silicon.cluster_bandwidth = bandwidth(64e9);
   for (const auto& [threads, ports] : {std::pair{1, 1}, std::pair{8, 1}, std::pair{9, 2}, std::pair{16, 2}}) {
-    p.threads = threads;
+    p.software.threads = threads;
     EXPECT_DOUBLE_EQ(cpu_model{p}.plan(gemm(1, 4096, 4096)).fill_bandwidth, ports * 64e9) << threads;
   }
 }
@@ -181,12 +181,12 @@ TEST(cpu_model, clusters_bring_their_ports) {
 // input.
 TEST(cpu_model, integer_kernels_and_barriers) {
   cpu_params p;
-  p.cores = 8;
-  p.clock = frequency(5e9);
-  p.dot_per_cycle = 27;
-  p.operator_overhead = duration(4e-6);
-  p.barrier_per_thread = duration(0.5e-6);
-  p.handoff = duration(100e-6);
+  p.silicon.cores = 8;
+  p.silicon.clock = frequency(5e9);
+  p.software.dot_per_cycle = 27;
+  p.software.operator_overhead = duration(4e-6);
+  p.software.barrier_per_thread = duration(0.5e-6);
+  p.software.handoff = duration(100e-6);
   operation op = gemm(64, 31250, 500);
   op.weight_bits = 4.5;
   op.operands.clear();
@@ -199,11 +199,11 @@ TEST(cpu_model, integer_kernels_and_barriers) {
 
 TEST(cpu_model, outstanding_lines_grow_with_threads_up_to_the_cores) {
   cpu_params p;
-  p.cores = 8;
+  p.silicon.cores = 8;
   for (const std::int64_t threads : {1, 4, 8, 16}) {
-    p.threads = threads;
+    p.software.threads = threads;
     cpu_model cpu(p);
-    EXPECT_EQ(cpu.plan(gemm(1, 4096, 4096)).window, std::min<std::int64_t>(threads, 8) * p.line_fill_buffers * 64);
+    EXPECT_EQ(cpu.plan(gemm(1, 4096, 4096)).window, std::min<std::int64_t>(threads, 8) * p.silicon.line_fill_buffers * 64);
   }
 }
 

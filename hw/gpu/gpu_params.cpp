@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hw/gpu/gpu_params.h"
+
+namespace memwall {
+
+const param_table<gpu_silicon>& gpu_silicon_table() {
+  static const auto table =
+      param_table<gpu_silicon>("gpu")
+          .add("sms", &gpu_silicon::sms,
+               "streaming multiprocessors (compute units) that share the chip's rates below: more of them are smaller "
+               "ones",
+               "H100 whitepaper: 132 in the SXM5 part")
+          .range<std::int64_t>(1, 4096)
+          .add("clock", &gpu_silicon::clock, "clock at which tensor_rate holds",
+               "H100 datasheet: dense rates at 1830 MHz")
+          .range(frequency(1e6), frequency(1e10))
+          .add("tensor_rate", &gpu_silicon::tensor_rate, "dense peak of the matrix units by arithmetic type",
+               "H100 datasheet")
+          .range(op_rate(1e6), op_rate(1e18))
+          .choices({"fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"})
+          .add("vector_rate", &gpu_silicon::vector_rate, "fp32 peak of the vector units", "H100 datasheet")
+          .range(op_rate(1e6), op_rate(1e18))
+          .add("sustained_fraction", &gpu_silicon::sustained_fraction,
+               "part of the dense peak a large GEMM sustains (power, clocks, issue)",
+               "measured: M = 2048 linear layers, Vidur profiles")
+          .range(0.01, 1.0)
+          .add("attention_efficiency", &gpu_silicon::attention_efficiency,
+               "part of the sustained rate that fused attention reaches in prefill",
+               "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100")
+          .range(0.01, 1.0)
+          .add("l2", &gpu_silicon::l2, "last-level cache", "H100 whitepaper")
+          .range(byte_size(0), byte_size(1e12))
+          .add("l2_line", &gpu_silicon::l2_line, "bytes of a request to memory",
+               "line of an NVIDIA L2: 128 B in four sectors (tuning guides); assumed for other makers' parts")
+          .range(byte_size(32), byte_size(4096))
+          .add("l2_bandwidth", &gpu_silicon::l2_bandwidth, "last-level cache to SMs, total",
+               "microbenchmarks: 64 B a cycle a slice")
+          .range(bandwidth(1e6), bandwidth(1e15))
+          .add("in_flight_per_sm", &gpu_silicon::in_flight_per_sm, "bytes an SM keeps in flight towards memory",
+               "fitted on M = 1 linear layers; bounded by registers and MSHRs")
+          .range(byte_size(32), byte_size(1e9))
+          .add("load_latency", &gpu_silicon::load_latency,
+               "load that misses every cache, unloaded, as a kernel sees it", "pointer-chase microbenchmarks")
+          .range(duration(1e-9), duration(1e-4))
+          .add("kernel_ramp", &gpu_silicon::kernel_ramp,
+               "kernel prologue and tail: block scheduling, first loads, last stores",
+               "intercept of kernel time over bytes, M = 1 linear layers")
+          .range(duration(0), duration(1))
+          .add(
+              "stream_fraction", &gpu_silicon::stream_fraction,
+              "part of the memory's peak that a stream reaches; paces what a runtime moves beyond the trace's operands",
+              "refresh and turnarounds leave 88 to 93 % over the standards in hw/dram/standards")
+          .range(0.01, 1.0)
+          .add("dequant_ops", &gpu_silicon::dequant_ops, "vector operations to expand one narrow weight",
+               "int4 unpack, scale: 2 (packed half2 conversion)")
+          .range(0.0, 1000.0)
+          .add("half_accumulate_gain", &gpu_silicon::half_accumulate_gain,
+               "speed of fp16 products summed in fp16 relative to sums in fp32",
+               "GA102 and Ada whitepapers: 2 on GeForce cards, else 1")
+          .range(1.0, 8.0)
+          .add("power_limit", &gpu_silicon::power_limit, "of the board; 0 W: none", "data sheets")
+          .range(power(0), power(1e5))
+          .add("gemm_energy", &gpu_silicon::gemm_energy,
+               "what the board takes for a 16-bit operation of a large product, everything included; with power_limit "
+               "it bounds the rate under a sustained load (8-bit operations take half). 0 pJ: no bound",
+               "fitted: prompts of llama.cpp over cards of one architecture and different limits")
+          .range(energy(0), energy(1e-6))
+          .add("cluster", &gpu_silicon::cluster,
+               "thread blocks that share the operands they load (distributed shared memory)",
+               "Hopper tuning guide: 2 is what the GEMM libraries use; 1 before Hopper")
+          .range<std::int64_t>(1, 16)
+          .add("energy_per_flop", &gpu_silicon::energy_per_flop,
+               "dynamic energy of one 16-bit operation incl. register and shared memory traffic",
+               "H100: 700 W / 989 TFLOPS = 0.7 pJ all in; the arithmetic part")
+          .range(energy(0), energy(1e-6))
+          .add("energy_per_l2_byte", &gpu_silicon::energy_per_l2_byte, "L2 access and crossbar, one byte",
+               "Arunkumar et al., MICRO 2019 class figures")
+          .range(energy(0), energy(1e-6))
+          .add("idle_power", &gpu_silicon::idle_power, "static power of the chip without its DRAM")
+          .range(power(0), power(1e5));
+  return table;
+}
+
+const param_table<gpu_software>& gpu_software_table() {
+  static const auto table =
+      param_table<gpu_software>("gpu")
+          .add("kernel_launch", &gpu_software::kernel_launch, "gap between back-to-back kernels",
+               "2.7 us from a stream, 1.3 us from a graph (H200 microbenchmark)")
+          .range(duration(0), duration(1))
+          .add("layer_overhead", &gpu_software::layer_overhead,
+               "per layer, of the runtime (graph nodes, host synchronisation)",
+               "intercept of decode time over bytes by runtime")
+          .range(duration(0), duration(1))
+          .add("fusion", &gpu_software::fusion,
+               "none: a kernel an operator; elementwise: norms, rotations, activations and residuals run in their "
+               "neighbour's kernel",
+               "runtime")
+          .choices({"none", "elementwise"})
+          .add("accumulate", &gpu_software::accumulate, "type in which the runtime's GEMMs sum fp16 products",
+               "runtime")
+          .choices({"fp32", "fp16"})
+          .add("load", &gpu_software::load,
+               "burst: too short for the power limit to act (a prompt, a kernel timed on its own); sustained: runs "
+               "repeated back to back",
+               "how the runtime is used")
+          .choices({"burst", "sustained"})
+          .add("attention", &gpu_software::attention,
+               "flash: scores stay on chip; separate: scores, softmax and values are kernels that pass fp32 scores "
+               "through memory",
+               "runtime")
+          .choices({"flash", "separate"})
+          .add("gemm_fraction", &gpu_software::gemm_fraction,
+               "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime")
+          .range(0.01, 2.0)
+          .add("elementwise_traffic", &gpu_software::elementwise_traffic,
+               "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, "
+               "conversions, copies)",
+               "fitted on prefill rows, by runtime")
+          .range(0.1, 100.0)
+          .add("expand_rows", &gpu_software::expand_rows,
+               "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a "
+               "16-bit GEMM; 0: never",
+               "runtime")
+          .range<std::int64_t>(0, 1 << 20)
+          .add("dot_rows", &gpu_software::dot_rows,
+               "up to that many rows, products of narrow weights run on the vector units' integer dot products (a row "
+               "of weights a block, the activations re-read for each); 0: never",
+               "runtime")
+          .range<std::int64_t>(0, 1 << 20)
+          .add("dot_ops", &gpu_software::dot_ops,
+               "vector operations that a multiply-accumulate costs there, loads of activations and scales included",
+               "fitted: micro-batches of 4 to 8 rows")
+          .range(0.0, 1000.0)
+          .add("dot_tile_ops", &gpu_software::dot_tile_ops,
+               "the same for integer kernels with tiles, for all rows beyond dot_rows; 0: the matrix units multiply",
+               "fitted: 4-bit prompts on kernels without matrix units")
+          .range(0.0, 1000.0)
+          .add("many_row_overhead", &gpu_software::many_row_overhead,
+               "per layer, more than layer_overhead, where several rows are processed (graphs replay steps of one row "
+               "only)",
+               "runtime")
+          .range(duration(0), duration(1))
+          .add("gemm_overhead", &gpu_software::gemm_overhead,
+               "beside each product of more rows than the runtime's thin kernels take: kernels that quantise or "
+               "convert its input and join split sums",
+               "runtime")
+          .range(duration(0), duration(1))
+          .add("handoff", &gpu_software::handoff,
+               "synchronisation before an operator whose operands another core made (the host's, another stage's)",
+               "runtime")
+          .range(duration(0), duration(1))
+          .add("handoff_bandwidth", &gpu_software::handoff_bandwidth,
+               "rate at which those operands are copied, counted in the trace's bytes; 0 GB/s: they are not",
+               "runtime: through host memory, or to the peer")
+          .range(bandwidth(0), bandwidth(1e15))
+          .add("prompt_overhead", &gpu_software::prompt_overhead,
+               "of the runtime before a prompt's pass (tokens, masks, tables)", "runtime: prompts of 128 tokens")
+          .range(duration(0), duration(1))
+          .add(
+              "fp8_fraction", &gpu_software::fp8_fraction,
+              "rate of the runtime's 8-bit floating-point products relative to its 16-bit ones, each over its own peak",
+              "runtime")
+          .range(0.01, 2.0)
+          .add("unpacking", &gpu_software::unpacking,
+               "serial: registers that wait for narrow weights are held while the ones before are unpacked; "
+               "overlapped: loads go to shared memory and never wait for it",
+               "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)")
+          .choices({"serial", "overlapped"})
+          .add("kernel_in_flight", &gpu_software::kernel_in_flight,
+               "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as "
+               "many as the SM can",
+               "runtime: blocks an SM x threads x bytes a load")
+          .range(byte_size(0), byte_size(1e9))
+          .add("collective_launch", &gpu_software::collective_launch,
+               "start of an all-reduce whose words carry their own flags (the library's protocol for small ones): "
+               "launch, handshake of all devices",
+               "intercept of small all-reduces")
+          .range(duration(0), duration(1))
+          .add("collective_step", &gpu_software::collective_step, "a step of the ring: flag, copy, flag",
+               "small all-reduces over device counts")
+          .range(duration(0), duration(1))
+          .add("collective_rate", &gpu_software::collective_rate,
+               "what a device sends a second that way; 0 GB/s: what the links take",
+               "fitted: all-reduces of 64 to 512 KiB")
+          .range(bandwidth(0), bandwidth(1e15))
+          .add(
+              "bulk_collective_launch", &gpu_software::bulk_collective_launch,
+              "start of an all-reduce in buffers (the protocol for large ones; the library takes whichever ends first)",
+              "fitted: all-reduces of 1 to 64 MiB")
+          .range(duration(0), duration(1))
+          .add("bulk_collective_rate", &gpu_software::bulk_collective_rate,
+               "what a device sends a second in buffers: the copying SMs; 0 GB/s: no such protocol",
+               "H200, eight devices, 16 GiB: 367 GB/s (stas00/ml-engineering, network benchmarks)")
+          .range(bandwidth(0), bandwidth(1e15))
+          .add("thin_rows", &gpu_software::thin_rows,
+               "rows up to which a product runs in a kernel for few rows, whose loads are its pace",
+               "the smallest tile of the matrix units, m16n8k16 (PTX ISA): 16 rows")
+          .range<std::int64_t>(1, 256)
+          .add("split_depth", &gpu_software::split_depth, "least inputs a block sums where k is split over blocks",
+               "GEMM libraries: four slices of 64 (CUTLASS)")
+          .range<std::int64_t>(1, 1 << 20)
+          .add("split_limit", &gpu_software::split_limit, "most blocks that k is split over",
+               "GEMM libraries: 16 (CUTLASS profiler)")
+          .range<std::int64_t>(1, 1 << 10)
+          .add("unpack_rows", &gpu_software::unpack_rows,
+               "rows that use narrow weights once they are unpacked: the tallest tile", "GEMM libraries: 256 (CUTLASS)")
+          .range<std::int64_t>(1, 1 << 20)
+          .add("decode_piece", &gpu_software::decode_piece,
+               "cached positions a block takes where attention over one query is split along the cache",
+               "Flash-Decoding (Dao et al. 2023): pieces of 256")
+          .range<std::int64_t>(1, 1 << 20)
+          .add("block_bytes", &gpu_software::block_bytes,
+               "bytes from memory that make a block of threads worth launching; smaller operators leave SMs idle",
+               "128 threads with two 16-byte loads each")
+          .range(byte_size(1), byte_size(1e9));
+  return table;
+}
+
+const param_table<gpu_params>& gpu_param_table() {
+  static const auto table = param_table<gpu_params>("gpu")
+                                .include(gpu_silicon_table(), &gpu_params::silicon)
+                                .include(gpu_software_table(), &gpu_params::software);
+  return table;
+}
+
+}  // namespace memwall

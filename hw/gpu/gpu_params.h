@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a GPU is (silicon) and what drives it (software): two structs, one map to the user. Defaults: H100 SXM5 with
+// CUDA graphs.
+#pragma once
+#include <map>
+#include <string>
+
+#include "hw/common/params.h"
+
+namespace memwall {
+
+/// The chip and its board: data sheets, microbenchmarks, and what was fitted on kernels of that card.
+struct gpu_silicon {
+  std::int64_t sms = 132;
+  frequency clock{1.83e9};
+  std::map<std::string, op_rate> tensor_rate{{"fp16", op_rate(989.4e12)},
+                                             {"bf16", op_rate(989.4e12)},
+                                             {"tf32", op_rate(494.7e12)},
+                                             {"fp8", op_rate(1978.9e12)},
+                                             {"int8", op_rate(1978.9e12)}};
+  op_rate vector_rate{66.9e12};
+  double sustained_fraction = 0.71;
+  double attention_efficiency = 0.5;
+  byte_size l2{50 * 1048576.0};
+  byte_size l2_line{128};
+  bandwidth l2_bandwidth{5.5e12};
+  byte_size in_flight_per_sm{16384};
+  duration load_latency{560e-9};
+  duration kernel_ramp{3.0e-6};
+  double stream_fraction = 0.9;
+  std::int64_t cluster = 2;
+  double dequant_ops = 2;
+  double half_accumulate_gain = 1;
+  power power_limit{0};
+  energy gemm_energy{0};
+  energy energy_per_flop{0.5e-12};
+  energy energy_per_l2_byte{4e-12};
+  power idle_power{0};
+};
+
+/// The runtime and its kernels: platforms/software holds a set a runtime.
+struct gpu_software {
+  duration kernel_launch{1.3e-6};
+  duration layer_overhead{0};
+  std::string unpacking = "serial";
+  std::string fusion = "elementwise";
+  std::string accumulate = "fp32";
+  std::string load = "burst";
+  std::string attention = "flash";
+  double gemm_fraction = 1;
+  double elementwise_traffic = 1;
+  std::int64_t expand_rows = 0;
+  std::int64_t dot_rows = 0;
+  double dot_ops = 6.5;
+  double dot_tile_ops = 0;
+  duration many_row_overhead{0};
+  duration gemm_overhead{0};
+  duration handoff{0};
+  bandwidth handoff_bandwidth{0};
+  duration prompt_overhead{0};
+  double fp8_fraction = 1;
+  byte_size kernel_in_flight{0};
+  std::int64_t thin_rows = 16;
+  std::int64_t split_depth = 256;
+  std::int64_t split_limit = 16;
+  std::int64_t unpack_rows = 256;
+  std::int64_t decode_piece = 256;
+  byte_size block_bytes{4096};
+  duration collective_launch{8e-6};
+  duration collective_step{1.2e-6};
+  bandwidth collective_rate{35e9};
+  duration bulk_collective_launch{20e-6};
+  bandwidth bulk_collective_rate{367e9};
+};
+
+struct gpu_params {
+  gpu_silicon silicon;
+  gpu_software software;
+};
+
+const param_table<gpu_silicon>& gpu_silicon_table();
+const param_table<gpu_software>& gpu_software_table();
+const param_table<gpu_params>& gpu_param_table();
+
+}  // namespace memwall
