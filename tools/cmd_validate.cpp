@@ -288,6 +288,11 @@ run_words trace_run(const setup& s, const std::string& file) {
   return words;
 }
 
+std::string category_of(const kernel_row& k) {
+  if (k.dtype == "fp8") return "kernel fp8";
+  return k.m == 1 ? "kernel M=1" : "kernel M>1";
+}
+
 std::vector<line> validate_rows(const options& o, const validation_data& data, const scratch& where) {
   struct planned {
     const measured_row* row;
@@ -300,17 +305,15 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const auto [prefill, decode] = data.runs_of(r);
     plan.push_back({&r, prefill.empty() ? no_job : book.add(prefill), decode.empty() ? no_job : book.add(decode)});
   }
-  // Kernels: a run a device with all of them, each an operator of its own. By default, of long lists every eighth with
-  // several rows.
-  std::map<std::string, std::vector<const kernel_row*>> kernels;
-  for (const auto& k : data.kernels()) {
-    if (!wanted(o, k.id, "kernel", k.hardware) && !wanted(o, k.id, k.m == 1 ? "kernel M=1" : "kernel M>1", k.hardware))
-      continue;
-    auto& list = kernels[k.hardware];
-    list.push_back(&k);
-  }
-  std::map<std::string, std::size_t> kernel_jobs;
-  for (auto& [hardware, list] : kernels) {
+  // Kernels: a run a device and kind with all of them, each an operator of its own. By default, of long lists every
+  // eighth with several rows.
+  using batch_key = std::pair<std::string, std::string>;  // category, hardware
+  std::map<batch_key, std::vector<const kernel_row*>> kernels;
+  for (const auto& k : data.kernels())
+    if (wanted(o, k.id, category_of(k), k.hardware) || wanted(o, k.id, "kernel", k.hardware))
+      kernels[{k.dtype == "fp8" ? "kernel fp8" : "kernel", k.hardware}].push_back(&k);
+  std::map<batch_key, std::size_t> kernel_jobs;
+  for (auto& [key, list] : kernels) {
     if (!o.all && list.size() > 64) {
       std::vector<const kernel_row*> thin;
       for (std::size_t i = 0; i < list.size(); ++i)
@@ -319,7 +322,17 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     }
     const std::string file = where.file(fmt::format("kernels-{}.jsonl", kernel_jobs.size()));
     write_kernel_trace(list, file);
-    kernel_jobs[hardware] = book.add(trace_run(data.setup_of_kernels(hardware), file), true);
+    kernel_jobs[key] = book.add(trace_run(data.setup_of(*list.front()), file), true);
+  }
+  std::map<std::string, std::vector<const attention_row*>> attention;
+  for (const auto& r : data.attention())
+    if (wanted(o, r.id, "attention " + r.phase, r.hardware) || wanted(o, r.id, "attention", r.hardware))
+      attention[r.hardware].push_back(&r);
+  std::map<std::string, std::size_t> attention_jobs;
+  for (const auto& [hardware, list] : attention) {
+    const std::string file = where.file(fmt::format("attention-{}.jsonl", attention_jobs.size()));
+    write_attention_trace(list, file);
+    attention_jobs[hardware] = book.add(trace_run(data.setup_of(*list.front()), file), true);
   }
   std::map<std::string, std::vector<const collective_row*>> collectives;
   for (const auto& c : data.collectives())
@@ -356,23 +369,25 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
       l.simulated = validation_data::value_of(r, seconds[0], seconds[1]);
     lines.push_back(std::move(l));
   }
-  for (const auto& [hardware, list] : kernels) {
-    const outcome& c = book.of(kernel_jobs[hardware]);
-    for (const auto* k : list) {
-      line l{k->id,    k->m == 1 ? "kernel M=1" : "kernel M>1",
-             hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype),
-             "kernel", "time_us",
-             "us",     k->kind,
-             "",       k->time_us,
-             0,        false};
-      const auto at = c.layer_seconds.find(k->id);
-      if (at == c.layer_seconds.end())
-        l.problem = c.complaint.empty() ? "no result" : c.complaint;
-      else
-        l.simulated = at->second * 1e6;
-      lines.push_back(std::move(l));
-    }
-  }
+  const auto timed = [&](const outcome& c, const std::string& id, line l) {
+    const auto at = c.layer_seconds.find(id);
+    if (at == c.layer_seconds.end())
+      l.problem = c.complaint.empty() ? "no result" : c.complaint;
+    else
+      l.simulated = at->second * 1e6;
+    lines.push_back(std::move(l));
+  };
+  for (const auto& [key, list] : kernels)
+    for (const auto* k : list)
+      timed(book.of(kernel_jobs[key]), k->id,
+            {k->id, category_of(*k), k->hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype), "kernel",
+             "time_us", "us", k->kind, "", k->time_us, 0, false});
+  for (const auto& [hardware, list] : attention)
+    for (const auto* r : list)
+      timed(book.of(attention_jobs[hardware]), r->id,
+            {r->id, "attention " + r->phase, hardware,
+             fmt::format("{} heads, {} KV, batch {}, {} positions", r->heads, r->kv_heads, r->batch, r->length),
+             "kernel", "time_us", "us", r->kind, "", r->time_us, 0, false});
   for (const auto& [hardware, list] : collectives) {
     const outcome& c = book.of(collective_jobs[hardware]);
     for (const auto* r : list) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces of linear layers and of all-reduces that are timed one by one.
+// Traces of linear layers, of attention and of all-reduces that are timed one by one.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,6 +11,9 @@ namespace memwall::tools {
 /// Writes a trace with an operator for every kernel, named by its id, one after another. Before each, an operator reads
 /// tensors that belong to nothing else, so that no kernel finds its weights in a cache.
 void write_kernel_trace(const std::vector<const kernel_row*>& kernels, const std::string& file);
+
+/// The same for attention over a cache (one query) or over a prompt.
+void write_attention_trace(const std::vector<const attention_row*>& rows, const std::string& file);
 
 /// Writes a trace for a tensor-parallel group: for each all-reduce an operator named by its id that ends in it, and
 /// before that one named all_reduce_baseline(id) that is the same without it. The times of the two differ by the

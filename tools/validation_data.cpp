@@ -11,6 +11,7 @@
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
 #include "hw/common/quantity.h"
+#include "models/dtype.h"
 #include "platforms/describe/description.h"
 
 namespace memwall::tools {
@@ -73,10 +74,11 @@ std::string kind_of(const std::string& id) {
 
 validation_data::validation_data()
     : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
-                      carried("setups.yaml")) {}
+                      carried("attention.csv"), carried("setups.yaml")) {}
 
 validation_data::validation_data(const std::string& measured, const std::string& kernels,
-                                 const std::string& collectives, const std::string& setups)
+                                 const std::string& collectives, const std::string& attention,
+                                 const std::string& setups)
     : m_setups_file(setups) {
   read_csv(measured,
            "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
@@ -95,14 +97,21 @@ validation_data::validation_data(const std::string& measured, const std::string&
            [&](const std::vector<std::string>& c, const std::string& w) {
              m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
            });
+  read_csv(attention, "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind", 12,
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             if (c[2] != "decode" && c[2] != "prefill")
+               throw input_error(problem{w, "phase", "got '" + c[2] + "'", "decode or prefill", ""});
+             m_attention.push_back({c[0], c[1], c[2], integer(c[3], w), integer(c[4], w), integer(c[5], w),
+                                    integer(c[6], w), integer(c[7], w), c[8], number(c[9], w), c[10], c[11]});
+           });
   const config::node tree = config::node::parse_file(setups);
   const auto software = [&](const config::node& n, bool matched) {
     return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true),
                           text_at(n, "parallel", false), list_at(n, "set")};
   };
-  for (const char* key : {"hardware", "software", "kernels"})
+  for (const char* key : {"hardware", "software", "kernels", "byte_kernels", "attention"})
     if (tree.find(key) == nullptr)
-      throw input_error(problem{setups, key, "is missing", "hardware, software, kernels", ""});
+      throw input_error(problem{setups, key, "is missing", "hardware, software, kernels, byte_kernels, attention", ""});
   for (const auto& [unused, n] : tree.find("hardware")->entries()) {
     const std::string devices = text_at(n, "devices", false);
     m_hardware.push_back(
@@ -110,6 +119,8 @@ validation_data::validation_data(const std::string& measured, const std::string&
   }
   for (const auto& [unused, n] : tree.find("software")->entries()) m_software.push_back(software(n, true));
   m_kernel_software = software(*tree.find("kernels"), false);
+  m_byte_kernel_software = software(*tree.find("byte_kernels"), false);
+  m_attention_software = software(*tree.find("attention"), false);
   m_per_device = list_at(tree, "per_device");
 }
 
@@ -154,6 +165,14 @@ setup validation_data::setup_of(const measured_row& r) const {
 
 setup validation_data::setup_of_kernels(const std::string& hardware) const {
   return combine(hardware, m_kernel_software, 0);
+}
+
+setup validation_data::setup_of(const kernel_row& k) const {
+  return combine(k.hardware, dtype::parse(k.dtype).bits() <= 8 ? m_byte_kernel_software : m_kernel_software, 0);
+}
+
+setup validation_data::setup_of(const attention_row& r) const {
+  return combine(r.hardware, m_attention_software, 0);
 }
 
 std::pair<run_words, run_words> validation_data::runs_of(const measured_row& r) const {

@@ -26,6 +26,16 @@ struct kernel_row {
   std::string source, kind;
 };
 
+/// A line of platforms/validation/attention.csv: one layer's attention, timed on its own. decode: one query a sequence
+/// over `length` cached positions; prefill: a prompt of that length.
+struct attention_row {
+  std::string id, hardware, phase;
+  std::int64_t heads = 1, kv_heads = 1, head_size = 1, batch = 1, length = 1;
+  std::string dtype;
+  double time_us = 0;
+  std::string source, kind;
+};
+
 /// A line of platforms/validation/collectives.csv: an all-reduce of `bytes` on each of the devices, timed on its own.
 struct collective_row {
   std::string id, hardware;
@@ -49,15 +59,18 @@ class validation_data {
   validation_data();
   /// Reads other files of the same form.
   validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives,
-                  const std::string& setups);
+                  const std::string& attention, const std::string& setups);
 
   const std::vector<measured_row>& rows() const { return m_rows; }
   const std::vector<kernel_row>& kernels() const { return m_kernels; }
   const std::vector<collective_row>& collectives() const { return m_collectives; }
+  const std::vector<attention_row>& attention() const { return m_attention; }
 
   /// Throws input_error when no entry of setups.yaml matches.
   setup setup_of(const measured_row& r) const;
-  setup setup_of_kernels(const std::string& hardware) const;  ///< kernels and collectives: no runtime
+  setup setup_of_kernels(const std::string& hardware) const;  ///< 16-bit kernels and collectives: no runtime
+  setup setup_of(const kernel_row& k) const;
+  setup setup_of(const attention_row& r) const;
 
   /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
   std::pair<run_words, run_words> runs_of(const measured_row& r) const;
@@ -79,9 +92,10 @@ class validation_data {
   std::vector<measured_row> m_rows;
   std::vector<kernel_row> m_kernels;
   std::vector<collective_row> m_collectives;
+  std::vector<attention_row> m_attention;
   std::vector<hardware_entry> m_hardware;
   std::vector<software_entry> m_software;
-  software_entry m_kernel_software;
+  software_entry m_kernel_software, m_byte_kernel_software, m_attention_software;
   std::vector<std::string> m_per_device;
   std::string m_setups_file;
 };

@@ -41,7 +41,8 @@ double gpu_model::peak_rate(const std::string& type) const {
 
 double gpu_model::gemm_rate(const std::string& type) const {
   const double gain = m_stack.accumulate == "fp16" && type == "fp16" ? m_chip.half_accumulate_gain : 1.0;
-  const double kernels = m_stack.gemm_fraction * (type == "fp8" ? m_stack.fp8_fraction : 1.0);
+  const double kernels = m_stack.gemm_fraction * (type == "fp8" ? m_stack.fp8_fraction : 1.0) *
+                         (bytes_per_element(type) <= 1 ? m_chip.byte_fraction : 1.0);
   const double rate = peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
   if (m_stack.load == "burst" || m_chip.power_limit.value <= 0 || m_chip.gemm_energy.value <= 0) return rate;
   return std::min(rate, m_chip.power_limit.value / (m_chip.gemm_energy.value * bytes_per_element(type) / 2));
@@ -57,6 +58,10 @@ double gpu_model::spill_rate() const {
   return m_memory_rate > 0 ? std::min(rate, m_memory_rate) : rate;
 }
 
+double gpu_model::sm_load_rate(std::int64_t blocks) const {
+  return m_chip.in_flight_per_sm.value * static_cast<double>(blocks) / m_chip.load_latency.value;
+}
+
 double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type_bits) const {
   double in_flight = m_chip.in_flight_per_sm.value;
   if (m_stack.kernel_in_flight.value > 0) in_flight = std::min(in_flight, m_stack.kernel_in_flight.value);
@@ -66,70 +71,99 @@ double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type
   return 1 / interval;
 }
 
-double gpu_model::gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
-                               const std::string& type, double weight_bits) const {
+double gpu_model::with_loads(double arithmetic, double loads) const {
+  const double order = m_stack.overlap_order;
+  const double longer = std::max(arithmetic, loads), shorter = std::min(arithmetic, loads);
+  return longer <= 0 ? 0 : longer * std::pow(1 + std::pow(shorter / longer, order), 1 / order);
+}
+
+double gpu_model::load_seconds(double bytes, double rate) const {
+  if (m_memory_rate > 0) rate = std::min(rate, m_memory_rate);
+  return bytes / std::min(rate, m_chip.l2_bandwidth.value);
+}
+
+gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
+                                   const std::string& type, double weight_bits, double missed) const {
   const double sm_rate = gemm_rate(type) / static_cast<double>(m_chip.sms);
   const double sm_bandwidth = m_chip.l2_bandwidth.value / static_cast<double>(m_chip.sms);
   const double element = bytes_per_element(type);
   const double weight = weight_bits > 0 ? std::min(element, weight_bits / 8) : element;
   const auto shared = static_cast<double>(m_chip.cluster);
-  double best = HUGE_VAL;
+  product best{HUGE_VAL, 1};
+  double best_end = HUGE_VAL;
   for (const tile& t : tiles) {
+    if (t.n < m_stack.tile_columns) continue;
     const auto rows = static_cast<double>(t.m), columns = static_cast<double>(t.n);
-    const std::int64_t blocks = divide_up(m, t.m) * divide_up(n, t.n) * batch;
-    for (std::int64_t split = 1; split <= m_stack.split_limit; split *= 2) {
-      if (split > 1 && (blocks * split > m_chip.sms || k / split < m_stack.split_depth)) break;
+    const std::int64_t tiles_there = divide_up(m, t.m) * divide_up(n, t.n) * batch;
+    for (std::int64_t split = 1; split <= m_stack.split_limit; ++split) {
+      if (split > 1 && k / split < m_stack.split_depth) break;
+      const std::int64_t blocks = tiles_there * split;
       const double depth = static_cast<double>(divide_up(k, split));
       const double arithmetic = 2.0 * rows * columns * depth / sm_rate;
       // The blocks of a cluster lie along one side of the tile and load the other side's operand once.
       const double feed =
           std::min(rows * element / shared + columns * weight, rows * element + columns * weight / shared) * depth /
           sm_bandwidth;
-      // Partial sums of a split are written and read once more in fp32.
+      // Partial sums of a split are written and read once more in fp32, by blocks that join them.
       const double reduce = split == 1 ? 0 : 2.0 * 4.0 * rows * columns / sm_bandwidth;
-      const double waves = static_cast<double>(divide_up(blocks * split, m_chip.sms));
-      best = std::min(best, waves * (std::max(arithmetic, feed) + reduce));
+      const double join = split == 1 ? 0 : m_stack.tile_overhead.value;
+      const double waves = static_cast<double>(divide_up(blocks, m_chip.sms));
+      const double seconds = waves * (std::max(arithmetic, feed) + m_stack.tile_overhead.value + reduce) + join;
+      const double loads = missed > 0 ? load_seconds(missed, sm_load_rate(std::min(m_chip.sms, blocks))) : 0;
+      const double end = with_loads(seconds, loads);
+      if (end < best_end) {
+        best_end = end;
+        best = {seconds, blocks};
+      }
     }
   }
   return best;
 }
 
-void gpu_model::plan_gemm(const operation& op, double& seconds) const {
+gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) const {
   const double type_bits = 8 * bytes_per_element(op.type);
   const bool narrow = op.weight_bits < type_bits;
   const double weights = static_cast<double>(op.n) * static_cast<double>(op.k) * static_cast<double>(op.batch);
   const double unpack = narrow ? m_chip.dequant_ops * weights / m_chip.vector_rate.value : 0.0;
   // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
-  const auto product = [&](double stored_bits) {
-    return op.m == 1 ? op.flops / std::min(m_chip.vector_rate.value, peak_rate(op.type))
-                     : gemm_seconds(op.m, op.n, op.k, op.batch, op.type, stored_bits);
+  const auto times = [&](double stored_bits) {
+    if (op.m > 1) return gemm(op.m, op.n, op.k, op.batch, op.type, stored_bits, missed);
+    return product{op.flops / std::min(m_chip.vector_rate.value, peak_rate(op.type)), m_chip.sms};
   };
   if (narrow && m_stack.expand_rows > 0 && op.m >= m_stack.expand_rows) {
     // A kernel of its own reads the narrow weights and writes 16-bit ones; then the product reads those back while it
     // computes. (The transfers that are simulated are the narrow weights'.)
     const double wide = type_bits / 8 * weights / spill_rate(), stored = op.weight_bits / 8 * weights / spill_rate();
-    seconds = std::max(product(0), wide) + std::max(unpack, stored + wide) + m_stack.kernel_launch.value;
-  } else if (narrow && op.m > 1 && op.m <= m_stack.dot_rows) {
-    seconds = std::max(unpack, m_stack.dot_ops * static_cast<double>(op.m) * weights / m_chip.vector_rate.value);
-  } else if (narrow && op.m > 1 && m_stack.dot_tile_ops > 0) {
-    seconds = m_stack.dot_tile_ops * static_cast<double>(op.m) * weights / m_chip.vector_rate.value;
-  } else {
-    seconds = product(op.weight_bits) + unpack * static_cast<double>(divide_up(op.m, m_stack.unpack_rows));
+    const double seconds =
+        std::max(times(0).seconds, wide) + std::max(unpack, stored + wide) + m_stack.kernel_launch.value;
+    return {seconds, m_chip.sms};
   }
+  if (narrow && op.m > 1 && op.m <= m_stack.dot_rows)
+    return {std::max(unpack, m_stack.dot_ops * static_cast<double>(op.m) * weights / m_chip.vector_rate.value),
+            m_chip.sms};
+  if (narrow && op.m > 1 && m_stack.dot_tile_ops > 0)
+    return {m_stack.dot_tile_ops * static_cast<double>(op.m) * weights / m_chip.vector_rate.value, m_chip.sms};
+  product p = times(op.weight_bits);
+  p.seconds += unpack * static_cast<double>(divide_up(op.m, m_stack.unpack_rows));
+  return p;
 }
 
 double gpu_model::attention_seconds(const operation& op) const {
-  const double rate = op.m > 1 ? gemm_rate(op.type) * m_chip.attention_efficiency : m_chip.vector_rate.value;
-  double seconds = op.flops / rate;
-  if (m_stack.attention == "separate") {
-    // Two products of k multiply-accumulates a score. Scores are written, read and written by the softmax, and read:
-    // fp32.
-    const double scores =
-        op.flops / (4.0 * static_cast<double>(op.k)) * (op.m > 1 ? 2.0 : 1.0);  // the masked half is computed too
-    const double bytes = 4 * 4 * scores;
-    seconds += 2 * (m_stack.kernel_launch.value + m_chip.kernel_ramp.value);
-    seconds += bytes / (bytes / 4 > m_chip.l2.value / 2 ? spill_rate() : m_chip.l2_bandwidth.value);
+  const double scores = op.flops / (4.0 * static_cast<double>(op.k));  // two products of k multiply-accumulates each
+  if (m_stack.attention != "separate") {
+    if (op.m == 1) return op.flops / m_chip.vector_rate.value;
+    // A query attends to half of the prompt on average, and to all that was cached before. Its block computes more.
+    const double attended = static_cast<double>(op.n) - static_cast<double>(op.m) / 2;
+    const double computed = op.flops * (1 + static_cast<double>(m_stack.attention_edge) / attended);
+    return computed / (gemm_rate(op.type) * m_chip.attention_efficiency.at(m_stack.attention));
   }
+  // Scores are written, read and written by the softmax, and read: fp32; the masked half is computed too.
+  const double bytes = 4 * 4 * scores * (op.m > 1 ? 2.0 : 1.0);
+  double seconds = op.m > 1 ? op.flops / (gemm_rate(op.type) * m_chip.attention_efficiency.at("flash2"))
+                            : op.flops / m_chip.vector_rate.value;
+  seconds += 2 * (m_stack.kernel_launch.value + m_chip.kernel_ramp.value);
+  seconds += bytes / (bytes / 4 > m_chip.l2.value / 2 ? spill_rate() : m_chip.l2_bandwidth.value);
+  if (op.m == 1) seconds += scores * m_stack.score_cycles / (m_chip.clock.value * static_cast<double>(m_chip.sms));
   return seconds;
 }
 
@@ -157,6 +191,14 @@ ps_t gpu_model::handoff_time(const operation& op) const {
   return time;
 }
 
+/// What the further kernels of an attention add to its launch: they start one after another, and a host that issues
+/// them one by one is not ready for the next call before attention_floor has passed.
+ps_t gpu_model::attention_launch(double seconds, ps_t launch) const {
+  const ps_t kernels = (m_stack.attention_kernels - 1) * to_ps(m_stack.kernel_launch);
+  const ps_t busy = launch + kernels + to_ps(m_chip.load_latency) + static_cast<ps_t>(std::llround(seconds * 1e12));
+  return kernels + std::max<ps_t>(0, to_ps(m_stack.attention_floor) - busy);
+}
+
 work gpu_model::plan(const operation& op) {
   work w;
   const bool fused = op.fused || (m_stack.fusion == "elementwise" && op.kind == work_kind::elementwise);
@@ -174,12 +216,16 @@ work gpu_model::plan(const operation& op) {
   for (const auto& a : w.accesses) missed += a.bytes;
 
   double seconds = 0, moved = static_cast<double>(touched), narrow = 0;
+  const auto from_memory = static_cast<double>(missed);
   std::int64_t blocks = m_chip.sms;  // how many SMs have work that loads
   switch (op.kind) {
-    case work_kind::gemm:
-      plan_gemm(op, seconds);
+    case work_kind::gemm: {
+      const product p = plan_gemm(op, from_memory);
+      seconds = p.seconds;
+      blocks = std::min(blocks, p.blocks);
       narrow = op.weight_bits;
       break;
+    }
     case work_kind::attention:
       seconds = attention_seconds(op);
       // Flash decoding splits the cache in pieces; fewer pieces than SMs leave SMs idle.
@@ -198,14 +244,19 @@ work gpu_model::plan(const operation& op) {
       seconds = op.flops / m_chip.vector_rate.value;
   }
   // Operands that hit on chip still cross the L2; those that miss are paced by fill_bandwidth.
-  seconds = std::max(seconds, std::max(0.0, moved - static_cast<double>(missed)) / m_chip.l2_bandwidth.value);
-  w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
+  seconds = std::max(seconds, std::max(0.0, moved - from_memory) / m_chip.l2_bandwidth.value);
   // A block needs a few kilobytes to be worth launching: tiny operators cannot occupy every SM.
   blocks = std::max<std::int64_t>(
       1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), to_bytes(m_stack.block_bytes))));
   const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows;
-  const double rate = thin ? load_rate(blocks, narrow, 8 * bytes_per_element(op.type))
-                           : m_chip.in_flight_per_sm.value * static_cast<double>(blocks) / m_chip.load_latency.value;
+  double rate = thin ? load_rate(blocks, narrow, 8 * bytes_per_element(op.type)) : sm_load_rate(blocks);
+  if (op.kind == work_kind::gemm && !thin && missed > 0) {
+    const double loads = load_seconds(from_memory, rate), both = with_loads(seconds, loads);
+    (seconds >= loads ? seconds : rate) = seconds >= loads ? both : from_memory / both;
+  }
+  if (op.kind == work_kind::attention && m_stack.attention != "separate")
+    w.launch += attention_launch(std::max(seconds, load_seconds(from_memory, rate)), w.launch);
+  w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
   w.window = std::max(to_bytes(m_stack.block_bytes), blocks * to_bytes(m_chip.in_flight_per_sm));
   w.load_latency = to_ps(m_chip.load_latency);
   w.fill_bandwidth = std::min(m_chip.l2_bandwidth.value, rate);

@@ -18,11 +18,25 @@ class gpu_model : public core_model {
   /// The transfers and times of one operator; updates what the L2 holds.
   work plan(const operation& op) override;
 
-  /// Arithmetic time of a GEMM with operands on chip: the best over tile shapes and split-K factors of
-  /// waves x tile time, where a tile is bound by the tensor cores or by the L2 bandwidth of its SM. `weight_bits`: of
-  /// the stored weights where they are narrower than the type and unpacked on the way in; 0: as wide. Seconds.
-  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type,
-                      double weight_bits = 0) const;
+  /// A product's time with operands on chip, and how many thread blocks compute it.
+  struct product {
+    double seconds = 0;
+    std::int64_t blocks = 1;
+  };
+  /// The best over tile shapes and factors by which k is split, as a library's tables choose it. A tile is bound by the
+  /// tensor cores or by the L2 bandwidth of its SM; tiles run in waves over the SMs. `weight_bits`: of the stored
+  /// weights where they are narrower than the type and unpacked on the way in; 0: as wide. `missed` bytes come from
+  /// memory meanwhile: few tiles keep few of them in flight.
+  product gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type,
+               double weight_bits = 0, double missed = 0) const;
+  double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
+                      const std::string& type) const {
+    return gemm(m, n, k, batch, type).seconds;
+  }
+
+  /// Time of a kernel that loads and computes at once. The two hide behind each other but for what a block waits when
+  /// its buffers are empty, or full: most when both take equally long (the corner of the roofline is round).
+  double with_loads(double arithmetic, double loads) const;
 
   /// Dense peak of a type, operations a second; types without tensor cores fall back to the next wider one.
   double peak_rate(const std::string& type) const override;
@@ -37,11 +51,14 @@ class gpu_model : public core_model {
   gpu_params params() const { return {m_chip, m_stack}; }
 
  private:
+  double sm_load_rate(std::int64_t blocks) const;
+  double load_seconds(double bytes, double rate) const;
   double gemm_rate(const std::string& type) const;
   double spill_rate() const;
   ps_t handoff_time(const operation& op) const;
   void plan_collective(const operation& op, work& w) const;
-  void plan_gemm(const operation& op, double& seconds) const;
+  product plan_gemm(const operation& op, double missed) const;
+  ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;
   gpu_silicon m_chip;
   gpu_software m_stack;

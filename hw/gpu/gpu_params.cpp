@@ -24,10 +24,16 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "part of the dense peak a large GEMM sustains (power, clocks, issue)",
                "measured: M = 2048 linear layers, Vidur profiles")
           .range(0.01, 1.0)
+          .add("byte_fraction", &gpu_silicon::byte_fraction,
+               "part of sustained_fraction that large 8-bit products reach, each over its own peak",
+               "fitted on 8-bit products, where there are any")
+          .range(0.01, 2.0)
           .add("attention_efficiency", &gpu_silicon::attention_efficiency,
-               "part of the sustained rate that fused attention reaches in prefill",
-               "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100")
-          .range(0.01, 1.0)
+               "part of the sustained rate that fused attention of a generation reaches over long prompts",
+               "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100; FlashAttention-3 "
+               "(Hopper only, elsewhere the library runs its second generation): fitted")
+          .range(0.01, 2.0)
+          .choices({"flash2", "flash3"})
           .add("l2", &gpu_silicon::l2, "last-level cache", "H100 whitepaper")
           .range(byte_size(0), byte_size(1e12))
           .add("l2_line", &gpu_silicon::l2_line, "bytes of a request to memory",
@@ -105,10 +111,33 @@ const param_table<gpu_software>& gpu_software_table() {
                "how the runtime is used")
           .choices({"burst", "sustained"})
           .add("attention", &gpu_software::attention,
-               "flash: scores stay on chip; separate: scores, softmax and values are kernels that pass fp32 scores "
-               "through memory",
+               "flash2, flash3: scores stay on chip, kernels of that FlashAttention generation; separate: scores, "
+               "softmax "
+               "and values are kernels that pass fp32 scores through memory",
                "runtime")
-          .choices({"flash", "separate"})
+          .choices({"flash2", "flash3", "separate"})
+          .add(
+              "attention_kernels", &gpu_software::attention_kernels,
+              "kernels of a fused attention: FlashAttention-3 has one that plans, one that attends, one that joins the "
+              "pieces of a cache",
+              "runtime")
+          .range<std::int64_t>(1, 16)
+          .add("attention_floor", &gpu_software::attention_floor,
+               "least time from one attention to the next where the host issues its kernels one by one; 0 us: a graph "
+               "replays them",
+               "fitted: attention over short caches, timed on its own")
+          .range(duration(0), duration(1))
+          .add("attention_edge", &gpu_software::attention_edge,
+               "positions that a block of queries costs beside those it attends to: the half of its diagonal that is "
+               "masked (64 of 128), its prologue and epilogue",
+               "tiles of 128 queries; more: fitted on prompts of 1024 to 32768")
+          .range<std::int64_t>(0, 1 << 16)
+          .add(
+              "score_cycles", &gpu_software::score_cycles,
+              "cycles of an SM that an unfused attention over one query takes for each query head and cached position: "
+              "every query head reads its KV head again, in blocks of 32 threads with a 2-byte load each",
+              "fitted: decode time over the context")
+          .range(0.0, 1e5)
           .add("gemm_fraction", &gpu_software::gemm_fraction,
                "rate of the runtime's GEMMs relative to the vendor library's", "fitted on prefill rows, by runtime")
           .range(0.01, 2.0)
@@ -196,6 +225,17 @@ const param_table<gpu_software>& gpu_software_table() {
                "rows up to which a product runs in a kernel for few rows, whose loads are its pace",
                "the smallest tile of the matrix units, m16n8k16 (PTX ISA): 16 rows")
           .range<std::int64_t>(1, 256)
+          .add("overlap_order", &gpu_software::overlap_order,
+               "how well a product of more rows hides its loads behind its arithmetic: it takes (loads^p + "
+               "arithmetic^p)^(1/p); infinite: the longer of the two",
+               "fitted on calibration rows of kernels.csv, all devices")
+          .range(1.0, 1000.0)
+          .add("tile_overhead", &gpu_software::tile_overhead,
+               "of each tile beside its sums: the first slices come in, the results go out",
+               "fitted on calibration rows of kernels.csv, all devices")
+          .range(duration(0), duration(1))
+          .add("tile_columns", &gpu_software::tile_columns, "least outputs of a tile", "GEMM libraries: 64 (CUTLASS)")
+          .range<std::int64_t>(64, 128)
           .add("split_depth", &gpu_software::split_depth, "least inputs a block sums where k is split over blocks",
                "GEMM libraries: four slices of 64 (CUTLASS)")
           .range<std::int64_t>(1, 1 << 20)

@@ -20,7 +20,8 @@ struct gpu_silicon {
                                              {"int8", op_rate(1978.9e12)}};
   op_rate vector_rate{66.9e12};
   double sustained_fraction = 0.71;
-  double attention_efficiency = 0.5;
+  double byte_fraction = 1;
+  std::map<std::string, double> attention_efficiency{{"flash2", 0.5}, {"flash3", 0.5}};
   byte_size l2{50 * 1048576.0};
   byte_size l2_line{128};
   bandwidth l2_bandwidth{5.5e12};
@@ -46,7 +47,11 @@ struct gpu_software {
   std::string fusion = "elementwise";
   std::string accumulate = "fp32";
   std::string load = "burst";
-  std::string attention = "flash";
+  std::string attention = "flash2";
+  std::int64_t attention_kernels = 1;
+  duration attention_floor{0};
+  std::int64_t attention_edge = 64;
+  double score_cycles = 0;
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
   std::int64_t expand_rows = 0;
@@ -61,6 +66,9 @@ struct gpu_software {
   double fp8_fraction = 1;
   byte_size kernel_in_flight{0};
   std::int64_t thin_rows = 16;
+  double overlap_order = 2.8;
+  duration tile_overhead{1e-6};
+  std::int64_t tile_columns = 64;
   std::int64_t split_depth = 256;
   std::int64_t split_limit = 16;
   std::int64_t unpack_rows = 256;

@@ -37,6 +37,12 @@ TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
     EXPECT_GT(k.time_us, 0) << k.id;
     EXPECT_GE(std::min({k.m, k.n, k.k}), 1) << k.id;
   }
+  for (const auto& r : data().attention()) {
+    EXPECT_TRUE(ids.insert(r.id).second) << r.id;
+    EXPECT_FALSE(r.source.empty()) << r.id;
+    EXPECT_GT(r.time_us, 0) << r.id;
+    EXPECT_EQ(r.heads % r.kv_heads, 0) << r.id;
+  }
   for (const auto& c : data().collectives()) {
     EXPECT_TRUE(ids.insert(c.id).second) << c.id;
     EXPECT_FALSE(c.source.empty()) << c.id;
@@ -66,6 +72,12 @@ TEST(validation_data, at_most_a_fifth_is_calibration_by_the_rule_and_no_other) {
     calibration += k.kind == "calibration" ? 1 : 0;
   }
   EXPECT_LE(5 * calibration, data().kernels().size());
+  calibration = 0;
+  for (const auto& r : data().attention()) {
+    EXPECT_EQ(r.kind, kind_of(r.id)) << r.id;
+    calibration += r.kind == "calibration" ? 1 : 0;
+  }
+  EXPECT_LE(5 * calibration, data().attention().size());
 }
 
 TEST(validation_data, every_row_has_a_platform_that_loads) {
@@ -80,12 +92,18 @@ TEST(validation_data, every_row_has_a_platform_that_loads) {
     }
   }
   for (const auto& k : data().kernels()) {
-    const auto s = data().setup_of_kernels(k.hardware);
+    const auto s = data().setup_of(k);
     run_words key = s.sets;
     key.push_back(s.platform);
     if (tried.insert(key).second) {
       EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << k.id;
     }
+  }
+  EXPECT_NE(data().setup_of(data().kernels().front()).sets, data().setup_of(data().kernels().back()).sets)
+      << "products of bytes are another library's";
+  for (const auto& r : data().attention()) {
+    const auto s = data().setup_of(r);
+    EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id;
   }
   for (const auto& c : data().collectives()) EXPECT_NO_THROW(data().setup_of_kernels(c.hardware)) << c.id;
 }
@@ -120,24 +138,32 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
   };
   const auto kernels = write("kernels.csv", "id,hardware,m,k,n,dtype,time_us,source,kind\n");
   const auto collectives = write("collectives.csv", "id,hardware,bytes,time_us,source,kind\n");
-  const auto setups = write("setups.yaml", "hardware: []\nsoftware: []\nkernels: {software: none}\n");
+  const auto attention =
+      write("attention.csv", "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind\n");
+  const auto setups = write("setups.yaml",
+                            "hardware: []\nsoftware: []\nkernels: {software: none}\n"
+                            "byte_kernels: {software: none}\nattention: {software: none}\n");
   for (const std::string line :
        {"X,decode,H\n", "X,decode,H,m,fp16,one,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n",
         "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
     const auto measured = write("measured.csv", header + line);
     try {
-      validation_data(measured, kernels, collectives, setups);
+      validation_data(measured, kernels, collectives, attention, setups);
       ADD_FAILURE() << line;
     } catch (const input_error& e) {
       EXPECT_NE(std::string(e.what()).find("measured.csv:2"), std::string::npos) << e.what();
     }
   }
-  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, setups), input_error);
+  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, attention, setups), input_error);
   // A quoted cell may hold commas; a row that no setup matches says so.
   const auto measured =
       write("measured.csv",
             header + "X,decode,\"H, with a comma\",m,fp16,1,0,1,1,0,0,token_ms,1,ms,s,src,A,validation,core\n");
-  const validation_data good(measured, kernels, collectives, setups);
+  const auto odd = write("odd.csv",
+                         "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind\n"
+                         "X,H,middle,8,8,128,1,512,fp16,10,src,validation\n");
+  EXPECT_THROW(validation_data(measured, kernels, collectives, odd, setups), input_error);
+  const validation_data good(measured, kernels, collectives, attention, setups);
   ASSERT_EQ(good.rows().size(), 1u);
   EXPECT_EQ(good.rows()[0].hardware, "H, with a comma");
   EXPECT_THROW(good.setup_of(good.rows()[0]), input_error);

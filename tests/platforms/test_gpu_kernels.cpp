@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels of the GPU model against values worked out by hand on a chip of round numbers.
+#include <gtest/gtest.h>
+
+#include "hw/gpu/gpu_model.h"
+
+using namespace memwall;
+
+namespace {
+
+// An SM computes 1 TFLOP/s, takes 1 TB/s from the L2 and has 1 MB in flight over 1 us: 1 TB/s from memory.
+gpu_params round_numbers(std::int64_t sms) {
+  const auto n = static_cast<double>(sms);
+  gpu_params p;
+  p.silicon.sms = sms;
+  p.silicon.clock = frequency(1e9);
+  p.silicon.tensor_rate = {{"fp16", op_rate(1e12 * n)}, {"fp8", op_rate(2e12 * n)}};
+  p.silicon.vector_rate = op_rate(1e12 * n);
+  p.silicon.sustained_fraction = 1;
+  p.silicon.l2_bandwidth = bandwidth(1e12 * n);
+  p.silicon.in_flight_per_sm = byte_size(1e6);
+  p.silicon.load_latency = duration(1e-6);
+  p.silicon.kernel_ramp = duration(0);
+  p.silicon.cluster = 1;
+  p.software.kernel_launch = duration(0);
+  p.software.tile_overhead = duration(0);
+  p.software.split_limit = 1;
+  return p;
+}
+
+operation product(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t weight_bytes) {
+  operation op;
+  op.m = m;
+  op.n = n;
+  op.k = k;
+  op.flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  op.operands.push_back({1, traffic::weights, false, false, 0, weight_bytes});
+  return op;
+}
+
+// `batch` sequences times KV heads, head dimension 128; the cache's bytes are given.
+operation attention(std::int64_t queries, std::int64_t positions, std::int64_t batch, std::int64_t bytes) {
+  operation op;
+  op.kind = work_kind::attention;
+  op.m = queries;
+  op.n = positions;
+  op.k = 128;
+  op.batch = batch;
+  const auto m = static_cast<double>(queries), n = static_cast<double>(positions);
+  op.flops = 4.0 * 128 * static_cast<double>(batch) * m * (n - m / 2);
+  if (queries == 1) op.flops = 4.0 * 128 * static_cast<double>(batch) * n;
+  op.operands.push_back({1, traffic::kv_cache, false, false, 0, bytes});
+  return op;
+}
+
+double compute_us(gpu_params p, const operation& op) {
+  gpu_model gpu(std::move(p));
+  return static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6;
+}
+
+// 1024 x 1024 x 2 operations at 0.5 pJ and 2 MiB through the L2 at 4 pJ a byte: 1,048,576 + 8,388,608 pJ.
+TEST(gpu_kernels, energy_of_arithmetic_and_of_the_l2) {
+  gpu_params p;
+  p.silicon.energy_per_flop = energy(0.5e-12);
+  p.silicon.energy_per_l2_byte = energy(4e-12);
+  gpu_model gpu(p);
+  EXPECT_DOUBLE_EQ(gpu.plan(product(1, 1024, 1024, 2 << 20)).energy_pj, 1048576.0 + 8388608.0);
+}
+
+// 600 positions are three pieces of 256; three sequences make nine blocks, on nine of sixteen SMs: 9 TB/s.
+TEST(gpu_kernels, pieces_of_every_sequence_load_at_once) {
+  const gpu_params p = round_numbers(16);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(attention(1, 600, 3, 1 << 20)).fill_bandwidth, 9e12);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(attention(1, 600, 6, 1 << 20)).fill_bandwidth, 16e12) << "18 blocks: all SMs";
+}
+
+// One tile of 16 x 64 outputs and 4096 inputs takes 8.388608 us on one SM, and 1 us beside its sums. Four SMs share it:
+// 2.097152 + 1 us each, 4096 bytes of sums written and read at 1 TB/s (8.192 ns), 1 us for the blocks that join them.
+TEST(gpu_kernels, a_split_product_pays_for_its_partial_sums_and_for_joining_them) {
+  gpu_params p = round_numbers(4);
+  p.software.tile_overhead = duration(1e-6);
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 64, 4096, 1, "fp16"), 9.388608e-6, 1e-12);
+  p.software.split_limit = 4;
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 64, 4096, 1, "fp16"), (2.097152 + 1 + 0.008192 + 1) * 1e-6, 1e-12);
+  p.software.split_depth = 2048;  // two blocks at most
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 64, 4096, 1, "fp16"), (4.194304 + 1 + 0.008192 + 1) * 1e-6, 1e-12);
+  p.software.tile_overhead = duration(10e-6);
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 64, 4096, 1, "fp16"), 18.388608e-6, 1e-12) << "not worth joining";
+}
+
+TEST(gpu_kernels, every_wave_of_tiles_has_its_overhead) {
+  gpu_params p = round_numbers(1);
+  p.software.tile_overhead = duration(1e-6);
+  // Two tiles of 16 x 64, or one of 16 x 128: 2 x 16 x 128 x 1000 / 1 TFLOP/s = 4.096 us and one overhead.
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 128, 1000, 1, "fp16"), 5.096e-6, 1e-12);
+  EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 256, 1000, 1, "fp16"), 2 * 5.096e-6, 1e-12);
+}
+
+// 32 x 64 x 1000: 4.096 us of arithmetic. Loads of 3.072 us make sides 4 and 3 of a right triangle, of 5.461 us 3
+// and 4.
+TEST(gpu_kernels, loads_and_arithmetic_hide_behind_each_other_but_for_the_corner) {
+  gpu_params p = round_numbers(1);
+  p.software.overlap_order = 2;
+  EXPECT_DOUBLE_EQ(gpu_model(p).with_loads(3, 4), 5);
+  EXPECT_DOUBLE_EQ(gpu_model(p).with_loads(3, 0), 3);
+  EXPECT_DOUBLE_EQ(gpu_model(p).with_loads(0, 0), 0);
+  EXPECT_NEAR(compute_us(p, product(32, 64, 1000, 3072000)), 5.12, 1e-6) << "arithmetic is longer, and is stretched";
+  gpu_model gpu(p);
+  const work w = gpu.plan(product(32, 64, 1000, 5461333));
+  EXPECT_NEAR(static_cast<double>(w.compute.sum()) * 1e-6, 4.096, 1e-6);
+  EXPECT_NEAR(w.fill_bandwidth, 0.8e12, 1e6) << "loads are longer, and are stretched: 5.461 MB in 6.827 us";
+  EXPECT_NEAR(compute_us(p, product(16, 64, 1000, 3072000)), 2.048, 1e-6) << "few rows: the longer of the two";
+}
+
+// 11008 outputs are 86 tiles of 128. Without a split of k, 86 of 132 SMs load.
+TEST(gpu_kernels, few_tiles_keep_few_bytes_in_flight) {
+  gpu_params p = round_numbers(132);
+  p.silicon.tensor_rate = {{"fp16", op_rate(1e18)}};
+  p.silicon.l2_bandwidth = bandwidth(1e15);
+  p.software.tile_columns = 128;
+  p.software.overlap_order = 1000;
+  p.software.thin_rows = 1;
+  gpu_model gpu(p);
+  operation op = product(8, 11008, 4096, 64 << 20);
+  EXPECT_NEAR(gpu.plan(op).fill_bandwidth / 86e12, 1, 0.01);
+  p.software.split_limit = 2;
+  EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth / 132e12, 1, 0.01) << "172 blocks: all SMs";
+  p.software.split_limit = 1;
+  p.software.thin_rows = 64;
+  EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth / 86e12, 1, 0.01) << "few rows: the same";
+}
+
+TEST(gpu_kernels, bytes_multiply_at_a_rate_of_their_own) {
+  gpu_params p = round_numbers(1);
+  p.silicon.byte_fraction = 0.5;
+  operation op = product(128, 128, 1000, 4096);
+  const double wide = compute_us(p, op);
+  op.type = "fp8";
+  op.weight_bits = 8;
+  EXPECT_NEAR(wide, 32.768, 1e-5);
+  EXPECT_NEAR(compute_us(p, op), 32.768 / 2 / 0.5, 1e-5) << "twice the peak, half of it sustained";
+  p.software.fp8_fraction = 0.5;
+  EXPECT_NEAR(compute_us(p, op), 32.768 / 2 / 0.5 / 0.5, 1e-5);
+}
+
+TEST(gpu_kernels, a_prompts_first_operator_carries_the_runtimes_overhead) {
+  gpu_params p = round_numbers(1);
+  p.software.prompt_overhead = duration(2.5e-3);
+  operation op = product(8, 64, 64, 8192);
+  const ps_t plain = gpu_model(p).plan(op).launch;
+  op.first_of_prompt = true;
+  EXPECT_EQ(gpu_model(p).plan(op).launch - plain, 2500000000);
+}
+
+// 1024 queries see 512 positions on average. Blocks of queries compute 64 more each: the masked half of their diagonal.
+TEST(gpu_kernels, attention_over_a_prompt_runs_at_its_generations_rate) {
+  gpu_params p = round_numbers(1);
+  p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.8}};
+  p.software.attention_edge = 64;
+  const double exact = 4.0 * 128 * 1024 * 512 / 1e12 * 1e6;  // us at the full rate
+  const operation op = attention(1024, 1024, 1, 512 << 10);
+  p.software.attention = "flash2";
+  EXPECT_NEAR(compute_us(p, op), exact * 1.125 / 0.5, 1e-5);
+  p.software.attention = "flash3";
+  EXPECT_NEAR(compute_us(p, op), exact * 1.125 / 0.8, 1e-5);
+  // The second half of a prompt of 2048: 1536 positions on average.
+  EXPECT_NEAR(compute_us(p, attention(1024, 2048, 1, 1 << 20)), 3 * exact * (1 + 64.0 / 1536) / 0.8, 1e-5);
+}
+
+// A kernel of 2 us; attention needs three of them, loads 1 MiB in 1.048576 us after a latency of 1 us.
+TEST(gpu_kernels, attention_waits_for_a_host_that_issues_its_kernels) {
+  gpu_params p = round_numbers(1);
+  p.software.kernel_launch = duration(2e-6);
+  p.software.attention_kernels = 3;
+  operation op = attention(1, 256, 1, 1 << 20);
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 6000000);
+  p.software.attention_floor = duration(22e-6);
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 22000000 - 1000000 - 1048576) << "all of it ends after 22 us";
+  op.operands.front().bytes = 20 << 20;
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 6000000) << "longer than the host takes";
+  p.software.attention = "separate";
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 2000000) << "its kernels are in the arithmetic";
+}
+
+// Without flash attention each of 8 query heads reads the one KV head's 100 positions: 800 x 50 cycles at 1 GHz.
+TEST(gpu_kernels, unfused_attention_pays_for_each_query_head_and_position) {
+  gpu_params p = round_numbers(1);
+  p.software.attention = "separate";
+  operation op = attention(1, 100, 1, 51200);
+  op.flops *= 8;
+  op.group = 8;
+  const double before = compute_us(p, op);
+  p.software.score_cycles = 50;
+  EXPECT_NEAR(compute_us(p, op) - before, 40, 1e-5);
+  op.m = 2;
+  EXPECT_NEAR(compute_us(p, op),
+              compute_us(
+                  [&] {
+                    auto q = p;
+                    q.software.score_cycles = 0;
+                    return q;
+                  }(),
+                  op),
+              1e-9)
+      << "prompts run on the matrix units";
+}
+
+}  // namespace
