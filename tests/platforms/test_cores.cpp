@@ -160,7 +160,8 @@ TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
   EXPECT_EQ(plan(888'000).result_bandwidth, 20e9);
   EXPECT_EQ(plan(890'000).launch, 54'000'000);
   EXPECT_EQ(plan(890'000).result_bandwidth, 200e9);
-  p.software.collective_rate = bandwidth(0);  // what the links take: there is no other protocol then that could end first
+  p.software.collective_rate =
+      bandwidth(0);  // what the links take: there is no other protocol then that could end first
   EXPECT_EQ(plan(1 << 30).launch, 14'000'000);
   EXPECT_EQ(plan(1 << 30).result_bandwidth, 0);
 }
@@ -203,7 +204,8 @@ TEST(cpu_model, outstanding_lines_grow_with_threads_up_to_the_cores) {
   for (const std::int64_t threads : {1, 4, 8, 16}) {
     p.software.threads = threads;
     cpu_model cpu(p);
-    EXPECT_EQ(cpu.plan(gemm(1, 4096, 4096)).window, std::min<std::int64_t>(threads, 8) * p.silicon.line_fill_buffers * 64);
+    EXPECT_EQ(cpu.plan(gemm(1, 4096, 4096)).window,
+              std::min<std::int64_t>(threads, 8) * p.silicon.line_fill_buffers * 64);
   }
 }
 
