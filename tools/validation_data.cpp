@@ -97,7 +97,7 @@ validation_data::validation_data(const std::string& measured, const std::string&
            [&](const std::vector<std::string>& c, const std::string& w) {
              m_collectives.push_back({c[0], c[1], integer(c[2], w), number(c[3], w), c[4], c[5]});
            });
-  read_csv(attention, "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind", 12,
+  read_csv(attention, "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind",
            [&](const std::vector<std::string>& c, const std::string& w) {
              if (c[2] != "decode" && c[2] != "prefill")
                throw input_error(problem{w, "phase", "got '" + c[2] + "'", "decode or prefill", ""});

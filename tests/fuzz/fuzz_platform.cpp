@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
 #include "platforms/describe/description.h"
 #include "tests/fuzz/fuzz.h"
 
