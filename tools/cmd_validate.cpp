@@ -69,6 +69,7 @@ struct outcome {
   double seconds = 0;  // simulated time
   double wall_s = 0;
   std::map<std::string, double> layer_seconds;  // only where asked for
+  std::map<std::string, double> energy_pj;      // by component
   std::string complaint;                        // first line of its error output
 };
 
@@ -120,6 +121,9 @@ void run_child(job& j, const std::string& base) {
     } else {
       j.result.seconds = r["summary"].value("time_ns", 0.0) * 1e-9;
       if (r.contains("host")) j.result.wall_s = r["host"].value("wall_s", 0.0);
+      if (r.contains("energy"))
+        for (const auto& [part, pj] : r["energy"]["by_component_pj"].items())
+          j.result.energy_pj[part] = pj.get<double>();
       if (j.layers)
         for (const auto& l : r["layers"])
           j.result.layer_seconds[l["name"].get<std::string>()] =
@@ -288,6 +292,34 @@ run_words trace_run(const setup& s, const std::string& file) {
   return words;
 }
 
+/// What boards draw: time, watts and joules of a token. Of every `generated` steps one has waited for the next
+/// sequence's prompt. Watts and joules are judged where the time is within 20 %.
+std::vector<line> energy_lines(const energy_row& r, const validation_data& data, const outcome* prompt,
+                               const outcome& step) {
+  const double prompts = static_cast<double>(r.batch) / static_cast<double>(r.generated);
+  double seconds = step.seconds, pj = 0;
+  for (const auto& [part, e] : step.energy_pj) pj += data.on_a_board(part) ? e : 0;
+  if (prompt != nullptr) {
+    seconds += prompts * prompt->seconds;
+    for (const auto& [part, e] : prompt->energy_pj) pj += data.on_a_board(part) ? prompts * e : 0;
+  }
+  const std::string what = fmt::format("{} {} batch {} context {} prompt {} +{}", r.model,
+                                       r.dtype.substr(0, r.dtype.find('/')), r.batch, r.context, r.prompt, r.generated);
+  line time{r.id, "energy time", r.hardware, what,       r.software,    "token_ms",
+            "ms", r.kind,        "",         r.token_ms, seconds * 1e3, false};
+  for (const outcome* c : {prompt, &step})
+    if (c != nullptr && c->code != done)
+      time.problem = c->code == does_not_fit ? "does not fit" : c->complaint.empty() ? "no result" : c->complaint;
+  std::vector<line> out{time};
+  if (!time.problem.empty() || std::abs(time.error()) > 0.2) return out;
+  const double joules = pj * 1e-12, boards = static_cast<double>(data.boards(r.hardware));
+  out.push_back({r.id, "energy watts", r.hardware, what, r.software, "watts", "W", r.kind, "", r.watts,
+                 joules / seconds / boards, false});
+  out.push_back({r.id, "energy joules", r.hardware, what, r.software, "joules_per_token", "J", r.kind, "",
+                 r.joules_per_token, joules / static_cast<double>(r.batch), false});
+  return out;
+}
+
 std::string category_of(const kernel_row& k) {
   if (k.dtype == "fp8") return "kernel fp8";
   return k.m == 1 ? "kernel M=1" : "kernel M>1";
@@ -334,6 +366,16 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     write_attention_trace(list, file);
     attention_jobs[hardware] = book.add(trace_run(data.setup_of(*list.front()), file), true);
   }
+  struct planned_energy {
+    const energy_row* row;
+    std::size_t prompt, step;
+  };
+  std::vector<planned_energy> energies;
+  for (const auto& r : data.energy()) {
+    if (!wanted(o, r.id, "energy", r.hardware)) continue;
+    const auto [prompt, step] = data.runs_of(r);
+    energies.push_back({&r, prompt.empty() ? no_job : book.add(prompt), book.add(step)});
+  }
   std::map<std::string, std::vector<const collective_row*>> collectives;
   for (const auto& c : data.collectives())
     if (wanted(o, c.id, "all_reduce", c.hardware)) collectives[c.hardware].push_back(&c);
@@ -369,6 +411,9 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
       l.simulated = validation_data::value_of(r, seconds[0], seconds[1]);
     lines.push_back(std::move(l));
   }
+  for (const auto& p : energies)
+    for (auto& l : energy_lines(*p.row, data, p.prompt == no_job ? nullptr : &book.of(p.prompt), book.of(p.step)))
+      lines.push_back(std::move(l));
   const auto timed = [&](const outcome& c, const std::string& id, line l) {
     const auto at = c.layer_seconds.find(id);
     if (at == c.layer_seconds.end())

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -74,11 +76,11 @@ std::string kind_of(const std::string& id) {
 
 validation_data::validation_data()
     : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
-                      carried("attention.csv"), carried("setups.yaml")) {}
+                      carried("attention.csv"), carried("energy.csv"), carried("setups.yaml")) {}
 
 validation_data::validation_data(const std::string& measured, const std::string& kernels,
                                  const std::string& collectives, const std::string& attention,
-                                 const std::string& setups)
+                                 const std::string& energy, const std::string& setups)
     : m_setups_file(setups) {
   read_csv(measured,
            "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
@@ -104,6 +106,13 @@ validation_data::validation_data(const std::string& measured, const std::string&
              m_attention.push_back({c[0], c[1], c[2], integer(c[3], w), integer(c[4], w), integer(c[5], w),
                                     integer(c[6], w), integer(c[7], w), c[8], number(c[9], w), c[10], c[11]});
            });
+  read_csv(
+      energy,
+      "id,hardware,model,dtype,batch,prompt,context,generated,token_ms,watts,joules_per_token,software,source,kind", 14,
+      [&](const std::vector<std::string>& c, const std::string& w) {
+        m_energy.push_back({c[0], c[1], c[2], c[3], integer(c[4], w), integer(c[5], w), integer(c[6], w),
+                            integer(c[7], w), number(c[8], w), number(c[9], w), number(c[10], w), c[11], c[12], c[13]});
+      });
   const config::node tree = config::node::parse_file(setups);
   const auto software = [&](const config::node& n, bool matched) {
     return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true),
@@ -122,45 +131,90 @@ validation_data::validation_data(const std::string& measured, const std::string&
   m_byte_kernel_software = software(*tree.find("byte_kernels"), false);
   m_attention_software = software(*tree.find("attention"), false);
   m_per_device = list_at(tree, "per_device");
+  m_board = list_at(tree, "board");
+}
+
+const validation_data::hardware_entry* validation_data::entry_of(const std::string& hardware) const {
+  for (const auto& h : m_hardware)
+    // A name may hold brackets: compare it literally first.
+    if (h.match == hardware || platforms::matches_glob(h.match, hardware)) return &h;
+  return nullptr;
+}
+
+const validation_data::software_entry& validation_data::software_of(const std::string& software,
+                                                                    const std::string& hardware) const {
+  for (const auto& s : m_software)
+    if ((s.match == software || platforms::matches_glob(s.match, software)) &&
+        (s.hardware.empty() || platforms::matches_glob(s.hardware, hardware)))
+      return s;
+  throw input_error(problem{m_setups_file, "software", "no entry matches '" + software + "'", "an entry for it", ""});
 }
 
 setup validation_data::combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const {
-  for (const auto& h : m_hardware) {
-    // A name may hold brackets: compare it literally first.
-    if (h.match != hardware && !platforms::matches_glob(h.match, hardware)) continue;
-    setup out;
-    out.platform = h.platform;
-    out.sets.push_back("software=" + s.software);
-    if (h.devices > 0 || reserve_mib > 0) {
-      const auto d = platforms::load_platform(h.platform);
-      for (const auto& name : m_per_device)
-        if (h.devices > 0 && !d.group(name).empty()) out.sets.push_back(fmt::format("{}.count={}", name, h.devices));
-      if (reserve_mib > 0) {
-        // What the runtime keeps for itself comes off the device's memory.
-        const std::string memory = d.mapping.front().weights;
-        const auto* size = d.group(memory).front()->tree.find("size");
-        double bytes = 0;
-        std::string expected;
-        if (size == nullptr || !parse_quantity(size->text(), "size", bytes, expected))
-          throw input_error(problem{h.platform, memory + ".size", "is missing",
-                                    "the device's memory, to take the runtime's workspace from", ""});
-        out.sets.push_back(
-            fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
-      }
+  const hardware_entry* found = entry_of(hardware);
+  if (found == nullptr)
+    throw input_error(problem{m_setups_file, "hardware", "no entry matches '" + hardware + "'", "an entry for it", ""});
+  const hardware_entry& h = *found;
+  setup out;
+  out.platform = h.platform;
+  out.sets.push_back("software=" + s.software);
+  if (h.devices > 0 || reserve_mib > 0) {
+    const auto d = platforms::load_platform(h.platform);
+    for (const auto& name : m_per_device)
+      if (h.devices > 0 && !d.group(name).empty()) out.sets.push_back(fmt::format("{}.count={}", name, h.devices));
+    if (reserve_mib > 0) {
+      // What the runtime keeps for itself comes off the device's memory.
+      const std::string memory = d.mapping.front().weights;
+      const auto* size = d.group(memory).front()->tree.find("size");
+      double bytes = 0;
+      std::string expected;
+      if (size == nullptr || !parse_quantity(size->text(), "size", bytes, expected))
+        throw input_error(problem{h.platform, memory + ".size", "is missing",
+                                  "the device's memory, to take the runtime's workspace from", ""});
+      out.sets.push_back(
+          fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
     }
-    if (!s.parallel.empty() && h.devices > 1) out.sets.push_back("parallel=" + s.parallel);
-    out.sets.insert(out.sets.end(), s.sets.begin(), s.sets.end());
-    return out;
   }
-  throw input_error(problem{m_setups_file, "hardware", "no entry matches '" + hardware + "'", "an entry for it", ""});
+  if (!s.parallel.empty() && h.devices > 1) out.sets.push_back("parallel=" + s.parallel);
+  out.sets.insert(out.sets.end(), s.sets.begin(), s.sets.end());
+  return out;
 }
 
 setup validation_data::setup_of(const measured_row& r) const {
-  for (const auto& s : m_software)
-    if ((s.match == r.software || platforms::matches_glob(s.match, r.software)) &&
-        (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware)))
-      return combine(r.hardware, s, r.reserve_mib);
-  throw input_error(problem{m_setups_file, "software", "no entry matches '" + r.software + "'", "an entry for it", ""});
+  return combine(r.hardware, software_of(r.software, r.hardware), r.reserve_mib);
+}
+
+setup validation_data::setup_of(const energy_row& r) const {
+  return combine(r.hardware, software_of(r.software, r.hardware), 0);
+}
+
+std::int64_t validation_data::boards(const std::string& hardware) const {
+  const hardware_entry* h = entry_of(hardware);
+  return h == nullptr ? 1 : std::max<std::int64_t>(1, h->devices);
+}
+
+bool validation_data::on_a_board(const std::string& component) const {
+  const std::string module = component.substr(0, component.find_first_of("0123456789."));
+  return std::find(m_board.begin(), m_board.end(), module) != m_board.end();
+}
+
+std::pair<run_words, run_words> validation_data::runs_of(const energy_row& r) const {
+  const setup s = setup_of(r);
+  const auto words = [&](std::int64_t batch, const char* phase, const char* length, std::int64_t n) {
+    run_words w{"run",     "--platform",          s.platform, "--model", r.model, "--dtype",        r.dtype,
+                "--batch", std::to_string(batch), "--phase",  phase,     length,  std::to_string(n)};
+    for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
+    return w;
+  };
+  std::pair<run_words, run_words> out;
+  if (r.prompt > 0) {
+    // It runs inside a step: the runtime's work before that is the step's.
+    out.first = words(1, "prefill", "--prompt", r.prompt);
+    out.first.insert(out.first.end(), {"--set", "gpu.step_overhead=0 us"});
+  }
+  out.second = words(r.batch, "decode", "--context", r.context);
+  out.second.insert(out.second.end(), {"--tokens", "1"});
+  return out;
 }
 
 setup validation_data::setup_of_kernels(const std::string& hardware) const {

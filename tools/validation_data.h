@@ -36,6 +36,16 @@ struct attention_row {
   std::string source, kind;
 };
 
+/// A line of platforms/validation/energy.csv: what the boards draw in steady state, by their own meters. A step decodes
+/// `batch` tokens at `context` positions; of every `generated` tokens a sequence makes, one step waits for the `prompt`
+/// of the next.
+struct energy_row {
+  std::string id, hardware, model, dtype;
+  std::int64_t batch = 1, prompt = 0, context = 1, generated = 1;
+  double token_ms = 0, watts = 0, joules_per_token = 0;  ///< watts: of each board; joules: of all of them
+  std::string software, source, kind;
+};
+
 /// A line of platforms/validation/collectives.csv: an all-reduce of `bytes` on each of the devices, timed on its own.
 struct collective_row {
   std::string id, hardware;
@@ -59,21 +69,29 @@ class validation_data {
   validation_data();
   /// Reads other files of the same form.
   validation_data(const std::string& measured, const std::string& kernels, const std::string& collectives,
-                  const std::string& attention, const std::string& setups);
+                  const std::string& attention, const std::string& energy, const std::string& setups);
 
   const std::vector<measured_row>& rows() const { return m_rows; }
   const std::vector<kernel_row>& kernels() const { return m_kernels; }
   const std::vector<collective_row>& collectives() const { return m_collectives; }
   const std::vector<attention_row>& attention() const { return m_attention; }
+  const std::vector<energy_row>& energy() const { return m_energy; }
 
   /// Throws input_error when no entry of setups.yaml matches.
   setup setup_of(const measured_row& r) const;
   setup setup_of_kernels(const std::string& hardware) const;  ///< 16-bit kernels and collectives: no runtime
   setup setup_of(const kernel_row& k) const;
   setup setup_of(const attention_row& r) const;
+  setup setup_of(const energy_row& r) const;
 
   /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
   std::pair<run_words, run_words> runs_of(const measured_row& r) const;
+  /// Prompt (of one sequence; empty where the row has none) and step.
+  std::pair<run_words, run_words> runs_of(const energy_row& r) const;
+  /// Boards that the row's hardware has.
+  std::int64_t boards(const std::string& hardware) const;
+  /// Whether a component of a result's energy ("gpu0.l2") is of the boards and not of their host.
+  bool on_a_board(const std::string& component) const;
 
   /// The row's value from the times of its runs in seconds (0 where there is none).
   static double value_of(const measured_row& r, double prefill_s, double decode_s);
@@ -88,15 +106,18 @@ class validation_data {
     std::int64_t devices = 0;
   };
   setup combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const;
+  const hardware_entry* entry_of(const std::string& hardware) const;
+  const software_entry& software_of(const std::string& software, const std::string& hardware) const;
 
   std::vector<measured_row> m_rows;
   std::vector<kernel_row> m_kernels;
   std::vector<collective_row> m_collectives;
   std::vector<attention_row> m_attention;
+  std::vector<energy_row> m_energy;
   std::vector<hardware_entry> m_hardware;
   std::vector<software_entry> m_software;
   software_entry m_kernel_software, m_byte_kernel_software, m_attention_software;
-  std::vector<std::string> m_per_device;
+  std::vector<std::string> m_per_device, m_board;
   std::string m_setups_file;
 };
 

@@ -58,9 +58,10 @@ class core_model {
   /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
   virtual nlohmann::ordered_json figures(ps_t elapsed) const;
 
-  /// Told before the run: bytes a second at the pins of the memory its activations live in. For what a runtime moves
-  /// beyond the operands of the trace (expanded weights, scores), which is not simulated transfer by transfer.
-  virtual void set_memory_bandwidth(double /*peak*/) {}
+  /// Told before the run, of the memory its activations live in: bytes a second at its pins, for what a runtime moves
+  /// beyond the operands of the trace (expanded weights, scores), which is not simulated transfer by transfer; and what
+  /// a byte of a stream costs it in picojoules, for a board's power limit.
+  virtual void set_memory(double /*peak_bandwidth*/, double /*byte_pj*/) {}
   /// Requests leave at edges of this clock, as many as are due; 0: at any time.
   virtual frequency request_clock() const { return frequency(0); }
   /// Bytes of one request: a line of the cache in front of the memory. Transfers are not smaller, whatever the memory's
@@ -70,6 +71,8 @@ class core_model {
   /// Dynamic energy spent so far, by component, in picojoules; empty: not told apart. Sums to the plans' energies.
   virtual std::vector<std::pair<std::string, double>> energy_parts() const { return {}; }
   virtual power idle_power() const { return power(0); }
+  /// More than idle_power while an operator is under way: clocks.
+  virtual power active_power() const { return power(0); }
   virtual nlohmann::ordered_json config() const = 0;  ///< resolved parameters
 };
 

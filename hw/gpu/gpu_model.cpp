@@ -44,12 +44,41 @@ double gpu_model::gemm_rate(const std::string& type) const {
   const double kernels = m_stack.gemm_fraction * (type == "fp8" ? m_stack.fp8_fraction : 1.0) *
                          (bytes_per_element(type) <= 1 ? m_chip.byte_fraction : 1.0);
   const double rate = peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
-  if (m_stack.load == "burst" || m_chip.power_limit.value <= 0 || m_chip.gemm_energy.value <= 0) return rate;
+  if (m_stack.load != "sustained" || m_chip.power_limit.value <= 0 || m_chip.gemm_energy.value <= 0) return rate;
   return std::min(rate, m_chip.power_limit.value / (m_chip.gemm_energy.value * bytes_per_element(type) / 2));
 }
 
-void gpu_model::set_memory_bandwidth(double peak) {
-  m_memory_rate = m_chip.stream_fraction * peak;
+void gpu_model::set_memory(double peak_bandwidth, double byte_pj) {
+  m_memory_rate = m_chip.stream_fraction * peak_bandwidth;
+  m_memory_byte_pj = byte_pj;
+}
+
+double gpu_model::flop_pj(const std::string& type) const {
+  const double bytes = bytes_per_element(type);
+  return to_pj(m_chip.energy_per_flop) * (bytes >= 2 ? bytes / 2 : m_chip.byte_energy * bytes);
+}
+
+double gpu_model::power_left() const {
+  const double standing = m_chip.idle_power.value + m_chip.context_power.value + m_chip.active_power.value;
+  const double left = m_chip.power_limit.value - standing;
+  return m_stack.load == "burst" || m_chip.power_limit.value <= 0 || left <= 0 ? HUGE_VAL : left;
+}
+
+double gpu_model::least_seconds(double pj) const {
+  return pj * 1e-12 / power_left();
+}
+
+double gpu_model::clock_under_limit(double arithmetic, double loads, double core_pj, double fixed_pj) const {
+  const auto fits = [&](double clock) {
+    return least_seconds(core_pj * clock * clock + fixed_pj) <= std::max(arithmetic / clock, loads);
+  };
+  if (fits(1)) return 1;
+  double low = m_chip.least_clock, high = 1;
+  for (int i = 0; i < 40; ++i) {
+    const double middle = (low + high) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
 }
 
 /// Bytes a second of what a runtime moves through memory beyond the trace's operands.
@@ -207,6 +236,8 @@ work gpu_model::plan(const operation& op) {
   if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_stack.dot_rows))
     w.launch += to_ps(m_stack.gemm_overhead);
   if (op.first_of_prompt) w.launch += to_ps(m_stack.prompt_overhead);
+  if (op.first_of_pass)
+    w.launch += to_ps(m_stack.step_overhead) + (op.first_of_prompt ? 0 : op.m * to_ps(m_stack.sequence_overhead));
   if (op.handed_over) w.launch += handoff_time(op);
   if (op.kind == work_kind::collective) plan_collective(op, w);
 
@@ -256,13 +287,31 @@ work gpu_model::plan(const operation& op) {
   }
   if (op.kind == work_kind::attention && m_stack.attention != "separate")
     w.launch += attention_launch(std::max(seconds, load_seconds(from_memory, rate)), w.launch);
+  // A board at its limit lowers the clock of its cores, and their voltage with it: an operation takes longer, and less
+  // energy. What memory takes stays; if that alone is too much, the operator runs longer.
+  const double loads = missed > 0 ? load_seconds(from_memory, rate) : 0;
+  double parts[] = {op.flops * flop_pj(op.type), static_cast<double>(touched) * to_pj(m_chip.energy_per_l2_byte),
+                    from_memory * to_pj(m_chip.energy_per_memory_byte)};
+  const double fixed_pj = parts[2] + from_memory * m_memory_byte_pj;
+  const double clock = clock_under_limit(seconds, loads, parts[0] + parts[1], fixed_pj);
+  seconds /= clock;
+  parts[0] *= clock * clock;
+  parts[1] *= clock * clock;
+  if (const double least = least_seconds(parts[0] + parts[1] + fixed_pj); least > std::max(seconds, loads) * 1.000001)
+    (seconds >= loads ? seconds : rate) = seconds >= loads ? least : from_memory / least;
+  for (std::size_t i = 0; i < std::size(parts); ++i) {
+    w.energy_pj += parts[i];
+    m_energy_pj[i] += parts[i];
+  }
   w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
   w.window = std::max(to_bytes(m_stack.block_bytes), blocks * to_bytes(m_chip.in_flight_per_sm));
   w.load_latency = to_ps(m_chip.load_latency);
   w.fill_bandwidth = std::min(m_chip.l2_bandwidth.value, rate);
-  w.energy_pj =
-      op.flops * to_pj(m_chip.energy_per_flop) + static_cast<double>(touched) * to_pj(m_chip.energy_per_l2_byte);
   return w;
+}
+
+std::vector<std::pair<std::string, double>> gpu_model::energy_parts() const {
+  return {{"arithmetic", m_energy_pj[0]}, {"l2", m_energy_pj[1]}, {"memory_path", m_energy_pj[2]}};
 }
 
 static const register_core<gpu_model, gpu_params> registered("gpu",

@@ -46,13 +46,22 @@ class gpu_model : public core_model {
   nlohmann::ordered_json config() const override { return gpu_param_table().write(params()); }
   frequency request_clock() const override { return m_chip.clock; }
   std::int64_t request_bytes() const override { return to_bytes(m_chip.l2_line); }
-  power idle_power() const override { return m_chip.idle_power; }
-  void set_memory_bandwidth(double peak) override;
+  power idle_power() const override { return power(m_chip.idle_power.value + m_chip.context_power.value); }
+  power active_power() const override { return m_chip.active_power; }
+  std::vector<std::pair<std::string, double>> energy_parts() const override;
+  void set_memory(double peak_bandwidth, double byte_pj) override;
   gpu_params params() const { return {m_chip, m_stack}; }
 
  private:
   double sm_load_rate(std::int64_t blocks) const;
   double load_seconds(double bytes, double rate) const;
+  double flop_pj(const std::string& type) const;
+  /// Watts that the power limit leaves to what runs; infinite: no limit acts.
+  double power_left() const;
+  double least_seconds(double pj) const;
+  /// Clock of the cores, relative to full, at which the board holds its limit over an operator. `core_pj` falls with
+  /// the square of it (voltage), `fixed_pj` does not.
+  double clock_under_limit(double arithmetic, double loads, double core_pj, double fixed_pj) const;
   double gemm_rate(const std::string& type) const;
   double spill_rate() const;
   ps_t handoff_time(const operation& op) const;
@@ -63,7 +72,9 @@ class gpu_model : public core_model {
   gpu_silicon m_chip;
   gpu_software m_stack;
   tensor_cache m_l2;
-  double m_memory_rate = 0;  // bytes a second; 0: not told
+  double m_memory_rate = 0;     // bytes a second; 0: not told
+  double m_memory_byte_pj = 0;  // of the memory itself
+  double m_energy_pj[3] = {};   // arithmetic, L2, memory path: so far
 };
 
 }  // namespace memwall

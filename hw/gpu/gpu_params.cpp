@@ -64,8 +64,15 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "speed of fp16 products summed in fp16 relative to sums in fp32",
                "GA102 and Ada whitepapers: 2 on GeForce cards, else 1")
           .range(1.0, 8.0)
-          .add("power_limit", &gpu_silicon::power_limit, "of the board; 0 W: none", "data sheets")
+          .add("power_limit", &gpu_silicon::power_limit,
+               "of the board; what an operator takes by its energies does not exceed it: it runs longer instead. 0 W: "
+               "none",
+               "data sheets")
           .range(power(0), power(1e5))
+          .add("least_clock", &gpu_silicon::least_clock,
+               "lowest clock that the limit may bring the cores to, relative to full",
+               "H100: 345 of 1980 MHz; below, voltage no longer falls (ESTIMATE)")
+          .range(0.05, 1.0)
           .add("gemm_energy", &gpu_silicon::gemm_energy,
                "what the board takes for a 16-bit operation of a large product, everything included; with power_limit "
                "it bounds the rate under a sustained load (8-bit operations take half). 0 pJ: no bound",
@@ -76,13 +83,30 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "Hopper tuning guide: 2 is what the GEMM libraries use; 1 before Hopper")
           .range<std::int64_t>(1, 16)
           .add("energy_per_flop", &gpu_silicon::energy_per_flop,
-               "dynamic energy of one 16-bit operation incl. register and shared memory traffic",
-               "H100: 700 W / 989 TFLOPS = 0.7 pJ all in; the arithmetic part")
+               "dynamic energy of one 16-bit operation with what brings its operands (registers, shared memory, tiles "
+               "from the L2); 32-bit ones take twice as much",
+               "fitted: boards under batched decode (platforms/validation/README.md)")
           .range(energy(0), energy(1e-6))
-          .add("energy_per_l2_byte", &gpu_silicon::energy_per_l2_byte, "L2 access and crossbar, one byte",
-               "Arunkumar et al., MICRO 2019 class figures")
+          .add("byte_energy", &gpu_silicon::byte_energy, "the same of an 8-bit operation, relative to a 16-bit one",
+               "8-bit products at a board's limit: 0.53 pJ (H100, 131072 rows: 1.1 PFLOP/s at 700 W)")
+          .range(0.01, 2.0)
+          .add("energy_per_l2_byte", &gpu_silicon::energy_per_l2_byte, "one byte of an operand, L2 to SM",
+               "4.71 pJ/bit measured on an A100 (Antepara et al., SC25, Table 3)")
           .range(energy(0), energy(1e-6))
-          .add("idle_power", &gpu_silicon::idle_power, "static power of the chip without its DRAM")
+          .add("energy_per_memory_byte", &gpu_silicon::energy_per_memory_byte,
+               "one byte between memory and L2: controllers and crossbar, without the memory itself",
+               "HBM level measured on an A100 13.11 pJ/bit (Antepara et al., SC25, Table 3), less 3.97 of HBM2 itself "
+               "(O'Connor et al., MICRO 2017)")
+          .range(energy(0), energy(1e-6))
+          .add("idle_power", &gpu_silicon::idle_power, "of the board without its memory, nothing running", "nvidia-smi")
+          .range(power(0), power(1e5))
+          .add("context_power", &gpu_silicon::context_power,
+               "more, once a process has opened the device: clocks stay up",
+               "+26 to +50 W on H100 and A100 (arXiv 2605.23918)")
+          .range(power(0), power(1e5))
+          .add("active_power", &gpu_silicon::active_power,
+               "more, while a kernel is under way: SMs that wait, schedulers, clocks of all units",
+               "fitted: boards under decode (platforms/validation/README.md)")
           .range(power(0), power(1e5));
   return table;
 }
@@ -106,10 +130,10 @@ const param_table<gpu_software>& gpu_software_table() {
                "runtime")
           .choices({"fp32", "fp16"})
           .add("load", &gpu_software::load,
-               "burst: too short for the power limit to act (a prompt, a kernel timed on its own); sustained: runs "
-               "repeated back to back",
+               "burst: a kernel timed on its own, too short for the power limit to act; run: the limit acts on the "
+               "energies of what runs; sustained: also on gemm_energy, runs repeated back to back",
                "how the runtime is used")
-          .choices({"burst", "sustained"})
+          .choices({"burst", "run", "sustained"})
           .add("attention", &gpu_software::attention,
                "flash2, flash3: scores stay on chip, kernels of that FlashAttention generation; separate: scores, "
                "softmax "
@@ -184,6 +208,12 @@ const param_table<gpu_software>& gpu_software_table() {
           .range(bandwidth(0), bandwidth(1e15))
           .add("prompt_overhead", &gpu_software::prompt_overhead,
                "of the runtime before a prompt's pass (tokens, masks, tables)", "runtime: prompts of 128 tokens")
+          .range(duration(0), duration(1))
+          .add("step_overhead", &gpu_software::step_overhead,
+               "of the runtime before each pass: it schedules, samples, launches; the device waits", "runtime")
+          .range(duration(0), duration(1))
+          .add("sequence_overhead", &gpu_software::sequence_overhead,
+               "more, for each sequence of a step of decoding (samples, tokens, block tables)", "runtime")
           .range(duration(0), duration(1))
           .add(
               "fp8_fraction", &gpu_software::fp8_fraction,

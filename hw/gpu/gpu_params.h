@@ -33,10 +33,15 @@ struct gpu_silicon {
   double dequant_ops = 2;
   double half_accumulate_gain = 1;
   power power_limit{0};
+  double least_clock = 0.25;
   energy gemm_energy{0};
-  energy energy_per_flop{0.5e-12};
-  energy energy_per_l2_byte{4e-12};
+  energy energy_per_flop{0.85e-12};
+  double byte_energy = 0.62;
+  energy energy_per_l2_byte{37.7e-12};
+  energy energy_per_memory_byte{73e-12};
   power idle_power{0};
+  power context_power{0};
+  power active_power{0};
 };
 
 /// The runtime and its kernels: platforms/software holds a set a runtime.
@@ -46,7 +51,7 @@ struct gpu_software {
   std::string unpacking = "serial";
   std::string fusion = "elementwise";
   std::string accumulate = "fp32";
-  std::string load = "burst";
+  std::string load = "run";
   std::string attention = "flash2";
   std::int64_t attention_kernels = 1;
   duration attention_floor{0};
@@ -63,6 +68,8 @@ struct gpu_software {
   duration handoff{0};
   bandwidth handoff_bandwidth{0};
   duration prompt_overhead{0};
+  duration step_overhead{0};
+  duration sequence_overhead{0};
   double fp8_fraction = 1;
   byte_size kernel_in_flight{0};
   std::int64_t thin_rows = 16;

@@ -36,6 +36,7 @@ struct memory_facts {
   bool in_core = false;       ///< compute-in-memory arrays: weights are used where they are
   bool may_fault = false;     ///< an access may take many times unloaded_latency: what it wants has to be fetched first
   double peak_bandwidth = 0;  ///< bytes a second of all its pins; 0: not stated
+  double byte_pj = 0;         ///< energy of a byte of a stream that reads whole rows, beside what idle memory takes
 };
 
 class hardware {

@@ -223,8 +223,9 @@ fidelity fidelity_for(const run_options& o, const system& hw, const std::string&
   return f;
 }
 
-/// Peak bandwidth of the memory that a core's activations live in, by the first rule for it; 0: none, or not stated.
-double activation_bandwidth(const run_options& o, const system& hw, const std::string& core) {
+/// The memory that a core's activations live in, by the first rule for it; nothing: none, or its bandwidth is not
+/// stated.
+std::optional<memory_facts> activation_memory(const run_options& o, const system& hw, const std::string& core) {
   for (const auto& rule : o.platform.mapping) {
     const auto cores = o.platform.group(rule.executor);
     for (std::size_t i = 0; i < cores.size(); ++i) {
@@ -233,10 +234,10 @@ double activation_bandwidth(const run_options& o, const system& hw, const std::s
       if (group.empty()) continue;
       const auto* m = hw.find((group.size() == 1 ? group[0] : group[i])->name);
       const auto facts = m != nullptr ? m->memory() : std::nullopt;
-      if (facts && facts->peak_bandwidth > 0) return facts->peak_bandwidth;
+      if (facts && facts->peak_bandwidth > 0) return facts;
     }
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -258,8 +259,8 @@ run_outcome run(const run_options& options) {
   for (const auto& m : hw->modules())
     if (stream_core* c = m->as_core()) {
       c->set_fidelity(fidelity_for(options, *hw, m->name()));
-      if (const double peak = activation_bandwidth(options, *hw, m->name()); peak > 0)
-        c->model().set_memory_bandwidth(peak);
+      if (const auto memory = activation_memory(options, *hw, m->name()))
+        c->model().set_memory(memory->peak_bandwidth, memory->byte_pj);
     }
 
   // Who looks on, or wants everything simulated, sees every device.

@@ -60,7 +60,8 @@ void schedule::add(open_operator o) {
   for (const std::size_t c : m_split.cores_of(o.op)) o.cores.push_back(c);
   const pass_key pass = pass_of(o);
   o.handed_over = pass == m_read_pass && o.cores != m_read_cores;
-  o.first_of_prompt = pass != m_read_pass && o.op.phase == trace::phase::prefill;
+  o.first_of_pass = pass != m_read_pass;
+  o.first_of_prompt = o.first_of_pass && o.op.phase == trace::phase::prefill;
   o.asked_at = m_asked_at;
   m_read_pass = pass;
   m_read_cores = o.cores;
@@ -118,6 +119,7 @@ void schedule::enqueue(open_operator& o, std::vector<core_task> tasks) {
     t.work.fused = !o.op.group.empty() && o.op.group == state.group;
     state.group = o.op.group;
     t.work.handed_over = o.handed_over && !o.summing;
+    t.work.first_of_pass = o.first_of_pass && !o.summing;
     t.work.first_of_prompt = o.first_of_prompt && !o.summing;
     state.queue.push_back({o.op.id, std::move(t.work)});
   }

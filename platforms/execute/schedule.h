@@ -109,7 +109,7 @@ class schedule {
     std::size_t operands_missing = 0;                             // dependencies that have not ended
     ps_t asked_at = 0;         // when the source gave it, if it had been waiting before: until then nobody wanted it
     bool handed_over = false;  // the operator before it is other cores'
-    bool first_of_prompt = false;
+    bool first_of_pass = false, first_of_prompt = false;
     int parts_left = 0;
     bool started = false, summing = false, done = false;
     ps_t start = never, end = 0;

@@ -130,7 +130,7 @@ TEST(gpu_model, expanded_weights_pass_through_memory) {
   gpu_params p;
   p.software.expand_rows = 64;
   gpu_model gpu{p}, plain{gpu_params{}};
-  gpu.set_memory_bandwidth(1e12);
+  gpu.set_memory(1e12, 0);
   operation op = gemm(8192, 31250, 32000);
   op.operands.clear();
   const double whole = static_cast<double>(plain.plan(op).compute.sum()) * 1e-12;

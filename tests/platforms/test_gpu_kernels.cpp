@@ -2,6 +2,8 @@
 // Kernels of the GPU model against values worked out by hand on a chip of round numbers.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "hw/gpu/gpu_model.h"
 
 using namespace memwall;
@@ -58,13 +60,77 @@ double compute_us(gpu_params p, const operation& op) {
   return static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6;
 }
 
-// 1024 x 1024 x 2 operations at 0.5 pJ and 2 MiB through the L2 at 4 pJ a byte: 1,048,576 + 8,388,608 pJ.
-TEST(gpu_kernels, energy_of_arithmetic_and_of_the_l2) {
-  gpu_params p;
+// 1024 x 1024 x 2 operations at 0.5 pJ; 2 MiB at 4 pJ a byte through the L2, and at 7 pJ from memory to there.
+TEST(gpu_kernels, energy_of_arithmetic_and_of_the_way_from_memory) {
+  gpu_params p = round_numbers(1);
   p.silicon.energy_per_flop = energy(0.5e-12);
+  p.silicon.byte_energy = 0.25;
   p.silicon.energy_per_l2_byte = energy(4e-12);
+  p.silicon.energy_per_memory_byte = energy(7e-12);
   gpu_model gpu(p);
-  EXPECT_DOUBLE_EQ(gpu.plan(product(1, 1024, 1024, 2 << 20)).energy_pj, 1048576.0 + 8388608.0);
+  operation op = product(1, 1024, 1024, 2 << 20);
+  EXPECT_DOUBLE_EQ(gpu.plan(op).energy_pj, 1048576.0 + 8388608.0 + 14680064.0);
+  EXPECT_DOUBLE_EQ(gpu.plan(op).energy_pj, 1048576.0 + 8388608.0) << "the L2 holds it now";
+  op.type = "fp8";
+  EXPECT_DOUBLE_EQ(gpu.plan(op).energy_pj, 262144.0 + 8388608.0);
+  op.type = "fp32";
+  EXPECT_DOUBLE_EQ(gpu.plan(op).energy_pj, 2097152.0 + 8388608.0);
+  const std::vector<std::pair<std::string, double>> sums{
+      {"arithmetic", 2 * 1048576.0 + 262144 + 2097152}, {"l2", 4 * 8388608.0}, {"memory_path", 14680064.0}};
+  EXPECT_EQ(gpu.energy_parts(), sums);
+}
+
+// 32.768 million operations at 200 pJ in 32.768 us are 200 W; 10 W stand, the board may draw 110. Power falls with the
+// cube of the clock: half of it at 1 / cbrt(2).
+TEST(gpu_kernels, a_board_at_its_limit_lowers_its_clock) {
+  gpu_params p = round_numbers(1);
+  p.silicon.energy_per_flop = energy(200e-12);
+  p.silicon.energy_per_l2_byte = energy(0);
+  p.silicon.energy_per_memory_byte = energy(0);
+  p.silicon.idle_power = power(4);
+  p.silicon.context_power = power(3);
+  p.silicon.active_power = power(3);
+  const operation op = product(128, 128, 1000, 0);
+  EXPECT_NEAR(compute_us(p, op), 32.768, 1e-5) << "no limit";
+  p.silicon.power_limit = power(110);
+  const work w = gpu_model(p).plan(op);
+  EXPECT_NEAR(static_cast<double>(w.compute.sum()) * 1e-6, 32.768 * std::cbrt(2.0), 1e-4);
+  EXPECT_NEAR(w.energy_pj / static_cast<double>(w.compute.sum()), 100, 1e-3) << "watts";
+  p.silicon.least_clock = 0.9;  // the clock may not fall so far: 200 x 0.81 W of energy over a time of its own
+  EXPECT_NEAR(compute_us(p, op), 32.768 * 2 * 0.81, 1e-4);
+  p.software.load = "burst";
+  EXPECT_NEAR(compute_us(p, op), 32.768, 1e-5) << "too short for the limit to act";
+}
+
+// A million bytes come in 1 us. What the cores take of it falls with the clock, what memory takes does not.
+TEST(gpu_kernels, a_board_at_its_limit_still_loads_as_fast_as_its_memory_allows) {
+  gpu_params p = round_numbers(1);
+  p.silicon.power_limit = power(100);
+  p.silicon.energy_per_flop = energy(0);
+  p.silicon.energy_per_l2_byte = energy(100e-12);
+  p.silicon.energy_per_memory_byte = energy(40e-12);
+  const operation op = product(1, 64, 64, 1000000);
+  const auto planned = [&](double memory_pj) {
+    gpu_model gpu(p);
+    gpu.set_memory(1e15, memory_pj);
+    return gpu.plan(op);
+  };
+  EXPECT_NEAR(planned(20).fill_bandwidth, 1e12, 1e6) << "100 x 0.4 + 40 + 20 W at 0.632 of the clock";
+  EXPECT_NEAR(planned(20).energy_pj, 80e6, 100) << "the memory has its own";
+  p.silicon.energy_per_memory_byte = energy(130e-12);
+  EXPECT_NEAR(planned(20).fill_bandwidth, 1e12 / (1.5 + 100e-2 * 0.0625), 1e7) << "150 W, and 100 / 16 at a quarter";
+}
+
+TEST(gpu_kernels, a_pass_begins_with_the_runtimes_own_work) {
+  gpu_params p = round_numbers(1);
+  p.software.step_overhead = duration(1e-3);
+  p.software.sequence_overhead = duration(10e-6);
+  operation op = product(8, 64, 64, 8192);
+  const ps_t plain = gpu_model(p).plan(op).launch;
+  op.first_of_pass = true;
+  EXPECT_EQ(gpu_model(p).plan(op).launch - plain, 1080000000) << "eight sequences";
+  op.first_of_prompt = true;
+  EXPECT_EQ(gpu_model(p).plan(op).launch - plain, 1000000000) << "rows of a prompt are no sequences";
 }
 
 // 600 positions are three pieces of 256; three sequences make nine blocks, on nine of sixteen SMs: 9 TB/s.

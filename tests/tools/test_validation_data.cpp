@@ -37,6 +37,18 @@ TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
     EXPECT_GT(k.time_us, 0) << k.id;
     EXPECT_GE(std::min({k.m, k.n, k.k}), 1) << k.id;
   }
+  for (const auto& r : data().energy()) {
+    EXPECT_TRUE(ids.insert(r.id).second) << r.id;
+    EXPECT_FALSE(r.source.empty()) << r.id;
+    EXPECT_GT(std::min({r.token_ms, r.watts, r.joules_per_token}), 0) << r.id;
+    EXPECT_EQ(r.kind, kind_of(r.id)) << r.id;
+    EXPECT_NO_THROW(data().runs_of(r)) << r.id;
+    // A token of a step of all boards: its joules are what they draw over its time (prompts that arrive meanwhile take
+    // the rate of tokens is not that of steps alone).
+    const double joules =
+        r.watts * static_cast<double>(data().boards(r.hardware)) * r.token_ms * 1e-3 / static_cast<double>(r.batch);
+    EXPECT_NEAR(r.joules_per_token / joules, 1, 0.7) << r.id;
+  }
   for (const auto& r : data().attention()) {
     EXPECT_TRUE(ids.insert(r.id).second) << r.id;
     EXPECT_FALSE(r.source.empty()) << r.id;
@@ -108,6 +120,15 @@ TEST(validation_data, every_row_has_a_platform_that_loads) {
   for (const auto& c : data().collectives()) EXPECT_NO_THROW(data().setup_of_kernels(c.hardware)) << c.id;
 }
 
+TEST(validation_data, what_a_boards_meter_sees) {
+  for (const char* part : {"gpu.l2", "gpu3.clocks", "hbm.read", "hbm1.io", "fabric", "nvlink_up0"})
+    EXPECT_TRUE(data().on_a_board(part)) << part;
+  for (const char* part : {"cpu", "host_mem.read", "host_bus", "pcie", "pcie2", "nvswitch", "gpuless"})
+    EXPECT_FALSE(data().on_a_board(part)) << part;
+  EXPECT_EQ(data().boards("4x H100 SXM"), 4);
+  EXPECT_EQ(data().boards("B200"), 1);
+}
+
 TEST(validation_data, values_follow_from_the_times_of_the_runs) {
   measured_row r;
   r.batch = 4;
@@ -140,6 +161,9 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
   const auto collectives = write("collectives.csv", "id,hardware,bytes,time_us,source,kind\n");
   const auto attention =
       write("attention.csv", "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind\n");
+  const auto energy = write("energy.csv",
+                            "id,hardware,model,dtype,batch,prompt,context,generated,token_ms,watts,joules_per_token,"
+                            "software,source,kind\n");
   const auto setups = write("setups.yaml",
                             "hardware: []\nsoftware: []\nkernels: {software: none}\n"
                             "byte_kernels: {software: none}\nattention: {software: none}\n");
@@ -148,13 +172,13 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
         "X,decode,H,m,fp16,1,0,1,1,0,0,token_ms,-1,ms,s,src,A,validation,core\n"}) {
     const auto measured = write("measured.csv", header + line);
     try {
-      validation_data(measured, kernels, collectives, attention, setups);
+      validation_data(measured, kernels, collectives, attention, energy, setups);
       ADD_FAILURE() << line;
     } catch (const input_error& e) {
       EXPECT_NE(std::string(e.what()).find("measured.csv:2"), std::string::npos) << e.what();
     }
   }
-  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, attention, setups), input_error);
+  EXPECT_THROW(validation_data(dir + "missing.csv", kernels, collectives, attention, energy, setups), input_error);
   // A quoted cell may hold commas; a row that no setup matches says so.
   const auto measured =
       write("measured.csv",
@@ -162,8 +186,8 @@ TEST(validation_data, defects_are_named_with_file_and_line) {
   const auto odd = write("odd.csv",
                          "id,hardware,phase,heads,kv_heads,head_size,batch,length,dtype,time_us,source,kind\n"
                          "X,H,middle,8,8,128,1,512,fp16,10,src,validation\n");
-  EXPECT_THROW(validation_data(measured, kernels, collectives, odd, setups), input_error);
-  const validation_data good(measured, kernels, collectives, attention, setups);
+  EXPECT_THROW(validation_data(measured, kernels, collectives, odd, energy, setups), input_error);
+  const validation_data good(measured, kernels, collectives, attention, energy, setups);
   ASSERT_EQ(good.rows().size(), 1u);
   EXPECT_EQ(good.rows()[0].hardware, "H, with a comma");
   EXPECT_THROW(good.setup_of(good.rows()[0]), input_error);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every core: a core_model in a stream_core.
+#include <algorithm>
+
 #include "hw/core/stream_core.h"
 #include "platforms/build/hardware.h"
 
@@ -61,17 +63,17 @@ class core_hardware final : public hardware {
     return out;
   }
   double energy_pj(ps_t elapsed) const override {
-    return m_core.stats().energy_pj +
-           const_cast<stream_core&>(m_core).model().idle_power().value * static_cast<double>(elapsed);  // W x ps = pJ
+    return m_core.stats().energy_pj + standing_pj(elapsed) + clocks_pj();
   }
   std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override {
-    core_model& model = const_cast<stream_core&>(m_core).model();
-    auto out = model.energy_parts();
+    auto out = model().energy_parts();
     if (out.empty()) return {{name(), energy_pj(elapsed)}};
-    const double idle = model.idle_power().value * static_cast<double>(elapsed);
-    for (auto& [part, pj] : out)
-      if (part == "leakage") return pj += idle, out;  // of what was powered while the rest was gated
-    out.emplace_back("leakage", idle);
+    const auto leakage = std::find_if(out.begin(), out.end(), [](const auto& p) { return p.first == "leakage"; });
+    if (leakage != out.end())
+      leakage->second += standing_pj(elapsed);  // of what was powered while the rest was gated
+    else
+      out.emplace_back(model().active_power().value > 0 ? "idle" : "leakage", standing_pj(elapsed));
+    if (model().active_power().value > 0) out.emplace_back("clocks", clocks_pj());
     return out;
   }
   traffic_bytes bytes() const override {
@@ -82,6 +84,11 @@ class core_hardware final : public hardware {
   probe_list probes() override { return m_core.probes(); }
 
  private:
+  core_model& model() const { return const_cast<stream_core&>(m_core).model(); }
+  double standing_pj(ps_t elapsed) const {
+    return model().idle_power().value * static_cast<double>(elapsed);  // W x ps = pJ
+  }
+  double clocks_pj() const { return model().active_power().value * static_cast<double>(m_core.stats().busy); }
   stream_core m_core;
 };
 

@@ -23,6 +23,9 @@ class dram_hardware final : public hardware {
     f.unloaded_latency = static_cast<ps_t>((t.RCDRD + t.CL + t.BL) * t.tck_fs / 1000) +
                          memwall::to_ps(m_params.controller.front_end) + memwall::to_ps(m_params.controller.back_end);
     f.peak_bandwidth = dram_peak_bytes_per_s(m_params);
+    const auto& e = m_standard.energy;
+    f.byte_pj = e.act_pj / static_cast<double>(m_standard.org.row_bytes()) +
+                (e.read_pj + e.io_read_pj) / static_cast<double>(f.burst);
     return f;
   }
   json config() const override { return write_dram_params(m_params); }
