@@ -108,7 +108,7 @@ validation_data::validation_data(const std::string& measured, const std::string&
            });
   read_csv(
       energy,
-      "id,hardware,model,dtype,batch,prompt,context,generated,token_ms,watts,joules_per_token,software,source,kind", 14,
+      "id,hardware,model,dtype,batch,prompt,context,generated,token_ms,watts,joules_per_token,software,source,kind",
       [&](const std::vector<std::string>& c, const std::string& w) {
         m_energy.push_back({c[0], c[1], c[2], c[3], integer(c[4], w), integer(c[5], w), integer(c[6], w),
                             integer(c[7], w), number(c[8], w), number(c[9], w), number(c[10], w), c[11], c[12], c[13]});
