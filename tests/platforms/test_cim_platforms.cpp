@@ -140,6 +140,53 @@ connect:
   EXPECT_EQ(sum(shared["stall_stack_ns"]), ps(shared["summary"]["time_ns"]));
 }
 
+// Two devices, each a GPU with macros in the banks of its own stacks: `memory: hbm` means the stack with the same
+// number.
+TEST(cim_banks, each_of_a_group_sits_in_its_own_memory) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "two.yaml") << R"(base: von_neumann_h100x2
+modules:
+  hbm: {standard: HBM2, channels: 64, size: 16 GiB}
+  pim:
+    type: cim
+    count: 2
+    macro: hbm_pim
+    memory: hbm
+    in_bits: 16
+    hierarchy: {macros_per_tile: 16, tiles_per_chip: 1, chips: 4}
+connect:
+  - [cpu, host_bus]
+  - [host_bus, host_mem]
+  - [gpu, fabric]
+  - [pim, fabric]
+  - [fabric, hbm]
+  - [fabric, pcie]
+  - [pcie, host_bus]
+  - [fabric, nvlink_up]
+  - [nvlink_up, nvswitch]
+  - [nvswitch, nvlink_down]
+  - [nvlink_down, fabric]
+mapping:
+  - {phase: prefill, executor: gpu, weights: hbm, kv_cache: hbm, activations: hbm}
+  - {executor: pim, weights: hbm, kv_cache: hbm, activations: hbm}
+)";
+  const json r = run("--platform " + dir / "two.yaml" + mini + "--phase both --prompt 32 --tokens 1");
+  std::vector<std::int64_t> computing;
+  for (const auto& m : r["memories"])
+    if (m["name"] == "hbm0" || m["name"] == "hbm1") computing.push_back(ps(m["banks"]["computing_ns"]));
+  ASSERT_EQ(computing.size(), 2U);
+  EXPECT_GT(computing[0], 0);
+  EXPECT_EQ(computing[0], computing[1]) << "halves of every product";
+  EXPECT_EQ(r["config"]["platform"]["modules"]["pim"]["memory"], "hbm");
+  std::ofstream(dir / "again.json") << r.dump();
+  EXPECT_EQ(run("--platform " + dir / "again.json" + mini + "--phase both --prompt 32 --tokens 1")["summary"],
+            r["summary"]);
+
+  const auto uneven = test::memwall("run --platform " + dir / "two.yaml" + mini + "--set pim.count=1");
+  EXPECT_EQ(uneven.exit_code, 2);
+  EXPECT_NE(uneven.err.find("modules.pim.memory: 'hbm' are 2 modules, 'pim' is 1"), std::string::npos) << uneven.err;
+}
+
 // Keys and values written into arrays at each use: their cells wear and the writing shows; on vector units neither.
 TEST(cim_attention, is_placed_where_it_is_told_at_its_cost) {
   const json vector = run("--platform cim_analog" + mini + "--context 256");

@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <filesystem>
+#include <memory>
+#include <sstream>
 
+#include "hw/common/csv.h"
 #include "hw/common/params.h"
+#include "hw/common/text_file.h"
 #include "traces/layout.h"
 #include "traces/serving/request_spec.h"
 
@@ -17,32 +21,12 @@ registry<request_importer>& request_importers() {
 }
 
 std::vector<std::string> csv_cells(const std::string& line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"') {
-      if (quoted && i + 1 < line.size() && line[i + 1] == '"')
-        out.back() += line[++i];
-      else
-        quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.emplace_back();
-    } else {
-      out.back() += c;
-    }
-  }
-  for (auto& cell : out) {
-    const std::size_t first = cell.find_first_not_of(" \t");
-    cell = first == std::string::npos ? "" : cell.substr(first, cell.find_last_not_of(" \t") - first + 1);
-  }
-  return out;
+  return csv_reader(std::make_unique<std::istringstream>(line), "a line", "cells separated by commas").head();
 }
 
 bool next_line(std::istream& in, std::string& line, std::int64_t& number) {
   while (std::getline(in, line)) {
     ++number;
-    if (number == 1 && line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3);
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.find_first_not_of(" \t") != std::string::npos) return true;
   }
@@ -104,11 +88,13 @@ void request_collector::finish() {
 }
 
 request_list read_requests(const std::string& path) {
-  std::ifstream in(path);
-  if (!in)
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
     throw input_error(problem{"--requests", "", "'" + path + "' cannot be read, and is no specification",
                               "a file, or poisson:, constant:, gamma: or closed: with their words",
                               nearest_name(path.substr(0, path.find(':')), arrival_processes())});
+  constexpr std::size_t largest = std::size_t{1} << 30;
+  std::istringstream in(read_text_file(path, "a file of requests", largest));
   std::string first;
   std::int64_t number = 0;
   if (!next_line(in, first, number))

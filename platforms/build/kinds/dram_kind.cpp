@@ -131,18 +131,22 @@ std::string source_of(const config::node& n) {
 /// A size that a platform gives for its own channels says nothing about fewer of them, which a file or option on top
 /// asks for: then the memory is as large as they are.
 void fit_size(const module_description& d, dram_params& p, build_context& context) {
-  const config::node* size = d.tree.find("size");
+  const config::node *size = d.tree.find("size"), *type = d.tree.find("type");
   const auto capacity = static_cast<double>(dram::load_standard(p.standard).org.capacity_bytes() * p.channels);
-  if (size == nullptr || p.size.value <= capacity) return;
-  for (const char* key : {"channels", "standard"})
-    if (const config::node* other = d.tree.find(key); other != nullptr && source_of(*other) != source_of(*size)) {
-      const auto text = [](double bytes) { return format_quantity(bytes, "size"); };
-      context.note("modules." + d.name + ".size: " + text(capacity) + ", all that " + std::to_string(p.channels) +
-                   " channels of " + p.standard + " hold (" + text(p.size.value) + " of " + size->where() +
-                   " was for others)");
-      p.size.value = capacity;
-      return;
-    }
+  if (size == nullptr || type == nullptr || p.size.value <= capacity) return;
+  const std::string given = source_of(*size), first = source_of(*type);
+  for (const char* key : {"channels", "standard"}) {
+    const config::node* other = d.tree.find(key);
+    const std::string on_top = other != nullptr ? source_of(*other) : given;
+    const bool later = on_top != given && (on_top == "--set" || given == first);
+    if (!later) continue;
+    const auto text = [](double bytes) { return format_quantity(bytes, "size"); };
+    context.note("modules." + d.name + ".size: " + text(capacity) + ", all that " + std::to_string(p.channels) +
+                 " channels of " + p.standard + " hold (" + text(p.size.value) + " of " + size->where() +
+                 " was for others)");
+    p.size.value = capacity;
+    return;
+  }
 }
 
 const bool registered = [] {
