@@ -92,10 +92,13 @@ double gpu_model::sm_load_rate(std::int64_t blocks) const {
 }
 
 double gpu_model::load_rate(std::int64_t blocks, double weight_bits, double type_bits) const {
+  const bool narrow = weight_bits > 0 && weight_bits < type_bits;
+  const bool own = narrow && m_stack.narrow_in_flight.value > 0;
+  const double kernel = own ? m_stack.narrow_in_flight.value : m_stack.kernel_in_flight.value;
   double in_flight = m_chip.in_flight_per_sm.value;
-  if (m_stack.kernel_in_flight.value > 0) in_flight = std::min(in_flight, m_stack.kernel_in_flight.value);
+  if (kernel > 0) in_flight = std::min(in_flight, kernel);
   double interval = m_chip.load_latency.value / (in_flight * static_cast<double>(blocks));  // seconds a byte
-  if (m_stack.unpacking == "serial" && weight_bits > 0 && weight_bits < type_bits)
+  if (m_stack.unpacking == "serial" && narrow)
     interval += m_chip.dequant_ops / m_chip.vector_rate.value * 8 / weight_bits;
   return 1 / interval;
 }

@@ -230,6 +230,9 @@ const param_table<gpu_software>& gpu_software_table() {
                "many as the SM can",
                "runtime: blocks an SM x threads x bytes a load")
           .range(byte_size(0), byte_size(1e9))
+          .add("narrow_in_flight", &gpu_software::narrow_in_flight,
+               "the same with weights below 16 bits, whose kernels load otherwise; 0: kernel_in_flight", "runtime")
+          .range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_software::collective_launch,
                "start of an all-reduce whose words carry their own flags (the library's protocol for small ones): "
                "launch, handshake of all devices",

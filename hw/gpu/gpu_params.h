@@ -72,6 +72,7 @@ struct gpu_software {
   duration sequence_overhead{0};
   double fp8_fraction = 1;
   byte_size kernel_in_flight{0};
+  byte_size narrow_in_flight{0};
   std::int64_t thin_rows = 16;
   double overlap_order = 2.8;
   duration tile_overhead{1e-6};

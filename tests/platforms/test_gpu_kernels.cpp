@@ -178,6 +178,25 @@ TEST(gpu_kernels, loads_and_arithmetic_hide_behind_each_other_but_for_the_corner
   EXPECT_NEAR(compute_us(p, product(16, 64, 1000, 3072000)), 2.048, 1e-6) << "few rows: the longer of the two";
 }
 
+// A GEMV of 16-bit weights keeps 100 kB in flight over 1 us: 0.1 TB/s an SM; one of 4-bit weights 200 kB.
+TEST(gpu_kernels, thin_kernels_keep_what_their_loads_hold_in_flight) {
+  gpu_params p = round_numbers(2);
+  p.software.unpacking = "overlapped";
+  operation op = product(1, 1024, 1024, 2 << 20);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(op).fill_bandwidth, 2e12);
+  p.software.kernel_in_flight = byte_size(1e5);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(op).fill_bandwidth, 2e11);
+  op.weight_bits = 4;
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(op).fill_bandwidth, 2e11) << "the same kernels";
+  p.software.narrow_in_flight = byte_size(2e5);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(op).fill_bandwidth, 4e11);
+  // Registers wait while 2 operations a weight unpack: 0.5 bytes a weight, 4 operations a byte at 2 TFLOP/s, 2 ps a
+  // byte beside the 2.5 ps of the load.
+  p.software.unpacking = "serial";
+  p.silicon.dequant_ops = 2;
+  EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth, 1e12 / 4.5, 1);
+}
+
 // 11008 outputs are 86 tiles of 128. Without a split of k, 86 of 132 SMs load.
 TEST(gpu_kernels, few_tiles_keep_few_bytes_in_flight) {
   gpu_params p = round_numbers(132);
