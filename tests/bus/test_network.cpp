@@ -229,13 +229,13 @@ std::string problems_of(const bus& b) {
 
 TEST(network, says_which_module_has_no_router_and_which_name_is_wrong) {
   auto p = network("mesh", 2, 1);
-  p.nodes = {{"sauce", {1}}};
+  p.nodes = {{"sorce", {1}}};
   bus b("fabric", p);
   b.add_initiator("source");
   b.add_target("memory", 0, gib);
   const auto text = problems_of(b);
-  EXPECT_NE(text.find("modules.noc.nodes.sauce"), std::string::npos) << text;
-  EXPECT_NE(text.find("source"), std::string::npos) << text;
+  EXPECT_NE(text.find("modules.noc.nodes.sorce"), std::string::npos) << text;
+  EXPECT_NE(text.find("'source'"), std::string::npos) << text;
   EXPECT_NE(text.find("no router is left for 'memory'"), std::string::npos) << text;
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "tests/support/temp_dir.h"
@@ -29,8 +30,9 @@ cost sweep_of(std::size_t points) {
                            std::to_string(points / 100) +
                            "], step: 1}, a.b: {log: [1 GB/s, 1 TB/s], count: 10}, c: {linear: [1, 10], step: 1}}\n";
   std::ofstream(dir / "s.yaml") << text;
-  std::string version = run_command({program_path, "--version"}).output;
-  version.erase(version.find_last_not_of('\n') + 1);
+  std::istringstream said(run_command({program_path, "--version"}).output);  // memwall VERSION (commit ...)
+  std::string version;
+  said >> version >> version;
   const plan p(parse_spec(text, "s.yaml", dir.path()), identify_program(fake, version));
   EXPECT_EQ(p.size(), points);
   const record_store store(dir / "o");
