@@ -3,8 +3,12 @@
 // ideal settings every step is exact arithmetic on small integers.
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
 
 #include "hw/cim/analog_crossbar.h"
+#include "hw/cim/products.h"
 
 namespace memwall::cim {
 namespace {
@@ -16,16 +20,23 @@ constexpr double smallest_conductance = 1e-6;
 // Streams of random numbers drawn from one seed.
 enum class stream : std::uint64_t { program = 1, drift = 2, read = 3, output = 4 };
 
-struct cell_plane {
-  std::vector<float> level;  // G in units of the weight digit: exact integers without programming noise; rows x cols
-  std::vector<float> drift;  // exponent of each cell; empty: no drift
-};
-
-// One slice of the weights: the cells of both polarities.
-struct weight_plane {
+// A slice of the weights as a read sees it at one age: what each cell pair adds to its column, what a reference read
+// tells, and how large the read noise of a column is.
+struct plane {
   double unit = 1;         // level of a cell at g_max
   int shift = 0;           // place of the slice
-  cell_plane plus, minus;  // minus is empty unless differential
+  double gain = 1;         // of drift compensation
+  std::vector<float> net;  // plus - minus, in units of the weight digit; exact integers without errors; rows x cols
+  std::vector<float> plus, minus;    // kept where the wires' resistance tells them apart
+  std::vector<std::int16_t> coarse;  // net x coarse_scale, instead of net in an array that has settled
+  double coarse_scale = 1;
+  std::vector<float> noise;       // by group of rows and column: mean variance of a cell's read noise
+  std::vector<double> strongest;  // by group of rows: largest sum of squares of a column
+};
+
+// Cells of one slice, as programmed and drifted.
+struct cells {
+  std::vector<float> level, programmed;
 };
 
 double polynomial_sigma(const analog_crossbar_params& p, double g) {
@@ -36,19 +47,16 @@ class analog_array final : public programmed_array {
  public:
   analog_array(const analog_crossbar_params& p, const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
                number_format format, std::uint64_t seed)
-      : m_p(p), m_rows(rows), m_cols(cols), m_seed(seed) {
+      : m_p(p), m_rows(rows), m_cols(cols), m_seed(seed), m_format(format) {
     m_weight_offset = !p.differential && format.is_signed ? -format.low() : 0;
     m_column_sum.assign(static_cast<std::size_t>(cols), 0);
-    const auto widths = weight_slices(p, format.bits, format.is_signed);
-    int shift = 0;
-    for (std::size_t k = 0; k < widths.size(); ++k) {
-      const bool top = k + 1 == widths.size();
-      m_planes.push_back(make_plane(weights, widths[k], shift, top, format.is_signed, k));
-      shift += widths[k];
-    }
+    m_digits.resize(static_cast<std::size_t>(rows * cols));
     for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = 0; c < cols; ++c)
-        m_column_sum[static_cast<std::size_t>(c)] += weights[r * cols + c] + m_weight_offset;
+      for (std::int64_t c = 0; c < cols; ++c) {
+        const std::int64_t w = weights[r * cols + c] + m_weight_offset;
+        m_digits[static_cast<std::size_t>(r * cols + c)] = static_cast<std::int32_t>(w);
+        m_column_sum[static_cast<std::size_t>(c)] += w;
+      }
   }
 
   std::int64_t rows() const override { return m_rows; }
@@ -56,20 +64,39 @@ class analog_array final : public programmed_array {
 
   void compute(const std::int32_t* inputs, number_format in, double* outputs, double age,
                std::uint64_t read) const override {
+    compute_many(inputs, 1, in, outputs, age, read);
+  }
+
+  void compute_many(const std::int32_t* inputs, std::int64_t vectors, number_format in, double* outputs, double age,
+                    std::uint64_t read) const override {
+    const auto aged = image(age);
+    for (std::int64_t v = 0; v < vectors; ++v)
+      compute_one(*aged, inputs + v * m_rows, in, outputs + v * m_cols, read + static_cast<std::uint64_t>(v));
+  }
+
+  void settle(double age) override {
+    auto aged = std::make_shared<std::vector<plane>>(*image(age));
+    // With wire resistance the cells of a pair stay apart.
+    if (m_p.ir_drop == 0)
+      for (plane& w : *aged) make_coarse(w);
+    m_settled = true;
+    m_age = age;
+    m_image = std::move(aged);
+    std::vector<std::int32_t>().swap(m_digits);
+  }
+
+ private:
+  std::int64_t parallel() const { return m_p.rows_parallel > 0 ? m_p.rows_parallel : m_rows; }
+
+  void compute_one(const std::vector<plane>& planes, const std::int32_t* inputs, number_format in, double* outputs,
+                   std::uint64_t read) const {
     const bool bipolar = m_p.signed_inputs == "bipolar" && in.is_signed;
     const std::int64_t input_offset = !bipolar && in.is_signed ? -in.low() : 0;
     const auto widths = input_slices(m_p, in.bits, in.is_signed);
-    const std::int64_t parallel = m_p.rows_parallel > 0 ? m_p.rows_parallel : m_rows;
     std::fill(outputs, outputs + m_cols, 0.0);
-    std::vector<double> digits(static_cast<std::size_t>(m_rows));
+    std::vector<std::int32_t> digits(static_cast<std::size_t>(m_rows));
+    std::vector<double> sums(static_cast<std::size_t>(m_cols));
     std::uint64_t conversion = 0;
-    std::vector<std::vector<float>> drifted_plus, drifted_minus;
-    std::vector<double> gain;
-    for (const weight_plane& w : m_planes) {
-      drifted_plus.push_back(drifted(w.plus, age));
-      drifted_minus.push_back(drifted(w.minus, age));
-      gain.push_back(drift_gain(w, drifted_plus.back(), drifted_minus.back()));
-    }
     int shift = 0;
     std::int64_t input_sum = 0;
     for (std::int64_t r = 0; r < m_rows; ++r) input_sum += inputs[r] + input_offset;
@@ -77,20 +104,19 @@ class analog_array final : public programmed_array {
       const bool top = s + 1 == widths.size();
       for (std::int64_t r = 0; r < m_rows; ++r)
         digits[static_cast<std::size_t>(r)] =
-            static_cast<double>(digit(inputs[r] + input_offset, shift, widths[s], top, bipolar));
+            static_cast<std::int32_t>(digit(inputs[r] + input_offset, shift, widths[s], top, bipolar));
       // Sign and magnitude: -2^(b-1) needs one level more than +2^(b-1) - 1.
       const double largest = bipolar && top ? std::ldexp(1.0, widths[s]) : std::ldexp(1.0, widths[s]) - 1;
-      for (std::int64_t begin = 0; begin < m_rows; begin += parallel) {
-        const std::int64_t end = std::min(begin + parallel, m_rows);
-        for (std::size_t k = 0; k < m_planes.size(); ++k) {
-          const weight_plane& w = m_planes[k];
-          std::vector<double> sums = column_sums(w, drifted_plus[k], drifted_minus[k], digits, begin, end, largest, age,
-                                                 hash(read, conversion));
+      for (std::int64_t begin = 0, group = 0; begin < m_rows; begin += parallel(), ++group) {
+        const std::int64_t end = std::min(begin + parallel(), m_rows);
+        for (const plane& w : planes) {
+          const std::uint64_t number = hash(read, conversion);
+          column_sums(w, digits.data(), begin, end, group, largest, number, sums);
           const double place = std::ldexp(1.0, shift + w.shift);
-          const double range = converter_range(w, begin, end, largest);
+          const double range = converter_range(w, end - begin, group, largest);
           for (std::int64_t c = 0; c < m_cols; ++c) {
-            const double v = convert(sums[static_cast<std::size_t>(c)] * gain[k], range, bipolar || m_p.differential,
-                                     hash(hash(read, conversion), static_cast<std::uint64_t>(c)));
+            const double v = convert(sums[static_cast<std::size_t>(c)] * w.gain, range, bipolar || m_p.differential,
+                                     hash(number, static_cast<std::uint64_t>(c)));
             outputs[c] += place * v;
           }
           ++conversion;
@@ -104,7 +130,6 @@ class analog_array final : public programmed_array {
                                         m_weight_offset * input_sum + m_rows * input_offset * m_weight_offset);
   }
 
- private:
   // Digit of an unsigned number, or of a magnitude with the number's sign; the top digit takes all that is
   // left.
   static std::int64_t digit(std::int64_t value, int shift, int width, bool top, bool signed_digits) {
@@ -113,64 +138,85 @@ class analog_array final : public programmed_array {
     return signed_digits && value < 0 ? -d : d;
   }
 
-  weight_plane make_plane(const std::int32_t* weights, int width, int shift, bool top, bool is_signed,
-                          std::uint64_t k) const {
-    weight_plane out;
-    out.shift = shift;
-    out.unit = m_p.differential && top && is_signed ? std::ldexp(1.0, width) : std::ldexp(1.0, width) - 1;
-    const std::size_t count = static_cast<std::size_t>(m_rows * m_cols);
-    out.plus.level.resize(count);
-    if (m_p.differential) out.minus.level.resize(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::int64_t d = digit(weights[i] + m_weight_offset, shift, width, top, m_p.differential);
-      out.plus.level[i] = programmed(static_cast<double>(std::max<std::int64_t>(d, 0)), out.unit, 2 * k, i);
-      if (m_p.differential)
-        out.minus.level[i] = programmed(static_cast<double>(std::max<std::int64_t>(-d, 0)), out.unit, 2 * k + 1, i);
+  // What reads see at an age: made once, shared by all who read at it.
+  std::shared_ptr<const std::vector<plane>> image(double age) const {
+    const std::lock_guard<std::mutex> lock(m_guard);
+    if (m_image != nullptr && (m_age == age || (m_settled && !drifts()))) return m_image;
+    if (m_settled) throw std::logic_error("an array that has settled is read at another age");
+    auto planes = std::make_shared<std::vector<plane>>();
+    const auto widths = weight_slices(m_p, m_format.bits, m_format.is_signed);
+    int shift = 0;
+    for (std::size_t k = 0; k < widths.size(); ++k) {
+      planes->push_back(make_plane(widths[k], shift, k + 1 == widths.size(), k, age));
+      shift += widths[k];
     }
-    give_drift(out.plus, out.unit, 2 * k);
-    give_drift(out.minus, out.unit, 2 * k + 1);
+    m_age = age;
+    m_image = std::move(planes);
+    return m_image;
+  }
+
+  plane make_plane(int width, int shift, bool top, std::uint64_t k, double age) const {
+    plane out;
+    out.shift = shift;
+    out.unit = m_p.differential && top && m_format.is_signed ? std::ldexp(1.0, width) : std::ldexp(1.0, width) - 1;
+    const std::size_t count = static_cast<std::size_t>(m_rows * m_cols);
+    const auto polarity = [&](double sign, std::uint64_t number) {
+      cells c;
+      c.programmed.resize(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto d = static_cast<double>(digit(m_digits[i], shift, width, top, m_p.differential));
+        c.programmed[i] = programmed(std::max(sign * d, 0.0), out.unit, number, i);
+      }
+      c.level = drifted(c.programmed, out.unit, number, age);
+      return c;
+    };
+    cells plus = polarity(1, 2 * k), minus;
+    if (m_p.differential) minus = polarity(-1, 2 * k + 1);
+    out.gain = drift_gain(plus, minus, age);
+    describe_columns(out, plus, minus, age);
+    out.net = plus.level;
+    for (std::size_t i = 0; i < minus.level.size(); ++i) out.net[i] -= minus.level[i];
+    if (m_p.ir_drop > 0) {
+      out.plus = std::move(plus.level);
+      out.minus = std::move(minus.level);
+    }
     return out;
   }
 
-  std::uint64_t seed_of(stream s, std::uint64_t plane) const {
-    return hash(hash(m_seed, static_cast<std::uint64_t>(s)), plane);
+  std::uint64_t seed_of(stream s, std::uint64_t number) const {
+    return hash(hash(m_seed, static_cast<std::uint64_t>(s)), number);
   }
 
-  float programmed(double level, double unit, std::uint64_t plane, std::uint64_t i) const {
+  float programmed(double level, double unit, std::uint64_t number, std::uint64_t i) const {
     const double sigma = polynomial_sigma(m_p, level / unit);
     double g = level;
-    if (sigma > 0) g += unit * sigma * gaussian(seed_of(stream::program, plane), i);
+    if (sigma > 0) g += unit * sigma * gaussian(seed_of(stream::program, number), i);
     return static_cast<float>(m_p.clip_conductance ? std::max(g, 0.0) : g);
   }
 
-  void give_drift(cell_plane& cells, double unit, std::uint64_t plane) const {
-    const bool drifts = m_p.drift != 0 || m_p.drift_slope != 0 || m_p.drift_min > 0 || m_p.drift_spread > 0;
-    if (!drifts || cells.level.empty()) return;
-    cells.drift.resize(cells.level.size());
-    for (std::size_t i = 0; i < cells.drift.size(); ++i) {
-      const double g = std::max<double>(std::fabs(cells.level[i]) / unit, smallest_conductance);
-      double nu = std::clamp(m_p.drift + m_p.drift_slope * portable_log(g), m_p.drift_min, m_p.drift_max);
-      if (m_p.drift_spread > 0) nu += m_p.drift_spread * gaussian(seed_of(stream::drift, plane), i);
-      cells.drift[i] = static_cast<float>(nu);
-    }
-  }
+  bool drifts() const { return m_p.drift != 0 || m_p.drift_slope != 0 || m_p.drift_min > 0 || m_p.drift_spread > 0; }
+  bool has_drifted(double age) const { return drifts() && age > m_p.drift_start.value; }
 
-  // Conductances after `age` seconds, empty when nothing has drifted.
-  std::vector<float> drifted(const cell_plane& cells, double age) const {
-    if (cells.drift.empty() || age <= m_p.drift_start.value) return {};
+  // Levels after `age` seconds: each cell by an exponent of its own.
+  std::vector<float> drifted(const std::vector<float>& level, double unit, std::uint64_t number, double age) const {
+    if (!has_drifted(age)) return level;
     const double log_time = portable_log(age / m_p.drift_start.value);
-    std::vector<float> out(cells.level.size());
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = static_cast<float>(cells.level[i] * portable_exp(-cells.drift[i] * log_time));
+    std::vector<float> out(level.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double g = std::max<double>(std::fabs(level[i]) / unit, smallest_conductance);
+      double nu = std::clamp(m_p.drift + m_p.drift_slope * portable_log(g), m_p.drift_min, m_p.drift_max);
+      if (m_p.drift_spread > 0) nu += m_p.drift_spread * gaussian(seed_of(stream::drift, number), i);
+      out[i] = static_cast<float>(level[i] * portable_exp(-nu * log_time));
+    }
     return out;
   }
 
   // What a reference read of the whole array would tell: total conductance when programmed / now.
-  double drift_gain(const weight_plane& w, const std::vector<float>& plus, const std::vector<float>& minus) const {
-    if (!m_p.drift_compensation || plus.empty()) return 1;
+  double drift_gain(const cells& plus, const cells& minus, double age) const {
+    if (!m_p.drift_compensation || !has_drifted(age)) return 1;
     double before = 0, now = 0;
-    for (std::size_t i = 0; i < plus.size(); ++i) before += w.plus.level[i], now += plus[i];
-    for (std::size_t i = 0; i < minus.size(); ++i) before += w.minus.level[i], now += minus[i];
+    for (const cells* c : {&plus, &minus})
+      for (std::size_t i = 0; i < c->level.size(); ++i) before += c->programmed[i], now += c->level[i];
     return now > 0 ? before / now : 1;
   }
 
@@ -182,34 +228,59 @@ class analog_array final : public programmed_array {
     return g * q * std::sqrt(portable_log((t + read_window_s) / (2 * read_window_s)));
   }
 
-  // Adds x g of one polarity to the sums, and the variance of its read noise.
-  void accumulate(const std::vector<float>& cells, double sign, double unit, const std::vector<double>& digits,
-                  std::int64_t begin, std::int64_t end, double largest, double age, std::vector<double>& sums,
-                  std::vector<double>& variance) const {
-    for (std::int64_t r = begin; r < end; ++r) {
-      const double x = digits[static_cast<std::size_t>(r)];
-      if (x == 0) continue;
-      const float* g = &cells[static_cast<std::size_t>(r * m_cols)];
-      const double factor = sign * x;
-      for (std::int64_t c = 0; c < m_cols; ++c) sums[static_cast<std::size_t>(c)] += factor * g[c];
-      if (m_p.read_noise > 0)
-        for (std::int64_t c = 0; c < m_cols; ++c) {
-          const double sigma = factor * unit * read_sigma(std::fabs(g[c]) / unit, age);
-          variance[static_cast<std::size_t>(c)] += sigma * sigma;
+  // By group of rows and column: the mean variance of read noise, and the largest sum of squares of what was programmed
+  // (the converter's range is set once, before anything drifts).
+  void describe_columns(plane& w, const cells& plus, const cells& minus, double age) const {
+    const std::int64_t groups = (m_rows + parallel() - 1) / parallel();
+    if (m_p.read_noise > 0) w.noise.assign(static_cast<std::size_t>(groups * m_cols), 0);
+    const bool by_weights = m_p.adc_ranging == "weights";
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::int64_t begin = g * parallel(), end = std::min(begin + parallel(), m_rows);
+      double strongest = 0;
+      for (std::int64_t c = 0; c < m_cols; ++c) {
+        double squares = 0, variance = 0;
+        for (std::int64_t r = begin; r < end; ++r) {
+          const auto i = static_cast<std::size_t>(r * m_cols + c);
+          if (by_weights) {
+            const double net = plus.programmed[i] - (m_p.differential ? minus.programmed[i] : 0);
+            squares += net * net;
+          }
+          if (m_p.read_noise == 0) continue;
+          for (const cells* one : {&plus, &minus})
+            if (!one->level.empty()) {
+              const double sigma = w.unit * read_sigma(std::fabs(one->level[i]) / w.unit, age);
+              variance += sigma * sigma;
+            }
         }
+        strongest = std::max(strongest, squares);
+        if (m_p.read_noise > 0)
+          w.noise[static_cast<std::size_t>(g * m_cols + c)] =
+              static_cast<float>(variance / static_cast<double>(end - begin));
+      }
+      w.strongest.push_back(strongest);
     }
-    if (m_p.ir_drop > 0) drop(cells, sign, unit, digits, begin, end, largest, sums);
+  }
+
+  // 16 bits a pair, in whole parts of a digit: integers stay exact.
+  void make_coarse(plane& w) const {
+    float largest = 1;
+    for (const float v : w.net) largest = std::max(largest, std::fabs(v));
+    w.coarse_scale = std::max(1.0, std::floor(32767.0 / static_cast<double>(largest)));
+    w.coarse.resize(w.net.size());
+    for (std::size_t i = 0; i < w.net.size(); ++i)
+      w.coarse[i] = static_cast<std::int16_t>(std::lrint(w.net[i] * w.coarse_scale));
+    std::vector<float>().swap(w.net);
   }
 
   // First-order voltage drop along the column wire: the converter sits below row `begin`; the current of a
   // cell passes every segment between it and the converter, and each segment lowers the voltage of the cells
   // beyond it.
-  void drop(const std::vector<float>& cells, double sign, double unit, const std::vector<double>& digits,
-            std::int64_t begin, std::int64_t end, double largest, std::vector<double>& sums) const {
+  void drop(const std::vector<float>& level, double sign, double unit, const std::int32_t* digits, std::int64_t begin,
+            std::int64_t end, double largest, std::vector<double>& sums) const {
     for (std::int64_t c = 0; c < m_cols; ++c) {
       double beyond = 0;  // current (in g_max) through the next segment
       const auto current = [&](std::int64_t r) {
-        return digits[static_cast<std::size_t>(r)] / (largest * unit) * cells[static_cast<std::size_t>(r * m_cols + c)];
+        return digits[r] / (largest * unit) * level[static_cast<std::size_t>(r * m_cols + c)];
       };
       for (std::int64_t r = begin; r < end; ++r) beyond += current(r);
       double fall = 0;
@@ -223,37 +294,37 @@ class analog_array final : public programmed_array {
     }
   }
 
-  std::vector<double> column_sums(const weight_plane& w, const std::vector<float>& plus,
-                                  const std::vector<float>& minus, const std::vector<double>& digits,
-                                  std::int64_t begin, std::int64_t end, double largest, double age,
-                                  std::uint64_t noise) const {
-    std::vector<double> sums(static_cast<std::size_t>(m_cols), 0), variance(sums.size(), 0);
-    accumulate(plus.empty() ? w.plus.level : plus, 1, w.unit, digits, begin, end, largest, age, sums, variance);
-    if (m_p.differential)
-      accumulate(minus.empty() ? w.minus.level : minus, -1, w.unit, digits, begin, end, largest, age, sums, variance);
-    if (m_p.read_noise > 0)
+  void column_sums(const plane& w, const std::int32_t* digits, std::int64_t begin, std::int64_t end, std::int64_t group,
+                   double largest, std::uint64_t number, std::vector<double>& sums) const {
+    std::fill(sums.begin(), sums.end(), 0.0);
+    const auto from = static_cast<std::size_t>(begin * m_cols);
+    if (!w.coarse.empty()) {
+      add_integer_products(digits + begin, end - begin, &w.coarse[from], m_cols, std::int64_t{32767}, sums.data());
+      for (double& s : sums) s /= w.coarse_scale;
+    } else {
+      add_real_products(digits + begin, end - begin, &w.net[from], m_cols, sums.data());
+    }
+    if (m_p.ir_drop > 0) {
+      drop(w.plus, 1, w.unit, digits, begin, end, largest, sums);
+      if (m_p.differential) drop(w.minus, -1, w.unit, digits, begin, end, largest, sums);
+    }
+    if (m_p.read_noise > 0) {
+      // Noise of the cells adds up in power; a column's cells count with their mean.
+      double squares = 0;
+      for (std::int64_t r = begin; r < end; ++r) squares += static_cast<double>(digits[r]) * digits[r];
+      const std::uint64_t seed = hash(seed_of(stream::read, 0), number);
       for (std::size_t c = 0; c < sums.size(); ++c)
-        sums[c] += std::sqrt(variance[c]) * gaussian(hash(seed_of(stream::read, 0), noise), c);
-    return sums;
+        sums[c] += std::sqrt(squares * w.noise[static_cast<std::size_t>(group * m_cols) + c]) * gaussian(seed, c);
+    }
   }
 
   // Largest magnitude the converter takes for this read.
-  double converter_range(const weight_plane& w, std::int64_t begin, std::int64_t end, double largest) const {
-    double range = static_cast<double>(end - begin) * largest * w.unit;
-    if (m_p.adc_ranging == "weights") {
-      // Inputs spread evenly over their range have a root mean square of largest / sqrt(3).
-      double strongest = 0;
-      for (std::int64_t c = 0; c < m_cols; ++c) {
-        double power = 0;
-        for (std::int64_t r = begin; r < end; ++r) {
-          const std::size_t i = static_cast<std::size_t>(r * m_cols + c);
-          const double g = w.plus.level[i] - (m_p.differential ? w.minus.level[i] : 0);
-          power += g * g;
-        }
-        strongest = std::max(strongest, power);
-      }
-      range = std::min(range, std::max(m_p.adc_sigmas * largest * std::sqrt(strongest / 3), 1.0));
-    }
+  double converter_range(const plane& w, std::int64_t rows, std::int64_t group, double largest) const {
+    double range = static_cast<double>(rows) * largest * w.unit;
+    // Inputs spread evenly over their range have a root mean square of largest / sqrt(3).
+    if (m_p.adc_ranging == "weights")
+      range = std::min(
+          range, std::max(m_p.adc_sigmas * largest * std::sqrt(w.strongest[static_cast<std::size_t>(group)] / 3), 1.0));
     return range * m_p.adc_range;
   }
 
@@ -273,9 +344,14 @@ class analog_array final : public programmed_array {
   analog_crossbar_params m_p;
   std::int64_t m_rows, m_cols;
   std::uint64_t m_seed;
+  number_format m_format;
   std::int64_t m_weight_offset = 0;
   std::vector<std::int64_t> m_column_sum;  // of the offset weights, kept digitally
-  std::vector<weight_plane> m_planes;
+  std::vector<std::int32_t> m_digits;      // offset weights, until the array has settled
+  bool m_settled = false;
+  mutable std::mutex m_guard;
+  mutable double m_age = 0;
+  mutable std::shared_ptr<const std::vector<plane>> m_image;  // at m_age
 };
 
 }  // namespace

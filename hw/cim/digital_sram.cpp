@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "hw/cim/products.h"
+
 namespace memwall::cim {
 namespace {
 
@@ -12,38 +14,26 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-// The weights as the circuit holds them: two's complement bits, one column a bit.
+// The weights as the circuit holds them: in as many bits as they have.
+template <class Weight>
 class digital_array final : public programmed_array {
  public:
-  digital_array(const std::int32_t* weights, std::int64_t rows, std::int64_t cols, int input_bits_per_cycle)
-      : m_weights(weights, weights + rows * cols), m_rows(rows), m_cols(cols), m_slice(input_bits_per_cycle) {}
+  digital_array(const std::int32_t* weights, std::int64_t rows, std::int64_t cols, int bits)
+      : m_weights(weights, weights + rows * cols), m_rows(rows), m_cols(cols), m_largest(std::int64_t{1} << bits) {}
 
-  // Slice by slice as the hardware does: the slices are digits of the two's complement input, of which the
-  // top bit counts negative; the accumulator shifts each column sum to its place.
-  void compute(const std::int32_t* inputs, number_format in, double* outputs, double, std::uint64_t) const override {
-    std::vector<std::int64_t> accumulator(static_cast<std::size_t>(m_cols), 0), sum(static_cast<std::size_t>(m_cols));
-    for (int shift = 0; shift < in.bits; shift += m_slice) {
-      const int width = std::min(m_slice, in.bits - shift);
-      const bool top = in.is_signed && shift + width == in.bits;
-      std::fill(sum.begin(), sum.end(), 0);
-      for (std::int64_t r = 0; r < m_rows; ++r) {
-        std::int64_t digit = (static_cast<std::uint32_t>(inputs[r]) >> shift) & ((1U << width) - 1);
-        if (top && (digit >> (width - 1)) != 0) digit -= std::int64_t{1} << width;
-        if (digit == 0) continue;
-        const std::int32_t* row = &m_weights[static_cast<std::size_t>(r * m_cols)];
-        for (std::int64_t c = 0; c < m_cols; ++c) sum[static_cast<std::size_t>(c)] += digit * row[c];
-      }
-      for (std::size_t c = 0; c < sum.size(); ++c) accumulator[c] += sum[c] * (std::int64_t{1} << shift);
-    }
-    for (std::size_t c = 0; c < accumulator.size(); ++c) outputs[c] = static_cast<double>(accumulator[c]);
+  // The circuit multiplies by one slice of the input after another (digits of its two's complement, of which the top
+  // bit counts negative) and its accumulator shifts each column sum to its place. Nothing is rounded on the way, so
+  // that the sum over all slices is the integer product, whatever their width; cycles and energy count them (mvm()).
+  void compute(const std::int32_t* inputs, number_format, double* outputs, double, std::uint64_t) const override {
+    std::fill(outputs, outputs + m_cols, 0.0);
+    add_integer_products(inputs, m_rows, m_weights.data(), m_cols, m_largest, outputs);
   }
   std::int64_t rows() const override { return m_rows; }
   std::int64_t cols() const override { return m_cols; }
 
  private:
-  std::vector<std::int32_t> m_weights;
-  std::int64_t m_rows, m_cols;
-  int m_slice;
+  std::vector<Weight> m_weights;
+  std::int64_t m_rows, m_cols, m_largest;
 };
 
 class digital_sram final : public macro {
@@ -127,7 +117,12 @@ class digital_sram final : public macro {
   std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
                                                     number_format format, std::uint64_t) const override {
     check_weights(kind_name, weights, rows, cols, format, shape(format.bits), max_w_bits());
-    return std::make_unique<digital_array>(weights, rows, cols, m_p.input_bits_per_cycle);
+    const int bits = format.bits;
+    if (bits < 8 || (bits == 8 && format.is_signed))
+      return std::make_unique<digital_array<std::int8_t>>(weights, rows, cols, bits);
+    if (bits < 16 || (bits == 16 && format.is_signed))
+      return std::make_unique<digital_array<std::int16_t>>(weights, rows, cols, bits);
+    return std::make_unique<digital_array<std::int32_t>>(weights, rows, cols, bits);
   }
 
   breakdown area() const override {

@@ -53,6 +53,13 @@ struct dram_bank_params {
 };
 const param_table<dram_bank_params>& dram_bank_table();
 
+/// Weights in the banks, in the arithmetic of the units (dram_bank_array.cpp): integers, or real numbers where the
+/// units have a floating-point type.
+std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights,
+                                               std::int64_t rows, std::int64_t cols);
+std::unique_ptr<programmed_array> hold_reals(const dram_bank_params& p, const float* weights, std::int64_t rows,
+                                             std::int64_t cols);
+
 enum class elementwise : std::uint8_t { add, mul, relu };
 
 /// The third kind of macro, with what only it can do: element-wise kernels in the banks, and plain memory
@@ -72,6 +79,11 @@ class dram_bank : public macro {
   bool shares_memory() const override { return true; }
   std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
                                                     number_format format, std::uint64_t seed) const override;
+  bool is_floating() const override { return m_p.arithmetic != "integer"; }
+  std::unique_ptr<programmed_array> hold_reals(const float* weights, std::int64_t rows,
+                                               std::int64_t cols) const override {
+    return cim::hold_reals(m_p, weights, rows, cols);
+  }
   breakdown area() const override;
   double leakage_mw() const override { return m_p.leakage.value * 1e3; }
   nlohmann::ordered_json parameters() const override;
@@ -109,9 +121,6 @@ class dram_bank : public macro {
   mutable std::map<std::array<std::int64_t, 3>, sequencer_cycles> m_known;
 };
 
-/// Weights in the banks, in the arithmetic of the units (dram_bank_array.cpp).
-std::unique_ptr<programmed_array> hold_weights(const dram_bank_params& p, const std::int32_t* weights,
-                                               std::int64_t rows, std::int64_t cols);
 /// Nearest IEEE half or bfloat16 value, ties to even.
 double round_fp16(double v);
 double round_bf16(double v);

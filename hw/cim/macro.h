@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,19 @@ class programmed_array {
   /// (drift). `read`: number of this read, which seeds read noise.
   virtual void compute(const std::int32_t* inputs, number_format in, double* outputs, double age = 0,
                        std::uint64_t read = 0) const = 0;
+  /// `vectors` inputs one after another, as that many calls of compute() with read numbers from `read` on: while the
+  /// weights are at hand.
+  virtual void compute_many(const std::int32_t* inputs, std::int64_t vectors, number_format in, double* outputs,
+                            double age = 0, std::uint64_t read = 0) const {
+    for (std::int64_t v = 0; v < vectors; ++v)
+      compute(inputs + v * rows(), in, outputs + v * cols(), age, read + static_cast<std::uint64_t>(v));
+  }
+  /// Of an array that holds real numbers (macro::hold_reals): `vectors` inputs in the units' floating-point arithmetic.
+  virtual void compute_reals(const float* /*inputs*/, std::int64_t /*vectors*/, float* /*outputs*/) const {
+    throw std::logic_error("this array holds integers");
+  }
+  /// From now on the array is read at this age only, so that it may keep less: two bytes a weight and slice.
+  virtual void settle(double /*age*/) {}
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t cols() const = 0;
 };
@@ -135,6 +149,14 @@ class macro {
   virtual std::unique_ptr<programmed_array> program_weights(const std::int32_t* weights, std::int64_t rows,
                                                             std::int64_t cols, number_format format,
                                                             std::uint64_t seed) const = 0;
+
+  /// Whether its units compute on floating-point numbers (DRAM banks): then weights and inputs go in as they are.
+  virtual bool is_floating() const { return false; }
+  /// Real weights for such units, rows x cols.
+  virtual std::unique_ptr<programmed_array> hold_reals(const float* /*weights*/, std::int64_t /*rows*/,
+                                                       std::int64_t /*cols*/) const {
+    throw std::logic_error("this macro computes on integers");
+  }
 
   virtual breakdown area() const = 0;     ///< mm2, one macro
   virtual double leakage_mw() const = 0;  ///< one macro, weights kept

@@ -6,6 +6,7 @@
 
 #include "hw/common/checked.h"
 #include "hw/common/error.h"
+#include "hw/common/parallel.h"
 
 namespace memwall::cim {
 namespace {
@@ -152,33 +153,95 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
   return out;
 }
 
-folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n,
-                           number_format format, std::uint64_t seed)
-    : m_fold(fold_layer(m, k, n, format.bits)) {
+folded_array::folded_array(const macro& m, std::int64_t k, std::int64_t n, int bits, std::int64_t macros_wanted)
+    : m_fold(fold_layer(m, k, n, bits, macros_wanted)) {
   for (std::int64_t i = 0; i <= m_fold.row_folds; ++i) m_row_start.push_back(i * k / m_fold.row_folds);
   for (std::int64_t j = 0; j <= m_fold.col_folds; ++j) m_col_start.push_back(j * n / m_fold.col_folds);
-  std::vector<std::int32_t> piece;
-  for (std::size_t i = 0; i + 1 < m_row_start.size(); ++i)
-    for (std::size_t j = 0; j + 1 < m_col_start.size(); ++j) {
-      piece.clear();
-      for (std::int64_t r = m_row_start[i]; r < m_row_start[i + 1]; ++r)
-        piece.insert(piece.end(), weights + r * n + m_col_start[j], weights + r * n + m_col_start[j + 1]);
-      m_pieces.push_back(m.program_weights(piece.data(), m_row_start[i + 1] - m_row_start[i],
-                                           m_col_start[j + 1] - m_col_start[j], format, seed + m_pieces.size()));
+  m_pieces.resize(static_cast<std::size_t>(m_fold.pieces()));
+}
+
+template <class Number, class Make>
+void folded_array::make_pieces(const piece_source<Number>& weights, int threads, Make&& make) {
+  parallel_for(m_fold.pieces(), threads, [&](std::int64_t at) {
+    const auto i = static_cast<std::size_t>(at / m_fold.col_folds), j = static_cast<std::size_t>(at % m_fold.col_folds);
+    const std::int64_t rows = m_row_start[i + 1] - m_row_start[i], cols = m_col_start[j + 1] - m_col_start[j];
+    std::vector<Number> piece(static_cast<std::size_t>(rows * cols));
+    weights(m_row_start[i], m_row_start[i + 1], m_col_start[j], m_col_start[j + 1], piece.data());
+    m_pieces[static_cast<std::size_t>(at)] = make(piece.data(), rows, cols, static_cast<std::uint64_t>(at));
+  });
+}
+
+folded_array::folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n,
+                           number_format format, std::uint64_t seed)
+    : folded_array(
+          m,
+          [weights, n](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1, std::int32_t* out) {
+            for (std::int64_t r = r0; r < r1; ++r) out = std::copy(weights + r * n + c0, weights + r * n + c1, out);
+          },
+          k, n, format, seed, 0, std::nullopt, 1) {}
+
+folded_array::folded_array(const macro& m, const piece_source<std::int32_t>& weights, std::int64_t k, std::int64_t n,
+                           number_format format, std::uint64_t seed, std::int64_t macros_wanted,
+                           std::optional<double> age, int threads)
+    : folded_array(m, k, n, format.bits, macros_wanted) {
+  make_pieces(weights, threads,
+              [&](const std::int32_t* piece, std::int64_t rows, std::int64_t cols, std::uint64_t number) {
+                auto array = m.program_weights(piece, rows, cols, format, seed + number);
+                if (age) array->settle(*age);
+                return array;
+              });
+}
+
+folded_array::folded_array(const macro& m, const piece_source<float>& weights, std::int64_t k, std::int64_t n,
+                           std::int64_t macros_wanted, int threads)
+    : folded_array(m, k, n, m.max_w_bits(), macros_wanted) {
+  make_pieces(weights, threads, [&](const float* piece, std::int64_t rows, std::int64_t cols, std::uint64_t) {
+    return m.hold_reals(piece, rows, cols);
+  });
+}
+
+// Columns and blocks of vectors are shared out; the partial sums of one output are added by one thread, in order.
+template <class Input, class Output, class Compute>
+void folded_array::for_each_piece(const Input* inputs, std::int64_t vectors, Output* outputs, int threads,
+                                  Compute&& compute_piece) const {
+  constexpr std::int64_t block = 16;  // vectors
+  const std::int64_t blocks = (vectors + block - 1) / block;
+  parallel_for(blocks * m_fold.col_folds, threads, [&](std::int64_t task) {
+    const std::int64_t first = task / m_fold.col_folds * block, count = std::min(block, vectors - first);
+    const auto j = static_cast<std::size_t>(task % m_fold.col_folds);
+    const std::int64_t c0 = m_col_start[j], cols = m_col_start[j + 1] - c0;
+    for (std::int64_t v = first; v < first + count; ++v) std::fill_n(outputs + v * m_fold.n + c0, cols, Output{0});
+    std::vector<Input> x;
+    std::vector<Output> y(static_cast<std::size_t>(count * cols));
+    for (std::size_t i = 0; i + 1 < m_row_start.size(); ++i) {
+      x.clear();
+      for (std::int64_t v = first; v < first + count; ++v)
+        x.insert(x.end(), inputs + v * m_fold.k + m_row_start[i], inputs + v * m_fold.k + m_row_start[i + 1]);
+      compute_piece(*m_pieces[i * static_cast<std::size_t>(m_fold.col_folds) + j], x.data(), first, count, y.data());
+      for (std::int64_t v = 0; v < count; ++v)
+        for (std::int64_t c = 0; c < cols; ++c)
+          outputs[(first + v) * m_fold.n + c0 + c] += y[static_cast<std::size_t>(v * cols + c)];
     }
+  });
 }
 
 void folded_array::compute(const std::int32_t* inputs, number_format in, double* outputs, double age,
                            std::uint64_t read) const {
-  std::fill(outputs, outputs + m_fold.n, 0.0);
-  std::vector<double> partial(static_cast<std::size_t>(m_fold.piece_cols));
-  std::size_t at = 0;
-  for (std::size_t i = 0; i + 1 < m_row_start.size(); ++i)
-    for (std::size_t j = 0; j + 1 < m_col_start.size(); ++j, ++at) {
-      m_pieces[at]->compute(inputs + m_row_start[i], in, partial.data(), age, read);
-      for (std::int64_t c = m_col_start[j]; c < m_col_start[j + 1]; ++c)
-        outputs[c] += partial[static_cast<std::size_t>(c - m_col_start[j])];
-    }
+  compute_many(inputs, 1, in, outputs, age, read, 1);
+}
+
+void folded_array::compute_many(const std::int32_t* inputs, std::int64_t vectors, number_format in, double* outputs,
+                                double age, std::uint64_t read, int threads) const {
+  for_each_piece(inputs, vectors, outputs, threads,
+                 [&](const programmed_array& a, const std::int32_t* x, std::int64_t first, std::int64_t count,
+                     double* y) { a.compute_many(x, count, in, y, age, read + static_cast<std::uint64_t>(first)); });
+}
+
+void folded_array::compute_reals(const float* inputs, std::int64_t vectors, float* outputs, int threads) const {
+  for_each_piece(inputs, vectors, outputs, threads,
+                 [&](const programmed_array& a, const float* x, std::int64_t, std::int64_t count, float* y) {
+                   a.compute_reals(x, count, y);
+                 });
 }
 
 }  // namespace memwall::cim

@@ -2,6 +2,8 @@
 // Layers onto macros: folding over rows and columns, replication, placement until the capacity is gone.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,13 +77,37 @@ placement place_layers(const macro& m, const std::vector<layer_request>& layers,
 /// A folded layer that computes: one programmed_array a piece, partial sums added exactly.
 class folded_array {
  public:
+  /// Weights of rows [r0, r1) and columns [c0, c1), row-major.
+  template <class Number>
+  using piece_source = std::function<void(std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1, Number*)>;
+
   folded_array(const macro& m, const std::int32_t* weights, std::int64_t k, std::int64_t n, number_format format,
                std::uint64_t seed);
+  /// Asks for the weights piece by piece, on several threads: the whole need not be there at once. `macros_wanted`: see
+  /// fold_layer. With `age`, the pieces settle at it.
+  folded_array(const macro& m, const piece_source<std::int32_t>& weights, std::int64_t k, std::int64_t n,
+               number_format format, std::uint64_t seed, std::int64_t macros_wanted, std::optional<double> age,
+               int threads);
+  /// Real weights, for units that compute on them.
+  folded_array(const macro& m, const piece_source<float>& weights, std::int64_t k, std::int64_t n,
+               std::int64_t macros_wanted, int threads);
+
   void compute(const std::int32_t* inputs, number_format in, double* outputs, double age = 0,
                std::uint64_t read = 0) const;
+  /// `vectors` of k inputs each; the v-th has read number read + v.
+  void compute_many(const std::int32_t* inputs, std::int64_t vectors, number_format in, double* outputs, double age,
+                    std::uint64_t read, int threads) const;
+  void compute_reals(const float* inputs, std::int64_t vectors, float* outputs, int threads) const;
   const fold& folded() const { return m_fold; }
 
  private:
+  folded_array(const macro& m, std::int64_t k, std::int64_t n, int bits, std::int64_t macros_wanted);
+  template <class Number, class Make>
+  void make_pieces(const piece_source<Number>& weights, int threads, Make&& make);
+  template <class Input, class Output, class Compute>
+  void for_each_piece(const Input* inputs, std::int64_t vectors, Output* outputs, int threads,
+                      Compute&& compute_piece) const;
+
   fold m_fold;
   std::vector<std::int64_t> m_row_start, m_col_start;       ///< one more than folds
   std::vector<std::unique_ptr<programmed_array>> m_pieces;  ///< row-major

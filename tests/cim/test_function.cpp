@@ -137,3 +137,60 @@ TEST(cim_function, half_precision_lanes_lose_what_half_precision_loses) {
   const std::vector<std::int32_t> x(one_lane.size(), 1);
   EXPECT_EQ(compute(*b, x, {16, true})[0], 2048);
 }
+
+// Real numbers go through the units as integers do; values outside half precision's exact range round at each step:
+// 0.1 is 0.0999755859375, its square 0.00999451..., and the sum of two products is rounded once more.
+TEST(cim_function, units_beside_banks_compute_on_real_numbers) {
+  const auto m = load_macro("hbm_pim");
+  ASSERT_TRUE(m->is_floating());
+  std::vector<float> weights(32, 0.0F), x(32, 0.0F);
+  weights[0] = weights[16] = x[0] = x[16] = 0.1F;  // the same lane twice
+  const auto a = m->hold_reals(weights.data(), 32, 1);
+  float y = 0;
+  a->compute_reals(x.data(), 1, &y);
+  const double tenth = round_fp16(0.1), square = round_fp16(tenth * tenth);
+  EXPECT_EQ(static_cast<double>(y), round_fp16(square + square));
+}
+
+// Every half, and what lies between two of them: the fast rounding against the one in double precision.
+TEST(cim_function, rounding_of_whole_columns_equals_rounding_of_numbers) {
+  const auto half = load_macro("hbm_pim"), brain = load_macro("aim");
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 20000; ++i) {
+    const auto bits = static_cast<std::uint32_t>(random());
+    float v;
+    std::memcpy(&v, &bits, sizeof v);
+    if (!std::isfinite(v)) continue;
+    if (i % 2 == 0)
+      v = std::ldexp(static_cast<float>(bits | 1U) * 0x1p-32F,
+                     static_cast<int>(random() % 45) - 27);  // around its range
+    const float one = 1;
+    float y = 0;
+    half->hold_reals(&v, 1, 1)->compute_reals(&one, 1, &y);
+    ASSERT_EQ(static_cast<double>(y), round_fp16(static_cast<double>(v))) << v;
+    if (std::fabs(v) > 1e-30F && std::fabs(v) < 1e38F) {
+      brain->hold_reals(&v, 1, 1)->compute_reals(&one, 1, &y);
+      ASSERT_EQ(static_cast<double>(y), round_bf16(static_cast<double>(v))) << v;
+    }
+  }
+}
+
+// Ideal settings: an array that has settled still counts integers; many vectors are as many computations.
+TEST(cim_function, settled_arrays_and_many_vectors_give_the_same) {
+  std::mt19937_64 random(12);
+  for (const variant& v : variants) {
+    const auto m = from_yaml(v.yaml);
+    const number_format f{8, true};
+    const std::int64_t rows = std::min<std::int64_t>(m->shape(8).rows, 60),
+                       cols = std::min<std::int64_t>(m->shape(8).cols, 9);
+    const auto w = random_values(random, rows * cols, f), x = random_values(random, rows * 3, f);
+    const auto a = m->program_weights(w.data(), rows, cols, f, 1);
+    a->settle(0);
+    std::vector<double> y(static_cast<std::size_t>(3 * cols));
+    a->compute_many(x.data(), 3, f, y.data());
+    for (std::int64_t i = 0; i < 3; ++i)
+      ASSERT_EQ(std::vector<double>(y.begin() + i * cols, y.begin() + (i + 1) * cols),
+                product({x.begin() + i * rows, x.begin() + (i + 1) * rows}, w, cols))
+          << v.name;
+  }
+}

@@ -196,3 +196,20 @@ TEST(cim_noise, portable_functions_agree_with_the_library) {
     EXPECT_NEAR(portable_exp(y) / std::exp(y), 1, 1e-13);
   }
 }
+
+// All cells alike at g_max: each read adds x g q sqrt(ln((t + t_read) / 2 t_read)) a cell, in power over the rows.
+TEST(cim_noise, read_noise_of_equal_cells_matches_its_closed_form) {
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 8, dac_bits: 8, adc_ideal: true, read_noise: "
+      "0.01}");
+  const number_format f{8, false};
+  const std::vector<std::int32_t> w(64 * 64, 255), x(64, 100);
+  const auto a = m->program_weights(w.data(), 64, 64, f, 1);
+  const double age = 1000, sigma = 100.0 * 255 * 0.01 * std::sqrt(64 * std::log((age + 250e-9) / 500e-9));
+  double squares = 0;
+  constexpr int reads = 40;
+  for (int i = 0; i < reads; ++i)
+    for (const double y : compute(*a, x, f, age, static_cast<std::uint64_t>(i)))
+      squares += (y - 64.0 * 255 * 100) * (y - 64.0 * 255 * 100) / (64 * reads);
+  EXPECT_NEAR(10 * std::log10(squares), 20 * std::log10(sigma), 0.4);  // 2560 draws: five standard errors
+}
