@@ -102,7 +102,8 @@ TEST_F(hostile, operators_beyond_the_arithmetic_are_named) {
   for (const char* platform : {"cim_sram", "cim_analog", "cim_dram"}) {
     std::string trace = trace_of("\"m\":" + huge + ",\"n\":1000,\"k\":1000", "long");
     trace.replace(trace.find("fp16"), 4, "int8/fp16/fp16");
-    trace.insert(trace.find(R"("shape")"), R"("dtype":"int8",)");
+    const std::string weights = "\"class\":\"weights\"";
+    trace.insert(trace.find(weights) + weights.size(), ",\"dtype\":\"int8\"");
     refused(run_trace(trace, platform), {"operator 'long' is too large", "9,000 s"});
   }
 }
