@@ -62,7 +62,7 @@ input_error::input_error(std::vector<problem> problems)
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
-  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  std::size_t best_distance = std::max<std::size_t>(1, (name.size() + 1) / 3) + 1;
   for (const auto& candidate : candidates) {
     // What is much longer or shorter need not be compared.
     const std::size_t longer = std::max(name.size(), candidate.size()),

@@ -100,7 +100,7 @@ TEST(quantity, prints_the_digits_that_were_written) {
     }
 }
 
-// One letter of up to five, two of up to eight: beyond, another thing was meant.
+// One letter of up to four, two of up to seven: beyond, another thing was meant.
 TEST(nearest_name, is_near_or_has_the_name_in_it) {
   const std::vector<std::string> names = {"gemma2",           "llama-65b",          "open",
                                           "von_neumann_h100", "von_neumann_h100x8", "mamba"};

@@ -5,8 +5,6 @@
 using namespace memwall;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return fuzz::accept_or_refuse([&] {
-    const fuzz::file standard(data, size);
-    dram::load_standard(standard.path());
-  });
+  const fuzz::file standard(data, size);
+  return fuzz::accept_or_refuse([&] { dram::load_standard(standard.path(), config::node()); });
 }
