@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "hw/common/config.h"
 #include "hw/dram/standard.h"
 #include "tests/fuzz/fuzz.h"
 
