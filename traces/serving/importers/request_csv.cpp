@@ -95,6 +95,7 @@ request_list read(std::istream& in, const std::string& path) {
 
 const request_importer_entry entry("memwall_csv", "CSV with arrival_s,input_tokens,output_tokens",
                                    {[](const std::string& first) {
+                                      if (first.front() == '{') return false;  // an object, no table
                                       const auto cells = csv_cells(first);
                                       return std::any_of(cells.begin(), cells.end(), [](const std::string& c) {
                                         return c == "arrival_s" || c == "input_tokens" || c == "output_tokens";
