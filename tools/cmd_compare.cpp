@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <tuple>
 
 #include "hw/common/error.h"
+#include "hw/common/io_error.h"
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/crossover.h"
+#include "tools/iso.h"
+#include "tools/process/children.h"
+#include "tools/process/files.h"
+#include "tools/process/output_directory.h"
 #include "tools/run_command.h"
+#include "tools/sweep/csv_table.h"
 #include "tools/terminal.h"
-
-extern char** environ;
 
 namespace memwall::tools {
 namespace {
@@ -28,42 +26,66 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-/// SystemC runs one simulation a process: each platform is a `memwall run` of its own. Returns its exit code; what it
-/// printed to its error stream goes to `log`.
-int run_process(const std::vector<std::string>& words, const std::string& log) {
-  std::vector<char*> argv;
-  for (const auto& w : words) argv.push_back(const_cast<char*>(w.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  pid_t pid = 0;
-  const int failure = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failure != 0) throw std::runtime_error("cannot start a process for a platform");
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+/// One simulation of a comparison, a process of its own (SystemC runs one a process).
+struct planned_run {
+  std::string platform;  ///< as it was given
+  std::string name, folder;
+  run_arguments arguments;
+  json result;  ///< result.json, or {platform, exit_code, message}
+};
+
+child_setup setup_of(const planned_run& r) {
+  child_setup out;
+  out.program = own_program();
+  out.arguments = {"run", "--platform", r.platform, "--out", r.folder, "--quiet"};
+  const auto words = r.arguments.words();
+  out.arguments.insert(out.arguments.end(), words.begin(), words.end());
+  if (r.arguments.whatif) out.arguments.insert(out.arguments.end(), {"-j", std::to_string(r.arguments.jobs)});
+  out.error_file = r.folder + "/run.log";
+  return out;
+}
+
+void read_result(planned_run& r, const child_end& end) {
+  const std::string log = r.folder + "/run.log";
+  if (end.exit_code == done) {
+    r.result = json::parse(read_text(r.folder + "/result.json").value_or(""), nullptr, false);
+    if (!r.result.is_object()) throw io_error(r.folder + "/result.json: cannot be read");
+    r.result["platform"] = r.name;
+  } else {
+    std::string message = read_text(log).value_or("");
+    if (end.exit_code == interrupted || end.stopped) message = "interrupted\n";
+    r.result = {{"platform", r.name}, {"exit_code", end.stopped ? interrupted : end.exit_code}, {"message", message}};
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : internal_error;
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// Runs one platform into `dir`. The result, or {platform, exit_code, message}.
-json run_platform(const std::string& platform, const std::string& name, const std::string& dir,
-                  const run_arguments& a) {
-  const std::string log = dir + ".log";
-  std::vector<std::string> words{"memwall", "run", "--platform", platform, "--out", dir, "--quiet"};
-  for (const auto& w : a.words()) words.push_back(w);
-  const int code = run_process(words, log);
-  if (code != done) return {{"platform", name}, {"exit_code", code}, {"message", read_text(log)}};
-  json r = json::parse(read_text(dir + "/result.json"));
-  r["platform"] = name;
   fs::remove(log);
-  return r;
+}
+
+/// All of them, `jobs` at a time; none is started after one that found the input bad. False when a signal cut it short.
+bool run_all(std::vector<planned_run>& runs, int jobs) {
+  child_jobs children;
+  children.count = runs.size();
+  children.at_once = jobs;
+  bool refused = false;
+  children.start = [&](std::size_t i) {
+    fs::create_directories(runs[i].folder);
+    return setup_of(runs[i]);
+  };
+  children.ended = [&](std::size_t i, const child_end& end) {
+    read_result(runs[i], end);
+    refused = refused || end.exit_code == bad_input;
+    return !refused;
+  };
+  // With --whatif each run starts children of its own: all of them together are not more than asked for.
+  const int side_by_side = std::min(jobs, static_cast<int>(runs.size()));
+  for (auto& r : runs) r.arguments.jobs = std::max(1, jobs / std::max(1, side_by_side));
+  const bool complete = run_children(children);
+  for (auto& r : runs)
+    if (r.result.is_null())
+      r.result = {{"platform", r.name}, {"exit_code", interrupted}, {"message", "not run: interrupted\n"}};
+  return complete || refused;
+}
+
+int exit_code_of(const json& result) {
+  return result.value("exit_code", static_cast<int>(done));
 }
 
 /// One name for each platform: the file's, numbered where two are alike.
@@ -78,34 +100,79 @@ std::vector<std::string> short_names(const std::vector<std::string>& platforms) 
   return out;
 }
 
-void compare_command(const std::vector<std::string>& platforms, const run_arguments& a) {
-  make_output_directory(a.out);
+/// --iso: counts of every platform but the first are scaled until it has as much as the first, and it runs again.
+/// What was scaled. False when a signal cut it short.
+bool make_equal(std::vector<planned_run>& runs, const std::string& quantity, int jobs, json& told) {
+  for (const auto& r : runs)
+    if (exit_code_of(r.result) != done) return true;  // told as it is
+  const double wanted = iso_value(runs[0].result, quantity);
+  told = {{"quantity", quantity}, {"value", wanted}, {"scaled", json::array()}};
+  std::vector<planned_run> again;
+  for (std::size_t p = 1; p < runs.size(); ++p) {
+    planned_run r = runs[p];
+    const double had = iso_value(r.result, quantity);
+    const auto sets = scaled_counts(r.result, wanted / had);
+    r.arguments.sets.insert(r.arguments.sets.end(), sets.begin(), sets.end());
+    told["scaled"].push_back({{"platform", r.name}, {"had", had}, {"set", sets}});
+    again.push_back(std::move(r));
+  }
+  const bool complete = run_all(again, jobs);
+  for (std::size_t p = 1; p < runs.size(); ++p) {
+    runs[p] = std::move(again[p - 1]);
+    if (exit_code_of(runs[p].result) == done) told["scaled"][p - 1]["has"] = iso_value(runs[p].result, quantity);
+  }
+  return complete;
+}
+
+std::string iso_lines(const json& told) {
+  std::string out = fmt::format("made equal in {} ({:.4g}, as the first platform):\n",
+                                told["quantity"].get<std::string>(), told["value"].get<double>());
+  for (const auto& s : told["scaled"]) {
+    std::string sets;
+    for (const auto& set : s["set"]) sets += " --set '" + set.get<std::string>() + "'";
+    out += fmt::format("  {}: {:.4g} became {:.4g} with{}\n", s["platform"].get<std::string>(), s["had"].get<double>(),
+                       s.value("has", 0.0), sets.empty() ? " nothing" : sets);
+  }
+  return out;
+}
+
+void compare_command(const std::vector<std::string>& platforms, const run_arguments& a, const std::string& iso) {
   const auto names = short_names(platforms);
+  output_directory folder(a.out, "compare");
+  folder.clear_results(names);
+  std::vector<planned_run> runs;
+  for (std::size_t p = 0; p < platforms.size(); ++p)
+    runs.push_back({platforms[p], names[p], a.out + "/" + names[p], a, {}});
+  json equal;
+  bool complete = run_all(runs, a.jobs);
+  if (complete && !iso.empty()) complete = make_equal(runs, iso, a.jobs, equal);
+  json summary = json::array();
   std::vector<json> results;
-  int worst = done;
-  for (std::size_t p = 0; p < platforms.size(); ++p) {
-    results.push_back(run_platform(platforms[p], names[p], a.out + "/" + names[p], a));
-    const int code = results.back().value("exit_code", static_cast<int>(done));
-    worst = std::max(worst == interrupted ? interrupted : worst, code);
+  int worst = complete ? done : interrupted;
+  for (auto& run : runs) {
+    const json& r = run.result;
+    const int code = exit_code_of(r);
     if (code == bad_input) {
-      std::cerr << results.back()["message"].get<std::string>();
+      std::cerr << r["message"].get<std::string>();
       exit_status = code;
       return;
     }
-  }
-  json summary = json::array();
-  for (const auto& r : results) {
-    json entry{{"platform", r["platform"]}};
-    for (const char* key : {"summary", "stall_stack_ns", "message", "exit_code"})
+    worst = std::max(worst, code);
+    json entry{{"platform", run.name}};
+    for (const char* key : {"summary", "machine", "stall_stack_ns", "whatif", "whatif_pairs", "message", "exit_code"})
       if (r.contains(key)) entry[key] = r[key];
     summary.push_back(entry);
+    results.push_back(std::move(run.result));
   }
-  const json out{{"schema", "memwall-compare-1"}, {"platforms", summary}};
+  json out{{"schema", "memwall-compare-1"}};
+  if (worst == interrupted) out["partial"] = true;
+  if (!equal.is_null()) out["iso"] = equal;
+  out["platforms"] = summary;
   write_whole(a.out + "/compare.json", out.dump(1) + "\n");
   if (a.json)
     std::cout << out.dump(1) << '\n';
   else if (!a.quiet)
-    std::cout << compare_screen(results, terminal_style::of_stdout());
+    std::cout << (equal.is_null() ? "" : iso_lines(equal)) << compare_screen(results, terminal_style::of_stdout());
   exit_status = worst;
 }
 
@@ -122,71 +189,127 @@ run_arguments at_point(run_arguments a, const std::string& key, std::int64_t val
   return a;
 }
 
+/// Every platform at every value of every axis.
+std::vector<planned_run> plan_runs(const std::vector<std::string>& platforms, const std::vector<std::string>& names,
+                                   const std::vector<sweep_axis>& axes, const run_arguments& a) {
+  std::vector<planned_run> out;
+  for (const auto& axis : axes)
+    for (const std::int64_t value : axis.values) {
+      const run_arguments here = at_point(a, axis.key, value);
+      here.workload.resolve();  // words that contradict each other are told before anything runs
+      for (std::size_t p = 0; p < platforms.size(); ++p)
+        out.push_back(
+            {platforms[p], names[p], a.out + "/" + names[p] + "/" + axis.key + "-" + std::to_string(value), here, {}});
+    }
+  return out;
+}
+
+/// The curves of one axis, from its runs in the order of plan_runs.
+std::pair<crossover_curves, crossover_curves> curves_of(const sweep_axis& axis, const std::vector<std::string>& names,
+                                                        const planned_run* runs) {
+  crossover_curves time{axis.key, axis.values, names, {}};
+  time.value.assign(names.size(), std::vector<std::optional<double>>(axis.values.size()));
+  crossover_curves energy = time;
+  for (std::size_t i = 0; i < axis.values.size(); ++i)
+    for (std::size_t p = 0; p < names.size(); ++p) {
+      const json& r = runs[i * names.size() + p].result;
+      if (exit_code_of(r) != done) continue;
+      time.value[p][i] = r["summary"]["time_per_token_ns"].get<double>();
+      energy.value[p][i] = r["summary"]["energy_per_token_pj"].get<double>();
+    }
+  return {time, energy};
+}
+
+/// Points, verdicts and crossings of one axis; the picture beside them, the tables on the terminal.
+json tell_axis(const sweep_axis& axis, const std::vector<std::string>& names, const planned_run* runs,
+               const run_arguments& a) {
+  const auto [time, energy] = curves_of(axis, names, runs);
+  json points = json::array();
+  for (std::size_t i = 0; i < axis.values.size() * names.size(); ++i) {
+    const json& r = runs[i].result;
+    json point{{"platform", runs[i].name}, {axis.key, axis.values[i / names.size()]}};
+    for (const char* key : {"summary", "exit_code", "message"})
+      if (r.contains(key)) point[key] = r[key];
+    points.push_back(std::move(point));
+  }
+  const run_arguments first = at_point(a, axis.key, axis.values.front());
+  const std::string title = first.workload.model + " " + first.workload.phase + ", " + a.workload.types();
+  json said = json::array();
+  for (std::size_t p = 1; p < names.size(); ++p) {
+    said.push_back(verdict(time, p, "faster", "slower"));
+    said.push_back(verdict(energy, p, "thriftier in energy", "hungrier"));
+  }
+  write_whole(a.out + "/crossover-" + axis.key + ".svg", crossover_svg(time, title, "time a token", human_time));
+  if (!a.json && !a.quiet) {
+    std::cout << title << ": time a token, and how many times faster than " << names[0] << "\n"
+              << crossover_table(time, human_time);
+    std::cout << "energy a token\n" << crossover_table(energy, human_energy);
+    for (const auto& line : said) std::cout << "  " << line.get<std::string>() << "\n";
+    std::cout << "\n";
+  }
+  json entry{
+      {"axis", axis.key}, {"points", std::move(points)}, {"verdicts", std::move(said)}, {"crossings", json::array()}};
+  for (std::size_t p = 1; p < names.size(); ++p)
+    for (const auto& k : crossings(time, p))
+      entry["crossings"].push_back(
+          {{"platform", names[p]}, {"against", names[0]}, {axis.key, k.at}, {"loses_beyond", k.loses_beyond}});
+  return entry;
+}
+
+/// The table that `report` and the Python module know from sweeps: a row a run, a column an axis.
+std::string results_table(const std::vector<sweep_axis>& axes, std::size_t platforms,
+                          const std::vector<planned_run>& runs) {
+  sweep::csv_table table({"point", "status"});
+  std::size_t at = 0;
+  for (const auto& axis : axes)
+    for (std::size_t i = 0; i < axis.values.size() * platforms; ++i, ++at) {
+      const json& r = runs[at].result;
+      const int code = exit_code_of(r);
+      table.begin_row();
+      table.set("point", at);
+      table.set("status", code == done ? "ok" : code == does_not_fit ? "does_not_fit" : "crashed");
+      table.set("axis.platform", runs[at].name);
+      table.set("axis." + axis.key, axis.values[i / platforms]);
+      if (r.contains("summary"))
+        for (const auto& [key, value] : r["summary"].items())
+          if (!value.is_structured()) table.set("summary." + key, value);
+      table.set("platform", runs[at].name);
+      for (const char* key : {"model", "seed", "memwall_version", "exit_code", "message"})
+        if (r.contains(key)) table.set(key, r[key]);
+    }
+  return table.text();
+}
+
 void sweep_command(const std::vector<std::string>& platforms, const std::vector<std::string>& axes_text,
                    const run_arguments& a) {
   std::vector<sweep_axis> axes;
   for (const auto& t : axes_text) axes.push_back(parse_axis(t));
-  make_output_directory(a.out);
   const auto names = short_names(platforms);
-  json out{{"schema", "memwall-crossover-1"}, {"axes", json::array()}};
-  int worst = done;
-  for (const auto& axis : axes) {
-    crossover_curves time{axis.key, axis.values, names, {}}, energy = time;
-    json points = json::array();
-    time.value.assign(names.size(), std::vector<std::optional<double>>(axis.values.size()));
-    energy.value = time.value;
-    for (std::size_t i = 0; i < axis.values.size(); ++i) {
-      const run_arguments here = at_point(a, axis.key, axis.values[i]);
-      here.workload.resolve();  // words that contradict each other are told before anything runs
-      for (std::size_t p = 0; p < platforms.size(); ++p) {
-        const std::string dir = a.out + "/" + names[p] + "/" + axis.key + "-" + std::to_string(axis.values[i]);
-        make_output_directory(dir);
-        const json r = run_platform(platforms[p], names[p], dir, here);
-        json point{{"platform", names[p]}, {axis.key, axis.values[i]}};
-        const int code = r.value("exit_code", static_cast<int>(done));
-        if (code == done) {
-          point["summary"] = r["summary"];
-          time.value[p][i] = r["summary"]["time_per_token_ns"].get<double>();
-          energy.value[p][i] = r["summary"]["energy_per_token_pj"].get<double>();
-        } else {
-          point["exit_code"] = code;
-          point["message"] = r["message"];
-          if (code != does_not_fit) {
-            std::cerr << names[p] << ", " << axis.key << " " << axis.values[i] << ": "
-                      << r["message"].get<std::string>();
-            worst = std::max(worst, code);
-          }
-          if (code == bad_input || code == interrupted) {
-            exit_status = code;
-            return;
-          }
-        }
-        points.push_back(std::move(point));
-      }
-    }
-    const run_arguments first = at_point(a, axis.key, axis.values.front());
-    const std::string title = first.workload.model + " " + first.workload.phase + ", " + a.workload.types();
-    json said = json::array();
-    for (std::size_t p = 1; p < names.size(); ++p)
-      for (const auto& [curves, better, worse] :
-           {std::tuple{&time, "faster", "slower"}, std::tuple{&energy, "thriftier in energy", "hungrier"}})
-        said.push_back(verdict(*curves, p, better, worse));
-    write_whole(a.out + "/crossover-" + axis.key + ".svg", crossover_svg(time, title, "time a token", human_time));
-    if (!a.json && !a.quiet) {
-      std::cout << title << ": time a token, and how many times faster than " << names[0] << "\n"
-                << crossover_table(time, human_time);
-      std::cout << "energy a token\n" << crossover_table(energy, human_energy);
-      for (const auto& line : said) std::cout << "  " << line.get<std::string>() << "\n";
-      std::cout << "\n";
-    }
-    json entry{
-        {"axis", axis.key}, {"points", std::move(points)}, {"verdicts", std::move(said)}, {"crossings", json::array()}};
-    for (std::size_t p = 1; p < names.size(); ++p)
-      for (const auto& k : crossings(time, p))
-        entry["crossings"].push_back(
-            {{"platform", names[p]}, {"against", names[0]}, {axis.key, k.at}, {"loses_beyond", k.loses_beyond}});
-    out["axes"].push_back(std::move(entry));
+  auto runs = plan_runs(platforms, names, axes, a);
+  output_directory folder(a.out, "compare");
+  std::vector<std::string> folders;
+  for (const auto& r : runs) folders.push_back(r.folder.substr(a.out.size() + 1));
+  folder.clear_results(folders);
+  int worst = run_all(runs, a.jobs) ? done : interrupted;
+  for (const auto& r : runs) {
+    const int code = exit_code_of(r.result);
+    if (code == done || code == does_not_fit) continue;
+    if (code != interrupted)
+      std::cerr << r.name << ", " << fs::path(r.folder).filename().string() << ": "
+                << r.result["message"].get<std::string>();
+    worst = std::max(worst, code);
   }
+  if (worst == bad_input || worst == interrupted) {
+    exit_status = worst;
+    return;
+  }
+  json out{{"schema", "memwall-crossover-1"}, {"axes", json::array()}};
+  std::size_t at = 0;
+  for (const auto& axis : axes) {
+    out["axes"].push_back(tell_axis(axis, names, &runs[at], a));
+    at += axis.values.size() * names.size();
+  }
+  write_whole(a.out + "/results.csv", results_table(axes, names.size(), runs));
   write_whole(a.out + "/compare.json", out.dump(1) + "\n");
   if (a.json) std::cout << out.dump(1) << '\n';
   exit_status = worst;
@@ -206,11 +329,20 @@ void add_compare(CLI::App& app) {
                   "tables, crossings against the first platform, and crossover-AXIS.svg")
       ->type_name("AXIS=FROM..TO")
       ->allow_extra_args(false);
+  auto iso = std::make_shared<std::string>();
+  sub->add_option(
+         "--iso", *iso,
+         "scale counts of memories and chips until every platform has as much of it as the first; says what was "
+         "scaled")
+      ->check(CLI::IsMember(iso_quantities()));
   arguments->add_to(*sub);
-  sub->callback([arguments, names, axes] {
+  sub->callback([arguments, names, axes, iso] {
+    if (!iso->empty() && !axes->empty())
+      throw input_error(problem{"--iso", "", "given together with --sweep", "one of the two", ""});
+    if (arguments->jobs == 0) arguments->jobs = cores_here();
     for (const auto& p : *names) platforms::load_platform(p, arguments->sets);  // all errors before any run
     if (axes->empty())
-      compare_command(*names, *arguments);
+      compare_command(*names, *arguments, *iso);
     else
       sweep_command(*names, *axes, *arguments);
   });

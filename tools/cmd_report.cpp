@@ -12,6 +12,7 @@
 #include "hw/common/error.h"
 #include "hw/common/json_document.h"
 #include "tools/commands.h"
+#include "tools/process/files.h"
 #include "tools/report_data.h"
 
 namespace memwall::tools {
@@ -115,24 +116,10 @@ found find_inputs(const std::vector<std::string>& inputs) {
   return f;
 }
 
-void write_page(const std::string& output, const std::string& page) {
-  const std::string part = output + ".part";
-  {
-    std::ofstream out(part, std::ios::binary | std::ios::trunc);
-    out << page;
-    out.flush();
-    if (!out) {
-      std::error_code ignored;
-      fs::remove(part, ignored);
-      throw input_error(
-          problem{"-o", "", "'" + output + "' cannot be written", "a file in a directory that exists, with room", ""});
-    }
-  }
-  fs::rename(part, output);
-}
-
 void report(const options& o) {
   const std::string page_template = read_template();
+  if (std::error_code none; fs::is_directory(o.output, none))
+    throw input_error(problem{"-o", "", "'" + o.output + "' is a folder", "the name of a file", ""});
   const found f = find_inputs(o.inputs);
   problem_list problems;
   std::vector<ordered_json> results;
@@ -157,7 +144,7 @@ void report(const options& o) {
     pack_configs(data["sweeps"].back(), (dir / "sweep.sqlite").string());
   }
   const std::string page = fill_page(page_template, data);
-  write_page(o.output, page);
+  write_whole(o.output, page);
   if (!o.quiet)
     std::cout << o.output << ": " << f.results.size() << (f.results.size() == 1 ? " run, " : " runs, ")
               << f.sweeps.size() << (f.sweeps.size() == 1 ? " sweep, " : " sweeps, ") << (page.size() + 1023) / 1024

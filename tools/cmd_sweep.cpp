@@ -70,6 +70,9 @@ void add_sweep(CLI::App& app) {
       ->check(CLI::Range(0, 4096));
   c->add_option("--set", r.overrides, "PATH=VALUE: overrides the sweep file's base (also platform=, workload.batch=)");
   c->add_option("--executor", r.executor, "local: processes on this machine; slurm: job arrays")->default_val("local");
+  c->add_flag("--whatif", r.whatif,
+              "what bounds each point, by simulating it again with its parts better (summary.bound_by); some twenty "
+              "simulations a point");
   c->add_flag("--dry-run", r.dry_run, "list the points, their number and an estimate of the time");
   c->add_option("--timeout", a->timeout, "longest time of a point, e.g. '60 s'");
   c->add_option("--memory", a->memory, "address space of a point, e.g. '4 GiB'");

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // memwall validate: published measurements against simulated ones. Every simulation is a child process (SystemC: one a
 // process), every distinct one runs once.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -18,16 +13,17 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "hw/cim/validation.h"
+#include "hw/common/io_error.h"
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/kernel_trace.h"
-#include "tools/run_command.h"
+#include "tools/process/children.h"
+#include "tools/process/files.h"
+#include "tools/process/output_directory.h"
+#include "tools/process/scratch.h"
 #include "tools/validation_data.h"
-
-extern char** environ;
 
 namespace memwall::tools {
 namespace {
@@ -39,28 +35,6 @@ struct options {
   std::string only = "*", out;
   int jobs = 1;
   bool all = false, as_json = false, fidelity = false, quiet = false;
-};
-
-/// A directory for the children's output, gone at the end.
-class scratch {
- public:
-  scratch() {
-    std::error_code none;
-    std::string name = (fs::temp_directory_path(none) / "memwall-validate-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr)
-      throw input_error(problem{name, "", "cannot be made", "a writable TMPDIR", ""});
-    m_path = name;
-  }
-  ~scratch() {
-    std::error_code ignored;
-    fs::remove_all(m_path, ignored);
-  }
-  scratch(const scratch&) = delete;
-  scratch& operator=(const scratch&) = delete;
-  std::string file(const std::string& name) const { return m_path + "/" + name; }
-
- private:
-  std::string m_path;
 };
 
 /// What a child said.
@@ -86,31 +60,18 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-void run_child(job& j, const std::string& base) {
-  std::vector<std::string> words{"memwall"};
-  words.insert(words.end(), j.words.begin(), j.words.end());
-  words.insert(words.end(), {"--json", "--quiet"});
-  std::vector<char*> arguments;
-  for (auto& w : words) arguments.push_back(w.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (base + ".json").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                   0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (base + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                   0600);
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) {
-    j.result.complaint = "cannot be started";
-    return;
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  j.result.code = WIFEXITED(status) ? WEXITSTATUS(status) : internal_error;
+child_setup setup_of(const job& j, const std::string& base) {
+  child_setup out;
+  out.program = own_program();
+  out.arguments.assign(j.words.begin(), j.words.end());
+  out.arguments.insert(out.arguments.end(), {"--json", "--quiet"});
+  out.output_file = base + ".json";
+  out.error_file = base + ".err";
+  return out;
+}
+
+void read_outcome(job& j, const child_end& end, const std::string& base) {
+  j.result.code = end.signal != 0 ? internal_error : end.exit_code;
   j.result.complaint = first_line(base + ".err");
   if (j.result.code == done) {
     std::ifstream in(base + ".json");
@@ -135,22 +96,26 @@ void run_child(job& j, const std::string& base) {
   fs::remove(base + ".err", ignored);
 }
 
-/// Runs all jobs, `count` at a time.
-void run_all(std::vector<job>& jobs, int count, const scratch& where, bool quiet) {
-  std::atomic<std::size_t> next{0}, finished{0};
+/// Runs all jobs, `count` at a time. False when a signal cut that short.
+bool run_all(std::vector<job>& jobs, int count, const scratch& where, bool quiet) {
   const bool show = !quiet && isatty(STDERR_FILENO) != 0;
-  const auto worker = [&] {
-    for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      run_child(jobs[i], where.file(std::to_string(i)));
-      const std::size_t n = ++finished;
-      if (show) std::cerr << fmt::format("\r{} of {} runs\033[K", n, jobs.size()) << std::flush;
-    }
+  std::size_t finished = 0;
+  child_jobs children;
+  children.count = jobs.size();
+  children.at_once = count;
+  children.when_stopped = child_jobs::stop::kill;
+  children.start = [&](std::size_t i) { return setup_of(jobs[i], where.file(std::to_string(i))); };
+  children.ended = [&](std::size_t i, const child_end& end) {
+    read_outcome(jobs[i], end, where.file(std::to_string(i)));
+    if (show) std::cerr << fmt::format("\r{} of {} runs\033[K", ++finished, jobs.size()) << std::flush;
+    if (jobs[i].result.code == cannot_write)
+      throw io_error("the output of a run cannot be written: " + jobs[i].result.complaint);
+    return true;
   };
-  std::vector<std::thread> others;
-  for (int k = 1; k < count; ++k) others.emplace_back(worker);
-  worker();
-  for (auto& t : others) t.join();
+  const bool complete = run_children(children);
   if (show) std::cerr << "\r\033[K";
+  if (!complete) exit_status = interrupted;
+  return complete;
 }
 
 struct line {
@@ -385,9 +350,9 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     write_all_reduce_trace(list, file);
     collective_jobs[hardware] = book.add(trace_run(data.setup_of_kernels(hardware), file), true);
   }
-  run_all(book.jobs(), o.jobs, where, o.quiet);
-
   std::vector<line> lines;
+  if (!run_all(book.jobs(), o.jobs, where, o.quiet)) return lines;
+
   for (const auto& p : plan) {
     const measured_row& r = *p.row;
     line l{r.id,   r.category, r.hardware, workload_text(r), r.software, r.metric,
@@ -474,7 +439,7 @@ int validate_fidelity(const options& o, const scratch& where) {
   }
   if (names.empty())
     throw input_error(problem{"--only " + o.only, "", "matches no preset", "a preset, e.g. 'von_neumann_h100*'", ""});
-  run_all(jobs, o.jobs, where, o.quiet);
+  if (!run_all(jobs, o.jobs, where, o.quiet)) return interrupted;
   json out = json::array();
   double worst = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -531,20 +496,21 @@ json json_of(const std::vector<line>& lines, const json& summary) {
 }
 
 void validate_command(const options& o) {
-  const scratch where;
+  const scratch where("memwall-validate");
   if (o.fidelity) {
     exit_status = validate_fidelity(o, where);
     return;
   }
   const validation_data data;
   const auto lines = validate_rows(o, data, where);
+  if (exit_status == interrupted) return;
   if (lines.empty())
     throw input_error(problem{"--only " + o.only, "", "matches no row",
                               "an id, a category or hardware, e.g. 'decode', 'DEC00*', 'RTX 4090'; --all for every row",
                               ""});
   const json summary = summary_of(lines);
   if (!o.out.empty()) {
-    make_output_directory(o.out);
+    const output_directory folder(o.out, "validate");
     write_whole(o.out + "/validation.json", json_of(lines, summary).dump(1) + "\n");
     write_whole(o.out + "/validation.md", summary_text(summary, true) + "\n" + table_of(lines, true));
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each command of the program lives in one file, cmd_NAME.cpp, and adds itself to the command line with one function.
 #pragma once
+#include "tools/process/exit_code.h"
 
 namespace CLI {
 class App;
@@ -8,14 +9,12 @@ class App;
 
 namespace memwall::tools {
 
-/// What a command returns to the shell; see the README.
-enum exit_code : int { done = 0, internal_error = 1, bad_input = 2, does_not_fit = 3, interrupted = 130 };
-
 /// Set by a command's callback when it ends in anything but `done` without throwing.
 extern int exit_status;
 
 // In the order of `memwall --help`. A new command is one file, one line here and one in main.cpp.
 void add_run(CLI::App& app);
+void add_whatif(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_describe(CLI::App& app);
 void add_dram(CLI::App& app);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "hw/common/error.h"
+#include "hw/common/io_error.h"
 #include "hw/ports/version.h"
 #include "memwall_commit.h"
 #include "tools/commands.h"
+#include "tools/process/signals.h"
 
 namespace memwall::tools {
 int exit_status = done;
@@ -42,6 +45,7 @@ std::string suggestion(const CLI::App& app, int argc, char** argv) {
 // The program's one try/catch: every error becomes a message and an exit code here.
 int main(int argc, char** argv) {
   using namespace memwall;
+  tools::end_on_signals();
   CLI::App app{"memwall: a SystemC/TLM-2.0 simulator of the memory wall"};
   app.set_version_flag("--version", std::string("memwall ") + MEMWALL_VERSION + " (commit " + MEMWALL_COMMIT +
                                         "), SystemC " + systemc_version());
@@ -49,6 +53,7 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   // tools::add_NAME(app) for each command
   tools::add_run(app);
+  tools::add_whatif(app);
   tools::add_compare(app);
   tools::add_describe(app);
   tools::add_dram(app);
@@ -61,6 +66,7 @@ int main(int argc, char** argv) {
   tools::add_print(app);
   try {
     app.parse(argc, argv);
+    if (!std::cout.flush()) throw io_error("standard output: cannot be written (is the disk full?)");
     return tools::exit_status;
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);
@@ -72,6 +78,12 @@ int main(int argc, char** argv) {
   } catch (const capacity_error& e) {
     std::cerr << "memwall: " << e.what() << '\n';
     return tools::does_not_fit;
+  } catch (const std::filesystem::filesystem_error& e) {
+    std::cerr << "memwall: " << e.what() << '\n';
+    return tools::cannot_write;
+  } catch (const io_error& e) {
+    std::cerr << "memwall: " << e.what() << '\n';
+    return tools::cannot_write;
   } catch (const std::exception& e) {
     std::cerr << "memwall: internal error: " << e.what()
               << "\nThis is a bug in memwall. Please report it with the command line and the configuration used.\n";

@@ -7,6 +7,7 @@
 #include <memory>
 #include <sstream>
 
+#include "hw/common/error.h"
 #include "tools/report_data.h"
 
 namespace memwall::tools {
@@ -42,6 +43,10 @@ void pack_configs(ordered_json& sweep, const std::string& database, std::size_t 
     if (!opened || sqlite3_prepare_v2(db.get(), sql, -1, &s, nullptr) != SQLITE_OK) s = nullptr;
     return std::unique_ptr<sqlite3_stmt, closing>(s);
   };
+  const auto check = query("PRAGMA quick_check(1)");
+  if (!check || sqlite3_step(check.get()) != SQLITE_ROW || text(check.get(), 0) != "ok")
+    throw input_error(problem{database, "", "is damaged, or is no database",
+                              "the database of a sweep (memwall sweep ... --collect makes it anew), or none", ""});
   // What the sweep file calls itself, and what it is after.
   if (const auto meta = query("SELECT value FROM meta WHERE key = ?1")) {
     const auto value = [&](const char* key) {

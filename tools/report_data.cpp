@@ -121,7 +121,7 @@ ordered_json pack_layers(const ordered_json& layers, std::size_t rows) {
     for (const auto i : kept) values.push_back(value(layers[i]));
     out[key] = std::move(values);
   };
-  for (const char* key : {"name", "kind", "executor", "bound_by"})
+  for (const char* key : {"name", "kind", "executor", "booked_most"})
     column(key, [&](const ordered_json& l) { return strings.index(text(l, key)); });
   for (const char* key : {"layer", "token", "start_ns", "end_ns", "flops", "dram_bytes"})
     column(key, [&](const ordered_json& l) { return number_or_zero(l, key); });

@@ -46,7 +46,7 @@ ordered_json pack_sweep(const std::string& csv_file, const std::string& label, s
 
 /// Adds the points' resolved configurations from the sweep's database to a packed sweep: configs{whole[], patches[],
 /// of[], patch[]}: a point's is whole[of] with the merge patch (RFC 7396) patches[patch], if any. Left out when it
-/// would take more than `max_bytes`, or when the database is not there or is none.
+/// would take more than `max_bytes`, or when the database is not there. Throws input_error when it is damaged.
 void pack_configs(ordered_json& sweep, const std::string& database, std::size_t max_bytes = 1'500'000);
 
 }  // namespace memwall::tools

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/run_command.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "hw/common/error.h"
-
 namespace memwall::tools {
-namespace fs = std::filesystem;
 
 void run_arguments::add_to(CLI::App& app) {
   workload.add_to(app);
@@ -39,6 +30,15 @@ void run_arguments::add_to(CLI::App& app) {
   app.add_flag("--timeline{auto}", timeline,
                "write timeline.json (Perfetto, chrome://tracing); --timeline=WINDOW, as for --vcd: where transfers, "
                "DRAM commands and phases are shown one by one");
+  app.add_flag(
+      "--whatif", whatif,
+      "simulate it again with each part of the machine better (DRAM bandwidth, latency, bus, arithmetic, ...): "
+      "what each gains, and which is the wall");
+  app.add_option("--factors", factors, "of --whatif: how many times as good; inf: as good as the parameters go")
+      ->type_name("F,F,...")
+      ->capture_default_str();
+  app.add_option("-j,--jobs", jobs, "simulations at a time (--whatif, compare); 0: one a core")
+      ->check(CLI::Range(0, 4096));
   app.add_flag("--quiet", quiet, "print nothing but errors");
   app.add_flag("--json", json, "print result.json to standard output");
 }
@@ -68,37 +68,15 @@ std::vector<std::string> run_arguments::words() const {
   if (vcd_channels != "0") add("--vcd-channels", vcd_channels);
   if (vcd_commands != 2'000'000) add("--vcd-commands", std::to_string(vcd_commands));
   if (vcd_limit != "100 MB") add("--vcd-limit", vcd_limit);
+  if (whatif) words_out.emplace_back("--whatif");
+  if (whatif && factors != "1.1,2,inf") add("--factors", factors);
   if (!timeline.empty()) words_out.push_back(timeline == "auto" ? "--timeline" : "--timeline=" + timeline);
   return words_out;
-}
-
-void write_whole(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".part";
-  std::FILE* f = std::fopen(temporary.c_str(), "w");
-  bool good = f != nullptr && std::fwrite(text.data(), 1, text.size(), f) == text.size();
-  int reason = errno;
-  if (f != nullptr && std::fclose(f) != 0) good = false, reason = errno;
-  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) good = false, reason = errno;
-  if (!good) {
-    std::remove(temporary.c_str());
-    throw input_error(problem{path, "", std::string("cannot be written: ") + std::strerror(reason),
-                              "a writable place with room", ""});
-  }
 }
 
 void print_notes(const nlohmann::ordered_json& result) {
   if (const auto notes = result.find("notes"); notes != result.end())
     for (const auto& note : *notes) std::cerr << "memwall: note: " << note.get<std::string>() << '\n';
-}
-
-void make_output_directory(const std::string& path) {
-  std::error_code failure;
-  fs::create_directories(path, failure);
-  if (failure || !fs::is_directory(path) || access(path.c_str(), W_OK | X_OK) != 0)
-    throw input_error(problem{
-        "--out " + path, "",
-        "cannot be used: " + (failure ? failure.message() : std::string(std::strerror(errno != 0 ? errno : EACCES))),
-        "a directory that can be made and written to", ""});
 }
 
 }  // namespace memwall::tools

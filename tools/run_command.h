@@ -16,18 +16,16 @@ struct run_arguments {
                           timeline;
   std::int64_t vcd_commands = 2'000'000;
   std::vector<std::string> sets;
-  bool quiet = false, json = false, csv = true;
+  bool quiet = false, json = false, whatif = false;
+  std::string factors = "1.1,2,inf";  ///< of whatif
+  int jobs = 0;                       ///< simulations at a time, where a command runs several; 0: one a core
 
   void add_to(CLI::App& app);
   /// The same options as words of a command line (without --platform, --out, --quiet, --json).
   std::vector<std::string> words() const;
 };
 
-/// Writes text to a file through a temporary name. Throws input_error when it cannot be written whole.
-void write_whole(const std::string& path, const std::string& text);
 /// Prints what the run settled in another way than it was told (the result's `notes`) to the error stream.
 void print_notes(const nlohmann::ordered_json& result);
-/// Makes a directory for results. Throws input_error when it cannot be made or written to.
-void make_output_directory(const std::string& path);
 
 }  // namespace memwall::tools

@@ -126,6 +126,64 @@ std::string placement_lines(const json& placement) {
   return plain ? std::string() : out;
 }
 
+/// What the rooflines say: bounds, not gains.
+std::string bound_lines(const json& r) {
+  std::string out;
+  if (!r.contains("bounds")) return out;
+  for (const auto& b : r["bounds"]) {
+    out += fmt::format("  {}: busy at least {}, {} of it behind other work", b["resource"].get<std::string>(),
+                       human_time(b["at_least_ns"]), human_time(b["overlapped_ns"]));
+    if (const auto bound = b.find("upper_bound"); bound != b.end() && bound->get<double>() < 100)
+      out += fmt::format("; a better one gains {:.3g}x at most (an upper bound)", bound->get<double>());
+    out += "\n";
+  }
+  return out;
+}
+
+/// Gains by resource, a column a factor; what reproduces the row that names the wall.
+std::string whatif_lines(const json& r, const terminal_style& style) {
+  std::vector<std::string> factors, resources;
+  const auto word = [](const json& f) {
+    return f.is_string() ? f.get<std::string>() : fmt::format("{}x", f.get<double>());
+  };
+  for (const auto& row : r["whatif"]) {
+    const std::string f = word(row["factor"]), name = row["resource"];
+    if (std::find(factors.begin(), factors.end(), f) == factors.end()) factors.push_back(f);
+    if (std::find(resources.begin(), resources.end(), name) == resources.end()) resources.push_back(name);
+  }
+  std::sort(factors.begin(), factors.end(), [](const std::string& a, const std::string& b) {
+    return (a == "inf") != (b == "inf") ? b == "inf" : std::stod(a) < std::stod(b);
+  });
+  std::string out = fmt::format("\n  {:<30}", "simulated with a better");
+  for (const auto& f : factors) out += fmt::format("{:>10}", f);
+  out += "\n";
+  for (const auto& name : resources) {
+    out += fmt::format("    {:<28}", name);
+    for (const auto& f : factors) {
+      std::string cell = "-";
+      for (const auto& row : r["whatif"])
+        if (row["resource"] == name && word(row["factor"]) == f)
+          cell = fmt::format("{:.3f}x", row["speedup"].get<double>());
+      out += fmt::format("{:>10}", cell);
+    }
+    out += "\n";
+  }
+  for (const auto& p : r["whatif_pairs"])
+    out += fmt::format("    {} and {}: {:.3g}x together, {:.3g}x and {:.3g}x alone\n",
+                       p["resources"][0].get<std::string>(), p["resources"][1].get<std::string>(),
+                       p["speedup"].get<double>(), p["alone"][0].get<double>(), p["alone"][1].get<double>());
+  const json& wall = r["summary"]["bound_by"];
+  out += wall.is_string() ? "    the wall: " + bold(wall.get<std::string>(), style) + "\n"
+                          : std::string("    no part alone, and no pair tried, gains 1 %\n");
+  for (const auto& row : r["whatif"])
+    if (wall.is_string() && row["resource"] == wall && row["factor"] == 2) {
+      out += "    twice of it:";
+      for (const auto& set : row["set"]) out += " --set '" + set.get<std::string>() + "'";
+      out += "\n";
+    }
+  return out;
+}
+
 }  // namespace
 
 std::string run_screen(const json& r, const terminal_style& style) {
@@ -135,30 +193,36 @@ std::string run_screen(const json& r, const terminal_style& style) {
   std::string out;
   out += bold(fmt::format("{} on {}", r["model"].get<std::string>(), r["platform"].get<std::string>()), style);
   out += fmt::format("   {}, batch {}, {} {}, {}\n", w["phase"].get<std::string>(), w["batch"].dump(),
-                     w["phase"] == "prefill" ? "prompt" : "context",
-                     w[w["phase"] == "prefill" ? "prompt" : "context"].dump(), w["dtype"].get<std::string>());
+                     w["phase"] == "decode" ? "context" : "prompt",
+                     w[w["phase"] == "decode" ? "context" : "prompt"].dump(), w["dtype"].get<std::string>());
   out += note_lines(r);
-  if (r.value("partial", false)) out += "  PARTIAL: interrupted before the end\n";
-  out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time),
-                     s["tokens"].dump(), s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]),
-                     human_energy(s["energy_per_token_pj"]));
-  out += fmt::format("  bound by {}", bold(s["bound_by"].get<std::string>(), style));
-  int shown = 0;
-  for (const auto& what : s["what_if"]) {
-    if (shown++ == 2) break;
-    out += fmt::format("{}without {}: {:.3g}x faster", shown == 1 ? "   (" : ", ", what["cause"].get<std::string>(),
-                       what["speedup"].get<double>());
-  }
-  if (shown > 0) out += ")";
+  if (r.value("partial", false))
+    out += fmt::format("  PARTIAL: interrupted after {} of simulated time and {} operators; no rate can be told\n",
+                       human_time(time), s["operators"].dump());
+  else if (s.contains("ttft_ns"))
+    out +=
+        fmt::format("  time {}   first token after {} (TTFT), then {} a token (TPOT)   energy {}\n", human_time(time),
+                    human_time(s["ttft_ns"]), human_time(s["tpot_ns"]), human_energy(s["energy_pj"]));
+  else
+    out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time),
+                       s["tokens"].dump(), s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]),
+                       human_energy(s["energy_per_token_pj"]));
+  if (s["bound_by"].is_string())
+    out += fmt::format("  the wall: {} (simulated, see below)", bold(s["bound_by"].get<std::string>(), style));
+  else
+    out += fmt::format("  most time booked to {} (what would help: --whatif)",
+                       bold(s["booked_most"].get<std::string>(), style));
   out += fmt::format("\n  weights {}   KV cache {}   moved: DRAM {}, bus {}, links {}   {}\n\n",
                      human_bytes(s["weight_bytes"]), human_bytes(s["kv_bytes"]), human_bytes(s["dram_bytes"]),
                      human_bytes(s["bus_bytes"]), human_bytes(s["link_bytes"]), human_flops(s["flops"]));
   out += "  where the time goes\n";
-  shown = 0;
+  int shown = 0;
   for (const auto& [name, t] : stack_of(r)) {
     if (t < time * 0.0005 || shown++ == 12) continue;
     out += fmt::format("    {:<18}{} {:>5.1f} %  {}\n", name, bar(t / time, 32, style), 100 * t / time, human_time(t));
   }
+  out += bound_lines(r);
+  if (r.contains("whatif")) out += whatif_lines(r, style);
   out += "\n";
   const auto usage = [&](const char* list, const char* label) {
     if (!r.contains(list)) return;
@@ -207,6 +271,18 @@ std::string without_trailing_spaces(const std::string& text) {
 }
 }  // namespace
 
+namespace {
+/// The largest simulated gain of a resource that is `factor` times as good; 0: none was simulated.
+double largest_gain(const json& r, double factor) {
+  double most = 0;
+  if (r.contains("whatif"))
+    for (const auto& row : r["whatif"])
+      if (row["factor"].is_number() && row["factor"].get<double>() == factor)
+        most = std::max(most, row["speedup"].get<double>());
+  return most;
+}
+}  // namespace
+
 std::string compare_screen(const std::vector<json>& results, const terminal_style& style) {
   constexpr std::size_t label = 22, column = 24;
   std::string out;
@@ -219,14 +295,31 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   for (const auto& r : results) out += bold(cell(r["platform"].get<std::string>(), column - 1), style) + " ";
   out += "\n";
   const auto number = [](double v) { return fmt::format("{:.4g}", v); };
-  line("time a token", [](const json& r) { return human_time(r["summary"]["time_per_token_ns"]); });
-  line("tokens/s", [&](const json& r) { return number(r["summary"]["tokens_per_s"]); });
-  line("bound by", [](const json& r) { return r["summary"]["bound_by"].get<std::string>(); });
-  line("faster without it", [](const json& r) {
-    const auto& what_if = r["summary"]["what_if"];
-    return what_if.empty() ? std::string("-") : fmt::format("{:.3g}x", what_if[0]["speedup"].get<double>());
+  const auto both = std::all_of(results.begin(), results.end(), [](const json& r) {
+    return !r.contains("summary") || r["summary"].contains("ttft_ns");
   });
-  line("then by", [](const json& r) { return r["summary"]["second_bound_by"].get<std::string>(); });
+  if (both) {
+    line("first token (TTFT)", [](const json& r) { return human_time(r["summary"]["ttft_ns"]); });
+    line("a token (TPOT)", [](const json& r) { return human_time(r["summary"]["tpot_ns"]); });
+  } else {
+    line("time a token", [](const json& r) { return human_time(r["summary"]["time_per_token_ns"]); });
+  }
+  line("tokens/s", [&](const json& r) { return number(r["summary"]["tokens_per_s"]); });
+  const auto simulated = [&] {
+    return std::any_of(results.begin(), results.end(), [](const json& r) { return r.contains("whatif"); });
+  };
+  if (simulated()) {
+    line("the wall", [](const json& r) {
+      const json& wall = r["summary"]["bound_by"];
+      return wall.is_string() ? wall.get<std::string>() : std::string("none alone");
+    });
+    line("gain at twice", [](const json& r) {
+      const double gain = largest_gain(r, 2);
+      return gain > 0 ? fmt::format("{:.3g}x", gain) : std::string("-");
+    });
+  } else {
+    line("most time booked to", [](const json& r) { return r["summary"]["booked_most"].get<std::string>(); });
+  }
   line("energy a token", [](const json& r) { return human_energy(r["summary"]["energy_per_token_pj"]); });
   line("TOPS", [&](const json& r) { return number(r["summary"]["tops"]); });
   line("TOPS/W", [&](const json& r) { return number(r["summary"]["tops_per_w"]); });
@@ -240,6 +333,25 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   line("TOPS/W of a macro", figure("macro_tops_per_w"));
   line("TOPS/mm2", figure("achieved_tops_per_mm2"));
   line("TOPS/mm2 of a macro", figure("macro_tops_per_mm2"));
+  // What is being compared: machines of very different size may stand side by side.
+  const auto machine = [](const char* key, auto text) {
+    return [key, text](const json& r) {
+      return r.contains("machine") && r["machine"][key].is_number() ? text(r["machine"][key].template get<double>())
+                                                                    : std::string("-");
+    };
+  };
+  line("chips that compute", machine("chips", [](double v) { return fmt::format("{:.0f}", v); }));
+  line("memory devices", [](const json& r) {
+    std::string text;
+    if (r.contains("machine"))
+      for (const auto& [standard, n] : r["machine"]["memory_devices"].items())
+        text += fmt::format("{}{:.4g} {}", text.empty() ? "" : ", ", n.get<double>(), standard);
+    return text.empty() ? std::string("-") : text;
+  });
+  line("memory capacity", machine("memory_capacity_bytes", human_bytes));
+  line("outside bandwidth", machine("memory_bandwidth_gbps", [](double v) { return human_bytes(v * 1e9) + "/s"; }));
+  line("area of the macros", machine("area_mm2", [](double v) { return fmt::format("{:.4g} mm2", v); }));
+  line("power drawn", machine("power_w", [](double v) { return fmt::format("{:.3g} W", v); }));
   line("DRAM traffic", [](const json& r) { return human_bytes(r["summary"]["dram_bytes"]); });
   line("bus traffic", [](const json& r) { return human_bytes(r["summary"]["bus_bytes"]); });
   line("DRAM GB/s", [&](const json& r) { return number(r["summary"]["dram_bandwidth_gbps"]); });

@@ -13,6 +13,7 @@
 #include "hw/common/statistics.h"
 #include "hw/dram/command.h"
 #include "hw/dram/memory.h"
+#include "hw/dram/standard.h"
 #include "hw/ports/at_target.h"
 
 namespace memwall {
@@ -25,6 +26,8 @@ struct dram_params {
   std::string map;            ///< address map expression or name; "": the standard's default
   byte_size interleave{256};  ///< bytes to one channel before the next
   byte_size size{0};          ///< usable bytes, at most the capacity; 0: the capacity
+  bit_rate data_rate{0};      ///< of a pin; 0: the standard's
+  double timing_scale = 1;    ///< delays of cells and rows, times the standard's
   bool functional = false;    ///< keeps the bytes written (sparse pages); timing is the same either way
   dram::controller_params controller;
 };
@@ -35,6 +38,8 @@ dram_params read_dram_params(const config::node& map, problem_list& problems, co
 /// The resolved values, `controller` included, readable back.
 nlohmann::ordered_json write_dram_params(const dram_params& p);
 
+/// Its standard, at the speed that the parameters ask for. Throws input_error.
+dram::standard dram_standard(const dram_params& p);
 /// Capacity of such a DRAM in bytes (p.size, or what the standard's organisation gives). Throws input_error.
 std::uint64_t dram_size(const dram_params& p);
 /// Peak bytes a second of all channels. Throws input_error.

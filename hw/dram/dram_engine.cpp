@@ -2,6 +2,8 @@
 // The parameters of the DRAM module, and dram::memory as its engine.
 #include "hw/dram/dram.h"
 
+#include "hw/dram/rescale.h"
+
 namespace memwall {
 
 const param_table<dram_params>& dram_param_table() {
@@ -16,6 +18,15 @@ const param_table<dram_params>& dram_param_table() {
           .range(byte_size(16), byte_size(1ull << 30))
           .add("size", &dram_params::size, "usable bytes; 0 B: all that the channels hold")
           .range(byte_size(0), byte_size(1ull << 50))
+          .add(
+              "data_rate", &dram_params::data_rate,
+              "bits a second of a pin where it is not the standard's; delays of rows and cells keep their nanoseconds; "
+              "0 bps: the standard's")
+          .range(bit_rate(0), bit_rate(100e9))
+          .add("timing_scale", &dram_params::timing_scale,
+               "delays of rows and cells (activation, precharge, column access, write recovery, refresh command) times "
+               "this; bursts and the interval of refreshes stay")
+          .range(0.01, 100.0)
           .add("functional", &dram_params::functional, "keep the bytes written; timing does not change");
   return table;
 }
@@ -67,12 +78,16 @@ class memory_engine final : public dram_engine {
 
 }  // namespace
 
+dram::standard dram_standard(const dram_params& p) {
+  return dram::rescale(dram::load_standard(p.standard), p.data_rate.value, p.timing_scale);
+}
+
 std::unique_ptr<dram_engine> make_dram_engine(const dram_params& p) {
-  return std::make_unique<memory_engine>(dram::load_standard(p.standard), p);
+  return std::make_unique<memory_engine>(dram_standard(p), p);
 }
 
 std::uint64_t dram_size(const dram_params& p) {
-  const auto s = dram::load_standard(p.standard);
+  const auto s = dram_standard(p);
   const std::int64_t capacity = s.org.capacity_bytes() * p.channels, asked = to_bytes(p.size);
   if (asked > capacity)
     throw input_error(problem{"", "size", "got " + format_quantity(p.size.value, "size"),
@@ -84,7 +99,7 @@ std::uint64_t dram_size(const dram_params& p) {
 }
 
 double dram_peak_bytes_per_s(const dram_params& p) {
-  return dram::load_standard(p.standard).peak_bytes_per_s() * p.channels;
+  return dram_standard(p).peak_bytes_per_s() * p.channels;
 }
 
 dram_module::dram_module(const sc_core::sc_module_name& name, const dram_params& params)

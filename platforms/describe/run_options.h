@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked of one simulation, besides its platform's description: trace, fidelity, observation.
 #pragma once
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -42,7 +41,7 @@ struct run_options {
   std::size_t max_layers = 20'000;  ///< operators listed in the result; the CSV has all of them
   std::function<void(const std::string& line)> csv;  ///< one line an operator, as they end; unset: none
   std::function<void(const progress&)> on_progress;  ///< called now and then; unset: none
-  const std::atomic<bool>* interrupted = nullptr;    ///< set from a signal handler: stop and report what is there
+  std::function<bool()> stop_asked;                  ///< called some times a second; true: report what is there
 };
 
 }  // namespace memwall::platforms

@@ -12,6 +12,7 @@
 
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
+#include "platforms/execute/event_loop.h"
 #include "platforms/execute/platform_split.h"
 #include "platforms/execute/schedule.h"
 #include "platforms/tell/check_result.h"
@@ -45,6 +46,7 @@ class runner : public sc_core::sc_module {
     if (m_failure) std::rethrow_exception(m_failure);
   }
   const schedule& state() const { return m_schedule; }
+  progress so_far() const { return {m_schedule.operators_done(), m_source.size(), m_schedule.last_end()}; }
   result_builder& result() { return m_result; }
 
  private:
@@ -64,7 +66,6 @@ class runner : public sc_core::sc_module {
   }
 
   void advance() {
-    if (m_stopping) return;
     for (auto& o : m_schedule.advance(now_ps())) start(o.core, std::move(o.work));
     if (m_schedule.done()) return sc_core::sc_stop();
     if (m_schedule.ask_at() != never) m_ask.notify(to_sc_time(m_schedule.ask_at() - now_ps()));
@@ -104,13 +105,6 @@ class runner : public sc_core::sc_module {
                   f.op.phase == trace::phase::prefill},
                  m_options.max_layers);
     if (m_options.csv) m_options.csv(m_result.csv_line());
-    if ((m_schedule.operators_done() & 15) != 0) return;
-    if (m_options.on_progress)
-      m_options.on_progress({m_schedule.operators_done(), m_source.size(), m_schedule.last_end()});
-    if (m_options.interrupted != nullptr && m_options.interrupted->load()) {
-      m_stopping = true;
-      sc_core::sc_stop();
-    }
   }
 
   const run_options& m_options;
@@ -124,21 +118,14 @@ class runner : public sc_core::sc_module {
   result_builder m_result;
   std::exception_ptr m_failure;
   sc_core::sc_event m_ask;
-  bool m_stopping = false;
 };
 
-/// The whole simulation, in one piece or, where the observer wants to act at a time, in several.
-void simulate(recorder& observer) {
+/// The whole simulation, with a stop where the observer wants to act.
+void simulate(recorder& observer, event_loop& loop) {
   const auto running = [] { return sc_core::sc_get_status() != sc_core::SC_STOPPED; };
-  const auto until = [](ps_t at) {
-    if (at == never)
-      sc_core::sc_start();
-    else if (at > now_ps())
-      sc_core::sc_start(to_sc_time(at - now_ps()));
-  };
   while (running()) {
     const ps_t at = observer.next_turn();
-    until(at);
+    loop.run_until(at);
     if (at == never) break;
     if (running()) observer.turn();
   }
@@ -271,11 +258,15 @@ run_outcome run(const run_options& options) {
       options.operators ? options.operators() : std::make_unique<trace::timeless_source>(options.source());
   const platform_split split(*hw, alike, where, source->header());
   runner work("runner", options, *hw, split, *source, observer);
-  simulate(observer);
+  event_loop loop([&] {
+    if (options.on_progress) options.on_progress(work.so_far());
+    return options.stop_asked && options.stop_asked();
+  });
+  simulate(observer, loop);
   observer.simulation_over();
   work.rethrow();
   const schedule& state = work.state();
-  const bool partial = options.interrupted != nullptr && options.interrupted->load() && !state.done();
+  const bool partial = loop.stopped() && !state.done();
   if (!state.done() && !partial) {
     std::string text = "deadlock: no event is left, but operators are not done";
     for (const auto& m : hw->modules())

@@ -8,6 +8,8 @@
 
 #include "hw/common/csv.h"
 #include "hw/core/stream_core.h"
+#include "platforms/tell/bounds.h"
+#include "platforms/tell/machine.h"
 
 namespace memwall::platforms {
 namespace {
@@ -66,7 +68,7 @@ std::vector<std::pair<std::string, ps_t>> ranked(const stall_stack& s) {
 
 }  // namespace
 
-std::string bound_by(const stall_stack& s) {
+std::string booked_most(const stall_stack& s) {
   const auto order = ranked(s);
   return order.empty() ? "idle" : order.front().first;
 }
@@ -81,7 +83,7 @@ json stack_json(const stall_stack& s) {
 void result_builder::add(layer_row row, std::size_t keep) {
   ++count;
   if (row.prefill)
-    prefill = true;
+    prefill = true, prefill_end = std::max(prefill_end, row.end);
   else
     decode_steps = std::max(decode_steps, row.step + 1);
   flops += row.flops;
@@ -95,9 +97,17 @@ void result_builder::add(layer_row row, std::size_t keep) {
   if (rows.size() < keep) rows.push_back(std::move(row));
 }
 
+namespace {
+const char* phase_of(const layer_row& r) {
+  return r.prefill ? "prefill" : "decode";
+}
+}  // namespace
+
 std::string csv_header() {
   std::string out =
-      "name,kind,layer,step,executor,start_ns,end_ns,bound_by,flops,weight_bytes,kv_bytes,activation_bytes,energy_pj";
+      "name,kind,layer,phase,step,executor,start_ns,end_ns,booked_most,flops,weight_bytes,kv_bytes,activation_bytes,"
+      "energy_"
+      "pj";
   for (std::size_t c = 0; c < stall_count; ++c) out += std::string(",") + stall_name(static_cast<stall>(c)) + "_ns";
   return out;
 }
@@ -106,9 +116,10 @@ std::string result_builder::csv_line() const {
   const auto& r = m_last;
   traffic_bytes all = r.read;
   all += r.written;
-  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}", csv_cell(r.name), r.kind, r.layer, r.step,
-                                csv_cell(r.executor), ns(r.start), ns(r.end), bound_by(r.parts), r.flops,
-                                all[traffic::weights], all[traffic::kv_cache], all[traffic::activations], r.energy_pj);
+  std::string out =
+      fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}", csv_cell(r.name), r.kind, r.layer, phase_of(r), r.step,
+                  csv_cell(r.executor), ns(r.start), ns(r.end), booked_most(r.parts), r.flops, all[traffic::weights],
+                  all[traffic::kv_cache], all[traffic::activations], r.energy_pj);
   for (const auto p : r.parts.part) out += fmt::format(",{}", ns(p));
   return out;
 }
@@ -164,14 +175,18 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   }
   const std::int64_t tokens = tokens_of(header.workload, r);
   const double seconds = static_cast<double>(time) * 1e-12;
-  const auto order = ranked(r.critical);
   json& s = out["summary"];
   s["time_ns"] = ns(time);
   s["tokens"] = tokens;
   s["tokens_per_s"] = seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
   s["time_per_token_ns"] = tokens > 0 ? ns(time) / static_cast<double>(tokens) : 0.0;
-  s["bound_by"] = bound_by(r.critical);
-  s["second_bound_by"] = order.size() > 1 ? order[1].first : "";
+  if (r.prefill && r.decode_steps > 0) {
+    // A prompt and the tokens behind it take such different times that their mean says nothing.
+    s["ttft_ns"] = ns(r.prefill_end);
+    s["tpot_ns"] = ns(time - r.prefill_end) / static_cast<double>(r.decode_steps);
+  }
+  s["bound_by"] = nullptr;  // a claim about another machine: see --whatif
+  s["booked_most"] = booked_most(r.critical);
   s["energy_pj"] = energy_total;
   s["energy_per_token_pj"] = tokens > 0 ? energy_total / static_cast<double>(tokens) : 0.0;
   s["weight_bytes"] = weight_bytes;
@@ -186,12 +201,13 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   s["dram_bandwidth_gbps"] = bandwidth;
   s["dram_utilization"] = std::max(0.0, busiest);
   s["bus_utilization"] = bus_utilization;
-  s["what_if"] = json::array();
-  for (const auto& [name, part] : order)
-    if (part < time)
-      s["what_if"].push_back({{"cause", name},
-                              {"share", static_cast<double>(part) / static_cast<double>(time)},
-                              {"speedup", static_cast<double>(time) / static_cast<double>(time - part)}});
+  if (partial) {
+    // A rate of a part is no rate of the whole: nobody shall take it for one.
+    s["partial"] = true;
+    s["operators"] = r.count;
+    for (const char* rate : {"tokens", "tokens_per_s", "time_per_token_ns", "energy_per_token_pj"}) s[rate] = nullptr;
+    for (const char* rate : {"ttft_ns", "tpot_ns"}) s.erase(rate);
+  }
   out["stall_stack_ns"] = stack_json(r.critical);
   const auto sums_json = [](const char* key, const auto& groups) {
     json list = json::array();
@@ -199,7 +215,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
       list.push_back({{key, group},
                       {"operators", entry.first},
                       {"time_ns", ns(entry.second.sum())},
-                      {"bound_by", bound_by(entry.second)},
+                      {"booked_most", booked_most(entry.second)},
                       {"stall_stack_ns", stack_json(entry.second)}});
     return list;
   };
@@ -223,6 +239,8 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
     roofline.push_back(e);
   }
   out["roofline"]["executors"] = roofline;
+  out["bounds"] = bounds_of(out, r.critical, time);
+  out["machine"] = machine_of(out);
   out["placement"] = where.report();
   if (!programming.is_null()) out["placement"]["programming"] = programming;
   json parts = json::object();
@@ -250,11 +268,13 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
     out["layers"].push_back({{"name", row.name},
                              {"kind", row.kind},
                              {"layer", row.layer},
+                             {"phase", phase_of(row)},
                              {"token", row.step},
                              {"executor", row.executor},
                              {"start_ns", ns(row.start)},
                              {"end_ns", ns(row.end)},
-                             {"bound_by", bound_by(row.parts)},
+                             {"bound_by", nullptr},
+                             {"booked_most", booked_most(row.parts)},
                              {"flops", row.flops},
                              {"bytes",
                               {{"weights", all[traffic::weights]},

@@ -37,6 +37,7 @@ class result_builder {
   std::uint64_t count = 0;
   std::optional<std::int64_t> tokens;  ///< made, where the source of the operators counts them
   std::int64_t decode_steps = 0;       ///< begun
+  ps_t prefill_end = 0;                ///< the prompt is done: the first token is there
   bool prefill = false;                ///< some of it was a prompt's
   double flops = 0;
   traffic_bytes read, written;
@@ -54,8 +55,9 @@ struct cause_group {
   std::vector<stall> causes;
 };
 const std::vector<cause_group>& cause_groups();
-/// The group with most time; "idle" when there is none.
-std::string bound_by(const stall_stack& s);
+/// The group that most of the time was booked to, exposed; "idle" when there is none. What bounds a run is another
+/// question: only a simulation with that part made better answers it.
+std::string booked_most(const stall_stack& s);
 
 /// First line of layers.csv.
 std::string csv_header();

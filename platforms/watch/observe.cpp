@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hw/common/io_error.h"
 #include "hw/core/stream_core.h"
 
 namespace memwall::platforms {
@@ -220,7 +221,7 @@ void recorder::turn() {
 
 void recorder::simulation_over() {
   if (m_vcd && !m_vcd->close())
-    throw input_error(problem{m_options.vcd_file, "", "could not be written completely", "room on the disk", ""});
+    throw io_error(m_options.vcd_file + ": cannot be written completely (is the disk full?)");
   if (m_detail_window.turn) m_detail_window.turn(false);
 }
 

@@ -4,10 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <stdexcept>
+
+#include "hw/common/io_error.h"
 
 namespace memwall::platforms {
 namespace {
@@ -65,7 +69,7 @@ timeline_writer::timeline_writer(std::string path, std::uint64_t max_bytes)
       m_part(m_path + ".part"),
       m_max_bytes(std::max<std::uint64_t>(max_bytes, 4 * closing_bytes)) {
   m_file = std::fopen(m_part.c_str(), "wbe");
-  if (m_file == nullptr) throw std::runtime_error("the timeline '" + m_path + "' cannot be written");
+  if (m_file == nullptr) throw io_error(m_path + ": cannot be written: " + std::strerror(errno));
   m_buffer = "{\"traceEvents\":[\n";  // no displayTimeUnit: there are importers that take it for the unit of ts
   m_bytes = m_buffer.size();
 }
@@ -283,7 +287,7 @@ void timeline_writer::finish() {
   if (m_failed || error) {
     std::error_code ignored;
     std::filesystem::remove(m_part, ignored);
-    throw std::runtime_error("the timeline '" + m_path + "' could not be written");
+    throw io_error(m_path + ": cannot be written completely (is the disk full?)");
   }
 }
 

@@ -133,7 +133,8 @@ void vcd_writer::stamp(ps_t t) {
 /// Takes over the changes before `until` in the order of their times, and writes them.
 void vcd_writer::settle(ps_t until, bool write) {
   m_settling = true;
-  if (catch_up) catch_up();
+  // Outside a window nobody shows what a memory has not told yet; the next one asks when it opens.
+  if (catch_up && (write || m_opening)) catch_up();
   m_settling = false;
   std::stable_sort(m_changes.begin(), m_changes.end(), [](const change& a, const change& b) { return a.at < b.at; });
   std::size_t i = 0;
@@ -175,8 +176,11 @@ void vcd_writer::open_window() {
       m_changes.end());
   if (on_window) on_window(true);
   const ps_t now = m_clock();
+  m_opening = true;
   settle(now + 1, false);
+  m_opening = false;
   m_active = true;
+  m_settle_at = settle_in_window;
   if (m_first_time < 0) m_first_time = now;
   stamp(now);
   put("$dumpvars\n");
@@ -208,9 +212,12 @@ void vcd_writer::changed(const probe_base& p) {
   else
     m_signals[p.tag()].value = p.number();
   // Here, and not where a DRAM tells its commands: catching up needs it at rest.
-  if (m_settling || m_changes.size() < (m_active ? std::size_t{1} << 16 : std::size_t{1} << 12)) return;
+  if (m_settling || m_changes.size() < m_settle_at) return;
   const bool was_active = m_active;
   settle(m_clock(), was_active);
+  // Changes told ahead of time stay. Where they are many the next look waits until there are twice as many, so that
+  // each is sorted a few times, and not again with every change that comes.
+  m_settle_at = std::max(m_active ? settle_in_window : settle_outside, 2 * m_changes.size());
   if (was_active && m_cut_at != never) stop();
 }
 

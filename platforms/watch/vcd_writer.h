@@ -77,6 +77,9 @@ class vcd_writer final : public probe_listener {
   std::vector<change> m_changes;
   std::vector<std::size_t> m_dirty;
   ps_t m_written_time = -1, m_first_time = -1, m_cut_at = never;
+  static constexpr std::size_t settle_outside = 1 << 12, settle_in_window = 1 << 16;  // changes that are kept
+  std::size_t m_settle_at = settle_outside;
+  bool m_opening = false;
   bool m_active = false, m_settling = false, m_header_done = false, m_failed = false;
 };
 

@@ -39,7 +39,7 @@ TEST(outputs, contract_keys_are_there) {
   for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
                           "summary", "stall_stack_ns", "memories", "buses", "links", "executors", "layers", "host"})
     EXPECT_TRUE(j.contains(key)) << key;
-  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "energy_pj",
+  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "booked_most", "energy_pj",
                           "energy_per_token_pj", "weight_bytes", "kv_bytes", "dram_bytes", "bus_bytes", "link_bytes",
                           "flops", "dram_bandwidth_gbps", "dram_utilization", "bus_utilization"})
     EXPECT_TRUE(j["summary"].contains(key)) << key;

@@ -18,7 +18,7 @@ ordered_json layer(const std::string& name, const std::string& kind, double star
   return {{"name", name},        {"kind", kind},
           {"layer", 3},          {"token", 0},
           {"executor", "core0"}, {"start_ns", start},
-          {"end_ns", end},       {"bound_by", "compute"},
+          {"end_ns", end},       {"booked_most", "compute"},
           {"flops", 10},         {"bytes", {{"weights", 1}, {"kv_cache", 2}, {"activations", 3}}},
           {"dram_bytes", 3},     {"stall_stack_ns", std::move(stack)}};
 }
@@ -215,6 +215,14 @@ TEST_F(report_files, configurations_of_a_sweep_come_from_its_database) {
   sweep.erase("configs");
   pack_configs(sweep, database, 10);
   EXPECT_FALSE(sweep.contains("configs")) << "too large: left out";
+  std::remove(database.c_str());
+}
+
+TEST_F(report_files, a_damaged_database_is_said) {
+  auto sweep = pack_sweep(file("point,axis.a,summary.x\n0,1,5\n"), "s");
+  const std::string database = m_path + ".sqlite";
+  std::ofstream(database) << "SQLite format 3" << std::string(5000, '\xff');
+  EXPECT_NE(message_of([&] { pack_configs(sweep, database); }).find("is damaged"), std::string::npos);
   std::remove(database.c_str());
 }
 

@@ -4,19 +4,36 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "hw/common/csv.h"
+#include "hw/common/error.h"
+#include "hw/common/io_error.h"
+#include "tools/process/files.h"
+#include "tools/sweep/csv_table.h"
 #include "tools/sweep/digest.h"
 
 namespace memwall::sweep {
 namespace {
 
 using json = nlohmann::ordered_json;
+
+/// What a failure of the database says of the disk is not a bug.
+[[noreturn]] void database_failed(sqlite3* db, const std::string& what) {
+  const std::string text = what + ": " + sqlite3_errmsg(db);
+  switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      throw io_error(text);
+    default:
+      throw std::runtime_error(text);
+  }
+}
 
 class statement {
  public:
@@ -60,7 +77,7 @@ class statement {
   void check(int code) {
     if (code != SQLITE_OK) fail();
   }
-  [[noreturn]] void fail() { throw std::runtime_error(std::string("sweep.sqlite: ") + sqlite3_errmsg(m_db)); }
+  [[noreturn]] void fail() { database_failed(m_db, "sweep.sqlite"); }
   sqlite3* m_db;
   sqlite3_stmt* m_handle = nullptr;
 };
@@ -68,15 +85,13 @@ class statement {
 class database {
  public:
   explicit database(const std::string& path) {
-    if (sqlite3_open(path.c_str(), &m_db) != SQLITE_OK)
-      throw std::runtime_error(path + " cannot be written: " + sqlite3_errmsg(m_db));
+    if (sqlite3_open(path.c_str(), &m_db) != SQLITE_OK) database_failed(m_db, path + ": cannot be written");
   }
   ~database() { sqlite3_close(m_db); }
   database(const database&) = delete;
   database& operator=(const database&) = delete;
   void run(const std::string& sql) {
-    if (sqlite3_exec(m_db, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
-      throw std::runtime_error(std::string("sweep.sqlite: ") + sqlite3_errmsg(m_db));
+    if (sqlite3_exec(m_db, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) database_failed(m_db, "sweep.sqlite");
   }
   sqlite3* handle() const { return m_db; }
 
@@ -280,16 +295,10 @@ class writer {
   std::unique_ptr<statement> m_insert_point, m_insert_row, m_insert_stall;
 };
 
-/// A row stays one line: line ends inside a message become "; ". The database has the message as it was.
-std::string one_line_cell(std::string text) {
-  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) text.replace(at, 1, "; ");
-  return csv_cell(text);
-}
-
 /// RFC 4180, but lines end in \n. Numbers with the shortest digits that read back to the same value.
 void write_csv(database& db, const std::vector<std::string>& columns, const std::string& path) {
-  std::FILE* file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) throw std::runtime_error(path + " cannot be written");
+  tools::output_file file(path);
+  std::ostream& out = file.stream();
   std::string names = "point,status", sql = "SELECT r.point, r.status";
   for (const auto& c : columns) {
     names += "," + one_line_cell(c);
@@ -301,9 +310,8 @@ void write_csv(database& db, const std::vector<std::string>& columns, const std:
   }
   std::string line = names + "\n";
   statement s(db.handle(), sql + " FROM results r JOIN points p USING(point) ORDER BY r.point");
-  bool good = true;
   while (true) {
-    good = good && std::fwrite(line.data(), 1, line.size(), file) == line.size();
+    out.write(line.data(), static_cast<std::streamsize>(line.size()));
     if (!s.step()) break;
     line.clear();
     for (int c = 0; c < sqlite3_column_count(s.handle()); ++c) {
@@ -323,8 +331,7 @@ void write_csv(database& db, const std::vector<std::string>& columns, const std:
     }
     line += '\n';
   }
-  good = std::fclose(file) == 0 && good;
-  if (!good) throw std::runtime_error(path + " cannot be written");
+  file.finish();
 }
 
 }  // namespace
@@ -347,15 +354,31 @@ std::string shell_command(const std::vector<std::string>& arguments) {
   return out;
 }
 
+std::vector<failure> failures_in(const std::string& directory, std::size_t most) {
+  database db(directory + "/sweep.sqlite");
+  statement s(db.handle(),
+              "SELECT status, CASE instr(message, char(10)) WHEN 0 THEN message ELSE substr(message, 1, instr(message, "
+              "char(10)) - 1) END AS said, count(*) AS n FROM points WHERE message IS NOT NULL GROUP BY status, said "
+              "ORDER BY n DESC, status, said LIMIT ?1");
+  s.bind(1, json(most));
+  std::vector<failure> out;
+  const auto text = [&](int column) {
+    const auto* t = reinterpret_cast<const char*>(sqlite3_column_text(s.handle(), column));
+    return std::string(t != nullptr ? t : "");
+  };
+  while (s.step()) out.push_back({text(0), text(1), static_cast<std::size_t>(sqlite3_column_int64(s.handle(), 2))});
+  return out;
+}
+
 status_counts collect(const plan& points, const record_store& records, const std::string& directory,
                       const std::vector<std::size_t>* chosen) {
   namespace fs = std::filesystem;
   const std::string sqlite = directory + "/sweep.sqlite", csv = directory + "/results.csv";
   fs::create_directories(directory);
   status_counts counts;
-  fs::remove(sqlite + ".tmp");
+  tools::temporary_name part(sqlite + ".tmp");
   {
-    database db(sqlite + ".tmp");
+    database db(part.path());
     writer w(points, db);
     const std::size_t total = chosen != nullptr ? chosen->size() : points.size();
     for (std::size_t i = 0; i < total; ++i) ++counts[w.add(chosen != nullptr ? (*chosen)[i] : i, records)];
@@ -369,10 +392,10 @@ status_counts collect(const plan& points, const record_store& records, const std
               {"points", std::to_string(points.size())},
               {"objectives", objectives},
               {"sweep_file", points.sweep().text}});
-    write_csv(db, w.columns(), csv + ".tmp");
+    write_csv(db, w.columns(), csv);
   }
-  fs::rename(sqlite + ".tmp", sqlite);
-  fs::rename(csv + ".tmp", csv);
+  fs::rename(part.path(), sqlite);
+  part.release();
   return counts;
 }
 

@@ -22,6 +22,14 @@ using status_counts = std::map<std::string, std::size_t>;
 status_counts collect(const plan& points, const record_store& records, const std::string& directory,
                       const std::vector<std::size_t>* chosen = nullptr);
 
+/// Why points have no result: what the simulation said (its first line), and to how many.
+struct failure {
+  std::string status, message;
+  std::size_t points = 0;
+};
+/// From the database in a folder, the most frequent first, at most so many.
+std::vector<failure> failures_in(const std::string& directory, std::size_t most);
+
 /// The command that runs a point by hand, quoted for a POSIX shell.
 std::string shell_command(const std::vector<std::string>& arguments);
 

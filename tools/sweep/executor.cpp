@@ -5,9 +5,10 @@
 
 #include <cstdio>
 
-#include "tools/sweep/process.h"
+#include "tools/process/signals.h"
 
 namespace memwall::sweep {
+using tools::steady;
 
 registry<executor_factory>& executors() {
   static registry<executor_factory> all("executor");

@@ -24,11 +24,10 @@ struct run_options {
   keep kept = keep::nothing;
   bool quiet = false;
   bool terminal = false;  ///< progress is drawn on stderr
-  bool node = false;      ///< this is a node's share: what kills a point from outside is the cluster's doing, so
-                          ///< it is tried again
   // Cluster executors:
   std::string self;                    ///< this program, as the nodes can start it
   std::string runner;                  ///< --runner, "" for this program
+  bool whatif = false;                 ///< --whatif of the sweep command
   std::vector<std::string> overrides;  ///< --set of the sweep command
   std::size_t chunk = 0;               ///< points an array task; 0: chosen by the executor
   int retries = 2;                     ///< of points whose node failed
@@ -55,12 +54,19 @@ struct run_request {
   const run_options& options;
 };
 
+/// How it went. A point that has no record is open: it is simulated the next time.
+struct run_outcome {
+  bool stopped = false;        ///< asked to stop by a signal
+  std::size_t taken_away = 0;  ///< points whose simulation somebody ended from outside
+  std::size_t unwritten = 0;   ///< points whose output could not be written; the rest was not tried
+  bool complete() const { return !stopped && taken_away == 0 && unwritten == 0; }
+};
+
 class executor {
  public:
   virtual ~executor() = default;
-  /// Simulates the points. True when each has a record; false when it was asked to stop (a signal) before
-  /// that.
-  virtual bool run(const run_request& request) = 0;
+  /// Simulates the points. Throws io_error when a record cannot be written.
+  virtual run_outcome run(const run_request& request) = 0;
 };
 
 using executor_factory = std::function<std::unique_ptr<executor>()>;

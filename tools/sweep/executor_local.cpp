@@ -7,28 +7,19 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "hw/common/error.h"
+#include "hw/common/io_error.h"
+#include "tools/process/children.h"
+#include "tools/process/exit_code.h"
+#include "tools/process/files.h"
 #include "tools/sweep/executor.h"
-#include "tools/sweep/process.h"
 
 namespace memwall::sweep {
 namespace fs = std::filesystem;
+using namespace tools;
 namespace {
 
 constexpr std::size_t longest_message = 2000;
-
-struct live_point {
-  point p;
-  pid_t pid = 0;
-  std::string folder;  ///< temporary; holds out/ and stderr
-  steady::time_point begin, deadline;
-};
-
-struct ended_point {
-  live_point live;
-  child_end end;
-  bool timed_out = false;
-  double wall_s = 0;
-};
 
 std::string host_name() {
   char name[256] = {};
@@ -55,9 +46,9 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 /// The end of what the simulation said; temporary names taken out, so that equal points have equal messages.
-std::string message_of(const live_point& live) {
-  std::string text = read_text(live.folder + "/stderr").value_or("");
-  text = replaced(std::move(text), live.folder, "OUT");
+std::string message_of(const std::string& folder) {
+  std::string text = read_text(folder + "/stderr").value_or("");
+  text = replaced(std::move(text), folder, "OUT");
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   if (text.size() > longest_message) text = "..." + text.substr(text.size() - longest_message);
   return text;
@@ -65,109 +56,77 @@ std::string message_of(const live_point& live) {
 
 class local_executor : public executor {
  public:
-  bool run(const run_request& r) override {
-    const signal_scope signals;
+  run_outcome run(const run_request& r) override {
     const fs::path root = fs::path(r.options.directory) / "tmp";
     remove_leftovers(root);
     const fs::path mine = root / (host_name() + "-" + std::to_string(::getpid()));
     std::error_code error;
     for (int attempt = 0; attempt < 5 && !fs::is_directory(mine); ++attempt)  // another process may just remove `root`
       fs::create_directories(mine, error);
+    if (!fs::is_directory(mine)) throw io_error(mine.string() + ": cannot be made: " + error.message());
+    const folder_remover remover{mine, root};
     progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
-    std::vector<live_point> live;
-    std::vector<ended_point> ended;
-    std::size_t next = 0, left_out = 0;
-    bool stop = false;
-    const auto start_more = [&] {
-      while (!stop && next < r.todo.size() && live.size() < static_cast<std::size_t>(std::max(1, r.options.jobs)))
-        live.push_back(start(r, r.todo[next++], mine));
+    run_outcome out;
+    child_jobs jobs;
+    jobs.count = r.todo.size();
+    jobs.at_once = r.options.jobs;
+    jobs.when_stopped = child_jobs::stop::kill;  // what a point has half done is of no use
+    const auto folder = [&](std::size_t i) { return (mine / std::to_string(r.todo[i])).string(); };
+    jobs.start = [&](std::size_t i) { return setup_of(r, r.points.at(r.todo[i]), folder(i)); };
+    jobs.ended = [&](std::size_t i, const child_end& end) {
+      const verdict v = settle(r, r.points.at(r.todo[i]), end, folder(i));
+      meter.done(1, v != verdict::good);
+      out.taken_away += v == verdict::taken_away ? 1 : 0;
+      out.unwritten += v == verdict::unwritten ? 1 : 0;
+      return v != verdict::unwritten;  // the next ones would find the same disk
     };
-    start_more();
-    while (!live.empty()) {
-      const int signal = signals.wait(patience(live));
-      stop = stop || signal_scope::asks_to_stop(signal);
-      for (std::size_t i = 0; i < live.size();) {
-        if (auto e = end_of(live[i], stop)) {
-          if (!stop || e->end.signal != SIGKILL) ended.push_back(std::move(*e));
-          live.erase(live.begin() + static_cast<std::ptrdiff_t>(i));
-        } else {
-          ++i;
-        }
-      }
-      start_more();  // the cores work while we write
-      for (const auto& e : ended) {
-        const bool kept = settle(r, e);
-        meter.done(1, !kept);
-        left_out += !e.timed_out && taken_away(r, e);
-      }
-      ended.clear();
-      meter.draw();
-    }
-    std::error_code ignored;
-    fs::remove_all(mine, ignored);
-    fs::remove(root, ignored);  // when nobody else is using it
-    return !stop && left_out == 0;
+    jobs.waiting = [&] { meter.draw(); };
+    out.stopped = !run_children(jobs) && out.unwritten == 0;
+    return out;
   }
 
  private:
-  static std::chrono::nanoseconds patience(const std::vector<live_point>& live) {
-    auto until = steady::now() + std::chrono::milliseconds(250);
-    for (const auto& l : live) until = std::min(until, l.deadline);
-    return until - steady::now();
-  }
+  struct folder_remover {
+    const fs::path &mine, &root;
+    ~folder_remover() {
+      std::error_code ignored;
+      fs::remove_all(mine, ignored);
+      fs::remove(root, ignored);  // when nobody else is using it
+    }
+  };
 
-  static live_point start(const run_request& r, std::size_t number, const fs::path& root) {
-    live_point out;
-    out.p = r.points.at(number);
-    out.folder = (root / std::to_string(number)).string();
-    fs::create_directory(out.folder);
+  static child_setup setup_of(const run_request& r, const point& p, const std::string& folder) {
+    fs::create_directory(folder);
     child_setup setup;
     setup.program = r.points.program().path;
-    setup.arguments = out.p.arguments;
+    setup.arguments = p.arguments;
+    if (r.options.whatif) setup.arguments.insert(setup.arguments.end(), {"-j", "1"});  // the points are side by side
     for (const char* a : {"--json", "--quiet", "--out"}) setup.arguments.emplace_back(a);
-    setup.arguments.push_back(out.folder + "/out");
-    setup.error_file = out.folder + "/stderr";
+    setup.arguments.push_back(folder + "/out");
+    setup.error_file = folder + "/stderr";
     setup.memory_bytes = r.options.limits.memory_bytes;
-    out.begin = steady::now();
-    out.deadline = steady::time_point::max();
-    if (r.options.limits.timeout_s > 0)
-      out.deadline = out.begin + std::chrono::duration_cast<steady::duration>(
-                                     std::chrono::duration<double>(r.options.limits.timeout_s));
-    out.pid = start_child(setup);
-    return out;
+    setup.timeout_s = r.options.limits.timeout_s;
+    return setup;
   }
 
-  static std::optional<ended_point> end_of(live_point& live, bool stop) {
-    ended_point out;
-    if (auto end = reap_child(live.pid)) {
-      out.end = *end;
-    } else if (stop || steady::now() >= live.deadline) {
-      out.end = kill_child(live.pid);
-      out.timed_out = !stop;
-    } else {
-      return std::nullopt;
-    }
-    out.wall_s = std::chrono::duration<double>(steady::now() - live.begin).count();
-    out.live = std::move(live);
-    return out;
-  }
+  enum class verdict { good, failed, taken_away, unwritten };
 
-  /// Writes the record; true when the point has a result. An interrupted point leaves none.
-  static bool settle(const run_request& r, const ended_point& e) {
+  /// Writes the record, if the simulation decided something: then the point is settled.
+  static verdict settle(const run_request& r, const point& p, const child_end& end, const std::string& folder) {
     ending how;
     nlohmann::ordered_json result;
-    how.exit_code = e.end.exit_code;
-    how.wall_s = e.wall_s, how.cpu_s = e.end.cpu_s, how.peak_rss_mb = e.end.peak_rss_mb;
+    how.exit_code = end.exit_code;
+    how.wall_s = end.wall_s, how.cpu_s = end.cpu_s, how.peak_rss_mb = end.peak_rss_mb;
     const auto& limits = r.options.limits;
-    const std::string out = e.live.folder + "/out";
+    const std::string out = folder + "/out";
     std::error_code ignored;
-    if (e.timed_out) {
+    if (end.timed_out) {
       how.status = "timeout";
       how.message = "took longer than " + format_seconds(limits.timeout_s);
-    } else if (taken_away(r, e)) {
-      fs::remove_all(e.live.folder, ignored);
-      return false;
-    } else if (e.end.signal == 0 && e.end.exit_code == 0) {
+    } else if (from_outside(end) || end.exit_code == cannot_write) {
+      fs::remove_all(folder, ignored);
+      return from_outside(end) ? verdict::taken_away : verdict::unwritten;
+    } else if (end.exit_code == 0) {
       try {
         const auto text = read_text(out + "/result.json");
         if (!text) throw std::runtime_error("ended without result.json");
@@ -178,25 +137,27 @@ class local_executor : public executor {
         how.message = error.what();
       }
     } else {
-      how.message = message_of(e.live);
-      const bool refused = e.end.signal == 0 && (e.end.exit_code == 2 || e.end.exit_code == 3);
-      how.status = !refused ? "crashed" : e.end.exit_code == 2 ? "refused" : "does_not_fit";
-      if (!refused && limits.memory_bytes != 0 && ran_out_of_memory(how.message, e.end, limits))
+      how.message = message_of(folder);
+      const bool refused = end.exit_code == bad_input || end.exit_code == does_not_fit;
+      how.status = !refused ? "crashed" : end.exit_code == bad_input ? "refused" : "does_not_fit";
+      if (!refused && limits.memory_bytes != 0 && ran_out_of_memory(how.message, end, limits))
         how.status = "out_of_memory";
-      if (e.end.signal != 0)
-        how.message =
-            "ended by signal " + std::to_string(e.end.signal) + (how.message.empty() ? "" : ": " + how.message);
+      if (end.signal != 0)
+        how.message = "ended by signal " + std::to_string(end.signal) + (how.message.empty() ? "" : ": " + how.message);
     }
-    if (how.status == "ok" && r.options.kept != keep::nothing) keep_output(r, e.live.p.key, out);
-    fs::remove_all(e.live.folder, ignored);
-    r.records.save(e.live.p, how, limits, result);
-    return how.status == "ok";
+    if (how.status == "ok" && r.options.kept != keep::nothing) keep_output(r, p.key, out);
+    fs::remove_all(folder, ignored);
+    r.records.save(p, how, limits, result);
+    return how.status == "ok" ? verdict::good : verdict::failed;
   }
 
-  /// Somebody else ended it (a shutdown, the cluster): that says nothing about the point.
-  static bool taken_away(const run_request& r, const ended_point& e) {
-    if (e.end.signal == 0) return e.end.exit_code == 130;
-    return signal_scope::asks_to_stop(e.end.signal) || (r.options.node && e.end.signal == SIGKILL);
+  /// Somebody else ended it (a person, a shutdown, the kernel for want of memory): that says nothing about the point.
+  /// What a simulation does to itself are the signals of a crash.
+  static bool from_outside(const child_end& end) {
+    if (end.signal == 0) return end.exit_code == interrupted;
+    for (const int s : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP})
+      if (end.signal == s) return false;
+    return true;
   }
 
   static std::string format_seconds(double s) {

@@ -9,12 +9,14 @@
 #include <fstream>
 #include <iostream>
 
+#include "tools/process/child.h"
+#include "tools/process/files.h"
 #include "tools/sweep/digest.h"
 #include "tools/sweep/executor.h"
-#include "tools/sweep/process.h"
 
 namespace memwall::sweep {
 namespace fs = std::filesystem;
+using namespace tools;
 namespace {
 
 using json = nlohmann::ordered_json;
@@ -51,7 +53,7 @@ struct state {
 
 class slurm_executor : public executor {
  public:
-  bool run(const run_request& r) override {
+  run_outcome run(const run_request& r) override {
     const signal_scope signals;
     m_folder = r.options.directory + "/slurm";
     const std::string state_file = m_folder + "/state.json";
@@ -61,13 +63,15 @@ class slurm_executor : public executor {
     m_done = 0;
 
     // Jobs of an earlier start that are still there are followed first, not submitted twice.
-    if (m_state.round > 0 && !follow(r, meter, signals)) return false;
+    run_outcome stopped;
+    stopped.stopped = true;
+    if (m_state.round > 0 && !follow(r, meter, signals)) return stopped;
     while (true) {
       const auto left = unsettled(r);
-      if (left.empty()) return true;
+      if (left.empty()) return {};
       ++m_state.round;
       submit(r, left, state_file);
-      if (!follow(r, meter, signals)) return false;
+      if (!follow(r, meter, signals)) return stopped;
       count_failures(r, left);
       m_state.save(state_file);
     }
@@ -76,6 +80,11 @@ class slurm_executor : public executor {
  private:
   std::string job_name(const run_request& r) const {
     return "memwall-" + sha256_hex(r.options.directory).substr(0, 10) + "-" + std::to_string(m_state.round);
+  }
+  std::string scancel(const run_request& r) const {
+    std::string out = "scancel";
+    for (const auto& option : on_clusters(r)) out += " " + option;
+    return out + " --name=" + job_name(r);
   }
   std::string round_folder() const { return m_folder + "/" + std::to_string(m_state.round); }
 
@@ -86,8 +95,22 @@ class slurm_executor : public executor {
     return out;
   }
 
-  static std::size_t largest_array() {
-    const auto answer = run_command({"scontrol", "show", "config"});
+  /// `--clusters=...` where the sweep file names some: every command must ask those, and not the local one.
+  static std::vector<std::string> on_clusters(const run_request& r) {
+    const auto& options = r.points.sweep().slurm;
+    for (const char* key : {"clusters", "M"})
+      if (const auto found = options.find(key); found != options.end()) return {"--clusters=" + found->second};
+    return {};
+  }
+
+  static command_result ask(const run_request& r, std::vector<std::string> command) {
+    const auto where = on_clusters(r);
+    command.insert(command.begin() + 1, where.begin(), where.end());
+    return run_command(command);
+  }
+
+  static std::size_t largest_array(const run_request& r) {
+    const auto answer = ask(r, {"scontrol", "show", "config"});
     const auto at = answer.output.find("MaxArraySize");
     if (at == std::string::npos) return fallback_array_size;
     const auto digits = answer.output.find_first_of("0123456789", at);
@@ -119,7 +142,7 @@ class slurm_executor : public executor {
       write_whole(round_folder() + "/chunk." + std::to_string(chunks), text);
     }
     m_state.save(state_file);  // before the submission: a killed submitter finds its jobs by the round's name
-    const std::size_t most = largest_array() - 1;
+    const std::size_t most = largest_array(r) - 1;
     for (std::size_t offset = 0; offset < chunks; offset += most)
       submit_array(r, offset, std::min(most, chunks - offset));
   }
@@ -137,6 +160,7 @@ class slurm_executor : public executor {
     add("-j", std::to_string(o.jobs));
     if (!o.runner.empty()) add("--runner", fs::absolute(o.runner).string());
     for (const auto& s : o.overrides) add("--set", s);
+    if (o.whatif) node += " --whatif";
     if (o.limits.timeout_s > 0) add("--timeout", fmt::format("{} s", o.limits.timeout_s));
     if (o.limits.memory_bytes > 0) add("--memory", fmt::format("{} B", o.limits.memory_bytes));
     if (o.kept != keep::nothing) add("--keep", o.kept == keep::result ? "result" : "everything");
@@ -154,23 +178,39 @@ class slurm_executor : public executor {
     if (answer.exit_code == 127)
       throw input_error(problem{"--executor", "slurm", "sbatch was not found",
                                 "Slurm's commands in PATH (Debian: slurm-client)", ""});
-    if (answer.exit_code != 0)
-      throw input_error(problem{"--executor", "slurm", "sbatch refused the job: " + answer.errors,
-                                "options under 'slurm:' in the sweep file that this cluster accepts", ""});
+    if (answer.exit_code == 0 || signal_scope::stop_pending()) return;
+    if (is_submit_limit(answer.errors))
+      throw input_error(problem{
+          "--executor", "slurm",
+          fmt::format("the cluster takes no more jobs of this user now: {}{}", answer.errors,
+                      offset == 0 ? "" : fmt::format("; {} tasks of this round are submitted and go on", offset)),
+          fmt::format("fewer and longer tasks (--chunk more than {}), or the same command again when jobs have ended; "
+                      "{} ends those that run",
+                      m_state.chunk, scancel(r)),
+          ""});
+    throw input_error(problem{"--executor", "slurm", "sbatch refused the job: " + answer.errors,
+                              "options under 'slurm:' in the sweep file that this cluster accepts", ""});
+  }
+
+  /// Slurm's words for a limit of submitted jobs (of a QOS, an association, or the whole controller).
+  static bool is_submit_limit(const std::string& errors) {
+    for (const char* sign : {"MaxSubmitJob", "submit limit", "job limit", "MaxJobCount"})
+      if (errors.find(sign) != std::string::npos) return true;
+    return false;
   }
 
   /// Until no task of the round is in the queue. False when a signal asks to stop.
   bool follow(const run_request& r, progress& meter, const signal_scope& signals) {
     int failures = 0;
     while (true) {
-      const auto answer = run_command({"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
+      const auto answer = ask(r, {"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});
       if (answer.exit_code != 0) {
         if (++failures > patience_with_scheduler)
           throw std::runtime_error("squeue failed " + std::to_string(failures) + " times, the last time with: " +
                                    answer.errors + "; the jobs may still run: the same command goes on from here");
       } else {
         failures = 0;
-        const auto tasks = static_cast<std::size_t>(std::count(answer.output.begin(), answer.output.end(), '\n'));
+        const std::size_t tasks = tasks_in(answer.output);
         const std::size_t waiting = std::min(r.todo.size(), tasks * std::max<std::size_t>(1, m_state.chunk));
         const std::size_t done = r.todo.size() - waiting;
         if (done > m_done) meter.done(done - m_done), m_done = done;
@@ -181,11 +221,21 @@ class slurm_executor : public executor {
           steady::now() + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(r.options.poll_s));
       while (steady::now() < end)
         if (signal_scope::asks_to_stop(signals.wait(end - steady::now()))) {
-          std::cerr << "\nmemwall: the jobs go on; the same command follows them, scancel --name=" << job_name(r)
-                    << " ends them\n";
+          std::cerr << "\nmemwall: the jobs go on; the same command follows them, " << scancel(r) << " ends them\n";
           return false;
         }
     }
+  }
+
+  /// Lines that begin with a job's number; squeue heads the jobs of each cluster with its name.
+  static std::size_t tasks_in(const std::string& text) {
+    std::size_t n = 0;
+    bool at_begin = true;
+    for (const char c : text) {
+      n += at_begin && c >= '0' && c <= '9' ? 1 : 0;
+      at_begin = c == '\n' || (at_begin && c == ' ');
+    }
+    return n;
   }
 
   void count_failures(const run_request& r, const std::vector<std::size_t>& submitted) {

@@ -200,6 +200,10 @@ point plan::at(std::size_t number) const {
     if (path.rfind("workload.", 0) == 0 || path.rfind("options.", 0) == 0) continue;
     flag("set", path + "=" + text);
   }
+  if (m_spec.whatif) {
+    out.arguments.emplace_back("--whatif");
+    hash.field("whatif");
+  }
   out.key = hash.hex().substr(0, 40);
   return out;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sweep/record.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,45 +8,12 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "tools/process/files.h"
+
 namespace memwall::sweep {
 namespace fs = std::filesystem;
-
-std::optional<std::string> read_text(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return std::nullopt;
-  std::string out;
-  char buffer[1 << 16];
-  ssize_t n = 0;
-  while ((n = ::read(file, buffer, sizeof buffer)) > 0) out.append(buffer, static_cast<std::size_t>(n));
-  ::close(file);
-  if (n < 0) return std::nullopt;
-  return out;
-}
-
-void write_whole(const std::string& path, const std::string& text) {
-  const fs::path target(path);
-  const std::string temporary =
-      (target.parent_path() / ("." + target.filename().string() + "." + std::to_string(::getpid()) + ".tmp")).string();
-  int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0 && errno == ENOENT) {
-    fs::create_directories(target.parent_path());
-    file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  }
-  std::size_t at = 0;
-  bool good = file >= 0;
-  while (good && at < text.size()) {
-    const ssize_t n = ::write(file, text.data() + at, text.size() - at);
-    if (n < 0 && errno == EINTR) continue;
-    good = n > 0;
-    if (good) at += static_cast<std::size_t>(n);
-  }
-  if (file >= 0) good = ::close(file) == 0 && good;
-  if (good) good = std::rename(temporary.c_str(), path.c_str()) == 0;
-  if (good) return;
-  const std::string why = std::strerror(errno);
-  ::unlink(temporary.c_str());
-  throw std::runtime_error(path + " cannot be written: " + why);
-}
+using tools::read_text;
+using tools::write_whole;
 
 bool is_accident(const std::string& status) {
   return status == "crashed" || status == "timeout" || status == "out_of_memory" || status == "lost";
@@ -69,7 +35,7 @@ nlohmann::ordered_json distil_result(const std::string& text) {
     throw std::runtime_error("result.json has no summary");
   json out = json::object();
   for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
-                          "summary", "stall_stack_ns", "host"})
+                          "summary", "stall_stack_ns", "whatif", "whatif_pairs", "host"})
     if (full.contains(key)) out[key] = std::move(full[key]);
   return out;
 }

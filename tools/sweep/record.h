@@ -10,10 +10,6 @@
 
 namespace memwall::sweep {
 
-/// Writes to a temporary name in the same folder, then renames. Throws std::runtime_error.
-void write_whole(const std::string& path, const std::string& text);
-std::optional<std::string> read_text(const std::string& path);
-
 /// How a point ended. `ok`, `refused` (bad input) and `does_not_fit` are results; the rest are accidents that
 /// --retry-failed runs again.
 struct ending {

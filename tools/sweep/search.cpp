@@ -256,14 +256,14 @@ search_outcome search(const plan& points, const record_store& records, const run
   search_outcome out;
   std::set<std::size_t> evaluated;
   std::vector<std::pair<std::size_t, objectives>> good;
-  while (out.complete) {
+  while (out.how.complete()) {
     const auto batch = guide.propose();
     if (batch.empty()) break;
     std::vector<std::size_t> todo;
     for (const std::size_t i : batch)
       if (!records.settled(points.at(i).key, options.limits, options.retry_failed)) todo.push_back(i);
     std::sort(todo.begin(), todo.end());
-    if (!todo.empty()) out.complete = runs.run({points, todo, records, options});
+    if (!todo.empty()) out.how = runs.run({points, todo, records, options});
     out.simulated += todo.size();
     for (const std::size_t i : batch) {
       const auto record = records.load(points.at(i).key);

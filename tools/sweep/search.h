@@ -54,7 +54,7 @@ struct objective_name {
 objective_name parse_objective(const std::string& text);
 
 struct search_outcome {
-  bool complete = true;
+  run_outcome how;                     ///< of its last batch
   std::vector<std::size_t> evaluated;  ///< numbers of the points, ascending
   std::size_t simulated = 0;           ///< of them now, not from records
   std::string text;                    ///< the front, for people

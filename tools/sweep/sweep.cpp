@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sweep/sweep.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,41 +10,20 @@
 #include <fstream>
 #include <ostream>
 
+#include "hw/common/error.h"
+#include "tools/process/exit_code.h"
+#include "tools/process/files.h"
+#include "tools/process/output_directory.h"
 #include "tools/sweep/collect.h"
 #include "tools/sweep/inputs.h"
-#include "tools/sweep/process.h"
 #include "tools/sweep/search.h"
 
 namespace memwall::sweep {
 namespace fs = std::filesystem;
+using namespace tools;
 namespace {
 
-constexpr int interrupted = 130;
-
-/// One sweep a folder. The kernel drops the lock with the process, however it ends.
-class folder_lock {
- public:
-  explicit folder_lock(const std::string& directory) {
-    fs::create_directories(directory);
-    m_file = ::open((directory + "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    // A sweep that was just killed may leave a child between fork and exec, which holds the lock for its last
-    // moments.
-    bool locked = false;
-    for (int attempt = 0; m_file >= 0 && !locked && attempt < 100; ++attempt) {
-      locked = ::flock(m_file, LOCK_EX | LOCK_NB) == 0;
-      if (!locked) ::usleep(20'000);
-    }
-    if (!locked)
-      throw input_error(
-          problem{"--out", directory, "another sweep is running here", "a folder of its own, or wait", ""});
-  }
-  ~folder_lock() { ::close(m_file); }
-  folder_lock(const folder_lock&) = delete;
-  folder_lock& operator=(const folder_lock&) = delete;
-
- private:
-  int m_file = -1;
-};
+constexpr std::size_t told_failures = 5;  // reasons on the terminal; results.csv has all
 
 std::string duration_text(double s) {
   if (s < 120) return fmt::format("{:.1f} s", s);
@@ -120,6 +97,22 @@ std::vector<std::size_t> numbers_in(const std::string& file, std::size_t limit) 
   return out;
 }
 
+int exit_code_of(const run_outcome& how) {
+  return how.complete() ? done : how.unwritten > 0 ? cannot_write : interrupted;
+}
+
+/// What the last line begins with when points are open.
+std::string what_stopped(const run_outcome& how, const std::string& directory) {
+  if (how.unwritten > 0)
+    return fmt::format(
+        "{}: the output of a point could not be written (is the disk full?); run the same command to "
+        "go on",
+        directory);
+  if (!how.stopped)
+    return fmt::format("{} points were ended from outside and are open; run the same command to go on", how.taken_away);
+  return "interrupted, run the same command to go on";
+}
+
 std::string counts_text(const status_counts& counts) {
   std::string out;
   for (const auto& [status, n] : counts) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", n, status);
@@ -154,6 +147,8 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
   run_options options = request.run;
   spec s = read_spec(request.file, request.overrides);
   if (!request.base_directory.empty()) s.directory = request.base_directory;
+  s.whatif = request.whatif;
+  options.whatif = request.whatif;
   if (options.limits.timeout_s == 0) options.limits.timeout_s = s.timeout_s;
   if (options.limits.memory_bytes == 0) options.limits.memory_bytes = s.memory_bytes;
   const auto& make_executor = executors().get(request.executor, "", "--executor");
@@ -184,24 +179,24 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
     if (!request.expected_digest.empty() && request.expected_digest != points.digest())
       throw input_error(problem{"--node", request.file, "this node plans other points than the submitter",
                                 "the same program and input files on every node", ""});
-    options.node = true;
     std::vector<std::size_t> todo;
     for (const std::size_t n : numbers_in(request.chunk_file, points.size()))
       if (!records.settled(points.at(n).key, options.limits, options.retry_failed)) todo.push_back(n);
-    return make_executor()->run({points, todo, records, options}) ? 0 : interrupted;
+    return exit_code_of(make_executor()->run({points, todo, records, options}));
   }
 
-  const folder_lock lock(options.directory);
+  const tools::output_directory lock(options.directory, "sweep");
+  lock.refuse_folders({"sweep.yaml", "plan.json", "results.csv", "sweep.sqlite"});
   sweep_request frozen = request;
   frozen.run.directory = options.directory;
   freeze(frozen, points);
-  bool complete = true;
+  run_outcome how;
   std::vector<std::size_t> chosen;
   const auto begin = steady::now();
   std::size_t ran = 0;
   if (request.budget != 0 && !request.collect_only) {
     const auto found = search(points, records, options, *make_executor(), request.objectives, request.budget);
-    complete = found.complete, chosen = found.evaluated, ran = found.simulated;
+    how = found.how, chosen = found.evaluated, ran = found.simulated;
     out << found.text;
   } else if (!request.collect_only) {
     const auto todo = unsettled(points, records, options);
@@ -210,16 +205,19 @@ int run_sweep(const sweep_request& request, std::ostream& out) {
       // A retry must not find the old failure when it is itself interrupted.
       if (options.retry_failed)
         for (const std::size_t n : todo) records.erase(points.at(n).key);
-      complete = make_executor()->run({points, todo, records, options});
+      how = make_executor()->run({points, todo, records, options});
     }
   }
   const auto counts = collect(points, records, options.directory, chosen.empty() ? nullptr : &chosen);
   const double wall = std::chrono::duration<double>(steady::now() - begin).count();
-  if (!options.quiet || !complete)
+  if (!options.quiet || !how.complete())
     out << fmt::format("{}: {} ({} run now, {}); {}/results.csv, sweep.sqlite\n",
-                       complete ? points.sweep().name : "interrupted, run the same command to go on",
+                       how.complete() ? points.sweep().name : what_stopped(how, request.run.directory),
                        counts_text(counts), ran, duration_text(wall), request.run.directory);
-  return complete ? 0 : interrupted;
+  if (!options.quiet)
+    for (const failure& f : failures_in(options.directory, told_failures))
+      out << fmt::format("  {} {}: {}\n", f.points, f.status, f.message);
+  return exit_code_of(how);
 }
 
 }  // namespace memwall::sweep

@@ -20,6 +20,7 @@ struct sweep_request {
   bool collect_only = false;            ///< make the database of what is there
   std::vector<std::string> objectives;  ///< with a budget: search instead of running all points
   std::size_t budget = 0;
+  bool whatif = false;          ///< what bounds every point, by simulation
   std::string chunk_file;       ///< a node's share: numbers of points, one a line; no lock, no database
   std::string base_directory;   ///< where relative paths of a frozen sweep file are looked for
   std::string expected_digest;  ///< a node refuses to run another plan than the submitter's

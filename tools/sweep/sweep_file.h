@@ -57,6 +57,7 @@ struct spec {
   std::size_t sample_count = 0;
   std::uint64_t seed = 0;
   std::vector<std::string> objectives;       ///< e.g. "time_ns", "max:tokens_per_s"
+  bool whatif = false;                       ///< every point with --whatif
   double timeout_s = 0;                      ///< per point; 0: none
   std::uint64_t memory_bytes = 0;            ///< address space per point; 0: none
   std::map<std::string, std::string> slurm;  ///< partition, account, time, ... -> sbatch --KEY=VALUE

@@ -12,7 +12,7 @@ namespace {
 class dram_hardware final : public hardware {
  public:
   dram_hardware(const module_description& d, const dram_params& p)
-      : hardware(d), m_params(p), m_standard(dram::load_standard(p.standard)), m_dram(d.name.c_str(), p) {}
+      : hardware(d), m_params(p), m_standard(dram_standard(p)), m_dram(d.name.c_str(), p) {}
   tlm::tlm_target_socket<>* target() override { return &m_dram.port; }
   std::optional<memory_facts> memory() const override {
     memory_facts f;
@@ -36,6 +36,7 @@ class dram_hardware final : public hardware {
     json out{{"name", name()},
              {"standard", r.standard},
              {"channels", r.channels},
+             {"devices", static_cast<double>(r.channels) / m_standard.channels_per_device},  // stacks, chips or DIMMs
              {"capacity_bytes", r.size},
              {"peak_gbps", r.peak_bytes_per_s / 1e9},
              {"read_bytes", m.bytes_read},

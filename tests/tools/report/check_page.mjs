@@ -114,7 +114,7 @@ await check_pages(async ({memwall, dir, check, report, open, chart: rows_of, all
   await keep(dark, 'report_dark');
 
   // 8. A result with nothing but what the contract demands must still make a page.
-  const bare = {schema: 'memwall-result-1', platform: 'p', model: 'm', summary: {time_ns: 5, tokens: 1, bound_by: 'compute'}, stall_stack_ns: {compute: 5}, layers: []};
+  const bare = {schema: 'memwall-result-1', platform: 'p', model: 'm', summary: {time_ns: 5, tokens: 1, bound_by: null, booked_most: 'compute'}, stall_stack_ns: {compute: 5}, layers: []};
   mkdirSync(join(dir, 'bare'));
   writeFileSync(join(dir, 'bare', 'result.json'), JSON.stringify(bare));
   const small = await open(report('bare', join(dir, 'bare')));

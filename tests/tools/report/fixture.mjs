@@ -50,8 +50,8 @@ export function make_result({platform, cim = false, layers = 80, tokens = 1, see
           : {launch: 6, compute: 2, dram_latency: 2, bus_transfer: 0.5, dependency: 0.2};
         const stack = split(ps, weights_of);
         for (const [c, v] of Object.entries(stack)) total[c] += v;
-        const bound_by = Object.entries(stack).sort((a, b) => b[1] - a[1])[0][0];
-        list.push({name: `layers.${layer}.${op}`, kind, layer, token, executor: cim && kind === 'gemv' ? 'cim0' : 'core0', start_ns: ns(now), end_ns: ns(now + ps), bound_by,
+        const booked_most = Object.entries(stack).sort((a, b) => b[1] - a[1])[0][0];
+        list.push({name: `layers.${layer}.${op}`, kind, layer, token, executor: cim && kind === 'gemv' ? 'cim0' : 'core0', start_ns: ns(now), end_ns: ns(now + ps), bound_by: null, booked_most,
           flops: 2 * weights * batch + (kv ? kv * batch : hidden * 4 * batch), bytes: {weights: 2 * weights, kv_cache: kv, activations}, dram_bytes: cim ? kv : 2 * weights + kv,
           stall_stack_ns: Object.fromEntries(Object.entries(stack).map(([c, v]) => [c, ns(v)]))});
         now += ps;
@@ -72,9 +72,10 @@ export function make_result({platform, cim = false, layers = 80, tokens = 1, see
     schema: 'memwall-result-1', memwall_version: '0.1.0', platform, model: 'llama-65b', workload: {phase: 'decode', batch, prompt: 0, context: 2048, tokens, dtype: 'fp16'}, seed: 1,
     fidelity: {transfer_bytes: 65536, replay: true},
     config: {platform: {name: platform, core: {clock: '1.83 GHz', outstanding: 64}, memory: {standard: 'HBM3', channels: cim ? 32 : 80, capacity: '80 GiB'}, bus: {width: '1024 bit', arbiter: cim ? 'round_robin' : 'weighted'}}},
-    summary: {time_ns: ns(now), tokens, tokens_per_s: tokens / (now * 1e-12), time_per_token_ns: ns(now) / tokens, bound_by: ranked[0][0], second_bound_by: ranked[1][0], energy_pj: total_pj,
+    summary: {time_ns: ns(now), tokens, tokens_per_s: tokens / (now * 1e-12), time_per_token_ns: ns(now) / tokens, bound_by: 'dram bandwidth', booked_most: ranked[0][0], energy_pj: total_pj,
       energy_per_token_pj: total_pj / tokens, weight_bytes, kv_bytes, dram_bytes, bus_bytes: weight_bytes + kv_bytes, link_bytes: 0, flops, dram_bandwidth_gbps: dram_bytes / ns(now), dram_utilization: dram_bytes / ns(now) / peak,
-      bus_utilization: 0.61, what_if: ranked.map(([cause, v]) => ({cause, speedup: now / (now - v)})).sort((a, b) => b.speedup - a.speedup)},
+      bus_utilization: 0.61},
+    whatif: ['dram bandwidth', 'bus', 'vector arithmetic'].flatMap((resource, i) => [2, 'inf'].map((factor) => ({resource, factor, time_ns: ns(now) / (1.8 - i * 0.3), speedup: 1.8 - i * 0.3, set: [`${resource}=${factor}`]}))),
     stall_stack_ns: Object.fromEntries(causes.map((c) => [c, ns(total[c])])),
     memories: [{name: 'hbm', standard: 'HBM3', channels: 80, peak_gbps: peak, read_bytes: dram_bytes, write_bytes: kv_bytes / 2048, utilization: dram_bytes / ns(now) / peak, latency_ns: {...percentiles, histogram},
       row: {hit: 9e6, miss: 4e5, conflict: 2e4}, energy_pj: {activate: energy.dram_activate, io: energy.dram_io, refresh: energy.dram_refresh, total: energy.dram_activate + energy.dram_io + energy.dram_refresh}}],

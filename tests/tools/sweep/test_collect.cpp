@@ -6,10 +6,13 @@
 #include <sqlite3.h>
 
 #include "tests/support/temp_dir.h"
+#include "tools/process/files.h"
 
 namespace {
 using namespace memwall::sweep;
 using memwall::test::temp_dir;
+using memwall::tools::read_text;
+using memwall::tools::write_whole;
 using json = nlohmann::ordered_json;
 
 const program here = {"/bin/true", "1.2", "digest"};

@@ -81,5 +81,19 @@ class Run(unittest.TestCase):
             self.assertIn(f"ends with {code}", str(raised.exception))
 
 
+class Comparison(unittest.TestCase):
+    def test_what_compare_sweeps_is_a_table(self):
+        mini = Path(__file__).resolve().parents[2] / "platforms" / "data" / "mini"
+        with tempfile.TemporaryDirectory() as folder:
+            memwall.command("compare", "--platform", "cim_sram", "--model", mini, "--context", 64, "--sweep", "batch=1,2",
+                            "--out", folder, "--quiet")
+            table = memwall.load(folder)
+            self.assertEqual(table["axis.batch"], [1, 2])
+            self.assertEqual(table["status"], ["ok", "ok"])
+            whole = json.loads(Path(folder, "cim_sram", "batch-2", "result.json").read_text())
+            self.assertEqual(table["time_ns"][1], whole["summary"]["time_ns"])
+            self.assertIsNone(table.config(0))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -14,12 +14,14 @@
 #include <thread>
 
 #include "tests/support/temp_dir.h"
+#include "tools/process/child.h"
+#include "tools/process/files.h"
 #include "tools/sweep/digest.h"
-#include "tools/sweep/process.h"
 #include "tools/sweep/record.h"
 
 namespace {
 using namespace memwall::sweep;
+using namespace memwall::tools;
 using memwall::test::temp_dir;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
@@ -123,6 +125,7 @@ TEST(sweep_run, failures_are_recorded_and_the_sweep_goes_on) {
   EXPECT_THAT(csv, HasSubstr("took longer than 2 s"));
   EXPECT_THAT(csv, HasSubstr("result.json is not valid"));
   EXPECT_THAT(r.output, HasSubstr("3 crashed"));
+  EXPECT_THAT(r.output, HasSubstr("  1 refused: memwall: the fake ends with 2, writing to OUT/out\n"));
   EXPECT_FALSE(fs::exists(dir / "o/tmp"));
 }
 
@@ -229,6 +232,78 @@ TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
   EXPECT_FALSE(fs::exists(dir / "o/tmp"));  // leftovers are gone too
 }
 
+/// A scheduler's commands as scripts: sbatch starts the tasks of an array after half a second, and squeue lists those
+/// of the cluster that it is asked for and of no other.
+std::string fake_slurm(const temp_dir& dir, const std::string& sbatch_says = "") {
+  const std::string bin = dir / "bin";
+  fs::create_directory(bin);
+  const auto script = [&](const std::string& name, const std::string& text) {
+    write(bin + "/" + name, "#!/bin/bash\ncd " + dir.path() + "\ncluster=local; name=x; array=0-0\n" +
+                                "for a in \"$@\"; do case $a in --clusters=*) cluster=${a#*=};; --name=*|--job-name=*) "
+                                "name=${a#*=};; --array=*) array=${a#*=};; esac; done\n" +
+                                text);
+    fs::permissions(bin + "/" + name, fs::perms::owner_all);
+  };
+  script("scontrol", "echo 'MaxArraySize = 1001'\n");
+  script("squeue",
+         "echo \"CLUSTER: $cluster\"; for f in job.$cluster.$name.*; do [ -e $f ] && echo 7_0; done; exit 0\n");
+  script("sbatch",
+         !sbatch_says.empty()
+             ? "echo '" + sbatch_says + "' >&2; exit 1\n"
+             : "echo submitted >> sbatch.log; script=$(cat)\nfor i in $(seq ${array%-*} ${array#*-}); do : > "
+               "job.$cluster.$name.$i\n( exec < /dev/null > /dev/null 2>&1; sleep 0.5; SLURM_ARRAY_TASK_ID=$i sh "
+               "-c \"$script\"; rm job.$cluster.$name.$i ) & done\necho \"7;$cluster\"\n");
+  return bin;
+}
+
+command_result run_on_slurm(const std::string& bin, const std::string& file, const std::string& out) {
+  auto c = command(file, out, {"--executor", "slurm", "--poll", "0.1"});
+  c.insert(c.begin(), {"env", "PATH=" + bin + ":" + std::getenv("PATH")});
+  return run_command(c);
+}
+
+TEST(sweep_run, jobs_are_followed_on_the_cluster_that_they_were_sent_to) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\nslurm: {clusters: gpu, time: \"5\"}\n");
+  const auto r = run_on_slurm(fake_slurm(dir), dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"), testing::ElementsAre("ok", "ok"));
+  EXPECT_EQ(read(dir / "sbatch.log"), "submitted\n");  // once
+}
+
+TEST(sweep_run, a_limit_of_submitted_jobs_is_explained) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\n");
+  const std::string bin = fake_slurm(dir, "sbatch: error: QOSMaxSubmitJobPerUserLimit");
+  const auto r = run_on_slurm(bin, dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 2);
+  for (const char* word :
+       {"takes no more jobs of this user now", "QOSMaxSubmitJobPerUserLimit", "--chunk", "scancel --name="})
+    EXPECT_THAT(r.errors, HasSubstr(word));
+}
+
+TEST(sweep_run, a_point_that_is_ended_from_outside_stays_open) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {fake.signal: [0, 9, 15]}\n");
+  const auto r = run(dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 130);
+  EXPECT_THAT(r.output, HasSubstr("2 points were ended from outside"));
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"), testing::ElementsAre("ok", "pending", "pending"));
+}
+
+TEST(sweep_run, a_point_that_cannot_write_stays_open_and_ends_the_sweep) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {fake.exit: [0, 4, 0]}\n");
+  const auto r = run(dir / "s.yaml", dir / "o", {"-j", "1"});
+  EXPECT_EQ(r.exit_code, 4);
+  EXPECT_LE(starts(dir / "log"), 3U);
+  EXPECT_EQ(column(read(dir / "o/results.csv"), "status")[1], "pending");
+  ::unsetenv("FAKE_RUN_LOG");
+}
+
 TEST(sweep_run, one_sweep_a_folder) {
   const temp_dir dir;
   write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 60000}}\n");
@@ -241,7 +316,7 @@ TEST(sweep_run, one_sweep_a_folder) {
   while (!fs::exists(dir / "o/tmp")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto second = run(dir / "s.yaml", dir / "o");
   EXPECT_EQ(second.exit_code, 2);
-  EXPECT_THAT(second.errors, HasSubstr("another sweep is running here"));
+  EXPECT_THAT(second.errors, HasSubstr("another sweep is running here (process " + std::to_string(pid) + " on "));
   kill_child(pid);
 }
 

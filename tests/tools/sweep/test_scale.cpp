@@ -9,12 +9,14 @@
 #include <thread>
 
 #include "tests/support/temp_dir.h"
+#include "tools/process/child.h"
+#include "tools/process/files.h"
 #include "tools/sweep/plan.h"
-#include "tools/sweep/process.h"
 #include "tools/sweep/record.h"
 
 namespace {
 using namespace memwall::sweep;
+using namespace memwall::tools;
 using memwall::test::temp_dir;
 
 const std::string program_path = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall";

@@ -168,7 +168,9 @@ class Table:
         return front
 
     def config(self, point):
-        """The full resolved configuration of a point."""
+        """The full resolved configuration of a point; None where the table has no database (what compare --sweep writes)."""
+        if not self.database.is_file():
+            return None
         with _sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as db:
             row = db.execute("SELECT config FROM point_configs WHERE point = ?", (point,)).fetchone()
         db.close()

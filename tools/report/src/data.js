@@ -3,7 +3,7 @@
 import {cause_order} from './palette.js';
 
 const numbers = ['layer', 'token', 'start_ns', 'end_ns', 'flops', 'weights', 'kv_cache', 'activations', 'dram_bytes'];
-const texts = ['name', 'kind', 'executor', 'bound_by'];
+const texts = ['name', 'kind', 'executor', 'booked_most'];
 
 /** The operators of one run, column by column. */
 export class layer_table {

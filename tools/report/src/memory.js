@@ -45,7 +45,7 @@ function latency_card(runs) {
       return {
         grid: {left: 60, right: 30, top: 62, bottom: 50}, legend: {},
         tooltip: {trigger: 'item', formatter: (p) => `<b>${format.escape(p.seriesName)}</b><br>up to ${format.time(p.value[0])}: ${format.count(p.value[2])} transfers, ${format.digits(p.value[1], 3)} %`},
-        xAxis: {type: 'log', min: low, max: high, name: 'latency, ns', nameLocation: 'middle', nameGap: 30, axisLabel: {showMaxLabel: false, showMinLabel: false, formatter: (v) => format.digits(v, 3)}},
+        xAxis: {type: 'log', logBase: high / low < 300 ? 2 : 10, min: low, max: high, name: 'latency, ns', nameLocation: 'middle', nameGap: 30, axisLabel: {showMaxLabel: false, showMinLabel: false, formatter: (v) => format.digits(v, 3)}},
         yAxis: {type: 'value', name: '% of transfers', nameTextStyle: {align: 'left'}, min: 0, max: mode === 'cumulative' ? 100 : undefined},
         series: list.map((m, k) => ({
           type: 'line', step: 'start', name: m.label, symbol: 'circle', symbolSize: 6, showSymbol: false, color: series_color(look(m, k).color, t.dark),

@@ -3,7 +3,7 @@
 import {at} from './data.js';
 import {h, select} from './dom.js';
 import * as format from './format.js';
-import {cause_about, cause_label, series_color} from './palette.js';
+import {cause_about, cause_label, groups, series_color} from './palette.js';
 import {theme_of} from './chart.js';
 
 /** A number of result.json on the page: the text for people, the exact value beside it for checks and for hovering. */
@@ -19,10 +19,15 @@ const rows = [
   ['summary.tokens', 'Tokens', format.count],
   ['summary.time_per_token_ns', 'Time per token', format.time, 'low'],
   ['summary.tokens_per_s', 'Tokens per second', format.number, 'high'],
-  ['summary.bound_by', 'Bound by', cause_label],
-  ['summary.second_bound_by', 'Then by', (x) => (x ? cause_label(x) : '–')],
+  ['summary.bound_by', 'Wall (simulated)', (x) => x ?? '–'],
+  ['summary.booked_most', 'Most time booked to', (x) => (x ? cause_label(x) : '–')],
   ['summary.energy_pj', 'Energy', format.energy, 'low'],
   ['summary.energy_per_token_pj', 'Energy per token', format.energy, 'low'],
+  ['machine.chips', 'Chips that compute', format.count],
+  ['machine.memory_capacity_bytes', 'Memory capacity', format.bytes],
+  ['machine.memory_bandwidth_gbps', 'Outside bandwidth', format.gbps],
+  ['machine.area_mm2', 'Area of the macros, mm²', format.number],
+  ['machine.power_w', 'Power drawn, W', format.number],
   ['summary.flops', 'Arithmetic', format.flops],
   ['summary.weight_bytes', 'Weights', format.bytes],
   ['summary.kv_bytes', 'KV cache', format.bytes],
@@ -54,15 +59,17 @@ const partial = (run) => Boolean(run.result.interrupted || run.result.partial);
 function story(run, runs) {
   const s = run.summary;
   const stack = run.result.stall_stack_ns ?? {};
-  const gain = (s.what_if ?? []).find((w) => w.cause === s.bound_by);
-  const share = gain?.share ?? stack[s.bound_by] / s.time_ns;
+  const booked = (groups[s.booked_most] ?? [s.booked_most]).reduce((sum, c) => sum + (stack[c] ?? 0), 0) / s.time_ns;
+  const at_twice = (run.result.whatif ?? []).filter((w) => w.factor === 2);
+  const most = at_twice.reduce((g, w) => Math.max(g, w.speedup), 0);
   const whole = runs.filter((r) => !partial(r));
   const fastest = whole.length && whole.reduce((a, b) => ((b.summary.time_per_token_ns ?? b.summary.time_ns) < (a.summary.time_per_token_ns ?? a.summary.time_ns) ? b : a));
   const sentence = [];
-  if (s.bound_by)
-    sentence.push('Bound by ', h('strong', {title: cause_about(s.bound_by)}, cause_label(s.bound_by)),
-      Number.isFinite(share) ? ` (${format.percent(share)} of the time)` : '', '. ');
-  if (gain) sentence.push(`Without it the run would be ${format.times(gain.speedup)} as fast`, s.second_bound_by ? `, then bound by ${cause_label(s.second_bound_by)}.` : '.');
+  if (typeof s.bound_by === 'string')
+    sentence.push('The wall, by simulation: ', h('strong', {}, s.bound_by), most > 1 ? ` (${format.times(most)} as fast with twice of it). ` : '. ');
+  if (s.booked_most)
+    sentence.push('Most time is booked to ', h('strong', {title: cause_about(s.booked_most)}, cause_label(s.booked_most)),
+      booked > 0 ? ` (${format.percent(booked)})` : '', '. ');
   return h('p', {}, sentence, whole.length > 1 && run === fastest ? h('strong', {class: 'badge'}, 'fastest') : null);
 }
 

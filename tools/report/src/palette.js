@@ -28,13 +28,20 @@ const causes = [
   ['dependency', 'Dependency', '#b9b9b9', '#6b7078', 'waiting for another operator'],
   ['idle', 'Idle', '#dedede', '#454a52', 'nothing to do'],
 ];
-// Families of causes, as bound_by and what_if name them: the colour of their main cause.
+// Families of causes, as booked_most names them: the colour of their main cause.
 const families = [
   ['memory', 'Memory', 'dram_data', 'all that the DRAM takes: data beats, rows, refresh, turnaround, queueing'],
   ['bus', 'Bus', 'bus_transfer', 'waiting for the bus and beats on it'],
   ['paging', 'Paging', 'page_fault', 'handling of page faults'],
   ['cim_compute', 'CIM compute', 'cim_array', 'input, array, conversion and accumulation in the macros'],
 ];
+/** The causes of a family. */
+export const groups = {
+  memory: causes.map((c) => c[0]).filter((c) => c.startsWith('dram_')),
+  bus: ['bus_wait', 'bus_transfer'],
+  paging: ['page_fault'],
+  cim_compute: ['cim_input', 'cim_array', 'cim_adc', 'cim_digital'],
+};
 const by_name = new Map(causes.map((c, i) => [c[0], {order: i, label: c[1], light: c[2], dark: c[3], about: c[4]}]));
 
 for (const [name, label, like, about] of families) by_name.set(name, {...by_name.get(like), label, about});

@@ -68,7 +68,8 @@ export function roofline_card(runs) {
       const ys = list.flatMap((e) => e.points.map((p) => p.value[1]));
       for (const {roofs} of list) for (const r of roofs) {
         if (r.peak) ys.push(r.peak);
-        for (const b of r.bandwidths) if (r.peak) xs.push(r.peak / b.bytes_per_s);
+        // The ridge of the fastest memory belongs into view; those of slow ones lie decades beyond all operators.
+        if (r.peak && r.bandwidths.length) xs.push(r.peak / r.bandwidths[0].bytes_per_s);
       }
       if (!xs.length || !ys.length) return {};
       const low = (v) => 10 ** Math.floor(Math.log10(v) - 0.05);
@@ -96,6 +97,10 @@ export function roofline_card(runs) {
               endLabel: {show: j === 0 && k < 3 && roof.peak > 0, color: t.muted, distance: 0, offset: [-8, below(roof) ? 3 : -3], align: 'right', verticalAlign: below(roof) ? 'top' : 'bottom',
                 formatter: `${list.length === 1 ? roof.name : roofs.length === 1 ? run.label : `${run.label} · ${roof.name}`}: ${format.flops_rate(roof.peak)}`, fontSize: 11},
             });
+            // What a dashed line is: its memory, written along it, where no other label is.
+            if (b && j > 0 && at(x[0]) >= y[0])
+              series.push({type: 'scatter', name: `${run.label} ceilings`, symbolSize: 0.1, silent: true, color, z: 2, data: [[x[0] * (x[1] / x[0]) ** 0.04, at(x[0] * (x[1] / x[0]) ** 0.04)]],
+                label: {show: true, position: 'right', color: t.muted, fontSize: 11, formatter: `${b.name} ${format.gbps(b.bytes_per_s / 1e9)}`}, run_index: run.index});
           });
         });
         const step = Math.ceil(points.length / many);
@@ -110,12 +115,13 @@ export function roofline_card(runs) {
         tooltip: {trigger: 'item', formatter: (p) => {
           const s = series[p.seriesIndex];
           if (s.type === 'line') return s.tooltip_text;
+          if (s.silent) return '';
           const run = runs[s.run_index];
           const l = run.layers;
           const i = p.data.i;
           const second = l.stack(i).slice(0, 3).map(([c, ns]) => `${format.escape(cause_label(c))} ${format.percent(ns / l.duration(i))}`).join(', ');
           return `<b>${format.escape(l.column.name[i])}</b> · ${format.escape(run.label)}<br>${format.number(p.value[0])} FLOP/byte, ${format.flops_rate(p.value[1])}<br>` +
-            `${format.time(l.duration(i))}, bound by ${format.escape(cause_label(l.column.bound_by[i]))}<br><span style="opacity:.75">${second}</span>`;
+            `${format.time(l.duration(i))}, booked most to ${format.escape(cause_label(l.column.booked_most[i]))}<br><span style="opacity:.75">${second}</span>`;
         }},
         xAxis: {type: 'log', min: x[0], max: x[1], name: 'arithmetic intensity, FLOP/byte', nameLocation: 'middle', nameGap: 30, axisLabel: {formatter: (v) => format.digits(v, 3)}},
         yAxis: {type: 'log', min: y[0], max: y[1], name: 'reached, FLOP/s', nameLocation: 'middle', nameGap: 66, axisLabel: {formatter: (v) => format.flops(v).replace('FLOP', '')}},
@@ -123,8 +129,8 @@ export function roofline_card(runs) {
       };
     },
     table: () => ({
-      columns: ['run', 'operator', 'kind', 'executor', 'flop_per_byte', 'flop_per_s', 'time_ns', 'bound_by'],
-      rows: chosen().flatMap((r) => dots(r, per).out.map(({i, value}) => [r.label, r.layers.column.name[i], r.layers.column.kind[i], r.layers.column.executor[i], value[0], value[1], r.layers.duration(i), r.layers.column.bound_by[i]])),
+      columns: ['run', 'operator', 'kind', 'executor', 'flop_per_byte', 'flop_per_s', 'time_ns', 'booked_most'],
+      rows: chosen().flatMap((r) => dots(r, per).out.map(({i, value}) => [r.label, r.layers.column.name[i], r.layers.column.kind[i], r.layers.column.executor[i], value[0], value[1], r.layers.duration(i), r.layers.column.booked_most[i]])),
     }),
   });
   card.set_note(note());

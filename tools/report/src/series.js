@@ -72,9 +72,9 @@ export function series_card(runs) {
               return {type: 'rect', shape: {x: a[0], y: Math.max(y0, a[1] - 7), width: Math.max(0.6, b[0] - a[0]), height: 14}, style: {fill: api.visual('color')}};
             },
             data: order.map((i) => ({value: [l.column.start_ns[i] / u.scale, l.column.end_ns[i] / u.scale, lanes.indexOf(l.column.executor[i])], i,
-              itemStyle: {color: cause_color(l.column.bound_by[i], t.dark)}})).filter((d) => d.value[2] >= 0),
+              itemStyle: {color: cause_color(l.column.booked_most[i], t.dark)}})).filter((d) => d.value[2] >= 0),
             tooltip: {formatter: (p) => `<b>${format.escape(l.column.name[p.data.i])}</b><br>${format.time(l.column.start_ns[p.data.i])} + ${format.time(l.duration(p.data.i))}` +
-              `<br>bound by ${format.escape(cause_label(l.column.bound_by[p.data.i]))}`},
+              `<br>booked most to ${format.escape(cause_label(l.column.booked_most[p.data.i]))}`},
           }] : []),
         ],
       };

@@ -91,29 +91,32 @@ export function stack_cards(runs) {
     });
     made.push(card);
   }
-  const with_gain = runs.filter((r) => r.summary.what_if?.length);
-  if (with_gain.length) {
-    const causes = [];
-    for (const run of with_gain) for (const w of run.summary.what_if) if (w.speedup >= 1.01 && !causes.includes(w.cause)) causes.push(w.cause);
-    const best = (c) => Math.max(...with_gain.map((r) => r.summary.what_if.find((w) => w.cause === c)?.speedup ?? 1));
-    causes.sort((a, b) => best(b) - best(a));
-    causes.splice(12);
-    const gain = (r, c) => r.summary.what_if.find((w) => w.cause === c)?.speedup;
-    if (causes.length) made.push(new chart_card({
-      id: 'what-if', title: 'What if a cause were gone', height: 90 + causes.length * (18 + 14 * with_gain.length),
-      note: 'How many times faster the run would be if the time booked to one cause were zero and all else stayed: an upper bound on what mending it can give.',
-      option: (t) => ({
-        grid: {left: label_room(causes.map(cause_label), t.width, 150), right: 60, top: 34, bottom: 44},
-        legend: {top: 0, left: 0, show: with_gain.length > 1},
-        tooltip: {trigger: 'item', formatter: (p) => `${format.escape(p.seriesName)}<br>without <b>${format.escape(cause_label(causes[p.dataIndex]))}</b>: ${format.times(p.value)} as fast`},
-        xAxis: {type: 'value', name: 'times as fast', nameLocation: 'middle', nameGap: 28, min: 1},
-        yAxis: {type: 'category', data: causes.map(cause_label), inverse: true, splitLine: {show: false}},
-        series: with_gain.map((r) => ({name: r.label, type: 'bar', barMaxWidth: 18, itemStyle: {color: series_color(r.index, t.dark)},
-          label: {show: true, position: 'right', color: t.text, formatter: (p) => (p.value >= 1.005 ? format.times(p.value) : '')},
-          data: causes.map((c) => gain(r, c) ?? null)})),
-      }),
-      table: () => ({columns: ['cause', ...with_gain.map((r) => `speedup of ${r.label}`)], rows: causes.map((c) => [c, ...with_gain.map((r) => gain(r, c))])}),
-    }));
-  }
+  made.push(...gains(runs));
   return made;
+}
+
+/** What each part of the machine gains when it is better: every bar is a simulation of its own. */
+function gains(runs) {
+  const simulated = runs.filter((r) => r.result.whatif?.length);
+  if (!simulated.length) return [];
+  const gain = (r, name, factor) => r.result.whatif.find((w) => w.resource === name && w.factor === factor)?.speedup;
+  const names = [...new Set(simulated.flatMap((r) => r.result.whatif.filter((w) => w.factor === 2).map((w) => w.resource)))];
+  const best = (name) => Math.max(...simulated.map((r) => gain(r, name, 2) ?? 1));
+  names.sort((a, b) => best(b) - best(a)).splice(12);
+  if (!names.length) return [];
+  return [new chart_card({
+    id: 'what-if', title: 'What if a part were twice as good', height: 90 + names.length * (18 + 14 * simulated.length),
+    note: 'Each bar is the run simulated again with one part of the machine twice as good. result.json lists the settings that reproduce each (whatif[].set).',
+    option: (t) => ({
+      grid: {left: label_room(names, t.width, 150), right: 60, top: 34, bottom: 44},
+      legend: {top: 0, left: 0, show: simulated.length > 1},
+      tooltip: {trigger: 'item', formatter: (p) => `${format.escape(p.seriesName)}<br>twice the <b>${format.escape(names[p.dataIndex])}</b>: ${format.times(p.value)} as fast`},
+      xAxis: {type: 'value', name: 'times as fast', nameLocation: 'middle', nameGap: 28, min: 1},
+      yAxis: {type: 'category', data: names, inverse: true, splitLine: {show: false}},
+      series: simulated.map((r) => ({name: r.label, type: 'bar', barMaxWidth: 18, itemStyle: {color: series_color(r.index, t.dark)},
+        label: {show: true, position: 'right', color: t.text, formatter: (p) => (p.value >= 1.005 ? format.times(p.value) : '')},
+        data: names.map((name) => gain(r, name, 2) ?? null)})),
+    }),
+    table: () => ({columns: ['resource', ...simulated.map((r) => `speedup of ${r.label} at twice`)], rows: names.map((name) => [name, ...simulated.map((r) => gain(r, name, 2))])}),
+  })];
 }

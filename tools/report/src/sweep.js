@@ -8,7 +8,7 @@ import {cause_label} from './palette.js';
 import {sweep_points} from './sweep_data.js';
 import {crossover_card, heat_card, line_card, parallel_card, pareto_card, tornado_card} from './sweep_charts.js';
 
-const show = (name) => (name === 'bound_by' || name === 'second_bound_by' ? cause_label : format.for_key(name));
+const show = (name) => (name === 'booked_most' ? cause_label : format.for_key(name));
 
 function intro(s) {
   const raw = s.raw;
@@ -62,7 +62,7 @@ function config_of(s, i) {
 /** All points as a table; returns the grid and open(i), which shows a point's configuration and command. */
 function point_table(s, id) {
   const on_front = new Set(s.pair.length > 1 ? s.front(...s.pair) : []);
-  const shown = ['time_per_token_ns', 'time_ns', 'tokens_per_s', 'energy_per_token_pj', 'energy_pj', 'dram_utilization', 'area_mm2', 'cost_usd', 'accuracy', 'bound_by']
+  const shown = ['time_per_token_ns', 'time_ns', 'tokens_per_s', 'energy_per_token_pj', 'energy_pj', 'dram_utilization', 'area_mm2', 'cost_usd', 'accuracy', 'bound_by', 'booked_most']
     .map((n) => s.by_name.get(`summary.${n}`)).filter((c) => c && !('constant' in c.packed)).slice(0, 7);
   const others = s.columns.filter((c) => c.name !== 'command' && c.name !== 'message');
   const detail = (i) => {

@@ -35,7 +35,7 @@ function value_axis(o, values, more = {}) {
   const [low, high] = spread(values);
   const log = low > 0 && high / low > 12;
   const pad = log ? {min: low / 1.3, max: high * 1.3} : {scale: true};
-  return {type: log ? 'log' : 'value', ...pad, name: `${o.name} (${o.small ? 'less' : 'more'} is better)`, nameLocation: 'middle',
+  return {type: log ? 'log' : 'value', logBase: high / low < 300 ? 2 : 10, ...pad, name: `${o.name} (${o.small ? 'less' : 'more'} is better)`, nameLocation: 'middle',
     axisLabel: {formatter: (v) => show(o)(v), showMinLabel: !log, showMaxLabel: !log, hideOverlap: true}, ...more};
 }
 const default_series = (s) => s.axes.find((a) => a.name === 'platform') ?? s.axes.find((a) => !a.ordered && a.levels.length <= 12) ?? null;
@@ -338,7 +338,7 @@ export function parallel_card(s, id, open) {
         ...ends.map((o, k) => {
           const [a, b] = spread(drawn.map((i) => o.value(i)));
           const wide = a > 0 && b / a > 12;
-          return {dim: s.axes.length + k, name: o.name, type: wide ? 'log' : 'value', ...(wide ? {min: a, max: b} : {scale: true}), axisLabel: {...text, formatter: (v) => show(o)(v), hideOverlap: true}};
+          return {dim: s.axes.length + k, name: o.name, type: wide ? 'log' : 'value', logBase: b / a < 300 ? 2 : 10, ...(wide ? {min: a, max: b} : {scale: true}), axisLabel: {...text, formatter: (v) => show(o)(v), hideOverlap: true}};
         }),
       ].map((d) => ({...d, axisLine: line, axisTick: line, nameTextStyle: text, nameTruncate: {maxWidth: 150}}));
       return {

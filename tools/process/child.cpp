@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/sweep/process.h"
+#include "tools/process/child.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,10 +11,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
+#include <thread>
 
-namespace memwall::sweep {
+#include "tools/process/exit_code.h"
+
+namespace memwall::tools {
 namespace {
+
+constexpr int look_interval_ms = 250;  // for signals, while a command runs
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> out;
@@ -23,12 +29,13 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
+/// In the child: without its files it has nothing to say.
 void onto(int target, const char* path, int flags) {
   const int file = ::open(path, flags, 0666);
-  if (file >= 0 && file != target) {
-    ::dup2(file, target);
-    ::close(file);
-  }
+  if (file < 0) ::_exit(cannot_write);
+  if (file == target) return;
+  ::dup2(file, target);
+  ::close(file);
 }
 
 child_end describe(int status, const rusage& usage) {
@@ -68,13 +75,19 @@ pid_t start_child(const child_setup& setup) {
   onto(0, "/dev/null", O_RDONLY);
   onto(1, output, O_WRONLY | O_CREAT | O_TRUNC);
   onto(2, setup.error_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  signals_as_in_a_new_program();
   ::execv(setup.program.c_str(), argv.data());
   static const char text[] = "memwall: the simulation program cannot be executed\n";
   if (::write(2, text, sizeof text - 1) < 0) ::_exit(126);
   ::_exit(127);
+}
+
+int cores_here() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+std::string own_program() {
+  return std::filesystem::read_symlink("/proc/self/exe").string();
 }
 
 std::optional<child_end> reap_child(pid_t pid) {
@@ -106,15 +119,13 @@ command_result run_command(const std::vector<std::string>& command, const std::s
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    signals_as_in_a_new_program();
     ::execvp(argv[0], argv.data());
     ::_exit(127);
   }
   ::close(in[0]), ::close(out[1]), ::close(err[1]);
   // Scripts are far smaller than a pipe's buffer; a reader that went away is not our death.
-  signal_scope keep;
+  const signal_scope keep;
   void (*before)(int) = ::signal(SIGPIPE, SIG_IGN);
   std::size_t at = 0;
   while (at < input.size()) {
@@ -127,7 +138,9 @@ command_result run_command(const std::vector<std::string>& command, const std::s
   pollfd files[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
   std::string* texts[2] = {&result.output, &result.errors};
   int open_files = 2;
-  while (open_files > 0 && ::poll(files, 2, -1) >= 0) {
+  bool stopped = false;
+  while (open_files > 0 && !stopped && ::poll(files, 2, look_interval_ms) >= 0) {
+    stopped = signal_scope::stop_pending();
     for (int i = 0; i < 2; ++i) {
       if (files[i].fd < 0 || files[i].revents == 0) continue;
       char buffer[4096];
@@ -142,6 +155,11 @@ command_result run_command(const std::vector<std::string>& command, const std::s
   }
   ::close(out[0]), ::close(err[0]);
   ::signal(SIGPIPE, before);
+  if (stopped) {
+    kill_child(pid);
+    result.exit_code = interrupted;
+    return result;
+  }
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -149,21 +167,4 @@ command_result run_command(const std::vector<std::string>& command, const std::s
   return result;
 }
 
-signal_scope::signal_scope() {
-  sigemptyset(&m_set);
-  for (const int s : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) sigaddset(&m_set, s);
-  ::pthread_sigmask(SIG_BLOCK, &m_set, &m_before);
-}
-
-signal_scope::~signal_scope() {
-  ::pthread_sigmask(SIG_SETMASK, &m_before, nullptr);
-}
-
-int signal_scope::wait(std::chrono::nanoseconds timeout) const {
-  const auto ns = std::max<std::int64_t>(0, timeout.count());
-  timespec t{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
-  const int s = ::sigtimedwait(&m_set, nullptr, &t);
-  return s > 0 ? s : 0;
-}
-
-}  // namespace memwall::sweep
+}  // namespace memwall::tools
