@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {"--vcd-limit", "a size of at least"}},
         bad_case{"timeline_window", ok + "--timeline=1:2 --out /tmp/memwall-bad-input", {"--timeline=1:2", "a window"}},
         bad_case{"macros_beside_channels",
-                 "--platform cim_dram_aim --model gpt-2 --set mem.channels=640",
+                 "--platform cim_dram_aim --model gpt-2 --context 64 --set mem.channels=640",
                  {"modules.cim.hierarchy", "320 macros sit beside 640 channels of 'mem'"}},
         bad_case{"no_model", "--platform von_neumann_cpu", {"--model"}},
         bad_case{"trace_missing", "--platform von_neumann_cpu --trace /nonexistent.jsonl", {"/nonexistent.jsonl"}}),
@@ -99,7 +99,7 @@ TEST_P(bad_input, is_explained_with_exit_code_2) {
 std::string with_platform(const std::string& yaml) {
   const test::temp_dir dir;
   std::ofstream(dir / "p.yaml") << yaml;
-  const auto r = test::memwall("run --quiet --model gpt-2 --platform " + dir / "p.yaml");
+  const auto r = test::memwall("run --quiet --model gpt-2 --context 64 --platform " + dir / "p.yaml");
   EXPECT_EQ(r.exit_code, 2) << r.err;
   return r.err;
 }
@@ -128,14 +128,14 @@ TEST(bad_output, unusable_directories_are_refused_and_nothing_stays) {
   EXPECT_EQ(r.exit_code, 2) << r.err;
   r = test::memwall("run --quiet" + ok + "--out /proc/memwall");
   EXPECT_EQ(r.exit_code, 2) << r.err;
-  // A full disk.
-  if (fs::exists("/dev/full")) {
-    fs::create_directories(dir / "full");
-    fs::create_symlink("/dev/full", dir / "full/result.json.part");
-    r = test::memwall("run --quiet" + ok + "--out " + dir / "full");
-    EXPECT_EQ(r.exit_code, 2) << r.err;
-    EXPECT_FALSE(fs::exists(dir / "full/result.json"));
-  }
+  // A link in the way of a temporary name is not followed.
+  fs::create_directories(dir / "linked");
+  std::ofstream(dir / "elsewhere") << "mine";
+  fs::create_symlink(dir / "elsewhere", dir / "linked/result.json.part");
+  r = test::memwall("run --quiet" + ok + "--out " + dir / "linked");
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(dir / "linked/result.json")));
+  EXPECT_EQ(test::read_file(dir / "elsewhere"), "mine");
 }
 
 TEST(bad_model, contradictory_configurations_are_named) {

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "hw/common/error.h"
 #include "hw/common/io_error.h"
@@ -29,6 +31,13 @@ nlohmann::json note_in(const std::string& path) {
   return out.is_object() ? out : nlohmann::json::object();
 }
 
+/// An open file is still the one of that name.
+bool is_file(int open_file, const std::string& path) {
+  struct stat here = {}, there = {};
+  return ::fstat(open_file, &here) == 0 && ::lstat(path.c_str(), &there) == 0 && here.st_ino == there.st_ino &&
+         here.st_dev == there.st_dev;
+}
+
 bool is_picture(const std::string& name) {
   return name.rfind("crossover-", 0) == 0 && fs::path(name).extension() == ".svg";
 }
@@ -45,19 +54,24 @@ output_directory::output_directory(const std::string& path, const std::string& k
   if (failure) refuse(failure.value());
   if (!fs::is_directory(path, failure)) refuse(ENOTDIR);
   if (::access(path.c_str(), W_OK | X_OK) != 0) refuse(errno);
-  m_file = ::open((path + "/" + lock_name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (m_file < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-    throw io_error(path + ": cannot be written: " + std::strerror(errno));
-  if (m_file < 0) refuse(errno);
+  const std::string lock = path + "/" + lock_name;
   // Who was just killed may leave a child between fork and exec, which holds the lock for its last moments.
   bool locked = false;
   for (int attempt = 0; !locked && attempt < 100; ++attempt) {
     if (attempt > 0) ::usleep(20'000);
+    if (m_file < 0) m_file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (m_file < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
+      throw io_error(path + ": cannot be written: " + std::strerror(errno));
+    if (m_file < 0) refuse(errno);
     locked = ::flock(m_file, LOCK_EX | LOCK_NB) == 0;
+    if (locked && !is_file(m_file, lock)) {  // its last holder has removed it meanwhile: the name is another file's now
+      ::close(std::exchange(m_file, -1));
+      locked = false;
+    }
   }
   if (!locked) {
     const auto holder = note_in(path);
-    ::close(m_file);
+    if (m_file >= 0) ::close(m_file);
     throw input_error(problem{"--out", path,
                               fmt::format("another {} is running here (process {} on {})", holder.value("kind", "run"),
                                           holder.value("process", 0), holder.value("host", "an unknown host")),
@@ -68,10 +82,13 @@ output_directory::output_directory(const std::string& path, const std::string& k
 }
 
 output_directory::~output_directory() {
+  // Only who made folders inside leaves a note of them, for the one that will clear them.
+  if (!m_has_folders) ::unlink((m_path + "/" + lock_name).c_str());
   ::close(m_file);
 }
 
-void output_directory::note(const std::vector<std::string>& folders) const {
+void output_directory::note(const std::vector<std::string>& folders) {
+  m_has_folders = !folders.empty();
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
   const std::string text =

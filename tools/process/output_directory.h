@@ -22,9 +22,10 @@ class output_directory {
   void clear_results(const std::vector<std::string>& folders = {});
 
  private:
-  void note(const std::vector<std::string>& folders) const;
+  void note(const std::vector<std::string>& folders);
   std::string m_path, m_kind;
   int m_file = -1;
+  bool m_has_folders = false;
 };
 
 }  // namespace memwall::tools

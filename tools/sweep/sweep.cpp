@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using namespace tools;
 namespace {
 
-constexpr std::size_t told_failures = 5;  // reasons on the terminal; results.csv has all
+constexpr std::size_t told_failures = 8;  // reasons on the terminal; results.csv has all
 
 std::string duration_text(double s) {
   if (s < 120) return fmt::format("{:.1f} s", s);

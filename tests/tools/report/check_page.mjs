@@ -124,7 +124,7 @@ await check_pages(async ({memwall, dir, check, report, open, chart: rows_of, all
   // 9. Real results: a small model on two platforms.
   const real = join(dir, 'real');
   const platforms = ['von_neumann_h100', 'cim_dram'];
-  execFileSync(memwall, ['compare', ...platforms.flatMap((p) => ['--platform', p]), '--model', 'gpt-2', '--context', '64', '--out', real, '--quiet']);
+  execFileSync(memwall, ['compare', ...platforms.flatMap((p) => ['--platform', p]), '--model', 'gpt-2', '--context', '64', '--whatif', '--out', real, '--quiet']);
   const true_page = await open(report('real_page', real));
   const labels = JSON.parse(await true_page.value(`JSON.stringify([...document.querySelectorAll('article.run h3')].map((n) => n.textContent))`));
   check(labels.join() === platforms.join(), `von Neumann first, then CIM; has ${labels}`);
