@@ -8,6 +8,7 @@
 
 #include "hw/cim/figures.h"
 #include "hw/common/error.h"
+#include "models/training.h"
 #include "platforms/build/hardware.h"
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
@@ -15,9 +16,20 @@
 namespace memwall::tools {
 namespace {
 
+/// Everything with parameters: kinds of modules, and the training step.
+std::vector<std::string> described_types() {
+  auto out = platforms::hardware_types();
+  out.push_back("train");
+  return out;
+}
+
+std::vector<param_info> parameters_of(const std::string& type) {
+  return type == "train" ? training_table().describe() : platforms::describe_hardware(type);
+}
+
 void print_parameters(const std::string& type) {
   std::cout << type << "\n";
-  for (const auto& p : platforms::describe_hardware(type)) {
+  for (const auto& p : parameters_of(type)) {
     std::cout << fmt::format("  {:<28} {:<16} default {}", p.name, p.type,
                              p.default_text.empty() ? "-" : p.default_text);
     if (!p.range.empty()) std::cout << "   range " << p.range;
@@ -86,18 +98,18 @@ void describe(const std::string& what, const std::string& name) {
     std::cout << "\n";
   } else if (what == "module") {
     if (!name.empty()) {
-      const auto types = platforms::hardware_types();
+      const auto types = described_types();
       if (std::find(types.begin(), types.end(), name) == types.end())
         throw input_error(
             problem{"describe module", "", "unknown module type '" + name + "'", "", nearest_name(name, types)});
       return print_parameters(name);
     }
-    for (const auto& t : platforms::hardware_types()) print_parameters(t);
+    for (const auto& t : described_types()) print_parameters(t);
   } else {
     // A parameter by name or part of its name, wherever it occurs.
     bool found = false;
-    for (const auto& t : platforms::hardware_types())
-      for (const auto& p : platforms::describe_hardware(t))
+    for (const auto& t : described_types())
+      for (const auto& p : parameters_of(t))
         if (name.empty() || (t + "." + p.name).find(name) != std::string::npos) {
           found = true;
           std::cout << fmt::format("{}.{}: {} ({}), default {}{}\n", t, p.name, p.doc, p.type,

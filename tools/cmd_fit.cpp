@@ -13,6 +13,7 @@
 #include "models/device.h"
 #include "platforms/place/capacity.h"
 #include "tools/commands.h"
+#include "tools/fit_train.h"
 #include "tools/workload_options.h"
 #include "traces/generator.h"
 
@@ -21,7 +22,8 @@ namespace {
 
 struct fit_options {
   std::vector<std::string> models, types, devices;
-  std::string batch = "1", context;
+  std::string phase = "decode", batch = "1", context;
+  training_options training;
   bool json = false;
 };
 
@@ -148,6 +150,7 @@ std::vector<std::string> types_for(const model& m, const std::vector<std::string
 
 void run(const fit_options& o) {
   problem_list problems;
+  const bool training = o.phase == "train";
   const std::int64_t most = std::int64_t{1} << 24;
   const std::int64_t batch = option_integer(o.batch, "--batch", 1, std::int64_t{1} << 20, problems);
   const std::int64_t context = o.context.empty() ? 0 : option_integer(o.context, "--context", 1, most, problems);
@@ -165,6 +168,7 @@ void run(const fit_options& o) {
   std::vector<model> models;
   for (const auto& name : o.models) collect([&] { models.push_back(load_model(name)); });
   problems.check();
+  if (training) return print_training_fit(o.training.resolve(o.batch), models, devices, o.json);
 
   std::vector<fit_row> rows;
   std::vector<std::string> notes;
@@ -198,9 +202,14 @@ void add_fit(CLI::App& app) {
       "--dtype", o->types,
       "types of weights/activations/kv (those of a quantised checkpoint; fp16 int8 int4g32s32 int4g32)");
   command->add_option("--device", o->devices, "devices, or several of them: 4xh100")->capture_default_str();
+  command->add_option("--phase", o->phase, "decode, or train: what a training step keeps")
+      ->check(CLI::IsMember({"decode", "train"}))
+      ->capture_default_str();
   command->add_option("--context", o->context, "count the KV cache of that many positions a sequence");
-  command->add_option("--batch", o->batch, "sequences in the KV cache")->capture_default_str();
+  command->add_option("--batch", o->batch, "sequences in the KV cache, or of a whole training step")
+      ->capture_default_str();
   command->add_flag("--json", o->json, "print JSON");
+  o->training.add_to(*command);
   command->callback([o] { run(*o); });
 }
 
