@@ -70,47 +70,19 @@ sequencer_cycles extrapolate(const sequencer_cycles& half, const sequencer_cycle
 }  // namespace
 
 dram_bank::dram_bank(dram_bank_params p) : m_p(std::move(p)) {
-  const dram::standard s = dram::load_standard(m_p.standard);
+  config::node changes = config::node::map("");
+  const auto change = [&changes](const std::string& key, std::int64_t value) {
+    changes.set(key, std::to_string(value), "macro");
+  };
+  if (m_p.ranks > 0) change("organisation.ranks", m_p.ranks);
+  if (m_p.rows > 0) change("organisation.rows", m_p.rows);
+  for (const auto& [name, cycles] : m_p.timing) change("timing." + name, cycles);
+  const dram::standard s = dram::load_standard(m_p.standard, changes);
   m_org = s.org;
   m_t = s.t;
-  if (m_p.ranks > 0) m_org.ranks = m_p.ranks;
-  if (m_p.rows > 0) m_org.rows = m_p.rows;
+  // Cycles stay what they are at another clock.
   if (m_p.clock_period) m_t.tck_fs = static_cast<std::int64_t>(m_p.clock_period->value * 1e15 + 0.5);
-  const std::map<std::string, int dram::timing::*> fields = {{"BL", &dram::timing::BL},
-                                                             {"CL", &dram::timing::CL},
-                                                             {"CWL", &dram::timing::CWL},
-                                                             {"RCDRD", &dram::timing::RCDRD},
-                                                             {"RCDWR", &dram::timing::RCDWR},
-                                                             {"RP", &dram::timing::RP},
-                                                             {"RAS", &dram::timing::RAS},
-                                                             {"RC", &dram::timing::RC},
-                                                             {"CCD_S", &dram::timing::CCD_S},
-                                                             {"CCD_L", &dram::timing::CCD_L},
-                                                             {"CCD_S_WR", &dram::timing::CCD_S_WR},
-                                                             {"CCD_L_WR", &dram::timing::CCD_L_WR},
-                                                             {"RRD_S", &dram::timing::RRD_S},
-                                                             {"RRD_L", &dram::timing::RRD_L},
-                                                             {"FAW", &dram::timing::FAW},
-                                                             {"WTR_S", &dram::timing::WTR_S},
-                                                             {"WTR_L", &dram::timing::WTR_L},
-                                                             {"RTP", &dram::timing::RTP},
-                                                             {"WR", &dram::timing::WR},
-                                                             {"RTW", &dram::timing::RTW},
-                                                             {"RFC", &dram::timing::RFC},
-                                                             {"REFI", &dram::timing::REFI}};
   problem_list problems;
-  std::vector<std::string> names;
-  for (const auto& [name, unused] : fields) names.push_back(name);
-  for (const auto& [name, cycles] : m_p.timing) {
-    const auto f = fields.find(name);
-    if (f == fields.end())
-      problems.add(
-          {"", "timing." + name, "unknown timing constraint", "a JEDEC name in cycles", nearest_name(name, names)});
-    else if (cycles < 0 || cycles > 1'000'000)
-      problems.add({"", "timing." + name, "got " + std::to_string(cycles), "0 to 1000000 cycles", ""});
-    else
-      m_t.*(f->second) = static_cast<int>(cycles);
-  }
   if (m_org.banks_per_rank() % m_p.banks_per_unit != 0)
     problems.add({"", "banks_per_unit", "does not divide the " + std::to_string(m_org.banks_per_rank()) + " banks",
                   "a divisor", ""});

@@ -1,17 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/dram/controller.h"
 
+#include "hw/dram/engine/front_end.h"
+#include "hw/dram/engine/page_policy.h"
+#include "hw/dram/engine/queues.h"
+#include "hw/dram/engine/refresh.h"
+#include "hw/dram/engine/scheduler.h"
+
 namespace memwall::dram {
+namespace {
+
+/// "name: what it does; ..." of all policies of a kind.
+template <class Policy>
+std::string meanings() {
+  std::string out;
+  for (const auto& [name, item] : policies<Policy>().items())
+    out += (out.empty() ? "" : "; ") + name + ": " + item.description;
+  return out;
+}
+
+template <class Policy>
+std::vector<std::string> names(std::vector<std::string> first = {}) {
+  for (auto& n : policies<Policy>().names()) first.push_back(n);
+  return first;
+}
+
+}  // namespace
 
 const param_table<controller_params>& controller_table() {
   using p = controller_params;
   static const auto table =
       param_table<p>("controller")
-          .add("scheduler", &p::scheduler,
-               "order of requests: fcfs keeps their order and opens rows ahead; frfcfs serves row hits first, then the "
-               "oldest; frfcfs_cap limits the hits that may overtake",
+          .add("scheduler", &p::scheduler, "order of requests. " + meanings<scheduler>(),
                "Rixner et al., Memory access scheduling, ISCA 2000; Mutlu and Moscibroda, MICRO 2007")
-          .choices({"fcfs", "frfcfs", "frfcfs_cap"})
+          .choices(names<scheduler>())
           .add("cap", &p::cap, "frfcfs_cap: row hits that may overtake an older request of the same bank")
           .range(1, 1'000'000)
           .add("read_queue", &p::read_queue,
@@ -20,11 +42,10 @@ const param_table<controller_params>& controller_table() {
           .range(0, 4096)
           .add("write_queue", &p::write_queue, "writes that a channel holds, in bursts; 0: as read_queue")
           .range(0, 4096)
-          .add("queues", &p::queues,
-               "direction: a read enters while the read queue has room, a write while the write queue has; joint: both "
-               "only while both have; bank: a queue of read_queue entries for each bank, and the interface stops while "
-               "one of them is full")
-          .choices({"direction", "joint", "bank"})
+          .add("queues", &p::queues, "what is full when the interface stops. " + meanings<queue_organisation>())
+          .choices(names<queue_organisation>())
+          .add("front", &p::front, "requests that may enter a channel. " + meanings<front_end>())
+          .choices(names<front_end>())
           .add("write_mode", &p::write_mode,
                "drain: writes wait and are served in groups between the watermarks; unified: reads and writes compete "
                "by readiness and age")
@@ -39,19 +60,17 @@ const param_table<controller_params>& controller_table() {
           .choices({"start", "end"})
           .add("age_limit", &p::age_limit, "clocks after which a waiting request goes before all others; 0: never")
           .range(std::int64_t{0}, std::int64_t{1} << 40)
-          .add("page_policy", &p::page_policy,
-               "open: rows stay open; closed: a row closes with its last queued access; timeout: an unused row closes "
-               "after page_timeout; adaptive: after a time of its bank, doubled when the row that it closed is the "
-               "next to be opened, halved at a row conflict",
+          .add("page_policy", &p::page_policy, "when an open row closes. " + meanings<page_policy>(),
                "Awasthi et al., Prediction based DRAM row-buffer management, PACT 2011 (the idea: learn from the last "
                "closing)")
-          .choices({"open", "closed", "timeout", "adaptive"})
+          .choices(names<page_policy>())
           .add("page_timeout", &p::page_timeout,
                "timeout and adaptive policies: time without an access after which a row is closed (adaptive: at first, "
                "then 1/16 to 16 times)")
           .range(duration(0), duration(1e-3))
-          .add("refresh", &p::refresh, "all_bank or per_bank commands; standard: what the standard's users run")
-          .choices({"standard", "all_bank", "per_bank", "none"})
+          .add("refresh", &p::refresh,
+               "how rows are refreshed. standard: what the standard's users run; " + meanings<refresh_policy>())
+          .choices(names<refresh_policy>({"standard"}))
           .add("refresh_precharge", &p::refresh_precharge,
                "a refresh that is due lets rows that were opened for a request serve it (after_use), or closes them as "
                "soon as timing allows, to be opened again (at_once)")

@@ -15,7 +15,8 @@ struct controller_params {
   int cap = 16;                      ///< frfcfs_cap: row hits that may pass an older request of the same bank
   int read_queue = 0;                ///< entries a channel; 0: what the standard needs (32 or 64)
   int write_queue = 0;               ///< entries a channel; 0: as read_queue
-  std::string queues = "direction";  ///< direction | joint | bank: what is full when the interface stops
+  std::string queues = "direction";  ///< direction | joint | bank | active: what is full when the interface stops
+  std::string front = "any";         ///< any | one_a_clock: requests that may enter a channel at once
   std::string write_mode =
       "drain";              ///< drain: write queue between watermarks | unified: reads and writes compete by age
   double write_high = 0.8;  ///< drain: writes are served from this filling of the write queue on ...

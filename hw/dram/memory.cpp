@@ -7,15 +7,11 @@
 #include <utility>
 
 #include "hw/common/error.h"
-#include "hw/dram/channel_set.h"
+#include "hw/dram/engine/channel_set.h"
 
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
 constexpr stall stall_of(cause c) {
   switch (c) {
     case cause::data:
@@ -106,7 +102,7 @@ class memory::impl {
             w.next = run.first_burst;
             w.end = run.first_burst + run.count;
             open_transfer& to = m_slots[at(i)];
-            to.works.emplace_back(c, m_channels.at(at(c))->engine.push(source, w));
+            to.works.emplace_back(c, m_channels.get(at(c))->engine.push(source, w));
             ++to.left;
           });
       left -= part;
@@ -114,7 +110,7 @@ class memory::impl {
     }
     if (slot.works.size() == 1 && w.end - w.next <= brief_bursts) {
       slot.brief = true;
-      ++m_channels.at(at(slot.works[0].first))->brief;
+      ++m_channels.get(at(slot.works[0].first))->brief;
     } else {
       m_wide.push_back(i);
     }
@@ -316,7 +312,7 @@ class memory::impl {
 
   /// Class `made` has been split off class `from`: open transfers wait for its copies of their works, too.
   void split(int from, int made) {
-    auto& old = *m_channels.at(at(from));
+    auto& old = *m_channels.get(at(from));
     old.engine.for_each_open([&](int index, const work& w) {
       open_transfer& slot = m_slots[at(w.transfer)];
       slot.works.emplace_back(made, index);
@@ -327,7 +323,7 @@ class memory::impl {
       const auto later = [this](int x, std::int64_t sequence) { return m_slots[at(x)].sequence < sequence; };
       m_wide.insert(std::lower_bound(m_wide.begin(), m_wide.end(), slot.sequence, later), w.transfer);
     });
-    m_channels.at(at(made))->brief = 0;
+    m_channels.get(at(made))->brief = 0;
   }
 
   /// Adds clocks by cause to a stack that so far covers `from`; it then covers `to`. What rounding leaves over is
@@ -385,7 +381,7 @@ class memory::impl {
       if (++seen > bounded_transfers) continue;
       for (;; ++slot.watched) {
         const auto [c, w] = slot.works[slot.watched];
-        auto* const where = m_channels.at(at(c));
+        auto* const where = m_channels.get(at(c));
         if (where == nullptr || !where->engine.open(w, slot.sequence)) continue;
         if (where->engine.rough_bound(slot.source, w) < clock)
           clock = std::min(clock, where->engine.completion_bound(slot.source, w));

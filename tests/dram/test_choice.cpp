@@ -5,7 +5,7 @@
 #include <map>
 #include <random>
 
-#include "hw/dram/candidates.h"
+#include "hw/dram/engine/candidates.h"
 #include "tests/dram/traffic.h"
 
 namespace memwall::dram {

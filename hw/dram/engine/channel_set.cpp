@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hw/dram/channel_set.h"
+#include "hw/dram/engine/channel_set.h"
 
 #include <algorithm>
 #include <map>
 
 namespace memwall::dram {
 
-namespace {
-inline std::size_t index(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-}  // namespace
-
 channel_set::channel_set(const channel_setup& setup, replay_table* table)
     : m_setup(setup),
-      m_class_of(index(setup.map.channels())),
-      m_causes(index(setup.buses)),
-      m_data(index(setup.map.channels())) {
+      m_class_of(at(setup.map.channels())),
+      m_causes(at(setup.buses)),
+      m_data(at(setup.map.channels())) {
   // Channels start alike but for the time of their first refreshes.
   std::map<std::vector<clocks_t>, std::vector<int>> alike;
   for (int i = 0; i < setup.map.channels(); ++i) {
@@ -40,14 +34,14 @@ int channel_set::add(std::unique_ptr<channel_class> c) {
     m_unused.pop_back();
   }
   c->engine.stand_for(c->members.front(), static_cast<int>(c->members.size()));
-  for (const int member : c->members) m_class_of[index(member)] = i;
-  m_classes[index(i)] = std::move(c);
+  for (const int member : c->members) m_class_of[at(member)] = i;
+  m_classes[at(i)] = std::move(c);
   ++m_in_use;
   return i;
 }
 
 int channel_set::split_off(int from, const std::vector<int>& leaving) {
-  channel_class& old = *m_classes[index(from)];  // both keep what it counted: sums over members stay what they were
+  channel_class& old = *m_classes[at(from)];  // both keep what it counted: sums over members stay what they were
   auto made = std::make_unique<channel_class>(channel_class{old.engine, leaving});
   std::sort(made->members.begin(), made->members.end());
   old.members.erase(
@@ -78,17 +72,17 @@ void channel_set::merge(clocks_t now) {
     c.tried = true;
     const auto [found, is_new] = futures.emplace(m_words, static_cast<int>(i));
     if (is_new) continue;
-    channel_class& other = *m_classes[index(found->second)];
+    channel_class& other = *m_classes[at(found->second)];
     for (channel_class* x : {&c, &other}) {
       const clocks_t data = x->engine.data_clocks(now);
-      for (const int member : x->members) m_data[index(member)] += data;
+      for (const int member : x->members) m_data[at(member)] += data;
       x->engine.take_counts(m_counts, m_causes, static_cast<std::int64_t>(x->members.size()));
     }
     const auto middle = static_cast<std::ptrdiff_t>(other.members.size());
     other.members.insert(other.members.end(), c.members.begin(), c.members.end());
     std::inplace_merge(other.members.begin(), other.members.begin() + middle, other.members.end());
     other.engine.stand_for(other.members.front(), static_cast<int>(other.members.size()));
-    for (const int member : c.members) m_class_of[index(member)] = found->second;
+    for (const int member : c.members) m_class_of[at(member)] = found->second;
     m_classes[i].reset();
     m_unused.push_back(static_cast<int>(i));
     --m_in_use;
@@ -119,7 +113,7 @@ void channel_set::data_clocks(clocks_t now, std::vector<clocks_t>& out) const {
   for (const auto& c : m_classes) {
     if (c == nullptr) continue;
     const clocks_t data = c->engine.data_clocks(now);
-    for (const int member : c->members) out[index(member)] += data;
+    for (const int member : c->members) out[at(member)] += data;
   }
 }
 

@@ -8,8 +8,8 @@
 #include <memory>
 #include <vector>
 
-#include "hw/dram/channel.h"
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/channel.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 
@@ -26,7 +26,7 @@ class channel_set {
   channel_set(const channel_setup& setup, replay_table* table);
 
   /// Classes by a number that stays; nullptr: not in use.
-  channel_class* at(std::size_t i) { return m_classes[i].get(); }
+  channel_class* get(std::size_t i) { return m_classes[i].get(); }
   int in_use() const { return m_in_use; }
   template <class Visit>
   void for_each(Visit&& visit) {
@@ -90,8 +90,8 @@ void channel_set::distribute(std::uint64_t address, std::uint64_t bytes, Split&&
   std::size_t i = 0;
   while (i < m_runs.size()) {
     const channel_run first = m_runs[i];
-    const int c = m_class_of[static_cast<std::size_t>(first.channel)];
-    const std::size_t members = m_classes[static_cast<std::size_t>(c)]->members.size();
+    const int c = m_class_of[at(first.channel)];
+    const std::size_t members = m_classes[at(c)]->members.size();
     if (members == 1) {
       give(c, first);
       ++i;
@@ -102,8 +102,7 @@ void channel_set::distribute(std::uint64_t address, std::uint64_t bytes, Split&&
     std::size_t kept = i;
     for (std::size_t k = i; k < m_runs.size(); ++k) {
       const channel_run run = m_runs[k];
-      if (run.first_burst == first.first_burst && run.count == first.count &&
-          m_class_of[static_cast<std::size_t>(run.channel)] == c)
+      if (run.first_burst == first.first_burst && run.count == first.count && m_class_of[at(run.channel)] == c)
         m_leaving.push_back(run.channel);
       else
         m_runs[kept++] = run;

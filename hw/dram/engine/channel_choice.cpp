@@ -2,27 +2,24 @@
 // Which command a channel issues next, and what a refresh that is due does to that.
 #include <algorithm>
 
-#include "hw/dram/channel.h"
+#include "hw/dram/engine/channel.h"
 
 namespace memwall::dram {
-
-namespace {
-inline std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-}  // namespace
 
 /// May bank `b` have its command, with a refresh pending, an urgent request, or in order only (`first`: the oldest
 /// one)?
 bool channel::may_go(int b, std::int16_t first) const {
   const bank_state& bank = s.banks[at(b)];
-  if (m_setup.fcfs && bank.kind >= slot_rd && bank.candidate != first) return false;
+  if (m_setup.in_order && bank.kind >= slot_rd && bank.candidate != first) return false;
   const bool opened = bank.owner >= 0;
-  if (opened && (!m_setup.refresh_at_once || m_setup.fcfs)) return true;
-  if (s.ranks[at(m_setup.place[at(b)].rank)].pending &&
-      (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked))
-    return false;
+  if (opened && (!m_setup.refresh_at_once || m_setup.in_order)) return true;
+  if (held_for_refresh(b)) return false;
   return opened || s.urgent < 0 || s.entries[at(s.urgent)].bank == b;
+}
+
+/// A refresh that is due takes it.
+bool channel::held_for_refresh(int b) const {
+  return s.ranks[at(m_setup.place[at(b)].rank)].pending && (s.refresh->whole_rank() || s.banks[at(b)].blocked);
 }
 
 void channel::scan() {
@@ -39,13 +36,13 @@ void channel::scan() {
                                     later(s.cursor, row + clocks[slot_pre] - lead[slot_pre]),
                                     later(s.cursor, column + clocks[slot_rd] - lead[slot_rd]),
                                     later(s.cursor, column + clocks[slot_wr] - lead[slot_wr])};
-  const auto limit = [&](std::size_t r, std::size_t kind) { return later(bus[kind], s.ranks[r].t[kind] - lead[kind]); };
-  if (s.pending_ranks > 0 || s.urgent >= 0 || m_setup.fcfs) {
-    const std::int16_t first = m_setup.fcfs ? oldest_waiting() : std::int16_t{-1};
+  const auto limit = [&](int r, int kind) { return later(bus[kind], s.ranks[at(r)].t[kind] - lead[at(kind)]); };
+  if (s.pending_ranks > 0 || s.urgent >= 0 || m_setup.in_order) {
+    const std::int16_t first = m_setup.in_order ? oldest_waiting() : std::int16_t{-1};
     for (int b = 0; b < m_setup.banks; ++b) {
       if (!s.waiting.waits(b) || !may_go(b, first)) continue;
       const bank_state& bank = s.banks[at(b)];
-      const clocks_t t = later(s.waiting.due(b), limit(at(m_setup.place[at(b)].rank), bank.kind));
+      const clocks_t t = later(s.waiting.due(b), limit(m_setup.place[at(b)].rank, bank.kind));
       const std::int64_t age = s.entries[at(bank.candidate)].age;
       if (t > best || (t == best && age >= best_age)) continue;
       best = t;
@@ -55,9 +52,8 @@ void channel::scan() {
   } else if (const auto found = s.waiting.first(s.cursor, limit); found.bank >= 0) {
     m_command_bank = found.bank;
     best = found.time;
-    best_age = s.entries[at(s.banks[at(found.bank)].candidate)].age;
   }
-  if (m_setup.page_timeout > 0) scan_timed(bus, best, best_age);
+  if (m_setup.timed) scan_timed(bus, best, best_age);
   if (s.pending_ranks > 0)
     for (int r = 0; r < m_setup.ranks; ++r)
       if (s.ranks[at(r)].pending) consider_refresh(r, best, best_age);
@@ -73,8 +69,8 @@ void channel::scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best
       bits &= bits - 1;
       const bank_state& bank = s.banks[at(b)];
       const rank_state& rank = s.ranks[at(m_setup.place[at(b)].rank)];
-      if (rank.pending && (m_setup.refresh == channel_setup::refresh_mode::all_bank || bank.blocked)) continue;
-      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + bank.timeout});
+      if (held_for_refresh(b)) continue;
+      const clocks_t t = std::max({bank.t[slot_pre], bus[slot_pre], rank.t[slot_pre], bank.used + s.pages->timeout(b)});
       if (t < best) {
         best = t;
         best_age = INT64_MAX;
@@ -88,7 +84,7 @@ void channel::scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best
 void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   const rank_state& rank = s.ranks[at(r)];
   const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
-  const bool all = m_setup.refresh == channel_setup::refresh_mode::all_bank;
+  const bool all = s.refresh->whole_rank();
   if (all && rank.owners > 0 && !m_setup.refresh_at_once) return;
   bool open = false;
   clocks_t pre = 0, act = 0;
@@ -120,16 +116,11 @@ void channel::consider_refresh(int r, clocks_t& best, std::int64_t& best_age) {
   m_command_bank = which;
 }
 
-/// Marks the banks that the next per-bank refresh of a rank takes. Consecutive refreshes go to different bank groups.
+/// Marks the banks that the next refresh of a rank takes.
 void channel::block_banks(int r) {
-  const organisation& o = m_setup.org;
-  const int first = r * o.banks_per_rank(), turn = s.ranks[at(r)].refresh_bank;
-  const int groups = std::max(1, o.bank_groups / m_setup.t.refresh_banks);
-  const int group = m_setup.t.same_bank_refresh ? -1 : turn % groups;
-  const int bank = m_setup.t.same_bank_refresh ? turn : turn / groups;
-  for (int g = 0; g < o.bank_groups; ++g)
-    for (int k = 0; k < o.banks_per_group; ++k)
-      if (m_setup.t.refreshes(o, group, bank, g, k)) s.banks[at(first + g * o.banks_per_group + k)].blocked = true;
+  const int per_rank = m_setup.org.banks_per_rank();
+  for (int b = 0; b < per_rank; ++b)
+    if (s.refresh->takes(r, b)) s.banks[at(r * per_rank + b)].blocked = true;
 }
 
 void channel::refresh_due() {
@@ -148,7 +139,7 @@ void channel::refresh_due() {
       rank.pending = true;
       ++s.pending_ranks;
       rank.blocked_from = s.cursor;
-      if (m_setup.refresh == channel_setup::refresh_mode::per_bank) block_banks(r);
+      if (!s.refresh->whole_rank()) block_banks(r);
     }
     next = std::min(next, rank.due);
   }

@@ -2,15 +2,9 @@
 // Where the time of a channel goes: every clock of its data bus has one cause.
 #include <algorithm>
 
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
-
-namespace {
-inline std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-}  // namespace
 
 /// Books the time between the last data beat and this request's first one. `t` is the column command.
 void channel::account(const entry& e, const bank_state& bank, clocks_t t, clocks_t from) {

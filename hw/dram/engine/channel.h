@@ -5,20 +5,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
-#include "hw/dram/address_map.h"
-#include "hw/dram/candidates.h"
 #include "hw/dram/command.h"
-#include "hw/dram/controller.h"
-#include "hw/dram/standard.h"
+#include "hw/dram/engine/candidates.h"
+#include "hw/dram/engine/channel_setup.h"
+#include "hw/dram/engine/front_end.h"
+#include "hw/dram/engine/page_policy.h"
+#include "hw/dram/engine/queues.h"
+#include "hw/dram/engine/refresh.h"
+#include "hw/dram/engine/scheduler.h"
 #include "hw/dram/statistics.h"
 
 namespace memwall::dram {
-
-using clocks_t = std::int64_t;
-constexpr clocks_t no_time = std::numeric_limits<clocks_t>::max() / 4;
 
 /// Why the data bus of a channel is or is not busy.
 enum class cause : std::uint8_t {
@@ -36,51 +35,6 @@ enum class cause : std::uint8_t {
 };
 constexpr std::size_t cause_count = static_cast<std::size_t>(cause::count_);
 using cause_clocks = std::array<clocks_t, cause_count>;
-
-/// Row and column commands by the constraint tables they index.
-enum slot : std::uint8_t { slot_act, slot_pre, slot_rd, slot_wr, slot_count };
-
-/// Constants of all channels of one memory, in the form the engine uses. Throws input_error for settings that
-/// contradict.
-struct channel_setup {
-  channel_setup(const standard& s, const address_map& map, const controller_params& p);
-
-  struct bank_place {
-    std::int16_t rank, group, bank;  ///< group counts over all ranks, bank within its group
-    std::int16_t group_in_rank;
-  };
-  enum class refresh_mode : std::uint8_t { none, all_bank, per_bank };
-
-  timing t;
-  organisation org;
-  address_map map;
-  controller_params params;
-  int banks = 0, groups = 0, ranks = 0, buses = 1;
-  int ranks_per_bus = 1;
-  bool stacked = false;  ///< ranks are stack IDs: they share the activation window and the turnarounds
-  bool unified = false, fcfs = false, capped = false, closed_page = false;
-  bool joint = false, bank_queues = false;  ///< see controller_params::queues
-  bool refresh_at_once = false;             ///< a refresh does not wait for rows that were opened for a request
-  clocks_t page_timeout = 0;                ///< 0: none
-  bool adaptive = false;                    ///< banks change their timeout between page_timeout / 16 and x 16
-  int high = 0, low = 0;                    ///< writes are served from more than `high` entries down to `low`
-  refresh_mode refresh = refresh_mode::none;
-  int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
-  int least_gap = 0;  ///< between any two bursts of one bus
-  int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
-  int longest = 0;                       ///< no constraint reaches further than this from the command that causes it
-  std::array<int, slot_count> length{};  ///< clocks on the command bus
-  std::array<int, slot_count> lead{};    ///< clocks from the moment that decides about a command to its last clock
-  std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival
-  std::vector<bank_place> place;
-
-  /// First refresh of a rank; the others follow every refresh_interval.
-  clocks_t first_refresh(int channel, int rank) const;
-  clocks_t clock_at_or_after(ps_t time) const;  ///< first clock edge that is not before `time`
-  ps_t time_of(clocks_t clock) const {          // in two parts: femtoseconds in 64 bits end after two hours
-    return clock / 1000 * t.tck_fs + (clock % 1000 * t.tck_fs + 500) / 1000;
-  }
-};
 
 /// Consecutive bursts that one transfer wants of one channel.
 struct work_order {
@@ -147,6 +101,9 @@ class channel {
   }
   int members() const { return m_members; }
 
+  /// The fields of the state that decide the future, but for the queue, the sources and when refreshes are due.
+  void visit(state_visitor& v);
+
   /// An idle channel whose last commands no longer matter at `now`.
   bool settled(clocks_t now) const { return !busy() && s.cursor + m_setup.longest <= now; }
   /// Everything that decides a settled channel's future, in words; two channels with the same words have the same
@@ -158,8 +115,8 @@ class channel {
   template <class Visit>
   void for_each_open(Visit&& visit) const {
     for (const source_state& q : s.sources)
-      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[static_cast<std::size_t>(i)].link)
-        if (const work& w = m_pool[static_cast<std::size_t>(i)]; w.remaining > 0 && !w.reported) visit(i, w);
+      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link)
+        if (const work& w = m_pool[at(i)]; w.remaining > 0 && !w.reported) visit(i, w);
   }
 
   /// Appends work of a source (dense number given by the memory).
@@ -177,9 +134,9 @@ class channel {
   clocks_t completion_bound(int source, int i);
   /// The same, weaker and cheaper.
   clocks_t rough_bound(int source, int i) const {
-    const work& w = m_pool[static_cast<std::size_t>(i)];
+    const work& w = m_pool[at(i)];
     const std::int64_t ahead =
-        w.position - s.sources[static_cast<std::size_t>(source)].admitted - static_cast<std::int64_t>(s.entries.size());
+        w.position - s.sources[at(source)].admitted - static_cast<std::int64_t>(s.entries.size());
     const std::int64_t bursts = w.remaining - 1 > ahead ? w.remaining - 1 : ahead;
     return s.cursor + bursts / m_setup.buses * m_setup.least_gap;
   }
@@ -208,32 +165,19 @@ class channel {
   /// Work `i` is that of the transfer with this sequence, and not finished.
   bool open(int i, std::int64_t sequence) const {
     if (static_cast<std::size_t>(i) >= m_pool.size()) return false;
-    const work& w = m_pool[static_cast<std::size_t>(i)];
+    const work& w = m_pool[at(i)];
     return w.sequence == sequence && w.remaining > 0 && !w.reported;
   }
 
  private:
   friend class replay_table;
-  struct entry {
-    clocks_t arrival;
-    std::int64_t age;
-    std::int64_t row;
-    std::int64_t burst;     ///< local burst index
-    std::int64_t sequence;  ///< counts the bursts of its source in this channel
-    std::int32_t column, work;
-    std::int16_t bank, next, prev, source;
-    bool write;
-    std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
-  };
+  using entry = request_entry;
   struct bank_state {
     clocks_t t[slot_count];
     std::int64_t row;
     clocks_t acted, act_ready, used;
-    clocks_t timeout;        ///< of an unused row
-    std::int64_t timed_out;  ///< adaptive: the row that the timeout closed last; -1: none since the last ACT
     std::int16_t head[2], tail[2], candidate, owner;
-    std::int16_t hits, queued;  ///< queued: with bank_queues only
-    std::uint8_t kind;          ///< of the candidate's next command
+    std::uint8_t kind;  ///< of the candidate's next command
     bool blocked;
   };
   struct group_state {
@@ -245,7 +189,7 @@ class channel {
     clocks_t due;                       ///< next refresh
     clocks_t blocked_from, blocked_to;  ///< last refresh: from its due time until banks are free again
     clocks_t open_since, closed_at;
-    int faw_at, open, debt, requests, owners, refresh_bank;
+    int faw_at, open, debt, requests, owners;
     bool pending;
   };
   struct bus_state {
@@ -274,16 +218,22 @@ class channel {
     std::vector<source_state> sources;
     std::int64_t next_age = 0;
     std::int16_t free = -1;
-    int count[2] = {0, 0};
-    int full_banks = 0;  ///< with bank_queues
-    int turn = 0;        ///< source to be asked first
+    int turn = 0;  ///< source to be asked first
     std::int16_t urgent = -1;
     int since_check = 0;
     bool write_mode = false;
     int pending_ranks = 0;
     clocks_t next_due = no_time;
+    policy_of_channel<scheduler> order;
+    policy_of_channel<page_policy> pages;
+    policy_of_channel<refresh_policy> refresh;
+    policy_of_channel<queue_organisation> queues;
+    policy_of_channel<front_end> front;
+    int queued() const { return queues->waiting(false) + queues->waiting(true); }
   };
 
+  bool skip_idle(clocks_t until);
+  bool rest(clocks_t now, std::vector<std::int32_t>& words);
   void scan();
   bool may_go(int b, std::int16_t first) const;
   void scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age);
@@ -292,18 +242,21 @@ class channel {
   void admit();
   void refresh_due();
   void block_banks(int rank);
+  bool held_for_refresh(int b) const;
   void issue();
   void issue_act(int b, clocks_t t);
   void issue_pre(int b, clocks_t t);
   void issue_column(int b, clocks_t t);
   void issue_refresh(int rank, clocks_t t);
-  void close_bank(bank_state& b, int rank, clocks_t t);
-  void pick(int b);
+  void close_bank(int b, clocks_t t);
+  /// `from`: see bank_requests.
+  void pick(int b) { pick(b, s.banks[at(b)].head[current_list()]); }
+  void pick(int b, std::int16_t from);
   /// Request `e` is what bank `b` works for, with a command of this kind. Again whenever the bank's time for it
   /// changes.
   void choose(int b, std::int16_t e, std::uint8_t kind) {
-    bank_state& bank = s.banks[static_cast<std::size_t>(b)];
-    const entry& request = s.entries[static_cast<std::size_t>(e)];
+    bank_state& bank = s.banks[at(b)];
+    const entry& request = s.entries[at(e)];
     const auto& place = m_setup.place[static_cast<std::size_t>(b)];
     bank.candidate = e;
     bank.kind = kind;
@@ -311,8 +264,6 @@ class channel {
     const clocks_t t = later(own, s.groups[static_cast<std::size_t>(place.group)].t[kind]);
     s.waiting.set(b, place.rank, kind, t - m_setup.lead[kind], request.age);
   }
-  /// By value: std::max chooses between references, and compilers branch on that.
-  static clocks_t later(clocks_t a, clocks_t b) { return a > b ? a : b; }
   /// The other banks of the group of bank `b`, which is chosen for anew, have to wait with commands of this kind.
   void postpone(int b, slot kind) {
     const auto& place = m_setup.place[static_cast<std::size_t>(b)];
@@ -358,12 +309,6 @@ class channel {
   void show_until(clocks_t clock);
   void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);
   std::int16_t oldest_waiting() const;
-  void count_queued(bank_state& bank, int change) {
-    if (!m_setup.bank_queues) return;
-    s.full_banks -= bank.queued == m_setup.params.read_queue ? 1 : 0;
-    bank.queued = static_cast<std::int16_t>(bank.queued + change);
-    s.full_banks += bank.queued == m_setup.params.read_queue ? 1 : 0;
-  }
   int list_of(bool write) const { return m_setup.unified ? 0 : static_cast<int>(write); }
   int current_list() const { return m_setup.unified ? 0 : static_cast<int>(s.write_mode); }
   int bus_of(int rank) const { return rank / m_setup.ranks_per_bus; }
@@ -385,7 +330,7 @@ class channel {
   std::vector<work> m_pool;
   std::vector<std::int32_t> m_free_works;
   int m_works = 0;
-  bool m_attribute = true, m_expects_more = false;
+  bool m_attribute = true, m_expects_more = false, m_skipping = false;
   channel_counts m_counts;
   latency_histogram* m_latency;
   std::vector<finished_work> m_finished;

@@ -2,110 +2,67 @@
 // A channel's state in relative terms, as words: what decides its future, for replay and for classes of channels.
 #include <algorithm>
 
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 
-namespace {
-inline std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
-/// Writes a state as words. Times before `low` have no effect any more and are all the same.
-struct writer {
-  std::vector<std::int32_t>& words;
-  clocks_t now;
-  std::int64_t first_row;
-  bool fits = true;
-  void number(std::int64_t v) {
-    if (v > INT32_MAX || v < INT32_MIN) fits = false;
-    words.push_back(static_cast<std::int32_t>(v));
-  }
-  template <class T>
-  void value(T& v) {
-    number(static_cast<std::int64_t>(v));
-  }
-  void time(clocks_t& t, clocks_t low) { number(std::max(t, low) - now); }
-  void row(std::int64_t& r) { number(r < 0 ? INT32_MIN : r - first_row); }
-};
-
-struct reader {
-  const std::int32_t* next;
-  clocks_t now;
-  std::int64_t first_row;
-  std::int64_t number() { return *next++; }
-  template <class T>
-  void value(T& v) {
-    v = static_cast<T>(*next++);
-  }
-  void time(clocks_t& t, clocks_t) { t = now + *next++; }
-  void row(std::int64_t& r) {
-    const std::int32_t v = *next++;
-    r = v == INT32_MIN ? -1 : v + first_row;
-  }
-};
-
-/// The fields of banks, groups, ranks and buses that decide the future, in one order for both directions.
-template <class Archive, class State>
-void exchange(Archive& a, State& s, const channel_setup& setup) {
-  const clocks_t now = s.cursor;
+/// The fields that decide the future, but for the queue and the sources (normalise(), materialise()) and for the due
+/// times of refreshes, which only some futures depend on.
+void channel::visit(state_visitor& v) {
+  const clocks_t now = v.now();
   // A command that takes several clocks may have begun before now.
-  const clocks_t longest = std::max(setup.t.ACT_CK, setup.t.CAS_CK);
-  a.time(s.bus_free[0], now - longest);
-  a.time(s.bus_free[1], now - longest);
-  a.value(s.turn);
-  a.value(s.since_check);
-  a.value(s.write_mode);
-  a.value(s.urgent);
+  const clocks_t longest = std::max(m_setup.t.ACT_CK, m_setup.t.CAS_CK);
+  v.time(s.bus_free[0], now - longest);
+  v.time(s.bus_free[1], now - longest);
+  v.value(s.turn);
+  v.value(s.since_check);
+  v.value(s.write_mode);
+  v.value(s.urgent);
   for (auto& bus : s.buses) {
-    a.time(bus.covered, INT64_MIN / 2);
-    a.value(bus.last_rank);
-    a.value(bus.last_write);
+    v.time(bus.covered, INT64_MIN / 2);
+    v.value(bus.last_rank);
+    v.value(bus.last_write);
   }
-  const clocks_t reach = std::max(setup.t.CL, setup.t.CWL) + std::max(setup.t.RCDRD, setup.t.RCDWR);
+  // Bookings look back to the last data beat, less the latency: earlier times are all the same.
+  const clocks_t reach = std::max(m_setup.t.CL, m_setup.t.CWL) + std::max(m_setup.t.RCDRD, m_setup.t.RCDWR);
+  const auto seen = [&](std::size_t r) {
+    return std::min(now, s.buses[r / at(m_setup.ranks_per_bus)].covered) - reach;
+  };
   for (std::size_t r = 0; r < s.ranks.size(); ++r) {
     auto& rank = s.ranks[r];
-    // Bookings look back to the last data beat, less the latency: earlier times are all the same.
-    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
-    for (auto& t : rank.t) a.time(t, now);
+    for (auto& t : rank.t) v.time(t, now);
     std::rotate(rank.faw, rank.faw + rank.faw_at, rank.faw + 4);
     rank.faw_at = 0;
-    for (auto& t : rank.faw) a.time(t, now - setup.t.FAW);
-    a.time(rank.blocked_from, seen);
-    a.time(rank.blocked_to, seen);
-    a.time(rank.open_since, now);
-    a.time(rank.closed_at, now);
-    a.value(rank.open);
-    a.value(rank.debt);
-    a.value(rank.refresh_bank);
-    a.value(rank.pending);
+    for (auto& t : rank.faw) v.time(t, now - m_setup.t.FAW);
+    v.time(rank.blocked_from, seen(r));
+    v.time(rank.blocked_to, seen(r));
+    v.time(rank.open_since, now);
+    v.time(rank.closed_at, now);
+    v.value(rank.open);
+    v.value(rank.debt);
+    v.value(rank.pending);
   }
   for (auto& g : s.groups)
-    for (auto& t : g.t) a.time(t, now);
+    for (auto& t : g.t) v.time(t, now);
   for (std::size_t i = 0; i < s.banks.size(); ++i) {
     auto& b = s.banks[i];
-    const auto r = at(setup.place[i].rank);
-    const clocks_t seen = std::min(now, s.buses[r / at(setup.ranks_per_bus)].covered) - reach;
-    a.row(b.row);
+    const clocks_t since = seen(at(m_setup.place[i].rank));
+    v.row(b.row);
     // The bookings ask since when an ACT could have come, too.
-    for (std::size_t k = 0; k < slot_count; ++k) a.time(b.t[k], k == slot_act ? seen : now);
-    a.time(b.acted, seen);
-    a.time(b.act_ready, seen);
-    if (setup.page_timeout > 0) {
-      a.time(b.used, now - b.timeout);
-      a.value(b.timeout);
-      a.row(b.timed_out);
-    }
-    if (setup.capped) a.value(b.hits);
-    a.value(b.candidate);
-    a.value(b.owner);
-    std::int32_t flags = (b.candidate < 0 ? 0 : b.kind) | (b.blocked ? 16 : 0);
-    a.value(flags);
-    b.kind = static_cast<std::uint8_t>(flags & 15);
-    b.blocked = (flags & 16) != 0;
+    for (std::size_t k = 0; k < slot_count; ++k) v.time(b.t[k], k == slot_act ? since : now);
+    v.time(b.acted, since);
+    v.time(b.act_ready, since);
+    if (m_setup.timed) v.time(b.used, now - s.pages->timeout(static_cast<int>(i)));
+    v.value(b.candidate);
+    v.value(b.owner);
+    v.value(b.kind);
+    v.value(b.blocked);
   }
+  s.order->visit(v);
+  s.pages->visit(v);
+  s.refresh->visit(v);
+  s.front->visit(v);
 }
-}  // namespace
 
 void channel::flush_active() {
   for (auto& rank : s.ranks)
@@ -118,19 +75,24 @@ void channel::flush_active() {
 bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
   if (!settled(now)) return false;
   advance(now, true);
-  m_scanned = m_admission_known = m_mode_known = false;
   m_quiet = -1;
+  return rest(now, words);
+}
+
+/// Idle up to `now`, after its last data beat: brings everything up to there, and writes down what decides the future.
+bool channel::rest(clocks_t now, std::vector<std::int32_t>& words) {
+  m_scanned = m_admission_known = m_mode_known = false;
   s.cursor = now;
   flush_active();
   for (bus_state& bus : s.buses) {
-    bus.by_cause[static_cast<std::size_t>(cause::idle)] += now - bus.covered;
+    bus.by_cause[at(static_cast<int>(cause::idle))] += now - bus.covered;
     bus.covered = now;
   }
   words.clear();
-  writer a{words, now, 0};
-  exchange(a, s, m_setup);
-  for (const rank_state& r : s.ranks) a.number(std::min<clocks_t>(r.due - now, INT32_MAX));
-  return a.fits;
+  auto v = state_visitor::writer(words, now);
+  visit(v);
+  for (const rank_state& r : s.ranks) v.put(std::min<clocks_t>(r.due - now, INT32_MAX));
+  return v.fits();
 }
 
 void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_cause, std::int64_t times) {
@@ -153,7 +115,8 @@ bool channel::normalise(std::vector<std::int32_t>& words) {
       q.position = m_pool[at(q.head)].next;
       if (first_period < 0) first_period = q.position / period;
     }
-  writer a{words, s.cursor, first_period * m_setup.map.row_period_rows()};
+  auto a = state_visitor::writer(words, s.cursor);
+  a.rows_from(first_period * m_setup.map.row_period_rows());
 
   // The queue, oldest first. Banks name its entries by their place in it.
   std::int16_t order[256];
@@ -172,36 +135,36 @@ bool channel::normalise(std::vector<std::int32_t>& words) {
     const int source = s.entries[at(order[i])].source;
     queued_sources[source >> 6] |= std::uint64_t{1} << (source & 63);
   }
-  a.number(n);
-  a.number(static_cast<std::int64_t>(s.sources.size()));
+  a.put(n);
+  a.put(static_cast<std::int64_t>(s.sources.size()));
   const auto stretch_of = [&](std::int64_t burst) { return burst / period / periods; };
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
     const bool feeds = q.head >= 0, queued = (queued_sources[i >> 6] >> (i & 63) & 1) != 0;
     const bool paced = feeds && keeps_pace(m_pool[at(q.head)]);
-    a.number((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0) | (paced ? 8 : 0));
+    a.put((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0) | (paced ? 8 : 0));
     if (!feeds && !queued) continue;
     if (paced) {
       // Two words a time: clocks, and what is left of one.
       const work& w = m_pool[at(q.head)];
       for (const std::int64_t fs : {until_ready_fs(w), w.pace_fs}) {
         const std::int64_t rest = fs % m_setup.t.tck_fs;
-        a.number(fs / m_setup.t.tck_fs);
-        a.number(rest);
+        a.put(fs / m_setup.t.tck_fs);
+        a.put(rest);
       }
     }
-    a.number(q.position % period);
-    a.number(q.position / period - first_period);
-    a.number(stretch_of(q.position));
+    a.put(q.position % period);
+    a.put(q.position / period - first_period);
+    a.put(stretch_of(q.position));
   }
   for (int i = 0; i < n; ++i) {
     const entry& e = s.entries[at(order[i])];
     const source_state& q = s.sources[at(e.source)];
     if (stretch_of(e.burst) != stretch_of(q.position)) return false;
-    a.number(q.admitted - e.sequence);
-    a.number(q.position - e.burst);
-    a.number(e.arrival - s.cursor);
-    a.number(e.source | (e.write ? 256 : 0) | e.found << 9);
+    a.put(q.admitted - e.sequence);
+    a.put(q.position - e.burst);
+    a.put(e.arrival - s.cursor);
+    a.put(e.source | (e.write ? 256 : 0) | e.found << 9);
   }
   // Banks refer to entries by index: put places for the time of writing.
   for (auto& b : s.banks) {
@@ -209,37 +172,36 @@ bool channel::normalise(std::vector<std::int32_t>& words) {
     if (b.owner >= 0) b.owner = place[at(b.owner)];
   }
   if (s.urgent >= 0) s.urgent = place[at(s.urgent)];
-  exchange(a, s, m_setup);
+  visit(a);
   for (auto& b : s.banks) {
     if (b.candidate >= 0) b.candidate = order[b.candidate];
     if (b.owner >= 0) b.owner = order[b.owner];
   }
   if (s.urgent >= 0) s.urgent = order[s.urgent];
-  return a.fits;
+  return a.fits();
 }
 
 /// Back from the table's state to a channel that can be simulated.
 void channel::materialise() {
   const auto& words = m_table->at_state(m_state).words;
   const std::int64_t period = m_setup.map.row_period_bursts();
-  reader a{words.data(), s.cursor, 0};
-  const auto n = static_cast<int>(a.number());
-  const auto sources = static_cast<std::size_t>(a.number());
+  auto a = state_visitor::reader(words.data(), s.cursor);
+  const auto n = static_cast<int>(a.take());
+  const auto sources = static_cast<std::size_t>(a.take());
   std::int64_t first_period = -1;
   for (std::size_t i = 0; i < sources; ++i) {
-    const std::int64_t flags = a.number();
+    const std::int64_t flags = a.take();
     if ((flags & 3) == 0) continue;
-    a.next += (flags & 8) != 0 ? 7 : 3;
+    for (int k = (flags & 8) != 0 ? 7 : 3; k > 0; --k) a.take();
     if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
   }
-  a.first_row = first_period * m_setup.map.row_period_rows();
-  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1, b.queued = 0;
-  s.full_banks = 0;
+  a.rows_from(first_period * m_setup.map.row_period_rows());
+  for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1;
   for (auto& r : s.ranks) r.requests = r.owners = 0;
-  s.count[0] = s.count[1] = 0;
+  s.queues->clear();
   for (int i = 0; i < n; ++i) {
     entry& e = s.entries[at(i)];
-    const std::int64_t back = a.number(), distance = a.number(), arrival = a.number(), flags = a.number();
+    const std::int64_t back = a.take(), distance = a.take(), arrival = a.take(), flags = a.take();
     e.source = static_cast<std::int16_t>(flags & 255);
     e.write = (flags & 256) != 0;
     e.found = static_cast<std::uint8_t>(flags >> 9);
@@ -256,7 +218,6 @@ void channel::materialise() {
     e.bank = static_cast<std::int16_t>(
         (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
     bank_state& bank = s.banks[at(e.bank)];
-    count_queued(bank, 1);
     const int l = list_of(e.write);
     e.next = -1;
     e.prev = bank.tail[l];
@@ -265,21 +226,23 @@ void channel::materialise() {
     else
       bank.head[l] = static_cast<std::int16_t>(i);
     bank.tail[l] = static_cast<std::int16_t>(i);
-    ++s.count[e.write];
+    s.queues->entered(e.bank, e.write);
     ++s.ranks[at(where.rank)].requests;
   }
   const int entries = static_cast<int>(s.entries.size());
   for (int i = n; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = static_cast<std::int16_t>(n < entries ? n : -1);
 
-  exchange(a, s, m_setup);
+  visit(a);
   s.waiting.clear();
   std::fill(s.timed.begin(), s.timed.end(), 0);
   for (int b = 0; b < m_setup.banks; ++b) {
     bank_state& bank = s.banks[at(b)];
     if (bank.candidate >= 0) choose(b, bank.candidate, bank.kind);
-    if (bank.candidate < 0 && m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
-    if (bank.owner >= 0) ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
+    if (bank.candidate < 0 && m_setup.timed && bank.row >= 0) set_bit(s.timed, b);
+    if (bank.owner < 0) continue;
+    ++s.ranks[at(m_setup.place[at(b)].rank)].owners;
+    s.queues->opened_row(b, s.entries[at(bank.owner)].write);
   }
   s.pending_ranks = 0;
   s.next_due = no_time;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 

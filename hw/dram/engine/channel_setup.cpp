@@ -3,7 +3,12 @@
 #include <cmath>
 
 #include "hw/common/error.h"
-#include "hw/dram/channel.h"
+#include "hw/dram/engine/channel_setup.h"
+#include "hw/dram/engine/front_end.h"
+#include "hw/dram/engine/page_policy.h"
+#include "hw/dram/engine/queues.h"
+#include "hw/dram/engine/refresh.h"
+#include "hw/dram/engine/scheduler.h"
 
 namespace memwall::dram {
 
@@ -30,44 +35,36 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
            std::to_string(org.access_bytes()) + " bytes");
   if (p.write_low >= p.write_high) refuse("controller.write_low", "is not below write_high", "write_low < write_high");
 
-  std::string mode = p.refresh == "standard" ? s.refresh : p.refresh;
-  if (mode == "per_bank" && t.RFCpb <= 0)
+  refresh = p.refresh == "standard" ? s.refresh : p.refresh;
+  if (refresh == "per_bank" && t.RFCpb <= 0)
     refuse("controller.refresh", "'" + s.name + "' has no per-bank refresh (RFCpb)", "all_bank or none");
-  if (mode != "none" && mode != "all_bank" && mode != "per_bank")
-    refuse("controller.refresh", "got '" + mode + "'", "all_bank, per_bank or none");
-  if (mode != "none" && (t.RFC <= 0 || t.REFI <= t.RFC))
+  if (refresh != "none" && (t.RFC <= 0 || t.REFI <= t.RFC))
     refuse("timing.REFI", "REFI " + std::to_string(t.REFI) + " with RFC " + std::to_string(t.RFC), "0 < RFC < REFI");
-  if (p.queues == "bank" && (p.read_queue != 0 ? p.read_queue : s.queue) * banks > 16384)
-    refuse("controller.read_queue",
-           std::to_string(params.read_queue) + " for each of " + std::to_string(banks) + " banks",
-           "at most 16384 in all");
   problems.check();
 
   ranks_per_bus = ranks / buses;
   stacked = t.CCD_R > 0;
-  fcfs = p.scheduler == "fcfs";
-  joint = p.queues == "joint";
-  bank_queues = p.queues == "bank";
-  if (bank_queues) params.write_queue = params.read_queue * banks;
-  refresh_at_once = p.refresh_precharge == "at_once" || p.scheduler == "fcfs";  // fcfs may have opened rows far ahead
-  unified = p.write_mode == "unified" || fcfs;  // fcfs: the order of arrival holds for reads and writes together
-  capped = p.scheduler == "frfcfs_cap";
-  closed_page = p.page_policy == "closed";
-  adaptive = p.page_policy == "adaptive";
-  if (p.page_policy == "timeout" || adaptive)
-    page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
+  page_timeout = std::max<clocks_t>(1, std::llround(p.page_timeout.value * 1e15 / static_cast<double>(t.tck_fs)));
+  const auto order = make_scheduler();
+  in_order = order->in_order();
+  watched = order->watches();
+  gated = make_front_end()->limits();
+  unified = p.write_mode == "unified" || in_order;  // the order of arrival holds for reads and writes together
+  refresh_at_once = p.refresh_precharge == "at_once" || in_order;  // which may have opened rows far ahead
+  const auto pages = make_page_policy();
+  timed = pages->has_timeout();
+  closes_after_use = pages->closes_after_use();
+  refresh_interval = make_refresh()->interval();
+  const auto queues = make_queues();
+  entries = queues->entries();
+  if (entries > 16384)
+    refuse("controller.read_queue", std::to_string(entries) + " entries in a channel", "at most 16384 in all");
+  problems.check();
   // Writes are served from `write_high` of the queue on: 26 of 32 entries at 26/32, 25 at 0.8.
-  high = std::max(1, static_cast<int>(p.write_high * params.write_queue)) - 1;
-  low = static_cast<int>(std::ceil(p.write_low * params.write_queue)) - 1;
+  high = std::max(1, static_cast<int>(p.write_high * queues->write_entries())) - 1;
+  low = static_cast<int>(std::ceil(p.write_low * queues->write_entries())) - 1;
 
   const int per_rank = org.banks_per_rank();
-  if (mode == "all_bank") {
-    refresh = refresh_mode::all_bank;
-    refresh_interval = t.REFI;
-  } else if (mode == "per_bank") {
-    refresh = refresh_mode::per_bank;
-    refresh_interval = t.REFIpb > 0 ? t.REFIpb : std::max(1, t.REFI / t.refreshes_a_round(org));
-  }
   read_to_write = t.read_to_write();
   write_to_read_s = t.CWL + t.BL + t.WTR_S;
   write_to_read_l = t.CWL + t.BL + t.WTR_L;
@@ -94,8 +91,24 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   }
 }
 
+std::unique_ptr<scheduler> channel_setup::make_scheduler() const {
+  return policies<scheduler>().get(params.scheduler, "", "controller.scheduler")(*this);
+}
+std::unique_ptr<page_policy> channel_setup::make_page_policy() const {
+  return policies<page_policy>().get(params.page_policy, "", "controller.page_policy")(*this);
+}
+std::unique_ptr<refresh_policy> channel_setup::make_refresh() const {
+  return policies<refresh_policy>().get(refresh, "", "controller.refresh")(*this);
+}
+std::unique_ptr<queue_organisation> channel_setup::make_queues() const {
+  return policies<queue_organisation>().get(params.queues, "", "controller.queues")(*this);
+}
+std::unique_ptr<front_end> channel_setup::make_front_end() const {
+  return policies<front_end>().get(params.front, "", "controller.front")(*this);
+}
+
 clocks_t channel_setup::first_refresh(int channel, int rank) const {
-  if (refresh == refresh_mode::none) return no_time;
+  if (refresh_interval == 0) return no_time;
   const clocks_t parts = clocks_t{map.channels()} * ranks;
   const clocks_t offset =
       params.refresh_stagger ? (clocks_t{rank} * map.channels() + channel) * refresh_interval / parts : 0;

@@ -2,7 +2,7 @@
 // What a command does to a channel: the constraints that follow from it, the rows, the queue.
 #include <algorithm>
 
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 
@@ -12,10 +12,29 @@ constexpr int age_check_period = 64;
 inline void at_least(clocks_t& t, clocks_t v) {
   if (t < v) t = v;
 }
-inline std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
 }  // namespace
+
+/// Chooses the request that a bank works for, and its next command.
+void channel::pick(int b, std::int16_t from) {
+  bank_state& bank = s.banks[at(b)];
+  if (m_setup.timed) clear_bit(s.timed, b);
+  std::int16_t chosen = bank.owner >= 0 ? bank.owner : bank.head[current_list()];
+  if (chosen < 0) {
+    bank.candidate = -1;
+    bank.kind = 0;
+    s.waiting.remove(b);
+    if (m_setup.timed && bank.row >= 0) set_bit(s.timed, b);
+    return;
+  }
+  if (bank.owner < 0) {
+    if (s.urgent >= 0 && s.entries[at(s.urgent)].bank == b)
+      chosen = s.urgent;
+    else if (bank.row >= 0)
+      chosen = s.order->pick({s.entries.data(), b, bank.row, chosen, from});
+  }
+  const entry& e = s.entries[at(chosen)];
+  choose(b, chosen, bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd);
+}
 
 void channel::issue() {
   const clocks_t t = m_command_time;
@@ -31,24 +50,17 @@ void channel::issue() {
   const int b = m_command_bank;
   bank_state& bank = s.banks[at(b)];
   if (bank.candidate < 0) {
-    bank.timed_out = bank.row;
+    s.pages->timed_out(b, bank.row);
     issue_pre(b, t);
     return;
   }
   const clocks_t last = t + m_setup.lead[bank.kind];
-  constexpr int span = 16;  // adaptive timeouts stay within page_timeout / span and x span
   switch (bank.kind) {
     case slot_act:
-      // The row that the timeout closed is wanted again: it closed too early.
-      if (m_setup.adaptive && bank.timed_out == s.entries[at(bank.candidate)].row)
-        bank.timeout = std::min(2 * bank.timeout, m_setup.page_timeout * span);
-      bank.timed_out = -1;
       issue_act(b, last);
       break;
     case slot_pre:
-      // A request had to wait for the row to close: it stayed open too long.
-      if (m_setup.adaptive)
-        bank.timeout = std::max(bank.timeout / 2, std::max<clocks_t>(1, m_setup.page_timeout / span));
+      if (m_setup.timed) s.pages->conflict(b);
       s.entries[at(bank.candidate)].found = 2;
       issue_pre(b, last);
       break;
@@ -69,7 +81,11 @@ void channel::issue_act(int b, clocks_t t) {
   bank.row = e.row;
   bank.acted = t;
   bank.used = t;
-  bank.hits = 0;
+  if (m_setup.watched) s.order->row_changed(b);
+  if (m_setup.timed) s.pages->opened(b, e.row);
+  const bool room = s.queues->has_room(e.write);
+  s.queues->opened_row(b, e.write);
+  if (s.queues->has_room(e.write) != room) m_admission_known = false;
   bank.t[slot_rd] = t + c.RCDRD;
   bank.t[slot_wr] = t + c.RCDWR;
   bank.t[slot_pre] = t + c.RAS;
@@ -99,9 +115,11 @@ void channel::issue_act(int b, clocks_t t) {
   emit(command::ACT, t, place.rank, b, e.row);
 }
 
-void channel::close_bank(bank_state& bank, int r, clocks_t t) {
+void channel::close_bank(int b, clocks_t t) {
+  bank_state& bank = s.banks[at(b)];
+  const int r = m_setup.place[at(b)].rank;
   bank.row = -1;
-  bank.hits = 0;
+  if (m_setup.watched) s.order->row_changed(b);
   rank_state& rank = s.ranks[at(r)];
   if (bank.owner >= 0) {
     bank.owner = -1;
@@ -114,7 +132,7 @@ void channel::close_bank(bank_state& bank, int r, clocks_t t) {
 void channel::issue_pre(int b, clocks_t t) {
   bank_state& bank = s.banks[at(b)];
   const int r = m_setup.place[at(b)].rank;
-  close_bank(bank, r, t);
+  close_bank(b, t);
   at_least(bank.t[slot_act], t + m_setup.t.RP);
   if (m_setup.t.PPD > 0) {
     at_least(s.ranks[at(r)].t[slot_pre], t + m_setup.t.PPD);
@@ -131,13 +149,13 @@ void channel::issue_refresh(int r, clocks_t t) {
   const int per_rank = m_setup.org.banks_per_rank(), first = r * per_rank;
   s.bus_free[0] = t + 1;
   if (!c.dual_command_bus) s.bus_free[1] = t + 1;
-  if (m_setup.refresh == channel_setup::refresh_mode::all_bank) {
+  if (s.refresh->whole_rank()) {
     if (rank.open > 0) {
       for (int b = first; b < first + per_rank; ++b) {
         bank_state& bank = s.banks[at(b)];
         // A precharge of a bank that is already closed is allowed and does nothing.
         if (bank.row < 0) continue;
-        close_bank(bank, r, t);
+        close_bank(b, t);
         at_least(bank.t[slot_act], t + m_setup.prea_to_act);
         pick(b);
       }
@@ -146,29 +164,29 @@ void channel::issue_refresh(int r, clocks_t t) {
       return;
     }
     for (int b = first; b < first + per_rank; ++b) {
-      s.banks[at(b)].t[slot_act] = t + c.RFC;
+      s.banks[at(b)].t[slot_act] = t + s.refresh->duration();
       if (s.banks[at(b)].candidate >= 0) pick(b);
     }
-    rank.blocked_to = t + c.RFC;
-    emit(command::REFab, t, r, -1);
+    rank.blocked_to = t + s.refresh->duration();
+    emit(s.refresh->kind(), t, r, -1);
   } else {
     int refreshed = -1;
     for (int b = first; b < first + per_rank; ++b) {
       bank_state& bank = s.banks[at(b)];
       if (!bank.blocked) continue;
       bank.blocked = false;
-      bank.t[slot_act] = t + c.RFCpb;
+      bank.t[slot_act] = t + s.refresh->duration();
       if (bank.candidate >= 0) pick(b);
       if (refreshed < 0) refreshed = b;
     }
     at_least(rank.t[slot_act], t + std::max(c.RREFD, 1));
-    rank.blocked_to = t + c.RFCpb;
-    rank.refresh_bank = (rank.refresh_bank + 1) % c.refreshes_a_round(m_setup.org);
-    emit(command::REFpb, t, r, refreshed);
+    rank.blocked_to = t + s.refresh->duration();
+    emit(s.refresh->kind(), t, r, refreshed);
   }
+  s.refresh->issued(r);
   --rank.debt;
   if (rank.debt > m_setup.params.refresh_postpone || (rank.debt > 0 && rank.requests == 0)) {
-    if (m_setup.refresh == channel_setup::refresh_mode::per_bank) block_banks(r);
+    if (!s.refresh->whole_rank()) block_banks(r);
     return;
   }
   rank.pending = false;
@@ -240,8 +258,7 @@ void channel::issue_column(int b, clocks_t t) {
 
   // The request leaves the queue.
   unlink(ei);
-  count_queued(bank, -1);
-  --s.count[write];
+  s.queues->served(b, write, bank.owner == ei);
   --rank.requests;
   m_admission_known = m_mode_known = false;
   if (bank.owner == ei) {
@@ -251,7 +268,7 @@ void channel::issue_column(int b, clocks_t t) {
   if (s.urgent == ei) s.urgent = -1;
   bank.used = t;
   const int list = list_of(write);
-  if (m_setup.capped && bank.head[list] >= 0 && s.entries[at(bank.head[list])].age < e.age) ++bank.hits;
+  if (m_setup.watched) s.order->served(b, bank.head[list] >= 0 && s.entries[at(bank.head[list])].age < e.age);
 
   ++m_counts.bursts[write];
   if (e.found == 0)
@@ -270,7 +287,7 @@ void channel::issue_column(int b, clocks_t t) {
   }
 
   bool close = false;
-  if (m_setup.closed_page) {
+  if (m_setup.closes_after_use) {
     close = true;
     for (int l = 0; close && l < (m_setup.unified ? 1 : 2); ++l)
       for (std::int16_t i = bank.head[l]; i >= 0; i = s.entries[at(i)].next)
@@ -283,7 +300,7 @@ void channel::issue_column(int b, clocks_t t) {
     const clocks_t pre = bank.t[slot_pre];
     at_least(bank.t[slot_act], pre + c.RP);
     const std::int64_t row = bank.row;
-    close_bank(bank, place.rank, pre);
+    close_bank(b, pre);
     emit(write ? command::WRA : command::RDA, t, place.rank, b, row, e.column);
   } else {
     emit(write ? command::WR : command::RD, t, place.rank, b, bank.row, e.column);
@@ -301,14 +318,13 @@ void channel::issue_column(int b, clocks_t t) {
   const std::int16_t after = e.next;
   e.next = s.free;
   s.free = ei;
-  if (!close && bank.row >= 0 && list == current_list() && s.urgent < 0 && !m_setup.fcfs && !m_setup.capped) {
-    std::int16_t i = after;
-    while (i >= 0 && s.entries[at(i)].row != bank.row) i = s.entries[at(i)].next;
-    if (i >= 0) {
-      choose(b, i, s.entries[at(i)].write ? slot_wr : slot_rd);
-    } else {
-      pick(b);
-    }
+  const std::int16_t head = bank.head[list];
+  if (!close && head >= 0 && list == current_list() && s.urgent < 0) {
+    const entry& n = s.entries[at(s.order->pick({s.entries.data(), b, bank.row, head, after}))];
+    choose(b, static_cast<std::int16_t>(&n - s.entries.data()),
+           bank.row != n.row ? slot_pre
+           : n.write         ? slot_wr
+                             : slot_rd);
   } else {
     pick(b);
   }

@@ -40,7 +40,7 @@ class candidates {
       ++m_count;
     }
     m_key[i] = at_clock(due) | (std::max(age - m_first_age, -ages) + ages) << bank_bits | b;
-    m_class[i] = static_cast<std::uint16_t>(rank * kinds + kind);
+    m_class[i] = rank * kinds + kind;
   }
   void remove(int b) {
     const auto i = static_cast<std::size_t>(b);
@@ -75,26 +75,36 @@ class candidates {
   template <class Limit>
   found first(std::int64_t now, Limit&& limit) {
     if (now - m_epoch > span) rebase(now, m_first_age);
-    for (std::size_t i = 0; i < m_limit.size(); ++i)
-      m_limit[i] = (limit(i / kinds, i % kinds) - m_epoch) * (std::int64_t{1} << order_bits);
+    const int ranks = static_cast<int>(m_limit.size()) / kinds;
+    for (int r = 0, i = 0; r < ranks; ++r)
+      for (int kind = 0; kind < kinds; ++kind, ++i)
+        m_limit[static_cast<std::size_t>(i)] = (limit(r, kind) - m_epoch) * (std::int64_t{1} << order_bits);
     std::int64_t least = nobody;
-    const auto look = [&](std::size_t i) {
-      const std::int64_t key = m_key[i], limited = m_limit[m_class[i]] | (key & order_mask);
-      const std::int64_t mine = key < limited ? limited : key;
-      least = mine < least ? mine : least;
-    };
-    if (4 * m_count >= 3 * m_key.size()) {  // a loop of always the same length is predicted
-      for (std::size_t i = 0; i < m_key.size(); ++i) look(i);
+    if (2 * m_count >= m_key.size()) {
+      least = least_key_of(m_key.data(), m_class.data(), m_limit.data(), m_key.size());
     } else {
       for (std::size_t word = 0; word < m_waiting.size(); ++word)
-        for (std::uint64_t bits = m_waiting[word]; bits != 0; bits &= bits - 1)
-          look(word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits)));
+        for (std::uint64_t bits = m_waiting[word]; bits != 0; bits &= bits - 1) {
+          const std::size_t i = word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
+          const std::int64_t mine = limited(m_key[i], m_limit[m_class[i]]);
+          least = mine < least ? mine : least;
+        }
     }
     if (least == nobody) return {};
     return {m_epoch + (least >> order_bits), static_cast<int>(least & ((1 << bank_bits) - 1))};
   }
 
+  /// The least of keys after their limits; `classes` name a key's limit.
+  static std::int64_t least_key_of(const std::int64_t* keys, const std::int32_t* classes, const std::int64_t* limits,
+                                   std::size_t n);
+
  private:
+  /// A key whose clock is not before its limit's.
+  static std::int64_t limited(std::int64_t key, std::int64_t limit) {
+    const std::int64_t mine = limit | (key & order_mask);
+    return key < mine ? mine : key;
+  }
+
   // A key: clocks since m_epoch, age since m_first_age, bank.
   static constexpr int bank_bits = 10, order_bits = 32;
   static constexpr std::int64_t order_mask = (std::int64_t{1} << order_bits) - 1;
@@ -120,8 +130,8 @@ class candidates {
     }
   }
 
-  std::vector<std::int64_t> m_key;     ///< by bank
-  std::vector<std::uint16_t> m_class;  ///< by bank: rank x kinds + kind
+  std::vector<std::int64_t> m_key;    ///< by bank
+  std::vector<std::int32_t> m_class;  ///< by bank: rank x kinds + kind
   std::vector<std::uint64_t> m_waiting;
   std::vector<std::int64_t> m_limit;  ///< by rank x kinds + kind
   std::size_t m_count = 0;

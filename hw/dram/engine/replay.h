@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "hw/dram/channel.h"
+#include "hw/dram/engine/channel.h"
 
 namespace memwall::dram {
 

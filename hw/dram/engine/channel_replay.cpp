@@ -2,14 +2,11 @@
 // The channel's side of exact replay: when it may be used, recording a block, replaying it.
 #include <algorithm>
 
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 
 namespace {
-inline std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 constexpr std::int64_t longest_block = 1 << 14;  ///< admissions; a block ends where its first source has entered enough
 constexpr int misses_before_rest =
     512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
@@ -107,7 +104,7 @@ bool channel::enter_replay() {
   auto& words = m_table->scratch;
   if (!normalise(words)) return false;
   const auto feed = feeding_sources();
-  m_state = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
+  m_state = m_table->find_or_add(words, s.queued(), feed);
   m_replaying = true;
   m_block = -1;
   m_intruder = m_next_finish = no_time;
@@ -185,7 +182,7 @@ void channel::record_block() {
   });
   fits = fits && !caught_up;
   if (fits) {
-    b.next = m_table->find_or_add(words, s.count[0] + s.count[1], feed);
+    b.next = m_table->find_or_add(words, s.queued(), feed);
     b.duration = static_cast<std::int32_t>(s.cursor - start);
     for (std::size_t r = 0; r < s.ranks.size(); ++r) {
       b.refreshed = b.refreshed || due[r] <= s.cursor;

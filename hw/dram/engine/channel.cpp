@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hw/dram/channel.h"
+#include "hw/dram/engine/channel.h"
 
 #include <algorithm>
 
-#include "hw/dram/replay.h"
+#include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
 
@@ -11,9 +11,6 @@ namespace {
 /// No constraint reaches further back than this.
 constexpr clocks_t long_ago = -(clocks_t{1} << 40);
 
-inline std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
 }  // namespace
 
 channel::channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency)
@@ -22,8 +19,6 @@ channel::channel(const channel_setup& setup, int index, replay_table* table, lat
   std::fill(std::begin(b.t), std::end(b.t), 0);
   b.row = -1;
   b.acted = b.act_ready = b.used = long_ago;
-  b.timeout = setup.page_timeout;
-  b.timed_out = -1;
   b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = b.candidate = b.owner = -1;
   s.banks.assign(at(setup.banks), b);
   s.waiting = candidates(setup.banks, setup.ranks);
@@ -39,7 +34,12 @@ channel::channel(const channel_setup& setup, int index, replay_table* table, lat
   bus_state bus{};
   bus.last_rank = -1;
   s.buses.assign(at(setup.buses), bus);
-  const int entries = setup.bank_queues ? setup.params.write_queue : setup.params.read_queue + setup.params.write_queue;
+  s.order = policy_of_channel(setup.make_scheduler());
+  s.pages = policy_of_channel(setup.make_page_policy());
+  s.refresh = policy_of_channel(setup.make_refresh());
+  s.queues = policy_of_channel(setup.make_queues());
+  s.front = policy_of_channel(setup.make_front_end());
+  const int entries = setup.entries;
   s.entries.resize(at(entries));
   for (int i = 0; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = 0;
@@ -127,10 +127,9 @@ void channel::find_admission() {
   m_admission_known = true;
   m_admission_time = no_time;
   const int n = static_cast<int>(s.sources.size());
-  bool space[2] = {s.count[0] < m_setup.params.read_queue, s.count[1] < m_setup.params.write_queue};
-  if (m_setup.joint) space[0] = space[1] = space[0] && space[1];
-  if (m_setup.bank_queues) space[0] = space[1] = s.full_banks == 0;
+  const bool space[2] = {s.queues->has_room(false), s.queues->has_room(true)};
   if (!space[0] && !space[1]) return;
+  const clocks_t open = m_setup.gated ? later(s.cursor, s.front->open_at()) : s.cursor;
   for (int k = 0; k < n; ++k) {
     int i = s.turn + k;
     if (i >= n) i -= n;
@@ -138,11 +137,11 @@ void channel::find_admission() {
     if (q.head < 0) continue;
     const work& w = m_pool[at(q.head)];
     if (!space[w.write]) continue;
-    const clocks_t t = std::max(s.cursor, ready_clock(w));
+    const clocks_t t = later(open, ready_clock(w));
     if (t < m_admission_time) {
       m_admission_time = t;
       m_admission_source = i;
-      if (t == s.cursor) break;
+      if (t == open) break;
     }
   }
 }
@@ -173,7 +172,8 @@ void channel::admit() {
   e.write = w.write;
   e.found = 0;
   e.next = -1;
-  ++s.count[w.write];
+  s.queues->entered(b, w.write);
+  if (m_setup.gated) s.front->entered(t);
   ++s.ranks[at(where.rank)].requests;
 
   const bus_state& bus = s.buses[at(bus_of(where.rank))];
@@ -190,7 +190,6 @@ void channel::admit() {
   if (w.next == w.end) q.head = w.link;
 
   bank_state& bank = s.banks[at(b)];
-  count_queued(bank, 1);
   const int l = list_of(e.write);
   e.prev = bank.tail[l];
   if (e.prev >= 0)
@@ -202,48 +201,22 @@ void channel::admit() {
   if (bank.owner >= 0 || l != current_list()) return;
   if (bank.candidate < 0) {
     pick(b);
-  } else if (bank.kind == slot_pre && bank.row == e.row && !m_setup.fcfs && s.urgent != bank.candidate &&
-             !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
-    choose(b, ei, e.write ? slot_wr : slot_rd);
+  } else if (bank.kind == slot_pre && bank.row == e.row) {
+    pick(b);
   }
-}
-
-/// Chooses the request that a bank works for, and its next command.
-void channel::pick(int b) {
-  bank_state& bank = s.banks[at(b)];
-  clear_bit(s.timed, b);
-  if (bank.owner >= 0) {
-    choose(b, bank.owner, s.entries[at(bank.owner)].write ? slot_wr : slot_rd);
-    return;
-  }
-  const std::int16_t head = bank.head[current_list()];
-  if (head < 0) {
-    bank.candidate = -1;
-    s.waiting.remove(b);
-    if (m_setup.page_timeout > 0 && bank.row >= 0) set_bit(s.timed, b);
-    return;
-  }
-  std::int16_t chosen = head;
-  if (s.urgent >= 0 && s.entries[at(s.urgent)].bank == b) {
-    chosen = s.urgent;
-  } else if (bank.row >= 0 && !m_setup.fcfs && !(m_setup.capped && bank.hits >= m_setup.params.cap)) {
-    while (chosen >= 0 && s.entries[at(chosen)].row != bank.row) chosen = s.entries[at(chosen)].next;
-    if (chosen < 0) chosen = head;
-  }
-  const entry& e = s.entries[at(chosen)];
-  choose(b, chosen, bank.row < 0 ? slot_act : bank.row != e.row ? slot_pre : e.write ? slot_wr : slot_rd);
 }
 
 void channel::set_mode() {
   m_mode_known = true;
   if (m_setup.unified) return;
   const bool before = s.write_mode;
+  const int reads = s.queues->waiting(false), writes = s.queues->waiting(true);
   if (s.urgent >= 0)
     s.write_mode = s.entries[at(s.urgent)].write;
   else if (!s.write_mode)
-    s.write_mode = s.count[1] > m_setup.high || (s.count[0] == 0 && s.count[1] > 0);
+    s.write_mode = writes > m_setup.high || (reads == 0 && writes > 0);
   else
-    s.write_mode = s.count[1] > 0 && (s.count[1] > m_setup.low || s.count[0] == 0);
+    s.write_mode = writes > 0 && (writes > m_setup.low || reads == 0);
   if (s.write_mode == before) return;
   for (int b = 0; b < m_setup.banks; ++b) {
     const bank_state& bank = s.banks[at(b)];
@@ -289,7 +262,7 @@ bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
       if (next >= no_time && !to_the_end) return false;
       if (s.next_due <= next) {
         if (s.next_due >= limit) return false;
-        refresh_due();
+        if (!skip_idle(std::min(limit, m_admission_time))) refresh_due();
         continue;
       }
       if (next >= limit) return false;
@@ -303,6 +276,34 @@ bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
     if (stop_at_blocks && at_block_boundary()) return true;
     if (m_expects_more && nothing_waits()) return false;
   }
+}
+
+/// Nothing is in the queue and nothing enters before `until`: when a round of refreshes has led from a state to the
+/// same one, the rounds that fit are counted and not simulated. False: nothing has changed.
+bool channel::skip_idle(clocks_t until) {
+  const clocks_t round = clocks_t{m_setup.refresh_interval} * s.refresh->round(), start = s.next_due;
+  if (until - start < 4 * round || m_skipping || m_listener != nullptr || m_recorder != nullptr) return false;
+  if (start < s.cursor || s.pending_ranks > 0) return false;
+  if (std::any_of(s.ranks.begin(), s.ranks.end(), [](const rank_state& r) { return r.requests > 0; })) return false;
+  if (std::any_of(s.buses.begin(), s.buses.end(), [&](const bus_state& b) { return b.covered > start; })) return false;
+  std::vector<std::int32_t> before, after;
+  const bool fits = rest(start, before);
+  channel_counts counts = m_counts;
+  m_skipping = true;
+  simulate(start + round, true, false);
+  m_skipping = false;
+  if (!rest(start + round, after) || !fits || before != after) return true;
+  const std::int64_t rounds = (until - s.cursor) / round - 1;
+  const channel_counts now = m_counts;
+  m_counts.add(now, rounds);
+  m_counts.add(counts, -rounds);
+  s.cursor += rounds * round;
+  auto v = state_visitor::reader(after.data(), s.cursor);
+  visit(v);
+  for (bus_state& b : s.buses) b.by_cause[at(static_cast<int>(cause::idle))] += rounds * round;
+  for (rank_state& r : s.ranks) r.due += rounds * round;
+  s.next_due += rounds * round;
+  return true;
 }
 
 clocks_t channel::next_event() {
@@ -326,7 +327,7 @@ clocks_t channel::completion_bound(int source, int i) {
   const clocks_t t = next_event();
   if (t >= no_time) return no_time;
   const work& w = m_pool[at(i)];
-  const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - s.count[0] - s.count[1];
+  const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - s.queued();
   const std::int64_t ahead = w.position - s.sources[at(source)].admitted - room;
   const std::int64_t bursts = std::max<std::int64_t>({w.remaining - 1, ahead, 0});
   // Bursts of different ranks may follow each other as closely as the bus allows.
