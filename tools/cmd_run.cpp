@@ -160,11 +160,12 @@ void run_command(const std::string& platform, const run_arguments& a) {
     files->finish();
     write_whole(a.out + "/result.json", outcome.result.dump(1) + "\n");
   }
-  if (!a.quiet) print_notes(outcome.result);
-  if (a.json)
+  if (a.json) {
+    if (!a.quiet) print_notes(outcome.result);
     std::cout << outcome.result.dump(1) << '\n';
-  else if (!a.quiet)
+  } else if (!a.quiet) {
     std::cout << run_screen(outcome.result, terminal_style::of_stdout());
+  }
   if (outcome.partial) exit_status = interrupted;
 }
 

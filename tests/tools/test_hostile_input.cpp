@@ -138,7 +138,7 @@ TEST_F(hostile, a_preset_s_size_does_not_stand_against_fewer_channels) {
       "run --json --platform von_neumann_h100 --set hbm.channels=80 --trace " + write("ok.jsonl", trace_of(small)),
       dir.path());
   ASSERT_EQ(r.exit_code, 0) << r.err;
-  EXPECT_THAT(r.err, HasSubstr("note: modules.hbm.size: 40 GiB, all that 80 channels of HBM3 hold"));
+  EXPECT_THAT(r.out + r.err, HasSubstr("note: modules.hbm.size: 40 GiB, all that 80 channels of HBM3 hold"));
   const auto result = r.json();
   EXPECT_EQ(result["config"]["platform"]["modules"]["hbm"]["size"], "40 GiB");
   ASSERT_EQ(result["notes"].size(), 1u);
