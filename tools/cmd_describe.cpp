@@ -12,19 +12,23 @@
 #include "platforms/build/hardware.h"
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
+#include "traces/serving/server_params.h"
 
 namespace memwall::tools {
 namespace {
 
-/// Everything with parameters: kinds of modules, and the training step.
+/// Everything with parameters: kinds of modules, the training step, the server of requests.
 std::vector<std::string> described_types() {
   auto out = platforms::hardware_types();
   out.push_back("train");
+  out.push_back(serving::server_param_table().module());
   return out;
 }
 
 std::vector<param_info> parameters_of(const std::string& type) {
-  return type == "train" ? training_table().describe() : platforms::describe_hardware(type);
+  if (type == "train") return training_table().describe();
+  if (type == serving::server_param_table().module()) return serving::server_param_table().describe();
+  return platforms::describe_hardware(type);
 }
 
 void print_parameters(const std::string& type) {

@@ -15,6 +15,7 @@ extern int exit_status;
 // In the order of `memwall --help`. A new command is one file, one line here and one in main.cpp.
 void add_run(CLI::App& app);
 void add_whatif(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_describe(CLI::App& app);
 void add_dram(CLI::App& app);

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   // tools::add_NAME(app) for each command
   tools::add_run(app);
   tools::add_whatif(app);
+  tools::add_serve(app);
   tools::add_compare(app);
   tools::add_describe(app);
   tools::add_dram(app);

@@ -56,9 +56,11 @@ class answer {
 /// What a source is told of an operator that has ended.
 struct ended_op {
   const op& what;
-  ps_t start = 0, end = 0;   ///< of its first part and its last, sums over devices included
-  const stall_stack& parts;  ///< where its time went; sums to end - start
-  const stall_stack& path;   ///< where the time since zero went, along the operators that led to this; sums to end
+  ps_t start = 0, end = 0;        ///< of its first part and its last, sums over devices included
+  const stall_stack& parts;       ///< where its time went; sums to end - start
+  const stall_stack& path;        ///< where the time since zero went, along the operators that led to this; sums to end
+  std::int64_t memory_bytes = 0;  ///< asked of memories by all of its parts
+  double energy_pj = 0;           ///< spent by its cores
 };
 
 class op_source {

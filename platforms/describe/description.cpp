@@ -13,8 +13,8 @@ namespace memwall::platforms {
 namespace fs = std::filesystem;
 namespace {
 
-const std::vector<std::string> top_keys = {"base",    "description", "modules",  "connect",
-                                           "mapping", "parallel",    "software", "sources"};
+const std::vector<std::string> top_keys = {"base",     "description", "modules",  "connect", "mapping",
+                                           "parallel", "server",      "software", "sources"};
 
 /// `from`: the file that names it; empty on the command line.
 std::string file_of(const std::string& name, const std::string& from, const std::string& where) {
@@ -268,6 +268,12 @@ void apply_software(config::node& tree, const std::string& software, const std::
                               nearest_name(software, known)});
   }
   const config::node preset = config::node::parse_file(data_path("platforms/software/" + software + ".yaml"));
+  // A serving engine's own figures, those that the platform gives on top.
+  if (const config::node* server = preset.find("server")) {
+    config::node merged = *server;
+    if (const config::node* own = tree.find("server")) merged.merge(*own);
+    tree.insert("server", merged);
+  }
   config::node* modules = tree.find("modules");
   if (modules == nullptr) return;
   for (auto& [name, module] : modules->entries()) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "hw/common/quantity.h"
 #include "platforms/describe/description.h"
@@ -11,6 +12,8 @@
 #include "traces/trace.h"
 
 namespace memwall::platforms {
+
+struct memory_slot;
 
 /// Opens the trace from its beginning; asked several times (placement, mapping, the run).
 using trace_source = std::function<std::unique_ptr<trace::op_stream>()>;
@@ -26,6 +29,8 @@ struct run_options {
   trace_source source;  ///< places the tensors by what its operators use; they are the run's, unless:
   /// Operators that depend on the time (a server of requests). Same tensors as the trace.
   std::function<std::unique_ptr<trace::op_source>()> operators;
+  /// Told of the memories when they are made, before the trace is asked for: it may depend on them.
+  std::function<void(const std::vector<memory_slot>&)> on_memories;
   std::string command;                  ///< for provenance
   std::string transfer_bytes = "auto";  ///< auto | burst | a number of bytes
   bool replay = true;

@@ -239,6 +239,7 @@ run_outcome run(const run_options& options) {
   context.replay = options.replay && options.transfer_bytes != "burst";
   context.seed = options.seed;
   auto hw = std::make_unique<system>(options.platform, context);
+  if (options.on_memories) options.on_memories(hw->slots());
   placement where(options.platform, hw->slots(), options.source);
   where.refuse_unreachable(
       [&](const std::string& core, std::uint64_t address) { return hw->path_latency(core, address) >= 0; });

@@ -210,7 +210,7 @@ void schedule::complete(open_operator& o, const chain& path) {
   for (const std::uint64_t id : o.awaited_by)
     if (--open(id).operands_missing == 0) m_ready.insert(id);
   m_awaited_ended = m_awaited_ended || m_answer.waits_for(o.op.id);
-  m_source.ended({o.op, o.start, o.end, o.parts, path.parts});
+  m_source.ended({o.op, o.start, o.end, o.parts, path.parts, o.read.sum() + o.written.sum(), o.energy_pj});
   if (on_finished) on_finished({o.op, o.ended_by, o.start, o.end, o.read, o.written, o.energy_pj, o.parts, path.parts});
   while (!m_open.empty() && m_open.front().done) {
     m_recent.push_back(m_open.front().after);

@@ -145,7 +145,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   json lists;
   for (const char* s : sections) lists[s] = json::array();
   std::vector<std::pair<std::string, double>> energy;
-  double energy_total = 0;
+  double energy_total = 0, energy_idle = 0;
   for (const auto& m : hw.modules()) {
     lists[m->section()].push_back(alike.report(*m, time));
     const hardware* w = worker(*m);
@@ -153,6 +153,8 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
       energy.emplace_back(part == w->name() ? m->name() : m->name() + "." + part, pj * alike.times(w->name()));
       energy_total += energy.back().second;
     }
+    // What the time alone costs: the same work in twice the time takes so much more.
+    energy_idle += (w->energy_pj(2 * time) - w->energy_pj(time)) * alike.times(w->name());
   }
   std::int64_t dram_bytes = 0, bus_bytes = 0, link_bytes = 0, weight_bytes = 0, kv_bytes = 0;
   double busiest = -1, bandwidth = 0, bus_utilization = 0;
@@ -245,7 +247,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   if (!programming.is_null()) out["placement"]["programming"] = programming;
   json parts = json::object();
   for (const auto& [name, pj] : energy) parts[name] = pj;
-  out["energy"] = {{"by_component_pj", parts}, {"total_pj", energy_total}};
+  out["energy"] = {{"by_component_pj", parts}, {"idle_pj", energy_idle}, {"total_pj", energy_total}};
 
   // Law 2: what operators asked for is what buses moved and memories served.
   json asked = bytes_json([&] {

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/execute/serve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "hw/core/core_model.h"
+#include "platforms/place/placement.h"
+#include "platforms/tell/result.h"
+#include "traces/serving/served_source.h"
+#include "traces/totals.h"
+
+namespace memwall::platforms {
+namespace {
+
+using serving::step_operators;
+using serving::step_shape;
+
+/// A step of a prompt and one of decodes: by them the run places the tensors.
+std::vector<trace::op> both_steps(const step_operators& steps) {
+  step_shape prompt, decode;
+  prompt.rows = 2;
+  prompt.sampled = 1;
+  prompt.chunks = {{2, 0}};
+  decode.rows = decode.sampled = 1;
+  decode.contexts = {3};
+  std::vector<trace::op> out;
+  for (const auto* shape : {&prompt, &decode}) {
+    const auto base = static_cast<std::uint64_t>(out.size());
+    for (auto& o : steps.make(*shape, 0)) {
+      o.op.id += base;
+      for (auto& d : o.op.deps) d += base;
+      out.push_back(std::move(o.op));
+    }
+  }
+  return out;
+}
+
+trace_source source_of(const step_operators& steps) {
+  return [header = steps.header(), ops = both_steps(steps)] { return std::make_unique<trace::op_list>(header, ops); };
+}
+
+/// Room in arrays like those of a core.
+std::function<std::string(std::int64_t, std::int64_t, double)> spare_arrays(const platform_description& platform,
+                                                                            const std::string& name) {
+  const module_description* d = platform.find(name);
+  problem_list problems;
+  std::shared_ptr<core_model> model = core_kinds().get(d->type).make(d->tree, problems, name);
+  problems.check();
+  return [model](std::int64_t rows, std::int64_t columns, double bits) { return model->reserve(rows, columns, bits); };
+}
+
+/// KV blocks that the memories have room for beside everything else, as an engine counts when it starts: its share of
+/// each memory, less what lies there, less what the runtime holds.
+std::int64_t blocks_that_fit(const serve_options& o, const serving::server_params& server,
+                             std::vector<memory_slot> slots) {
+  const std::int64_t sample = server.block_size;  // positions that the trial placement has
+  const step_operators steps(o.model, o.types, server, sample, o.run.seed);
+  // Arrays remember what they are given room for: the trial has arrays of its own.
+  for (auto& slot : slots)
+    if (slot.in_core) slot.reserve = spare_arrays(o.run.platform, slot.name);
+  const placement where(o.run.platform, std::move(slots), source_of(steps));
+  const auto kv = static_cast<std::size_t>(trace::tensor_class::kv_cache);
+  std::int64_t blocks = INT64_MAX;
+  std::string tightest;
+  for (const auto& slot : where.slots()) {
+    const std::int64_t per_block = slot.by_class[kv];
+    if (per_block == 0) continue;
+    const double budget = server.gpu_memory_utilization * static_cast<double>(slot.capacity) -
+                          static_cast<double>(slot.used - per_block) - server.reserve.value;
+    const auto fit = static_cast<std::int64_t>(std::max(0.0, budget) / static_cast<double>(per_block));
+    if (fit >= blocks) continue;
+    blocks = fit;
+    tightest = fmt::format(
+        "'{}' has {:.2f} GiB, the engine takes {:.0f} % of it; weights and activations take {:.2f} GiB, the runtime "
+        "{:.2f} "
+        "GiB; a KV block of {} tokens takes {:.3f} MiB",
+        slot.name, static_cast<double>(slot.capacity) / 1073741824.0, 100 * server.gpu_memory_utilization,
+        static_cast<double>(slot.used - per_block) / 1073741824.0, server.reserve.value / 1073741824.0,
+        server.block_size, static_cast<double>(per_block) / 1048576.0);
+  }
+  if (blocks < 1)
+    throw capacity_error("no KV block fits: " + tightest +
+                         ". A platform with more memory, smaller types (--dtype), or server.gpu_memory_utilization "
+                         "nearer to 1 would fit.");
+  return blocks;
+}
+
+/// Whether the mapping sends prompts and decodes to different executors or memories.
+bool phases_differ(const platform_description& platform) {
+  return std::any_of(platform.mapping.begin(), platform.mapping.end(),
+                     [](const mapping_rule& r) { return !r.phase.empty(); });
+}
+
+/// Where the time of all replicas went, host and idle times included; sums to the duration of the service.
+json stack_of(const serving::engine& server, int replicas) {
+  json out = stack_json(server.device().stack());
+  const double all = ns(server.now()) * replicas, busy = ns(server.device().stack().sum()) + ns(server.host_time());
+  out["host"] = ns(server.host_time());
+  out[stall_name(stall::idle)] = out.value(stall_name(stall::idle), 0.0) + all - busy;
+  for (auto& [unused, part] : out.items()) part = part.get<double>() / replicas;
+  return out;
+}
+
+/// Turns the result of what was simulated into that of the service. Returns what moving a byte takes outside of the
+/// cores, in picojoules.
+double told(json& r, const serve_options& o, const serving::server_params& server, const serving::engine& engine,
+            const serving::reuse_report& reuse) {
+  const serving::outcome& all = engine.device();
+  const double simulated_ns = r["summary"]["time_ns"], duration_ns = ns(engine.now());
+  const double idle_pj = r["energy"]["idle_pj"],
+               moving_pj = r["energy"]["total_pj"].get<double>() - idle_pj - reuse.simulated_core_pj;
+  const double per_byte = reuse.simulated_bytes > 0 ? moving_pj / reuse.simulated_bytes : 0.0;
+  const double share = reuse.simulated_bytes > 0 ? all.memory_bytes / reuse.simulated_bytes : 0.0;
+  const double energy = all.energy_pj + per_byte * all.memory_bytes +
+                        (simulated_ns > 0 ? idle_pj / simulated_ns * duration_ns * o.replicas : 0.0);
+  const double tokens = static_cast<double>(engine.tokens());
+
+  r["workload"] = {{"requests", o.requests.origin}, {"dtype", o.types.name()}, {"replicas", o.replicas}};
+  r["config"]["workload"] = r["workload"];
+  r["config"]["platform"]["server"] = serving::server_param_table().write(server);
+  r["fidelity"]["reuse"] = reuse_json(reuse);
+  json& s = r["summary"];
+  s["time_ns"] = duration_ns;
+  s["tokens"] = engine.tokens();
+  s["tokens_per_s"] = duration_ns > 0 ? tokens / duration_ns * 1e9 : 0.0;
+  s["time_per_token_ns"] = tokens > 0 ? duration_ns / tokens : 0.0;
+  r["stall_stack_ns"] = stack_of(engine, o.replicas);
+  s["bound_by"] = bound_by(all.stack());
+  s["energy_pj"] = energy;
+  s["energy_per_token_pj"] = tokens > 0 ? energy / tokens : 0.0;
+  s["energy_per_request_pj"] = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;
+  // Totals of modules go with the bytes that operators asked for.
+  const double peak_gbps = s["dram_utilization"].get<double>() > 0
+                               ? s["dram_bandwidth_gbps"].get<double>() / s["dram_utilization"].get<double>()
+                               : 0.0;
+  for (const char* key : {"dram_bytes", "bus_bytes", "link_bytes"})
+    s[key] = static_cast<std::int64_t>(share * s[key].get<double>());
+  const double slower = duration_ns > 0 ? share * simulated_ns / duration_ns / o.replicas : 0.0;
+  s["dram_bandwidth_gbps"] = s["dram_bandwidth_gbps"].get<double>() * slower;
+  s["dram_utilization"] = peak_gbps > 0 ? s["dram_bandwidth_gbps"].get<double>() / peak_gbps : 0.0;
+  s["bus_utilization"] = s["bus_utilization"].get<double>() * slower;
+  s["flops"] = all.flops;
+  r["serving"] = serving_json(o.requests, engine, server, o.slo);
+  return per_byte;
+}
+
+}  // namespace
+
+serving::server_params server_of(const platform_description& platform) {
+  serving::server_params out;
+  problem_list problems;
+  if (const config::node* n = platform.tree.find("server"))
+    serving::server_param_table().read(*n, out, problems, "server");
+  problems.check();
+  return out;
+}
+
+serve_outcome serve(const serve_options& options) {
+  const serving::server_params server = server_of(options.run.platform);
+  serving::reuse_report reuse;
+  reuse.on = options.reuse;
+  reuse.bound = options.reuse_bound;
+  // Made when the memories are known: they say how many KV blocks there are.
+  std::optional<step_operators> steps;
+  std::optional<serving::engine> engine;
+  std::int64_t number = 0;
+  run_options run_with = options.run;
+  run_with.on_memories = [&](const std::vector<memory_slot>& slots) {
+    const std::int64_t blocks = server.kv_blocks > 0 ? server.kv_blocks : blocks_that_fit(options, server, slots);
+    steps.emplace(options.model, options.types, server, blocks * server.block_size, options.run.seed);
+    engine.emplace(options.requests, server, blocks, options.replicas, options.model.max_positions);
+    if (options.steps_csv)
+      engine->on_step = [&](const serving::served_step& s) { options.steps_csv(steps_csv_line(number++, s)); };
+  };
+  run_with.source = [&] { return source_of(*steps)(); };
+  run_with.operators = [&] {
+    return std::make_unique<serving::served_source>(*engine, *steps, server, phases_differ(options.run.platform),
+                                                    reuse);
+  };
+  run_outcome ran = run(run_with);
+
+  serve_outcome out;
+  out.partial = ran.partial;
+  out.result = std::move(ran.result);
+  const double pj_per_byte = told(out.result, options, server, *engine, reuse);
+  for (std::size_t i = 0; i < options.requests.requests.size(); ++i)
+    if (engine->requests()[i].completed)
+      out.requests_csv.push_back(requests_csv_line(options.requests.requests[i], engine->requests()[i], pj_per_byte));
+  return out;
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// `memwall serve` as a user runs it: what it writes, that its parts sum, that reuse says how wrong it is and is not
+// more wrong than that, and what it refuses.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "tests/support/run_program.h"
+#include "tests/support/temp_dir.h"
+
+namespace memwall {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+const std::string gpt2 = "serve --platform von_neumann_rtx4090 --model gpt-2 --set software=vllm ";
+
+struct table {
+  std::map<std::string, std::vector<std::string>> column;
+  std::size_t rows = 0;
+};
+
+table read_csv(const std::string& path) {
+  table out;
+  std::ifstream in(path);
+  std::string line, cell;
+  std::vector<std::string> names;
+  const auto cells = [](const std::string& text) {
+    std::vector<std::string> v;
+    std::stringstream s(text);
+    for (std::string c; std::getline(s, c, ',');) v.push_back(c);
+    return v;
+  };
+  std::getline(in, line);
+  names = cells(line);
+  while (std::getline(in, line)) {
+    const auto v = cells(line);
+    for (std::size_t i = 0; i < names.size(); ++i) out.column[names[i]].push_back(i < v.size() ? v[i] : "");
+    ++out.rows;
+  }
+  return out;
+}
+
+/// "1.000000000002" in picoseconds.
+std::int64_t picoseconds(const std::string& seconds) {
+  const std::size_t dot = seconds.find('.');
+  return std::stoll(seconds.substr(0, dot)) * 1'000'000'000'000 + std::stoll(seconds.substr(dot + 1));
+}
+
+TEST(serve, writes_what_happened_and_its_parts_sum) {
+  const test::temp_dir dir;
+  const auto r = test::memwall(gpt2 +
+                               "--requests poisson:rate=200,n=40,input=uniform:20-200,output=uniform:1-30,prefix=16:2 "
+                               "--set server.kv_blocks=80 --slo ttft=50ms,tpot=5ms --json --out " +
+                               dir.path());
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.err, "");
+  const json d = r.json(), s = d["serving"];
+  for (const char* key : {"requests", "completed", "duration_ns", "preemptions", "prefix_hit_rate", "requests_per_s",
+                          "output_tokens_per_s", "ttft_ms", "tpot_ms", "itl_ms", "e2e_ms", "kv", "goodput"})
+    EXPECT_TRUE(s.contains(key)) << key;
+  EXPECT_EQ(s["requests"], 40);
+  EXPECT_EQ(s["completed"], 40);
+  EXPECT_EQ(s["kv"]["blocks"], 80);
+  EXPECT_LE(s["kv"]["peak_blocks"], 80);
+  EXPECT_GT(s["prefix_hit_rate"], 0.0);
+  EXPECT_GT(d["summary"]["energy_per_token_pj"], 0.0);
+  double stack = 0;
+  for (const auto& [unused, part] : d["stall_stack_ns"].items()) stack += part.get<double>();
+  EXPECT_NEAR(stack, s["duration_ns"].get<double>(), 1e-3);
+
+  const table requests = read_csv(dir / "requests.csv");
+  ASSERT_EQ(requests.rows, 40u);
+  double ttft = 0, e2e = 0, tokens = 0;
+  for (std::size_t i = 0; i < requests.rows; ++i) {
+    const auto at = [&](const char* name) { return picoseconds(requests.column.at(name)[i]); };
+    std::int64_t sum = 0;
+    for (const auto& [name, values] : requests.column)
+      if (name.size() > 3 && name.substr(name.size() - 3) == "_ps") sum += std::stoll(values[i]);
+    EXPECT_EQ(sum, at("last_token_s") - at("arrival_s")) << "request " << i;
+    EXPECT_LE(at("arrival_s"), at("scheduled_s"));
+    EXPECT_LT(at("scheduled_s"), at("first_token_s"));
+    EXPECT_LE(at("first_token_s"), at("last_token_s"));
+    ttft += static_cast<double>(at("first_token_s") - at("arrival_s")) * 1e-9 / 40;
+    e2e += static_cast<double>(at("last_token_s") - at("arrival_s")) * 1e-9 / 40;
+    tokens += std::stod(requests.column.at("output_tokens")[i]);
+  }
+  EXPECT_NEAR(s["ttft_ms"]["mean"], ttft, 1e-6 * ttft);
+  EXPECT_NEAR(s["e2e_ms"]["mean"], e2e, 1e-6 * e2e);
+  EXPECT_EQ(d["summary"]["tokens"], tokens);
+
+  const table steps = read_csv(dir / "steps.csv");
+  EXPECT_EQ(steps.rows, s["steps"].get<std::size_t>());
+  for (std::size_t i = 0; i < steps.rows; ++i) {
+    std::int64_t sum = 0;
+    for (const auto& [name, values] : steps.column)
+      if (name.size() > 3 && name.substr(name.size() - 3) == "_ps") sum += std::stoll(values[i]);
+    EXPECT_EQ(sum, picoseconds(steps.column.at("end_s")[i]) - picoseconds(steps.column.at("start_s")[i]));
+  }
+
+  // What it wrote is a list of requests, too.
+  const auto again = test::memwall(gpt2 + "--set server.kv_blocks=80 --json --requests " + (dir / "requests.csv"));
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.json()["serving"]["completed"], 40);
+}
+
+TEST(serve, the_same_bytes_twice) {
+  const test::temp_dir a, b;
+  std::string results[2];
+  for (int i = 0; i < 2; ++i) {
+    const auto& dir = i == 0 ? a : b;
+    ASSERT_EQ(test::memwall(gpt2 + "--quiet --requests gamma:rate=90,cv=2,n=30,input=40,output=8 --out " + dir.path())
+                  .exit_code,
+              0);
+    json d = json::parse(test::read_file(dir / "result.json"));
+    d.erase("host");
+    results[i] = d.dump() + test::read_file(dir / "requests.csv") + test::read_file(dir / "steps.csv");
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
+/// Law 12.
+TEST(serve, reuse_is_as_wrong_as_it_says) {
+  const std::string words = gpt2 + "--json --requests closed:users=6,n=18,input=uniform:16-96,output=uniform:4-24 ";
+  const auto with = test::memwall(words), without = test::memwall(words + "--reuse off");
+  ASSERT_EQ(with.exit_code, 0) << with.err;
+  ASSERT_EQ(without.exit_code, 0) << without.err;
+  const json a = with.json(), b = without.json();
+  const json& reuse = a["fidelity"]["reuse"];
+  EXPECT_EQ(reuse["mode"], "on");
+  EXPECT_EQ(b["fidelity"]["reuse"]["mode"], "off");
+  EXPECT_EQ(b["fidelity"]["reuse"]["operators"], b["fidelity"]["reuse"]["simulated"]);
+  EXPECT_LT(reuse["simulated"], reuse["operators"]);
+  EXPECT_GT(reuse["audited"], 2);
+  EXPECT_EQ(a["serving"]["steps"], b["serving"]["steps"]);
+  const double bound = (reuse["error_mean_pct"].get<double>() + reuse["confidence_pct"].get<double>() +
+                        reuse["bound_pct"].get<double>()) /
+                       100;
+  EXPECT_LT(bound, 0.05);
+  for (const char* path : {"/summary/time_ns", "/serving/tpot_ms/mean", "/serving/e2e_ms/mean", "/summary/energy_pj"}) {
+    const double x = a.at(json::json_pointer(path)), y = b.at(json::json_pointer(path));
+    EXPECT_NEAR(x, y, bound * y) << path;
+  }
+  // The same arithmetic, whoever was simulated.
+  EXPECT_NEAR(a["summary"]["flops"], b["summary"]["flops"], 1e-2 * b["summary"]["flops"].get<double>());
+}
+
+TEST(serve, more_requests_wait_longer_and_more_replicas_less) {
+  const auto mean = [](const std::string& words) {
+    const auto r = test::memwall(gpt2 + "--json --requests poisson:rate=50,n=60,input=100,output=40 " + words);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return r.json()["serving"]["e2e_ms"]["mean"].get<double>();
+  };
+  const double alone = mean(""), crowded = mean("--rate 2000 --set server.max_num_seqs=8"),
+               shared = mean("--rate 2000 --set server.max_num_seqs=8 --replicas 4");
+  EXPECT_LT(alone, crowded);
+  EXPECT_LT(shared, crowded);
+}
+
+TEST(serve, refuses_what_cannot_be_served) {
+  const test::temp_dir dir;
+  const auto file = [&](const std::string& lines) {
+    std::ofstream(dir / "r.csv") << "arrival_s,input_tokens,output_tokens\n" << lines;
+    return test::memwall(gpt2 + "--quiet --requests " + (dir / "r.csv"));
+  };
+  const auto told = [](const test::program_output& r, int code, const std::string& part) {
+    EXPECT_EQ(r.exit_code, code) << r.err;
+    EXPECT_NE(r.err.find(part), std::string::npos) << r.err;
+  };
+  told(file("0,10,0\n"), 2, "r.csv:2: output_tokens");
+  told(file("-1,10,5\n"), 2, "r.csv:2: arrival");
+  told(file(""), 2, "no requests");
+  told(file("0,1000,100\n"), 2, "r.csv:2: request 0: 1000 tokens in and 100 out are 1100 positions");
+  std::ofstream(dir / "r.csv") << "arrival_s,input_tokens,output_tokens\n0,500,100\n";
+  told(test::memwall(gpt2 + "--set server.kv_blocks=20 --requests " + (dir / "r.csv")), 3, "needs 38 KV blocks of 16");
+  told(test::memwall(gpt2 + "--requests poisson:rat=5"), 2, "did you mean 'rate'");
+  told(test::memwall(gpt2 + "--requests " + (dir / "none.csv")), 2, "cannot be read");
+  told(test::memwall(gpt2 + "--requests constant:rate=1 --set server.polcy=fcfs"), 2, "did you mean 'policy'");
+  told(test::memwall(gpt2 + "--requests constant:rate=1 --set server.policy=fcsf"), 2, "did you mean 'fcfs'");
+  told(test::memwall(gpt2 + "--requests constant:rate=1,n=5 --slo ttf=3ms"), 2, "did you mean 'ttft'");
+  told(test::memwall("serve --platform von_neumann_rtx4090 --model llama-2-13b --requests constant:rate=1,n=2"), 3,
+       "'llama-2-13b' does not fit platform");
+}
+
+}  // namespace
+}  // namespace memwall

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "traces/serving/served_source.h"
+
+#include <algorithm>
+
+#include "traces/layout.h"
+
+namespace memwall::serving {
+
+served_source::served_source(engine& server, const step_operators& operators, const server_params& params,
+                             bool phases_differ, reuse_report& report)
+    : m_server(server),
+      m_operators(operators),
+      m_params(params),
+      m_costs(operators, report.bound, phases_differ),
+      m_report(report) {}
+
+trace::answer served_source::next(ps_t now, trace::op& out) {
+  while (true) {
+    if (m_given < m_batch.size()) {
+      if (m_given == 0) m_last_end = now;
+      out = m_batch[m_given].op;
+      out.id += m_base;
+      for (auto& d : out.deps) d += m_base;
+      ++m_given;
+      return trace::answer::ready();
+    }
+    if (m_ended < m_batch.size()) return trace::answer::ask_after_any();
+    if (!m_batch.empty()) collect();
+    if (!go_on()) return trace::answer::end();
+  }
+}
+
+/// Advances the server as far as costs are known. False: all requests are done.
+bool served_source::go_on() {
+  while (const pending_step* p = m_server.next()) {
+    if (!m_report.on) {
+      probe whole;
+      whole.shape = p->shape;
+      emit(whole, p->number);
+      return true;
+    }
+    probe wanted;
+    const auto cost = m_costs.cost(p->shape, wanted);
+    if (!cost) {
+      emit(wanted, p->number);
+      return true;
+    }
+    if (++m_predictions == m_next_audit) {
+      // Three audits each time the number of steps has grown fourfold: errors of the begin, when sizes are new, and of
+      // the long run are both seen.
+      m_next_audit += std::max<std::int64_t>(8, m_next_audit * 3 / 5);
+      m_predicted = *cost;
+      m_auditing = true;
+      emit(m_costs.audit_of(p->shape), p->number);
+      return true;
+    }
+    m_report.operators += static_cast<double>(operators_in(p->shape));
+    m_server.complete(with_swaps(*cost, *p));
+  }
+  return false;
+}
+
+void served_source::emit(const probe& p, std::int64_t number) {
+  m_probe = p;
+  m_batch = m_costs.operators_of(p, number);
+  m_outcomes.assign(m_batch.size(), {});
+  m_given = m_ended = 0;
+  m_report.simulated += static_cast<double>(m_batch.size());
+}
+
+void served_source::ended(const trace::ended_op& e) {
+  const auto at = static_cast<std::size_t>(e.what.id - m_base);
+  outcome& o = m_outcomes[at];
+  // An operator costs what it adds to the time of those before it: nothing where it ran beside them.
+  const ps_t added = std::max<ps_t>(0, e.end - std::max(e.start, m_last_end));
+  const stall_stack parts = apportion(added, e.parts, stall::dependency);
+  for (std::size_t i = 0; i < stall_count; ++i) o.parts[i] = static_cast<double>(parts.part[i]);
+  if (e.start > m_last_end)
+    o.parts[static_cast<std::size_t>(stall::dependency)] += static_cast<double>(e.start - m_last_end);
+  o.energy_pj = e.energy_pj;
+  o.memory_bytes = static_cast<double>(e.memory_bytes);
+  o.flops = static_cast<double>(e.what.flops());
+  m_report.simulated_bytes += o.memory_bytes;
+  m_report.simulated_core_pj += o.energy_pj;
+  m_last_end = std::max(m_last_end, e.end);
+  ++m_ended;
+}
+
+/// All operators of the batch have ended.
+void served_source::collect() {
+  const pending_step* p = m_server.next();
+  if (m_report.on) m_costs.measured(m_probe, m_batch, m_outcomes);
+  if (m_probe.what == probe::kind::whole) {
+    m_rest[m_probe.shape.prompt() ? 1 : 0] = std::count_if(m_batch.begin(), m_batch.end(), [](const step_operator& o) {
+      return o.part != segment::decode_attention && o.part != segment::chunk_attention;
+    });
+    outcome sum;
+    for (const auto& o : m_outcomes) sum.add(o);
+    m_report.operators += static_cast<double>(m_batch.size());
+    m_server.complete(with_swaps(sum, *p));
+  } else if (m_auditing) {
+    m_auditing = false;
+    const outcome simulated = m_costs.composed(m_probe, m_batch, m_outcomes);
+    m_report.errors.push_back(m_predicted.time() / simulated.time() - 1);
+    m_report.operators += static_cast<double>(operators_in(p->shape));
+    m_server.complete(with_swaps(simulated, *p));
+  }
+  m_base += m_batch.size();
+  m_batch.clear();
+}
+
+/// How many operators a step has, for the report: attention has one for the decodes and one for each chunk.
+std::int64_t served_source::operators_in(const step_shape& s) const {
+  const auto parts = static_cast<std::int64_t>(s.chunks.size()) + (s.contexts.empty() ? 0 : 1);
+  return m_rest[s.prompt() ? 1 : 0] + parts * m_operators.model().layers;
+}
+
+/// KV blocks that go to the host's memory and come back wait for their link.
+outcome served_source::with_swaps(outcome o, const pending_step& p) const {
+  const double bytes = static_cast<double>(p.swapped_blocks * m_params.block_size * m_operators.kv_token_bytes());
+  o.parts[static_cast<std::size_t>(stall::link)] += bytes / m_params.swap_bandwidth.value * 1e12;
+  return o;
+}
+
+}  // namespace memwall::serving

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A server of requests as a source of operators: forms steps, gives their operators to be simulated where their cost is
+// not known yet, and goes on with what they took.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "traces/op_source.h"
+#include "traces/serving/engine.h"
+#include "traces/serving/step_costs.h"
+
+namespace memwall::serving {
+
+class served_source final : public trace::op_source {
+ public:
+  /// All must outlive it. Where the report says that reuse is off every operator of every step is given.
+  served_source(engine& server, const step_operators& operators, const server_params& params, bool phases_differ,
+                reuse_report& report);
+
+  const trace::header& header() const override { return m_operators.header(); }
+  trace::answer next(ps_t now, trace::op& out) override;
+  void ended(const trace::ended_op& e) override;
+  std::optional<std::int64_t> tokens() const override { return m_server.tokens(); }
+
+ private:
+  bool go_on();
+  void emit(const probe& p, std::int64_t number);
+  void collect();
+  outcome with_swaps(outcome o, const pending_step& p) const;
+  std::int64_t operators_in(const step_shape& s) const;
+
+  engine& m_server;
+  const step_operators& m_operators;
+  const server_params m_params;
+  step_costs m_costs;
+  reuse_report& m_report;
+
+  // What is being simulated now.
+  std::vector<step_operator> m_batch;
+  std::vector<outcome> m_outcomes;
+  probe m_probe;
+  std::size_t m_given = 0, m_ended = 0;
+  std::uint64_t m_base = 0;
+  ps_t m_last_end = 0;
+  bool m_auditing = false;
+  std::int64_t m_rest[2] = {0, 0};  // operators of a step but attention, by phase
+  outcome m_predicted;
+  std::int64_t m_predictions = 0, m_next_audit = 8;
+};
+
+}  // namespace memwall::serving
