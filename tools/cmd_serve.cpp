@@ -2,16 +2,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
-#include <csignal>
-#include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "platforms/execute/serve.h"
 #include "tools/commands.h"
-#include "tools/run_command.h"
+#include "tools/process/files.h"
+#include "tools/process/output_directory.h"
+#include "tools/process/signals.h"
 #include "tools/serve_screen.h"
 #include "tools/terminal.h"
 #include "traces/serving/request_file.h"
@@ -19,12 +18,6 @@
 
 namespace memwall::tools {
 namespace {
-
-std::atomic<bool> interrupted_by_user{false};
-
-void on_signal(int) {
-  interrupted_by_user = true;
-}
 
 struct serve_arguments {
   std::string platform, model, requests, dtype = "bf16", out, rate, slo, transfer_bytes = "auto", replay = "on",
@@ -71,30 +64,23 @@ void serve_command(const serve_arguments& a) {
   o.run.max_layers = 0;  // what operators took is told by step
   o.run.command = fmt::format("memwall serve --platform {} --model {} --requests {} --dtype {}", a.platform, a.model,
                               a.requests, a.dtype);
-  std::ofstream steps;
-  const std::string steps_part = a.out + "/steps.csv.part";
+  std::optional<output_directory> folder;
+  std::optional<output_file> steps;
   if (!a.out.empty()) {
-    make_output_directory(a.out);
-    steps.open(steps_part);
-    steps << platforms::steps_csv_header() << '\n';
-    o.steps_csv = [&steps](const std::string& line) { steps << line << '\n'; };
+    folder.emplace(a.out, "serve");
+    folder->clear_results();
+    steps.emplace(a.out + "/steps.csv");
+    steps->stream() << platforms::steps_csv_header() << '\n';
+    o.steps_csv = [&steps](const std::string& line) { steps->stream() << line << '\n'; };
   }
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  o.run.interrupted = &interrupted_by_user;
 
-  const platforms::serve_outcome outcome = [&] {
-    try {
-      return platforms::serve(o);
-    } catch (...) {
-      if (!a.out.empty()) std::remove(steps_part.c_str());
-      throw;
-    }
+  const platforms::serve_outcome outcome = [&o] {
+    const stop_request request;
+    o.run.stop_asked = [&request] { return request.asked(); };
+    return platforms::serve(o);
   }();
-  if (!a.out.empty()) {
-    steps.close();
-    if (!steps) throw input_error(problem{steps_part, "", "cannot be written", "room on the disk", ""});
-    std::rename(steps_part.c_str(), (a.out + "/steps.csv").c_str());
+  if (steps) {
+    steps->finish();
     std::string requests = platforms::requests_csv_header() + "\n";
     for (const auto& line : outcome.requests_csv) requests += line + "\n";
     write_whole(a.out + "/requests.csv", requests);

@@ -128,7 +128,8 @@ double told(json& r, const serve_options& o, const serving::server_params& serve
   s["tokens_per_s"] = duration_ns > 0 ? tokens / duration_ns * 1e9 : 0.0;
   s["time_per_token_ns"] = tokens > 0 ? duration_ns / tokens : 0.0;
   r["stall_stack_ns"] = stack_of(engine, o.replicas);
-  s["bound_by"] = bound_by(all.stack());
+  s["bound_by"] = nullptr;  // a claim about another machine: see --whatif
+  s["booked_most"] = booked_most(all.stack());
   s["energy_pj"] = energy;
   s["energy_per_token_pj"] = tokens > 0 ? energy / tokens : 0.0;
   s["energy_per_request_pj"] = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;

@@ -23,7 +23,8 @@ namespace {
 
 constexpr const char* lock_name = ".lock";
 const std::vector<std::string> result_files = {"result.json",   "layers.csv",   "waves.vcd",   "waves.gtkw",
-                                               "timeline.json", "compare.json", "results.csv", "run.log"};
+                                               "timeline.json", "compare.json", "results.csv", "run.log",
+                                               "requests.csv",  "steps.csv"};
 
 /// What the holder of a lock wrote into it: {kind, process, host, folders}.
 nlohmann::json note_in(const std::string& path) {
