@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "hw/dram/driver.h"
 #include "tools/commands.h"
+#include "tools/process/signals.h"
 
 namespace memwall::tools {
 namespace {
-
-std::atomic<bool> asked_to_stop{false};
-
-/// SIGINT and SIGTERM stop the run soon; a second one ends the program at once.
-void listen_to_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { asked_to_stop = true; };
-  action.sa_flags = SA_RESETHAND;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 struct options {
   dram::driver_params run;
@@ -86,8 +74,8 @@ void run(options& o) {
   apply_settings(o, o.run);
   std::unique_ptr<dram::command_file> commands;
   if (!o.commands.empty()) commands = std::make_unique<dram::command_file>(o.commands);
-  listen_to_signals();
-  o.run.interrupted = &asked_to_stop;
+  const stop_request stop;
+  o.run.stop = [&stop] { return stop.asked(); };
   const dram::driver_result result = dram::run_driver(o.run, commands.get());
   if (result.interrupted)
     exit_status = interrupted;

@@ -59,12 +59,13 @@ class run {
   void as_they_come(traffic& source) {
     constexpr std::size_t least = 1024;  // at once: few enough to stay in the cache
     const std::size_t window = std::max(least, std::size_t{32} * static_cast<std::size_t>(m_params.channels));
-    for (request r; !stopped() && source.next(r);) {
+    for (request r; source.next(r);) {
       submit(r, r.not_before);
       if (m_memory.in_flight() < window + m_left) continue;
       m_memory.run_ahead();
       take();
       m_left = m_memory.in_flight();
+      if (stopped()) break;
     }
     m_memory.run_ahead();
     take();
@@ -87,7 +88,7 @@ class run {
 
  private:
   bool stopped() {
-    m_out.interrupted = m_params.interrupted != nullptr && m_params.interrupted->load();
+    m_out.interrupted = m_params.stop && m_params.stop();
     return m_out.interrupted;
   }
   void submit(const request& r, ps_t arrival) {

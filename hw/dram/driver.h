@@ -2,8 +2,8 @@
 // The DRAM model on its own: defined traffic or a trace file in, bandwidth, latency, commands and energy out.
 // `memwall dram` is a thin command line around this.
 #pragma once
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -84,8 +84,8 @@ struct driver_params {
   std::int64_t interleave = 256;
   controller_params controller;
   pattern_params pattern;
-  std::string trace;                               ///< file; takes the pattern's place
-  const std::atomic<bool>* interrupted = nullptr;  ///< set from elsewhere: stop soon, with what is there
+  std::string trace;           ///< file; takes the pattern's place
+  std::function<bool()> stop;  ///< asked now and then: end soon, with what is there
 };
 
 struct driver_result {

@@ -159,15 +159,14 @@ TEST(driver, a_limit_of_transfers_is_kept) {
 }
 
 TEST(driver, stops_when_asked) {
-  const std::atomic<bool> stop{true};
   driver_params p = params("DDR4-3200", "seq", std::int64_t{1} << 40);
-  p.interrupted = &stop;
+  p.stop = [] { return true; };
   EXPECT_TRUE(run_driver(p).interrupted);
   p.pattern.pattern = "random";
   const driver_result r = run_driver(p);
   EXPECT_TRUE(r.interrupted);
   EXPECT_TRUE(to_json(r)["interrupted"]);
-  p.interrupted = nullptr;
+  p.stop = nullptr;
   p.pattern.requests = 10;
   EXPECT_FALSE(to_json(run_driver(p)).contains("interrupted"));
 }
