@@ -10,6 +10,7 @@
 #include "hw/common/error.h"
 #include "models/training.h"
 #include "platforms/build/hardware.h"
+#include "platforms/describe/badge.h"
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "traces/serving/server_params.h"
@@ -45,6 +46,8 @@ void print_parameters(const std::string& type) {
 void print_platform(const std::string& name) {
   const auto d = platforms::load_platform(name);
   std::cout << d.name << ": " << d.text << "\n";
+  for (const char* figure : {"decode", "prefill", "energy"})
+    std::cout << "  " << platforms::badge_of(name, figure).text() << "\n";
   if (const auto* s = d.tree.find("sources")) std::cout << "  sources: " << s->text() << "\n";
   for (const auto& m : d.modules) {
     std::cout << fmt::format("  {:<14} {}", m.name, m.type);

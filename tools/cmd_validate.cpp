@@ -23,6 +23,7 @@
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/process/scratch.h"
+#include "tools/validation_badges.h"
 #include "tools/validation_data.h"
 
 namespace memwall::tools {
@@ -32,7 +33,7 @@ namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
 struct options {
-  std::string only = "*", out;
+  std::string only = "*", out, badges;
   int jobs = 1;
   bool all = false, as_json = false, fidelity = false, quiet = false;
 };
@@ -122,22 +123,9 @@ struct line {
   std::string id, category, hardware, what, software, metric, unit, kind, problem;
   double measured = 0, simulated = 0;
   bool fits_row = false;
+  std::string platform;  // the preset that stands for its hardware, where a badge follows
   double error() const { return simulated / measured - 1; }
 };
-
-/// The `part` quantile of absolute errors: the smallest error that at least this part of the rows does not exceed.
-double quantile(std::vector<double> v, double part) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  const auto at = static_cast<std::size_t>(std::ceil(part * static_cast<double>(v.size())));
-  return v[std::max<std::size_t>(at, 1) - 1];
-}
-
-double median(std::vector<double> v) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  return v.size() % 2 == 1 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
-}
 
 json summary_of(const std::vector<line>& lines) {
   std::vector<std::string> order;
@@ -282,6 +270,7 @@ std::vector<line> energy_lines(const energy_row& r, const validation_data& data,
                  joules / seconds / boards, false});
   out.push_back({r.id, "energy joules", r.hardware, what, r.software, "joules_per_token", "J", r.kind, "",
                  r.joules_per_token, joules / static_cast<double>(r.batch), false});
+  for (auto& l : out) l.platform = data.setup_of(r).platform;
   return out;
 }
 
@@ -357,6 +346,7 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const measured_row& r = *p.row;
     line l{r.id,   r.category, r.hardware, workload_text(r), r.software, r.metric,
            r.unit, r.kind,     "",         r.value,          0,          r.metric == "fits"};
+    l.platform = data.setup_of(r).platform;
     double seconds[2] = {0, 0};
     bool fits = true;
     for (int i = 0; i < 2; ++i) {
@@ -514,6 +504,13 @@ void validate_command(const options& o) {
     write_whole(o.out + "/validation.json", json_of(lines, summary).dump(1) + "\n");
     write_whole(o.out + "/validation.md", summary_text(summary, true) + "\n" + table_of(lines, true));
   }
+  if (!o.badges.empty()) {
+    std::vector<validated> judged;
+    for (const auto& l : lines)
+      if (l.problem.empty() && !l.fits_row) judged.push_back({l.platform, l.metric, l.error()});
+    const auto stored = fs::exists(o.badges) ? platforms::read_badges(o.badges) : std::vector<platforms::badge_row>{};
+    write_whole(o.badges, platforms::write_badges(merge_badges(stored, badges_of(judged))));
+  }
   if (o.as_json)
     std::cout << json_of(lines, summary).dump(1) << '\n';
   else if (!o.quiet)
@@ -531,6 +528,9 @@ void add_validate(CLI::App& app) {
   sub->add_flag("--all", o->all, "every row; without it, sweeps that only vary a length are thinned");
   sub->add_option("-j,--jobs", o->jobs, "simulations at a time")->check(CLI::Range(1, 256));
   sub->add_option("--out", o->out, "directory for validation.json and validation.md");
+  sub->add_option("--badges", o->badges,
+                  "file (platforms/validation/badges.csv) that takes the errors by preset and figure; what it holds of "
+                  "others stays");
   sub->add_flag("--json", o->as_json, "print JSON");
   sub->add_flag("--quiet", o->quiet, "print nothing but errors");
   sub->add_flag("--fidelity", o->fidelity, "burst-level against automatic transfer sizes on every preset");

@@ -192,6 +192,7 @@ std::string run_screen(const json& r, const terminal_style& style) {
   const double time = s["time_ns"];
   std::string out;
   out += bold(fmt::format("{} on {}", r["model"].get<std::string>(), r["platform"].get<std::string>()), style);
+  if (r.contains("badge")) out += fmt::format(" [{}]", r["badge"]["text"].get<std::string>());
   out += fmt::format("   {}, batch {}, {} {}, {}\n", w["phase"].get<std::string>(), w["batch"].dump(),
                      w["phase"] == "decode" ? "context" : "prompt",
                      w[w["phase"] == "decode" ? "context" : "prompt"].dump(), w["dtype"].get<std::string>());
@@ -269,6 +270,16 @@ std::string without_trailing_spaces(const std::string& text) {
   }
   return out;
 }
+/// How well the platform's figures were checked, short: "3.4 %, n = 97".
+std::string badge_cell(const json& r) {
+  const json badge = r.value("badge", json::object());
+  if (badge.value("rows", 0) > 0)
+    return fmt::format("{:.1f} %, n = {}", 100 * badge["median_error"].get<double>(), badge["rows"].get<int>());
+  if (!badge.contains("neighbours")) return "n = 0";
+  return fmt::format("n = 0 (near: {:.0f}-{:.0f} %)", 100 * badge["neighbours"][0].get<double>(),
+                     100 * badge["neighbours"][1].get<double>());
+}
+
 }  // namespace
 
 namespace {
@@ -305,6 +316,7 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
     line("time a token", [](const json& r) { return human_time(r["summary"]["time_per_token_ns"]); });
   }
   line("tokens/s", [&](const json& r) { return number(r["summary"]["tokens_per_s"]); });
+  line("checked within", [](const json& r) { return badge_cell(r); });
   const auto simulated = [&] {
     return std::any_of(results.begin(), results.end(), [](const json& r) { return r.contains("whatif"); });
   };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platforms/tell/result.h"
+#include "platforms/describe/badge.h"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -63,6 +64,13 @@ std::vector<std::pair<std::string, ps_t>> ranked(const stall_stack& s) {
     if (sum > 0) out.emplace_back(g.name, sum);
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return out;
+}
+
+json badge_json(const badge& b) {
+  json out{{"figure", b.figure}, {"text", b.text()}, {"rows", b.own ? b.own->rows : 0}};
+  if (b.own) out.update(json{{"median_error", b.own->median_error}, {"p90_error", b.own->p90_error}});
+  if (b.neighbours) out["neighbours"] = {b.neighbours->first, b.neighbours->second};
   return out;
 }
 
@@ -137,6 +145,7 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   out["model"] = header.model;
   if (!header.notes.empty()) out["notes"] = header.notes;
   out["workload"] = workload_json(header);
+  out["badge"] = badge_json(badge_of(o.platform.name, r.prefill ? "prefill" : "decode"));
   out["seed"] = o.seed;
   out["fidelity"] = {{"transfer_bytes", o.transfer_bytes}, {"replay", o.replay}};
   out["config"] = {{"platform", hw.config(o.platform)}, {"workload", out["workload"]}};

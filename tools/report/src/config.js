@@ -48,7 +48,7 @@ export function config_parts(runs) {
   const readable = (k, v) => (v === undefined || v === null || v === '' ? '–' : typeof v === 'number' && k.startsWith('host.') ? format.number(v) : String(v));
   const facts = runs.map((run) => {
     const r = run.result;
-    return new Map([['schema', r.schema], ['memwall', r.memwall_version], ['platform', r.platform], ['model', r.model], ['seed', r.seed],
+    return new Map([['schema', r.schema], ['memwall', r.memwall_version], ['platform', r.platform], ...(r.badge ? [['checked', r.badge.text]] : []), ['model', r.model], ['seed', r.seed],
       ...flatten(r.fidelity ?? {}, 'fidelity'), ...flatten(r.workload ?? {}, 'workload'), ...flatten(r.provenance ?? {}, 'provenance'), ...flatten(r.host ?? {}, 'host')]);
   });
   const keys = [...new Set(facts.flatMap((f) => [...f.keys()]))].filter((k) => facts.some((f) => readable(k, f.get(k)) !== '–'));
