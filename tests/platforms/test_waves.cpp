@@ -344,4 +344,34 @@ TEST(timeline_windows, windows_of_waveform_and_timeline_are_their_own) {
   EXPECT_GT(wires, 100);
 }
 
+// At burst level cores tell the progress of tens of thousands of tiles ahead of time: they wait in the writer, which
+// must not go through all of them again with each change that comes.
+TEST(vcd_writer, changes_told_ahead_are_looked_at_a_few_times) {
+  const test::temp_dir dir;
+  ps_t now = 0;
+  platforms::vcd_writer w(dir / "w.vcd", std::int64_t{1} << 30, [&now] { return now; });
+  timed_probe ahead("ahead", probe_base::kind::integer);
+  probe<std::uint64_t> count("count");
+  w.add("m", ahead);
+  w.add("m", count);
+  int looks = 0;
+  w.catch_up = [&looks] { ++looks; };
+  w.open_window();
+  constexpr int told = 70'000, changes = 1000;
+  for (int i = 0; i < told; ++i) ahead.set(i, 1'000'000 + i);
+  for (now = 1; now <= changes; ++now) count.set(static_cast<std::uint64_t>(now));
+  EXPECT_LE(looks, 3);  // when the window opened, and when there were many
+  now = 2'000'000;
+  ASSERT_TRUE(w.close());
+  EXPECT_EQ(w.late(), 0);  // nothing came too late for that
+  const auto f = test::vcd_file::open(dir / "w.vcd");
+  for (const auto& s : f.signals()) {
+    const bool first = s.name.find("ahead") != std::string::npos;
+    const int n = first ? told : changes;
+    EXPECT_EQ(s.changes->size(), static_cast<std::size_t>(n) + 1) << s.name;
+    for (const int i : {1, n / 2, n - 1})
+      EXPECT_EQ(s.number_at(first ? 1'000'000 + i : i), static_cast<std::uint64_t>(i)) << s.name;
+  }
+}
+
 }  // namespace
