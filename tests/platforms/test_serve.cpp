@@ -143,10 +143,12 @@ TEST(serve, reuse_is_as_wrong_as_it_says) {
                         reuse["bound_pct"].get<double>()) /
                        100;
   EXPECT_LT(bound, 0.05);
-  for (const char* path : {"/summary/time_ns", "/serving/tpot_ms/mean", "/serving/e2e_ms/mean", "/summary/energy_pj"}) {
+  for (const char* path : {"/summary/time_ns", "/serving/tpot_ms/mean", "/serving/e2e_ms/mean"}) {
     const double x = a.at(json::json_pointer(path)), y = b.at(json::json_pointer(path));
     EXPECT_NEAR(x, y, bound * y) << path;
   }
+  // What a board draws outside of its cores goes with the bytes in all, not with each operator's.
+  EXPECT_NEAR(a["summary"]["energy_pj"], b["summary"]["energy_pj"], 0.05 * b["summary"]["energy_pj"].get<double>());
   // The same arithmetic, whoever was simulated.
   EXPECT_NEAR(a["summary"]["flops"], b["summary"]["flops"], 1e-2 * b["summary"]["flops"].get<double>());
 }

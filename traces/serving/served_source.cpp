@@ -113,7 +113,9 @@ void served_source::collect() {
 /// How many operators a step has, for the report: attention has one for the decodes and one for each chunk.
 std::int64_t served_source::operators_in(const step_shape& s) const {
   const auto parts = static_cast<std::int64_t>(s.chunks.size()) + (s.contexts.empty() ? 0 : 1);
-  return m_rest[s.prompt() ? 1 : 0] + parts * m_operators.model().layers;
+  // Where both phases run alike only the first step, of a prompt, was simulated whole.
+  const std::int64_t rest = m_rest[s.prompt() ? 1 : 0] > 0 ? m_rest[s.prompt() ? 1 : 0] : m_rest[s.prompt() ? 0 : 1];
+  return rest + parts * m_operators.model().layers;
 }
 
 /// KV blocks that go to the host's memory and come back wait for their link.
