@@ -26,5 +26,6 @@ void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 void add_accuracy(CLI::App& app);
 void add_print(CLI::App& app);
+void add_infer(CLI::App& app);
 
 }  // namespace memwall::tools

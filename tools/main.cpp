@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   tools::add_report(app);
   tools::add_accuracy(app);
   tools::add_print(app);
+  tools::add_infer(app);
   try {
     app.parse(argc, argv);
     if (!std::cout.flush()) throw io_error("standard output: cannot be written (is the disk full?)");

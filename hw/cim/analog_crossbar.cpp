@@ -66,7 +66,7 @@ class analog_crossbar final : public macro {
       const double slice_steps = m_p.drive == "pulse" ? std::ldexp(1.0, slices[i]) - 1 : 1;
       const double read = slower * (slice_steps * m_p.step_time.value + m_p.settle_time.value);
       const double conversion_steps = steps_of_a_conversion(s, bits_done);
-      const double adc = slower * rounds * conversion_steps * m_p.adc_step.value;
+      const double adc = slower * rounds * conversion_steps * m_p.adc_step.value * (m_p.adc == "sar" ? growth() : 1);
       if (m_p.adc_timing == "serial") {
         array += read;
         exposed_adc += adc;
@@ -101,7 +101,7 @@ class analog_crossbar final : public macro {
     out.energy[component::array] = scale * m_p.phases * cells * steps * to_pj(m_p.cell_step);
     out.energy[component::dac] = scale * m_p.phases * static_cast<double>(s.rows) * steps * to_pj(m_p.dac_step_energy);
     out.energy[component::adc] =
-        scale * repeats * static_cast<double>(conversions) * adc_steps * to_pj(m_p.adc_step_energy);
+        scale * repeats * static_cast<double>(conversions) * adc_steps * to_pj(m_p.adc_step_energy) * growth();
     out.energy[component::digital] =
         scale * repeats * static_cast<double>(conversions) * static_cast<double>(slices.size()) * to_pj(m_p.shift_add);
     out.energy[component::buffer] =
@@ -136,13 +136,24 @@ class analog_crossbar final : public macro {
     breakdown out;
     out[component::array] = m_p.array_area.value * 1e6;
     out[component::dac] = m_p.dac_area.value * 1e6;
-    out[component::adc] = m_p.adc_area.value * 1e6;
+    out[component::adc] = m_p.adc_area.value * 1e6 * growth();
     out[component::digital] = m_p.digital_area.value * 1e6;
     out[component::buffer] = m_p.buffer_area.value * 1e6;
     return out;
   }
 
  private:
+  // What a converter of adc_bits costs against one of adc_reference_bits: of a SAR each step's energy and time and the
+  // area, of which the capacitors' part doubles with each bit and is as large as the rest at the knee; of a flash a
+  // comparator a level. (Ramps and oscillators take a step a level, which is counted as such.)
+  double growth() const {
+    const int reference = m_p.adc_reference_bits > 0 ? m_p.adc_reference_bits : m_p.adc_bits;
+    const auto cost = [&](int bits) {
+      if (m_p.adc == "sar") return 1 + std::ldexp(1.0, bits - m_p.adc_knee_bits);
+      return m_p.adc == "flash" ? std::ldexp(1.0, bits) - 1 : 1.0;
+    };
+    return cost(m_p.adc_bits) / cost(reference);
+  }
   std::int64_t columns_per_weight(int w_bits) const {
     return static_cast<std::int64_t>(weight_slices(m_p, w_bits).size()) * (m_p.differential ? 2 : 1);
   }
@@ -225,6 +236,14 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("adc", &p::adc, "kind of converter").choices({"sar", "ramp", "cco", "flash"});
     t.add("adc_timing", &p::adc_timing, "when it converts").choices({"serial", "pipelined", "integrated"});
     t.add("adc_bits", &p::adc_bits, "resolution").range(1, 24);
+    t.add("adc_reference_bits", &p::adc_reference_bits,
+          "resolution that step time, energy and area of a SAR or flash hold for; 0: adc_bits")
+        .range(0, 24);
+    t.add("adc_knee_bits", &p::adc_knee_bits,
+          "of a SAR: beyond it time, energy and area double with each bit (capacitors), below they hardly change",
+          "Murmann, ADC Performance Survey 1997-2023: energy a conversion turns up near 50 to 55 dB; Saberi et al., "
+          "TCAS-I 2011: capacitor arrays of a SAR grow with 2^bits")
+        .range(1, 24);
     t.add("adc_follows_output", &p::adc_follows_output,
           "resolution is the output width asked for, less earlier slices' bits");
     t.add("adc_extra_steps", &p::adc_extra_steps, "steps of a SAR beyond its bits").range(0, 16);

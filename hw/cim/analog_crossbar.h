@@ -32,6 +32,8 @@ struct analog_crossbar_params : supply {
   std::string adc_timing = "pipelined";  ///< serial; pipelined: converts while the next slice is read;
                                          ///< integrated: counts while reading
   int adc_bits = 8;
+  int adc_reference_bits = 0;  ///< resolution that step time, energy and area of a SAR or flash hold for; 0: adc_bits
+  int adc_knee_bits = 9;       ///< of a SAR: where capacitors come to cost as much as comparator and logic
   bool adc_follows_output = false;  ///< resolution is the width asked for, less the bits of slices already converted
   int adc_extra_steps = 1;          ///< of a SAR: sampling
   int columns_per_adc = 1;          ///< output columns (pairs when differential) sharing one converter

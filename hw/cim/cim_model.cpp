@@ -38,6 +38,14 @@ const param_table<cim_params>& cim_param_table() {
                "auto: beside the banks that hold the cache, else on the vector unit; vector: on the vector unit; "
                "macros: keys and values are written into the arrays each time")
           .choices({"auto", "vector", "macros"})
+          .add("input_range", &cim_params::input_range,
+               "of integer macros: fixed beforehand, costs nothing; vector: the largest value of each input vector, "
+               "two operations an input on the vector unit")
+          .choices({"fixed", "vector"})
+          .add("weight_scale", &cim_params::weight_scale,
+               "of integer macros: tensor: one, folded into what follows; column: one an output, an operation and two "
+               "bytes of the global buffer each")
+          .choices({"tensor", "column"})
           .add("max_replicas", &cim_params::max_replicas,
                "macros left over hold copies of the weights, at most so many of each, for throughput")
           .range<std::int64_t>(1, 1 << 20)
@@ -264,6 +272,19 @@ void cim_model::plan_attention(const operation& op, work& w) {
       false, w);
 }
 
+// Integers in and out of the arrays: ranges of inputs and scales of outputs, on the vector unit.
+void cim_model::plan_scales(const operation& op, work& w) {
+  if (m_macro->is_floating()) return;
+  const double vectors = static_cast<double>(op.m) * static_cast<double>(op.batch);
+  double flops = 0;
+  if (m_p.input_range == "vector") flops += 2 * vectors * static_cast<double>(op.k);
+  if (m_p.weight_scale == "column") {
+    flops += vectors * static_cast<double>(op.n);
+    spend(w, 2 * static_cast<double>(op.n * op.batch) * to_pj(m_p.energy_per_buffer_byte), global_buffer);
+  }
+  if (flops > 0) plan_vector(flops, op.m, true, w);
+}
+
 void cim_model::plan_vector(double flops, std::int64_t vectors, bool chained, work& w) {
   const ps_t whole = checked_ps(flops / m_p.vector_rate.value * 1e12);
   ps_t exposed = whole;
@@ -312,6 +333,7 @@ work cim_model::plan(const operation& op) {
       m_pipeline.drain(), plan_in_banks(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), w);
     else
       plan_resident(op, replicas, w);
+    plan_scales(op, w);
   } else if (separate) {
     plan_attention(op, w);
   } else {

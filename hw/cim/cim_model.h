@@ -27,6 +27,7 @@ struct cim_params {
   duration operator_overhead{200e-9};
   std::string memory;  // DRAM banks: the dram module that the macros sit in
   std::string attention = "auto";
+  std::string input_range = "fixed", weight_scale = "tensor";
   std::int64_t max_replicas = 1;
   bool pipeline = true;
   energy energy_per_flop{1e-12};
@@ -86,6 +87,7 @@ class cim_model final : public core_model {
   void plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w);
   void plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w);
   void plan_attention(const operation& op, work& w);
+  void plan_scales(const operation& op, work& w);
   void plan_vector(double flops, std::int64_t vectors, bool chained, work& w);
   void spend(work& w, double pj, energy_part part);
   void spend(work& w, const cim::layer_cost& cost, double times);

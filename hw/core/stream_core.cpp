@@ -68,6 +68,7 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_op = op;
   m_done = std::move(done);
   m_work = checked_plan(*m_model, op);
+  if (m_data != nullptr) m_data->begin(op);
   m_result = result{};
   m_result.start = now_ps();
   m_result.energy_pj = m_work.energy_pj;
@@ -209,8 +210,11 @@ bool stream_core::issue_write(ps_t now) {
 }
 
 void stream_core::send(const operand& o, std::uint64_t offset, std::int64_t bytes, std::uint64_t tag) {
+  unsigned char* data = nullptr;
+  if (m_data != nullptr)
+    data = o.write ? m_data->for_write(o.address + offset, bytes) : m_data->for_read(o.address + offset, bytes);
   transfer& t = port.make(o.write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, o.address + offset,
-                          static_cast<std::uint64_t>(bytes));
+                          static_cast<std::uint64_t>(bytes), data);
   transfer_info& i = info(t);
   i.source = m_id;
   i.op = m_op.id;
@@ -237,6 +241,7 @@ void stream_core::completed(transfer& t) {
     m_last_write_end = now;
     m_last_write_parts = i.parts;
   } else {
+    if (m_data != nullptr) m_data->arrived(t.get_data_ptr());
     tile& arrived = m_tiles[i.command.argument - m_first_tile];
     arrived.arrived = now;
     if (i.command.argument == m_first_tile) {
@@ -309,6 +314,7 @@ void stream_core::compute_tile(std::int64_t bytes) {
   m_booked += done - m_compute_done;
   m_compute_done = done;
   m_progress_probe.set(std::floor(fraction * 100), m_booked);
+  if (m_data != nullptr && m_read_computed == m_read_total) m_data->operands_there();
   plan_writes(fraction);
 }
 

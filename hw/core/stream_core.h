@@ -9,6 +9,7 @@
 
 #include "hw/common/probe.h"
 #include "hw/common/statistics.h"
+#include "hw/core/core_data.h"
 #include "hw/core/core_model.h"
 #include "hw/ports/at_initiator.h"
 
@@ -43,6 +44,8 @@ class stream_core : public sc_core::sc_module {
   core_model& model() { return *m_model; }
   int id() const { return m_id; }
   void set_fidelity(const fidelity& f) { m_fidelity = f; }
+  /// Transfers carry bytes from now on; the time they take is the same. Must outlive the simulation.
+  void carry(core_data* data) { m_data = data; }
   /// Unloaded latency of the way to the memory at an address and back, given by the platform: load latency beyond it is
   /// spent inside the core.
   void set_path_latency(std::function<ps_t(std::uint64_t)> f) { m_path_latency = std::move(f); }
@@ -92,6 +95,7 @@ class stream_core : public sc_core::sc_module {
   std::unique_ptr<core_model> m_model;
   int m_id;
   fidelity m_fidelity;
+  core_data* m_data = nullptr;
   std::function<ps_t(std::uint64_t)> m_path_latency;
   totals m_totals;
 

@@ -8,6 +8,7 @@
 
 #include "hw/common/data_dir.h"
 #include "hw/common/params.h"
+#include "platforms/describe/rule_match.h"
 
 namespace memwall::platforms {
 namespace fs = std::filesystem;
@@ -298,6 +299,14 @@ std::vector<const module_description*> platform_description::group(const std::st
   if (out.empty())
     if (const auto* single = find(group_name)) out.push_back(single);
   return out;
+}
+
+bool matches(const mapping_rule& rule, const std::string& name, std::string_view kind, std::int64_t layer,
+             std::string_view phase) {
+  const auto& kinds = rule.kinds;
+  return rule.matches_layer(layer) && (kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) &&
+         (rule.name_pattern.empty() || matches_glob(rule.name_pattern, name)) &&
+         (rule.phase.empty() || rule.phase == phase);
 }
 
 bool matches_glob(const std::string& pattern, const std::string& text) {

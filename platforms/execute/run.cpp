@@ -229,7 +229,7 @@ std::optional<memory_facts> activation_memory(const run_options& o, const system
 
 }  // namespace
 
-run_outcome run(const run_options& options) {
+run_outcome run(const run_options& options, const built_hook& on_built) {
   const auto wall_start = std::chrono::steady_clock::now();
   if (options.transfer_bytes != "auto" && options.transfer_bytes != "burst") bytes_of(options.transfer_bytes);
   keep_reports_off_stdout();
@@ -250,6 +250,7 @@ run_outcome run(const run_options& options) {
       if (const auto memory = activation_memory(options, *hw, m->name()))
         c->model().set_memory(memory->peak_bandwidth, memory->byte_pj);
     }
+  if (on_built) on_built(*hw, where);
 
   // Who looks on, or wants everything simulated, sees every device.
   const bool alone = options.replay && options.vcd_file.empty() && options.timeline_file.empty();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One simulation: a platform, a trace, a result. One a process (SystemC).
 #pragma once
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "platforms/describe/run_options.h"
@@ -14,7 +15,13 @@ struct run_outcome {
   bool partial = false;  ///< interrupted
 };
 
+class system;
+class placement;
+
+/// Called once the hardware is wired and tensors have their places, before time begins.
+using built_hook = std::function<void(system&, const placement&)>;
+
 /// Throws input_error, capacity_error; std::runtime_error for a deadlock (with what everybody waits for).
-run_outcome run(const run_options& options);
+run_outcome run(const run_options& options, const built_hook& on_built = {});
 
 }  // namespace memwall::platforms

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "platforms/describe/rule_match.h"
 #include "platforms/place/advice.h"
 
 namespace memwall::platforms {
@@ -52,15 +53,8 @@ placement::placement(const platform_description& platform, std::vector<memory_sl
 }
 
 std::size_t placement::rule_index(const trace::op& op) const {
-  for (std::size_t i = 0; i < m_platform.mapping.size(); ++i) {
-    const auto& r = m_platform.mapping[i];
-    if (!r.matches_layer(op.layer)) continue;
-    if (!r.kinds.empty() && std::find(r.kinds.begin(), r.kinds.end(), trace::name_of(op.kind)) == r.kinds.end())
-      continue;
-    if (!r.name_pattern.empty() && !matches_glob(r.name_pattern, op.name)) continue;
-    if (!r.phase.empty() && r.phase != trace::name_of(op.phase)) continue;
-    return i;
-  }
+  for (std::size_t i = 0; i < m_platform.mapping.size(); ++i)
+    if (matches(m_platform.mapping[i], op.name, trace::name_of(op.kind), op.layer, trace::name_of(op.phase))) return i;
   throw input_error(problem{m_platform.name, "mapping",
                             "no rule matches operator '" + op.name + "' (" + std::string(trace::name_of(op.kind)) + ")",
                             "a last rule without conditions", ""});

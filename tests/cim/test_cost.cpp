@@ -167,3 +167,26 @@ TEST(cim_cost, endurance_is_used_up_by_reprogramming) {
   EXPECT_EQ(endurance_per_day(*load_macro("tsmc_dcim_5nm"), 1e6), 0);
   EXPECT_TRUE(std::isinf(lifetime_days(*load_macro("hbm_pim"), 1e6)));
 }
+
+// More bits are not free: a SAR at 9 bits below its knee of 9 costs 1 + 1 a step where 8 bits cost 1 + 1/2; a flash has
+// a comparator a level; a ramp takes a step a level.
+TEST(cim_cost, converters_cost_what_their_resolution_costs) {
+  const auto at = [](const std::string& kind, int bits) {
+    return from_yaml("{type: analog_crossbar, rows: 16, columns: 16, adc: " + kind +
+                     ", adc_timing: serial, adc_extra_steps: 0, adc_reference_bits: 8, adc_area: 0.1 mm2, adc_bits: " +
+                     std::to_string(bits) + "}");
+  };
+  const mvm_shape s{16, 2, 1, 8, 8, 0};
+  const auto energy = [&](const std::string& kind, int bits) { return at(kind, bits)->mvm(s).energy[component::adc]; };
+  const auto time = [&](const std::string& kind, int bits) {
+    return static_cast<double>(at(kind, bits)->mvm(s).parts[stall::cim_adc]);
+  };
+  const auto growth = [](int bits) { return 1 + std::pow(2.0, bits - 9); };
+  for (const int bits : {4, 9, 12}) {
+    EXPECT_NEAR(energy("sar", bits) / energy("sar", 8), bits / 8.0 * growth(bits) / growth(8), 1e-9);
+    EXPECT_NEAR(time("sar", bits) / time("sar", 8), bits / 8.0 * growth(bits) / growth(8), 1e-6);
+    EXPECT_NEAR(at("sar", bits)->area()[component::adc] / 0.1, growth(bits) / growth(8), 1e-9);
+    EXPECT_NEAR(energy("flash", bits) / energy("flash", 8), (std::pow(2.0, bits) - 1) / 255, 1e-9);
+    EXPECT_NEAR(energy("ramp", bits) / energy("ramp", 8), std::pow(2.0, bits - 8), 1e-9);
+  }
+}

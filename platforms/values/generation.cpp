@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/values/generation.h"
+
+#include <algorithm>
+#include <set>
+
+namespace memwall::platforms {
+namespace {
+
+class known_tokens final : public trace::op_stream {
+ public:
+  known_tokens(std::unique_ptr<trace::op_stream> plain, const model& m,
+               std::shared_ptr<const std::vector<std::int32_t>> tokens, bool all_logits)
+      : m_plain(std::move(plain)), m_tokens(std::move(tokens)), m_all(all_logits) {
+    const auto& w = header().workload;
+    m_row = bytes_of(w.types.weights, m.hidden);
+    m_activation_row = bytes_of(w.types.activations, m.hidden);
+  }
+  const trace::header& header() const override { return m_plain->header(); }
+  std::int64_t size() const override { return m_plain->size(); }
+  bool next(trace::op& out) override {
+    if (!m_plain->next(out)) return false;
+    const pass_facts pass = pass_of(out, header().workload, *m_tokens, m_all);
+    if (out.kind == trace::op_kind::embed) {
+      const trace::tensor_use table = out.uses.front();
+      std::vector<trace::tensor_use> uses;
+      std::set<std::int32_t> met;
+      for (std::int64_t r = 0; r < pass.rows; ++r) {
+        const auto at = static_cast<std::size_t>(pass.past + r);
+        const std::int32_t token = at < m_tokens->size() ? (*m_tokens)[at] : 0;  // not known yet: placement asks early
+        if (met.insert(token).second) uses.push_back({table.tensor, table.what, token * m_row, m_row});
+      }
+      uses.insert(uses.end(), out.uses.begin() + 1, out.uses.end());
+      out.uses = std::move(uses);
+    }
+    if (out.kind == trace::op_kind::norm && out.layer < 0 && !m_all)
+      out.uses.front().offset = (pass.rows - 1) * m_activation_row;
+    return true;
+  }
+
+ private:
+  std::unique_ptr<trace::op_stream> m_plain;
+  std::shared_ptr<const std::vector<std::int32_t>> m_tokens;
+  bool m_all;
+  std::int64_t m_row = 0, m_activation_row = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<trace::op_stream> with_tokens(std::unique_ptr<trace::op_stream> plain, const model& m,
+                                              std::shared_ptr<const std::vector<std::int32_t>> tokens,
+                                              bool all_logits) {
+  return std::make_unique<known_tokens>(std::move(plain), m, std::move(tokens), all_logits);
+}
+
+pass_facts pass_of(const trace::op& op, const trace::workload& w, const std::vector<std::int32_t>& tokens,
+                   bool all_logits) {
+  pass_facts p;
+  if (op.phase == trace::phase::prefill) {
+    p.rows = w.prompt;
+  } else {
+    p.past = (w.phase == trace::workload::phases::both ? w.prompt : w.context - 1) + op.step;
+  }
+  if (static_cast<std::size_t>(p.past) < tokens.size()) p.tokens = tokens.data() + p.past;
+  p.all_logits = all_logits;
+  return p;
+}
+
+namespace {
+
+class image_bytes final : public operand_bytes {
+ public:
+  image_bytes(const trace::header& h, const trace::op& op, std::vector<std::vector<unsigned char>>& bytes)
+      : m_header(h), m_op(op), m_bytes(bytes) {}
+  const unsigned char* read(std::size_t use) override {
+    const trace::tensor_use& u = m_op.uses[use];
+    if (m_header.tensors[u.tensor].cls == trace::tensor_class::weights) return nullptr;
+    return m_bytes[u.tensor].data() + u.offset;
+  }
+  unsigned char* write(std::size_t use, std::int64_t bytes) override {
+    const trace::tensor_use& u = m_op.uses[use];
+    auto& to = m_bytes[u.tensor];
+    to.resize(std::max(to.size(), static_cast<std::size_t>(u.offset + bytes)));
+    return to.data() + u.offset;
+  }
+
+ private:
+  const trace::header& m_header;
+  const trace::op& m_op;
+  std::vector<std::vector<unsigned char>>& m_bytes;
+};
+
+}  // namespace
+
+void tensor_image::execute(machine& by, const trace::op& op, const pass_facts& pass) {
+  image_bytes bytes(m_header, op, m_bytes);
+  by.execute(op, m_header, pass, bytes);
+}
+
+const unsigned char* tensor_image::at(const std::string& tensor) const {
+  for (std::size_t i = 0; i < m_header.tensors.size(); ++i)
+    if (m_header.tensors[i].name == tensor) return m_bytes[i].data();
+  throw std::logic_error("no tensor '" + tensor + "'");
+}
+
+std::vector<float> logits_of(machine& by, const model& m, const dtypes& types,
+                             const std::vector<std::int32_t>& tokens) {
+  trace::workload w;
+  w.phase = trace::workload::phases::prefill;
+  w.prompt = static_cast<std::int64_t>(tokens.size());
+  w.types = types;
+  const auto stream =
+      with_tokens(trace::generate(m, w), m, std::make_shared<const std::vector<std::int32_t>>(tokens), true);
+  tensor_image image(stream->header());
+  trace::op op;
+  while (stream->next(op)) image.execute(by, op, pass_of(op, w, tokens, true));
+  std::vector<float> out(static_cast<std::size_t>(w.prompt * m.vocab));
+  by.activations().decode(image.at("act.logits"), w.prompt * m.vocab, 1, out.data());
+  return out;
+}
+
+trace::workload workload_for(const dtypes& types, std::int64_t prompt, std::int64_t count) {
+  trace::workload w;
+  w.phase = count > 1 ? trace::workload::phases::both : trace::workload::phases::prefill;
+  w.prompt = prompt;
+  w.context = prompt + 1;
+  w.tokens = std::max<std::int64_t>(1, count - 1);
+  w.types = types;
+  return w;
+}
+
+generated generate_tokens(machine& by, const model& m, const trace::workload& w, std::vector<std::int32_t> prompt,
+                          std::int64_t count, const std::function<void(std::int64_t)>& on_token) {
+  auto tokens = std::make_shared<std::vector<std::int32_t>>(std::move(prompt));
+  const auto stream = with_tokens(trace::generate(m, w), m, tokens);
+  tensor_image image(stream->header());
+  generated out;
+  trace::op op;
+  while (static_cast<std::int64_t>(out.tokens.size()) < count && stream->next(op)) {
+    image.execute(by, op, pass_of(op, w, *tokens, false));
+    if (op.kind != trace::op_kind::sample) continue;
+    std::vector<float> logits(static_cast<std::size_t>(m.vocab));
+    by.activations().decode(image.at("act.logits"), m.vocab, 1, logits.data());
+    tokens->push_back(arg_max(logits.data(), m.vocab));
+    out.tokens.push_back(tokens->back());
+    out.logits.push_back(std::move(logits));
+    if (on_token) on_token(static_cast<std::int64_t>(out.tokens.size()));
+  }
+  return out;
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/values/machine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "hw/cim/circuit.h"
+#include "hw/common/parallel.h"
+#include "platforms/describe/rule_match.h"
+
+namespace memwall::platforms {
+namespace {
+
+// "attn.qkv" of "layers.3.attn.qkv".
+std::string local_name(const trace::op& op) {
+  if (op.layer < 0) return op.name;
+  return op.name.substr(op.name.find('.', op.name.find('.') + 1) + 1);
+}
+
+/// The first use of a kind.
+std::size_t use_of(const trace::op& op, trace::access what, std::size_t nth = 0) {
+  for (std::size_t i = 0; i < op.uses.size(); ++i)
+    if (op.uses[i].what == what && nth-- == 0) return i;
+  throw std::logic_error("operator '" + op.name + "' lacks a use");
+}
+
+const mapping_rule& rule_for(const platform_description& p, const trace::op& op) {
+  const auto found = std::find_if(p.mapping.begin(), p.mapping.end(), [&](const mapping_rule& r) {
+    return matches(r, op.name, trace::name_of(op.kind), op.layer, trace::name_of(op.phase));
+  });
+  if (found == p.mapping.end())
+    throw input_error(
+        problem{p.name, "mapping", "no rule matches operator '" + op.name + "'", "a last rule without conditions", ""});
+  return *found;
+}
+
+constexpr std::int64_t measured_rows = 4;  // of a pass, for the SNR
+
+}  // namespace
+
+double machine::layer_quality::snr_db() const {
+  return error > 0 ? 10 * std::log10(signal / error) : std::numeric_limits<double>::infinity();
+}
+
+machine::machine(const model& m, const numerics& n, const weight_source& source, const platform_description* platform,
+                 const value_settings& settings, std::map<std::string, float> ranges)
+    : m_model(m),
+      m_numerics(n),
+      m_source(source),
+      m_platform(platform),
+      m_settings(settings),
+      m_ranges(std::move(ranges)),
+      m_activation(settings.types.activations, "--dtype", "activations"),
+      m_cache(settings.types.kv, "--dtype", "kv"),
+      m_rotations(m, n) {
+  for (const codec* c : {&m_activation, &m_cache})
+    if (c->has_scale())
+      throw input_error(problem{"--dtype", "", "activations and cache of integers have no values here",
+                                "fp32, fp16 or bf16 for both", ""});
+  for (const weight& w : weights_of(m)) m_weights.emplace(w.name, w);
+  if (platform == nullptr) return;
+  for (const auto& d : platform->modules) m_cores.emplace(d.name, std::make_unique<value_core>(d));
+}
+machine::~machine() = default;
+
+const value_core* machine::core_for(const trace::op& op) const {
+  if (m_platform == nullptr || (m_settings.only_layer > -2 && op.layer != m_settings.only_layer)) return nullptr;
+  const auto group = m_platform->group(rule_for(*m_platform, op).executor);
+  // Devices of a group are alike; how many share a product does not change what it is.
+  return m_cores.at(group.front()->name).get();
+}
+
+const weight& machine::weight_named(const std::string& name) const {
+  return m_weights.at(name);
+}
+
+const held_matrix& machine::matrix(const std::string& name) {
+  if (const auto found = m_matrices.find(name); found != m_matrices.end()) return found->second;
+  const weight& w = weight_named(name);
+  const dtype type = type_of(w, m_settings.types);
+  held_matrix h{w.rows, w.columns, codec(type, "--dtype", "weights"), {}, nullptr};
+  if (h.type.has_scale()) {
+    const bool by_column =
+        std::any_of(m_cores.begin(), m_cores.end(), [](const auto& c) { return c.second->scales_by_column(); });
+    constexpr std::int64_t block = 64;
+    std::vector<float> largest(static_cast<std::size_t>(w.rows));
+    parallel_for((w.rows + block - 1) / block, m_settings.threads, [&](std::int64_t b) {
+      const std::int64_t first = b * block, count = std::min(block, w.rows - first);
+      std::vector<float> rows(static_cast<std::size_t>(count * w.columns));
+      m_source.rows(w, first, count, rows.data());
+      for (std::int64_t i = 0; i < count * w.columns; ++i) {
+        float& most = largest[static_cast<std::size_t>(first + i / w.columns)];
+        most = std::max(most, std::fabs(rows[static_cast<std::size_t>(i)]));
+      }
+    });
+    if (!by_column) largest = {*std::max_element(largest.begin(), largest.end())};
+    for (const float v : largest) h.scales.push_back(v > 0 ? v / static_cast<float>(h.type.top()) : 1.0F);
+  }
+  const held_matrix& kept = m_matrices.emplace(name, std::move(h)).first->second;
+  m_matrices.at(name).read = [this, &kept, &w](std::int64_t first, std::int64_t count, unsigned char* out) {
+    std::vector<float> row(static_cast<std::size_t>(w.columns));
+    const std::int64_t bytes = kept.type.row_bytes(w.columns);
+    for (std::int64_t r = first; r < first + count; ++r, out += bytes) {
+      m_source.rows(w, r, 1, row.data());
+      kept.type.encode(row.data(), w.columns, kept.scale_of(r), out);
+    }
+  };
+  return kept;
+}
+
+void machine::encode(const std::string& name, std::int64_t first, std::int64_t count, unsigned char* out) {
+  matrix(name).read(first, count, out);
+}
+
+std::int64_t machine::row_bytes(const std::string& name) {
+  return matrix(name).type.row_bytes(weight_named(name).columns);
+}
+
+std::unique_ptr<product_unit> machine::new_unit(const std::string& name, const trace::op& op, const held_matrix& w) {
+  unit_options o;
+  o.threads = m_settings.threads;
+  o.age = m_settings.age;
+  const auto index = static_cast<std::uint64_t>(std::distance(m_weights.begin(), m_weights.find(name)));
+  o.seed = cim::hash(m_settings.seed, index);
+  const value_core* core = core_for(op);
+  static const value_core reference{module_description{}};
+  if (core == nullptr) return make_unit(reference, w, o);
+  const dtype& in = m_settings.types.activations;
+  o.arithmetic = in.bits_e4 >= 320000 ? "fp32" : in.number == dtype::kind::bf ? "bf16" : "fp16";
+  if (core->on_integers() && !core->ranges_by_vector())
+    if (const auto found = m_ranges.find(name); found != m_ranges.end()) o.range = found->second;
+  return make_unit(*core, w, o);
+}
+
+const product_unit& machine::unit(const std::string& name, const trace::op& op) {
+  const value_core* core = core_for(op);
+  auto& kept = m_units[{name, core == nullptr ? "" : core->name()}];
+  if (kept == nullptr) kept = new_unit(name, op, matrix(name));
+  return *kept;
+}
+
+std::vector<float> machine::vector_of(const std::string& name, const unsigned char* bytes) {
+  const held_matrix& h = matrix(name);
+  const std::int64_t row = h.type.row_bytes(h.columns);
+  std::vector<unsigned char> own;
+  if (bytes == nullptr) {
+    own.resize(static_cast<std::size_t>(h.rows * row));
+    h.read(0, h.rows, own.data());
+    bytes = own.data();
+  }
+  std::vector<float> out(static_cast<std::size_t>(h.rows * h.columns));
+  for (std::int64_t r = 0; r < h.rows; ++r)
+    h.type.decode(bytes + r * row, h.columns, h.scale_of(r), &out[static_cast<std::size_t>(r * h.columns)]);
+  return out;
+}
+
+std::vector<float> machine::values(const unsigned char* bytes, std::int64_t count) const {
+  std::vector<float> out(static_cast<std::size_t>(count));
+  m_activation.decode(bytes, count, 1, out.data());
+  return out;
+}
+
+void machine::store(operand_bytes& bytes, std::size_t use, const std::vector<float>& v) const {
+  const auto n = static_cast<std::int64_t>(v.size());
+  m_activation.encode(v.data(), n, 1, bytes.write(use, m_activation.row_bytes(n)));
+}
+
+void machine::measure(const std::string& name, const float* x, std::int64_t rows, const float* y) {
+  const weight& w = weight_named(name);
+  const auto [at, fresh] = m_quality_index.emplace(name, m_quality.size());
+  if (fresh) m_quality.push_back({name});
+  layer_quality& q = m_quality[at->second];
+  std::vector<float> all(static_cast<std::size_t>(w.rows * w.columns));
+  m_source.rows(w, 0, w.rows, all.data());
+  const std::int64_t measured = std::min(rows, measured_rows);
+  std::vector<float> exact(static_cast<std::size_t>(measured * w.rows));
+  product(x, measured, w.columns, all.data(), w.rows, exact.data());
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double e = static_cast<double>(y[i]) - exact[i];
+    q.signal += static_cast<double>(exact[i]) * exact[i];
+    q.error += e * e;
+  }
+}
+
+void machine::multiply(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
+  const std::size_t in = use_of(op, trace::access::read), table = use_of(op, trace::access::read, 1);
+  const std::string& name = header.tensors[op.uses[table].tensor].name;
+  const std::int64_t rows = op.kind == trace::op_kind::lm_head && pass.all_logits ? pass.rows : op.m;
+  const std::int64_t first = op.kind == trace::op_kind::lm_head ? pass.past + pass.rows - rows : pass.past;
+  const auto x = values(bytes.read(in), rows * op.k);
+  float& largest = m_largest[name];
+  for (const float v : x) largest = std::max(largest, std::fabs(v));
+  std::vector<float> y(static_cast<std::size_t>(rows * op.n));
+  if (const unsigned char* given = bytes.read(table)) {
+    // The matrix came over the wires: what they brought is what is multiplied.
+    held_matrix arrived = matrix(name);
+    const std::int64_t row = arrived.type.row_bytes(arrived.columns);
+    arrived.read = [given, row](std::int64_t r, std::int64_t count, unsigned char* out) {
+      std::copy_n(given + r * row, count * row, out);
+    };
+    new_unit(name, op, arrived)->run(x.data(), rows, first, y.data());
+  } else {
+    unit(name, op).run(x.data(), rows, first, y.data());
+  }
+  if (const value_core* core = core_for(op); m_settings.measure && core != nullptr && core->macro() != nullptr)
+    measure(name, x.data(), rows, y.data());
+  if (m_weights.count(name + ".bias") != 0) {
+    const auto bias = vector_of(name + ".bias", bytes.read(use_of(op, trace::access::read, 2)));
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += bias[i % bias.size()];
+  }
+  store(bytes, use_of(op, trace::access::write), y);
+}
+
+/// One query after another over the cache: scores, softmax, values. Where the units beside the banks that hold the
+/// cache attend, they multiply keys and values in their arithmetic.
+void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+  const std::int64_t d = m_model.head_dim, q_width = m_model.heads * d, kv_width = m_model.kv_heads * d;
+  const std::size_t query_use = use_of(op, trace::access::read);
+  const auto q = values(bytes.read(query_use), pass.rows * q_width);
+  // Positions in the order of the uses; a ring's part behind its end comes second.
+  std::vector<float> cache;
+  const std::int64_t unit_bytes = 2 * m_model.kv_heads * m_cache.row_bytes(d);
+  for (std::size_t u = query_use + 1; u < op.uses.size(); ++u) {
+    if (op.uses[u].what != trace::access::read) continue;
+    const std::int64_t positions = op.uses[u].bytes / unit_bytes;
+    const auto at = cache.size();
+    cache.resize(at + static_cast<std::size_t>(positions * 2 * kv_width));
+    const unsigned char* from = bytes.read(u);
+    for (std::int64_t h = 0; h < positions * 2 * m_model.kv_heads; ++h)
+      m_cache.decode(from + h * m_cache.row_bytes(d), d, 1, &cache[at + static_cast<std::size_t>(h * d)]);
+  }
+  const std::int64_t seen = static_cast<std::int64_t>(cache.size()) / (2 * kv_width);
+  const std::int64_t first_seen = pass.past + pass.rows - seen;
+  const std::int64_t window = m_model.window_of(op.layer), group = m_model.heads / m_model.kv_heads;
+  const value_core* core = core_for(op);
+  const bool beside_banks = core != nullptr && core->attends_in_banks();
+  const float scale = 1.0F / std::sqrt(static_cast<float>(d));
+  std::vector<float> out(static_cast<std::size_t>(pass.rows * q_width), 0.0F);
+  parallel_for(pass.rows * m_model.kv_heads, m_settings.threads, [&](std::int64_t task) {
+    const std::int64_t r = task / m_model.kv_heads, head = task % m_model.kv_heads;
+    const std::int64_t position = pass.past + r;
+    const std::int64_t begin = std::max(first_seen, window > 0 ? position - window + 1 : 0) - first_seen;
+    const std::int64_t count = position - first_seen + 1 - begin;
+    const auto key = [&](std::int64_t p) {
+      return &cache[static_cast<std::size_t>((begin + p) * 2 * kv_width + head * d)];
+    };
+    std::unique_ptr<cim::programmed_array> keys, contents;
+    if (beside_banks) {
+      std::vector<float> k(static_cast<std::size_t>(d * count)), v(k.size());
+      for (std::int64_t p = 0; p < count; ++p)
+        for (std::int64_t i = 0; i < d; ++i) {
+          k[static_cast<std::size_t>(i * count + p)] = key(p)[i];
+          v[static_cast<std::size_t>(p * d + i)] = key(p)[kv_width + i];
+        }
+      keys = core->macro()->hold_reals(k.data(), d, count);
+      contents = core->macro()->hold_reals(v.data(), count, d);
+    }
+    std::vector<float> scores(static_cast<std::size_t>(count));
+    for (std::int64_t g = 0; g < group; ++g) {
+      const std::int64_t h = head * group + g;
+      const float* query = &q[static_cast<std::size_t>(r * q_width + h * d)];
+      float* to = &out[static_cast<std::size_t>(r * q_width + h * d)];
+      if (keys != nullptr) {
+        keys->compute_reals(query, 1, scores.data());
+      } else {
+        for (std::int64_t p = 0; p < count; ++p) {
+          float sum = 0;
+          for (std::int64_t i = 0; i < d; ++i) sum += query[i] * key(p)[i];
+          scores[static_cast<std::size_t>(p)] = sum;
+        }
+      }
+      for (float& s : scores) s *= scale;
+      softmax(scores.data(), count);
+      if (contents != nullptr) {
+        contents->compute_reals(scores.data(), 1, to);
+        continue;
+      }
+      for (std::int64_t p = 0; p < count; ++p)
+        for (std::int64_t i = 0; i < d; ++i) to[i] += scores[static_cast<std::size_t>(p)] * key(p)[kv_width + i];
+    }
+  });
+  store(bytes, use_of(op, trace::access::write), out);
+}
+
+void machine::execute(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
+  const std::int64_t h = m_model.hidden, d = m_model.head_dim;
+  const std::string name = local_name(op);
+  const auto read = [&](std::size_t nth, std::int64_t count) {
+    return values(bytes.read(use_of(op, trace::access::read, nth)), count);
+  };
+  const std::size_t out = op.kind == trace::op_kind::sample ? 0 : use_of(op, trace::access::write);
+  switch (op.kind) {
+    case trace::op_kind::embed: {
+      const held_matrix& table = matrix("embed");
+      const std::int64_t row_bytes = table.type.row_bytes(h);
+      std::vector<float> rows(static_cast<std::size_t>(pass.rows * h));
+      std::vector<unsigned char> own(static_cast<std::size_t>(row_bytes));
+      std::map<std::int32_t, std::size_t> use_of_token;  // which use brings a token's row
+      for (std::int64_t r = 0; r < pass.rows; ++r) use_of_token.emplace(pass.tokens[r], use_of_token.size());
+      for (std::int64_t r = 0; r < pass.rows; ++r) {
+        const std::int32_t token = pass.tokens[r];
+        const unsigned char* from = bytes.read(use_of_token.at(token));
+        if (from == nullptr) {
+          table.read(token, 1, own.data());
+          from = own.data();
+        }
+        table.type.decode(from, h, table.scale_of(token), &rows[static_cast<std::size_t>(r * h)]);
+      }
+      store(bytes, out, rows);
+      return;
+    }
+    case trace::op_kind::norm: {
+      const std::size_t gain_use = use_of(op, trace::access::read, 1);
+      const auto gain = vector_of(header.tensors[op.uses[gain_use].tensor].name, bytes.read(gain_use));
+      if (name == "attn.qk_norm") {
+        const std::int64_t heads = m_model.heads + m_model.kv_heads;
+        // Rows of queries and keys, packed without the values behind them.
+        const std::int64_t width = heads * d + m_model.kv_heads * d;
+        auto x = read(0, pass.rows * width);
+        std::vector<float> y = x;
+        for (std::int64_t r = 0; r < pass.rows; ++r)
+          for (std::int64_t i = 0; i < heads; ++i) {
+            const auto from = static_cast<std::size_t>(r * width + i * d);
+            rms_norm(&x[from], &gain[i < m_model.heads ? 0 : static_cast<std::size_t>(d)], 1, d, m_numerics.norm_eps,
+                     &y[from]);
+          }
+        store(bytes, out, y);
+        return;
+      }
+      const bool end = op.layer < 0;
+      const std::int64_t rows = end && !pass.all_logits ? 1 : pass.rows;
+      const auto x = read(0, rows * h);
+      std::vector<float> y(x.size());
+      rms_norm(x.data(), gain.data(), rows, h, m_numerics.norm_eps, y.data());
+      store(bytes, out, y);
+      return;
+    }
+    case trace::op_kind::gemm:
+    case trace::op_kind::lm_head:
+      return multiply(op, header, pass, bytes);
+    case trace::op_kind::rope: {
+      const std::int64_t q = m_model.heads * d, kv = m_model.kv_heads * d, width = q + 2 * kv;
+      auto x = read(0, pass.rows * width);
+      std::vector<float> queries;
+      std::vector<unsigned char> cached;
+      for (std::int64_t r = 0; r < pass.rows; ++r) {
+        float* row = &x[static_cast<std::size_t>(r * width)];
+        for (std::int64_t i = 0; i < m_model.heads + m_model.kv_heads; ++i)
+          m_rotations.apply(pass.past + r, row + i * d);
+        queries.insert(queries.end(), row, row + q);
+        for (std::int64_t i = 0; i < 2 * m_model.kv_heads; ++i) {
+          cached.resize(cached.size() + static_cast<std::size_t>(m_cache.row_bytes(d)));
+          m_cache.encode(row + q + i * d, d, 1,
+                         &cached[cached.size() - static_cast<std::size_t>(m_cache.row_bytes(d))]);
+        }
+      }
+      store(bytes, out, queries);
+      // A ring's end, then its begin.
+      std::size_t done = 0;
+      for (std::size_t u = out + 1; u < op.uses.size(); ++u) {
+        const auto n = static_cast<std::size_t>(op.uses[u].bytes);
+        std::copy_n(cached.data() + done, n, bytes.write(u, op.uses[u].bytes));
+        done += n;
+      }
+      return;
+    }
+    case trace::op_kind::attention:
+      return attend(op, pass, bytes);
+    case trace::op_kind::elementwise: {
+      std::vector<float> y(static_cast<std::size_t>(pass.rows * op.n));
+      if (name == "mlp.act") {
+        const auto x = read(0, pass.rows * op.k);
+        mlp_activation(m_model, x.data(), pass.rows, op.n, y.data());
+      } else {
+        const auto a = read(0, pass.rows * op.n), b = read(1, pass.rows * op.n);
+        for (std::size_t i = 0; i < y.size(); ++i) y[i] = a[i] + b[i];
+      }
+      store(bytes, out, y);
+      return;
+    }
+    case trace::op_kind::sample:
+      return;
+    default:
+      throw std::logic_error("operator '" + op.name + "' has no values");
+  }
+}
+
+}  // namespace memwall::platforms

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "models/forward/forward.h"
+#include "tests/support/temp_dir.h"
+
+using namespace memwall;
+
+TEST(forward, norm_divides_by_the_root_mean_square) {
+  const float x[] = {3, 4}, gain[] = {1, 2};
+  float y[2];
+  rms_norm(x, gain, 1, 2, 0, y);
+  EXPECT_NEAR(y[0], 3 / std::sqrt(12.5), 1e-6);
+  EXPECT_NEAR(y[1], 8 / std::sqrt(12.5), 1e-6);
+}
+
+// Angle p theta^(-2i/d): the first pair turns by the position in radians, the second of four values by p / 100.
+TEST(forward, rotations_turn_pairs) {
+  model m;
+  m.head_dim = 4;
+  const rotations r(m, numerics{});
+  float head[] = {1, 0, 0, 1};
+  r.apply(3, head);
+  EXPECT_NEAR(head[0], std::cos(3.0), 1e-6);
+  EXPECT_NEAR(head[2], std::sin(3.0), 1e-6);
+  EXPECT_NEAR(head[1], -std::sin(0.03), 1e-6);
+  EXPECT_NEAR(head[3], std::cos(0.03), 1e-6);
+}
+
+// Llama 3.1's scaling: waves longer than 8192 / 1 positions are slowed by the factor, shorter than 8192 / 4 left alone.
+TEST(forward, long_waves_are_slowed_down) {
+  model m;
+  m.head_dim = 4;
+  numerics n;
+  n.rope_theta = 1e12;  // the second frequency is 1e-6: a wave of 6.3 million positions
+  n.rope_factor = 8;
+  const rotations r(m, n);
+  float head[] = {1, 1, 0, 0};
+  r.apply(100000, head);
+  EXPECT_NEAR(head[1], std::cos(0.1 / 8), 1e-6);
+  EXPECT_NEAR(head[3], std::sin(0.1 / 8), 1e-6);
+  EXPECT_NEAR(head[0], std::cos(100000.0), 1e-4);
+}
+
+TEST(forward, likelihood_and_divergence_have_their_closed_forms) {
+  const float even[] = {2, 2, 2, 2}, other[] = {0, 0, 0, std::log(3.0F)};
+  EXPECT_NEAR(negative_log_likelihood(even, 4, 1), std::log(4.0), 1e-12);
+  EXPECT_NEAR(negative_log_likelihood(other, 4, 3), std::log(2.0), 1e-7);
+  // sum of 1/4 ln((1/4) / q), q = 1/6 three times and 1/2.
+  EXPECT_NEAR(divergence(even, other, 4), 0.75 * std::log(1.5) + 0.25 * std::log(0.5), 1e-7);
+  EXPECT_EQ(divergence(even, even, 4), 0);
+}
+
+TEST(forward, activations) {
+  model m;
+  const float x[] = {1, -2, 3, 5};  // gates, then the others
+  float y[2];
+  mlp_activation(m, x, 1, 2, y);
+  EXPECT_NEAR(y[0], 3 / (1 + std::exp(-1.0)), 1e-6);
+  EXPECT_NEAR(y[1], -10 / (1 + std::exp(2.0)), 1e-6);
+}
+
+TEST(forward, what_is_not_computed_is_refused_by_name) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "config.json")
+      << R"({"model_type":"llama","hidden_size":4,"intermediate_size":4,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":2,"rope_scaling":{"rope_type":"yarn","factor":2}})";
+  EXPECT_THROW(read_numerics(load_model(dir.path())), input_error);
+  EXPECT_THROW(read_numerics(load_model("gpt-2")), input_error);
+  EXPECT_THROW(read_numerics(load_model("mixtral-8x7b")), input_error);
+  EXPECT_EQ(read_numerics(load_model("llama-3.2-1b")).rope_theta, 500000);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small model of random weights on platforms, against a forward pass written out here.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+
+#include "models/weights/safetensors.h"
+#include "platforms/values/inference.h"
+#include "tests/support/temp_dir.h"
+
+using namespace memwall;
+using namespace memwall::platforms;
+
+namespace {
+
+const char* const config =
+    R"({"model_type":"llama","hidden_size":24,"intermediate_size":40,"num_hidden_layers":2,"num_attention_heads":4,)"
+    R"("num_key_value_heads":2,"head_dim":6,"vocab_size":50,"rms_norm_eps":1e-5,"max_position_embeddings":64})";
+
+struct small_model {
+  test::temp_dir dir;
+  model shape;
+  numerics arithmetic;
+  std::shared_ptr<const weight_source> weights;
+  small_model() {
+    std::ofstream(dir / "config.json") << config;
+    shape = load_model(dir.path());
+    arithmetic = read_numerics(shape);
+    weights = draw_weights(shape, 7);
+  }
+  std::vector<float> of(const std::string& name) const {
+    for (const weight& w : weights_of(shape))
+      if (w.name == name) {
+        std::vector<float> out(static_cast<std::size_t>(w.count()));
+        weights->rows(w, 0, w.rows, out.data());
+        return out;
+      }
+    throw std::logic_error(name);
+  }
+};
+
+using rounding = std::function<float(float)>;
+using vector = std::vector<float>;
+/// y = W x by the name of W.
+using multiplication = std::function<vector(const std::string&, const vector&, std::size_t)>;
+
+float half(float v) {
+  return from_half(to_half(v));
+}
+float same(float v) {
+  return v;
+}
+
+/// Logits of the last token, position by position, every step rounded.
+vector forward(const small_model& s, const std::vector<std::int32_t>& tokens, const multiplication& times,
+               const vector& embedding, const rounding& to) {
+  const model& m = s.shape;
+  const auto h = static_cast<std::size_t>(m.hidden), d = static_cast<std::size_t>(m.head_dim),
+             heads = static_cast<std::size_t>(m.heads), kv = static_cast<std::size_t>(m.kv_heads);
+  const rotations turn(m, s.arithmetic);
+  std::vector<std::vector<vector>> keys(2), contents(2);
+  const auto rounded = [&](vector v) {
+    for (float& x : v) x = to(x);
+    return v;
+  };
+  const auto norm = [&](const vector& x, const std::string& name) {
+    vector y(h);
+    rms_norm(x.data(), s.of(name).data(), 1, m.hidden, s.arithmetic.norm_eps, y.data());
+    return rounded(y);
+  };
+  vector x;
+  for (std::size_t p = 0; p < tokens.size(); ++p) {
+    const auto row = embedding.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(tokens[p]) * h);
+    x = rounded(vector(row, row + static_cast<std::ptrdiff_t>(h)));
+    for (std::size_t l = 0; l < 2; ++l) {
+      const std::string at = "layers." + std::to_string(l) + ".";
+      vector q = rounded(times(at + "attn.qkv", norm(x, at + "attn.norm"), p));
+      for (std::size_t i = 0; i < heads + kv; ++i) turn.apply(static_cast<std::int64_t>(p), &q[i * d]);
+      q = rounded(q);
+      keys[l].emplace_back(q.begin() + static_cast<std::ptrdiff_t>(heads * d),
+                           q.begin() + static_cast<std::ptrdiff_t>((heads + kv) * d));
+      contents[l].emplace_back(q.begin() + static_cast<std::ptrdiff_t>((heads + kv) * d), q.end());
+      vector a(heads * d, 0.0F);
+      for (std::size_t i = 0; i < heads; ++i) {
+        const std::size_t g = i / (heads / kv) * d;
+        vector score(p + 1);
+        for (std::size_t j = 0; j <= p; ++j) {
+          float sum = 0;
+          for (std::size_t c = 0; c < d; ++c) sum += q[i * d + c] * keys[l][j][g + c];
+          score[j] = sum * (1.0F / std::sqrt(static_cast<float>(d)));
+        }
+        softmax(score.data(), static_cast<std::int64_t>(score.size()));
+        for (std::size_t j = 0; j <= p; ++j)
+          for (std::size_t c = 0; c < d; ++c) a[i * d + c] += score[j] * contents[l][j][g + c];
+      }
+      const vector o = rounded(times(at + "attn.o", rounded(a), p));
+      for (std::size_t i = 0; i < h; ++i) x[i] = to(o[i] + x[i]);
+      const vector up = rounded(times(at + "mlp.gate_up", norm(x, at + "mlp.norm"), p));
+      vector inner(static_cast<std::size_t>(m.ffn));
+      mlp_activation(m, up.data(), 1, m.ffn, inner.data());
+      const vector down = rounded(times(at + "mlp.down", rounded(inner), p));
+      for (std::size_t i = 0; i < h; ++i) x[i] = to(down[i] + x[i]);
+    }
+  }
+  return rounded(times("lm_head", norm(x, "norm"), tokens.size() - 1));
+}
+
+/// What integer arithmetic gives for int8 weights (one scale a tensor) and 8-bit inputs (one scale a vector).
+vector integer_product(const vector& w, const vector& x) {
+  const auto largest = [](const vector& v) {
+    float most = 0;
+    for (const float i : v) most = std::max(most, std::fabs(i));
+    return most > 0 ? most / 127.0F : 1.0F;
+  };
+  const float sw = largest(w), sx = largest(x);
+  const auto q = [](float v, float scale) { return static_cast<std::int64_t>(std::nearbyint(v / scale)); };
+  vector y(w.size() / x.size());
+  for (std::size_t r = 0; r < y.size(); ++r) {
+    std::int64_t sum = 0;
+    for (std::size_t c = 0; c < x.size(); ++c) sum += q(w[r * x.size() + c], sw) * q(x[c], sx);
+    y[r] = static_cast<float>(static_cast<double>(sum) * static_cast<double>(sx * sw));
+  }
+  return y;
+}
+
+generated on_platform(const small_model& s, const std::string& platform, const std::vector<std::string>& sets,
+                      const char* types, const std::vector<std::int32_t>& prompt, std::int64_t count) {
+  const auto p = load_platform(platform, sets);
+  value_settings settings;
+  settings.types = dtypes::parse(types);
+  settings.threads = 2;
+  machine m(s.shape, s.arithmetic, *s.weights, &p, settings);
+  return generate_tokens(m, s.shape, workload_for(settings.types, static_cast<std::int64_t>(prompt.size()), count),
+                         prompt, count);
+}
+
+void expect_integer_reference(const std::string& platform, const std::vector<std::string>& sets) {
+  const small_model s;
+  std::vector<std::int32_t> tokens{3, 14, 15, 9, 26};
+  const generated got = on_platform(s, platform, sets, "int8/fp16/fp16", tokens, 6);
+  // The table's rows are int8 of the same scale.
+  vector embedding = s.of("embed");
+  float most = 0;
+  for (const float v : embedding) most = std::max(most, std::fabs(v));
+  for (float& v : embedding) v = std::nearbyint(v / (most / 127.0F)) * (most / 127.0F);
+  for (std::size_t i = 0; i < got.tokens.size(); ++i) {
+    const vector logits = forward(
+        s, tokens,
+        [&](const std::string& name, const vector& x, std::size_t) { return integer_product(s.of(name), x); },
+        embedding, half);
+    ASSERT_EQ(got.logits[i], logits) << platform << ", token " << i;
+    tokens.push_back(arg_max(logits.data(), s.shape.vocab));
+    ASSERT_EQ(got.tokens[i], tokens.back());
+  }
+}
+
+}  // namespace
+
+TEST(machine, the_reference_is_a_forward_pass_in_single_precision) {
+  const small_model s;
+  value_settings settings;
+  settings.types = dtypes::parse("fp32");
+  machine m(s.shape, s.arithmetic, *s.weights, nullptr, settings);
+  const std::vector<std::int32_t> tokens{1, 2, 3, 4, 5, 49};
+  const auto got = logits_of(m, s.shape, settings.types, tokens);
+  const vector expected = forward(
+      s, tokens,
+      [&](const std::string& name, const vector& x, std::size_t) {
+        const vector w = s.of(name);
+        vector y(w.size() / x.size());
+        for (std::size_t r = 0; r < y.size(); ++r)
+          for (std::size_t c = 0; c < x.size(); ++c) y[r] += w[r * x.size() + c] * x[c];
+        return y;
+      },
+      s.of("embed"), same);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(got[got.size() - expected.size() + i], expected[i], 1e-5);
+}
+
+// To the bit, token by token.
+TEST(machine, digital_macros_give_the_integer_reference) {
+  expect_integer_reference("cim_sram", {"cim.input_range=vector"});
+}
+
+TEST(machine, ideal_analog_arrays_give_the_integer_reference) {
+  expect_integer_reference(
+      "cim_analog",
+      {"cim.input_range=vector", "cim.macro.adc_bits=24", "cim.macro.adc_ranging=full", "cim.macro.program_noise=0",
+       "cim.macro.program_noise_1=0", "cim.macro.program_noise_2=0", "cim.macro.read_noise=0"});
+}
+
+TEST(machine, noise_moves_logits_by_its_seed_alone_and_not_by_the_number_of_threads) {
+  const small_model s;
+  const auto p = load_platform("cim_analog", {"cim.input_range=vector"});
+  const std::vector<std::int32_t> tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
+  const auto logits = [&](std::uint64_t seed, int threads) {
+    value_settings v;
+    v.types = dtypes::parse("int8/fp16/fp16");
+    v.seed = seed;
+    v.threads = threads;
+    machine m(s.shape, s.arithmetic, *s.weights, &p, v);
+    return logits_of(m, s.shape, v.types, tokens);
+  };
+  EXPECT_EQ(logits(1, 1), logits(1, 3));
+  EXPECT_NE(logits(1, 1), logits(2, 1));
+}
+
+// Fixed ranges clip what is larger; a range of each vector does not.
+TEST(machine, ranges_are_fixed_on_a_text) {
+  const small_model s;
+  const auto p = load_platform("cim_sram");
+  inference_request r;
+  r.shape = s.shape;
+  r.arithmetic = s.arithmetic;
+  r.weights = s.weights;
+  r.platform = &p;
+  r.settings.types = dtypes::parse("int8/fp16/fp16");
+  r.text = {1, 2, 3, 4, 5, 6, 7, 8};
+  r.context = 8;
+  const inference i = infer(r);
+  EXPECT_EQ(i.scored, 7);
+  EXPECT_EQ(i.compared, 7);
+  EXPECT_EQ(i.ranges.size(), 9U);  // four products a layer, and the model's end
+  EXPECT_NEAR(i.nll, i.reference_nll, 0.2 * 7);
+  EXPECT_LT(i.divergence / 7, 0.05);
+  r.platform = nullptr;
+  r.settings.types = dtypes::parse("fp32");
+  EXPECT_NEAR(infer(r).nll, i.reference_nll, 1e-9);
+}
+
+TEST(machine, macros_refuse_types_they_cannot_hold) {
+  const small_model s;
+  EXPECT_THROW(on_platform(s, "cim_sram", {}, "fp16", {1}, 1), input_error);
+  EXPECT_THROW(on_platform(s, "cim_sram", {}, "int4g32/fp16/fp16", {1}, 1), input_error);
+  EXPECT_THROW(on_platform(s, "von_neumann_h100", {}, "fp8", {1}, 1), input_error);
+  EXPECT_NO_THROW(on_platform(s, "von_neumann_h100", {}, "int4g32/fp16/fp16", {1}, 1));
+  EXPECT_NO_THROW(on_platform(s, "cim_dram", {}, "fp16", {1}, 2));
+}
