@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <string>
 
 #include "hw/common/stall.h"
 
@@ -26,4 +29,14 @@ TEST(stall, apportioned_parts_sum_to_the_total_and_stay_within_one_picosecond_of
 
 TEST(stall, nothing_to_weigh_goes_to_the_given_cause) {
   EXPECT_EQ(apportion(7, stall_stack{}, stall::dependency)[stall::dependency], 7);
+}
+
+TEST(stall, the_glossary_explains_every_word) {
+  std::ifstream in(MEMWALL_SOURCE_DIR "/tools/docs/glossary.md");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  ASSERT_FALSE(text.empty());
+  for (std::size_t c = 0; c < stall_count; ++c) {
+    const std::string row = std::string("| `") + stall_name(static_cast<stall>(c)) + "` | ";
+    EXPECT_NE(text.find(row), std::string::npos) << row;
+  }
 }
