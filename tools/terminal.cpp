@@ -186,6 +186,14 @@ std::string whatif_lines(const json& r, const terminal_style& style) {
 
 }  // namespace
 
+/// Whether the energy of a memory that moved anything rests on figures without a primary source.
+static bool unverified_energy(const json& r) {
+  if (!r.contains("memories")) return false;
+  for (const auto& m : r["memories"])
+    if (m.value("energy_confidence", "") == "unverified" && m.value("read_bytes", 0.0) > 0) return true;
+  return false;
+}
+
 std::string run_screen(const json& r, const terminal_style& style) {
   const json& s = r["summary"];
   const json& w = r["workload"];
@@ -205,9 +213,9 @@ std::string run_screen(const json& r, const terminal_style& style) {
         fmt::format("  time {}   first token after {} (TTFT), then {} a token (TPOT)   energy {}\n", human_time(time),
                     human_time(s["ttft_ns"]), human_time(s["tpot_ns"]), human_energy(s["energy_pj"]));
   else
-    out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token\n", human_time(time),
+    out += fmt::format("  time {}   {} tokens   {:.4g} tokens/s   {} a token   energy {} a token{}\n", human_time(time),
                        s["tokens"].dump(), s["tokens_per_s"].get<double>(), human_time(s["time_per_token_ns"]),
-                       human_energy(s["energy_per_token_pj"]));
+                       human_energy(s["energy_per_token_pj"]), unverified_energy(r) ? " (DRAM: unverified)" : "");
   if (s["bound_by"].is_string())
     out += fmt::format("  the wall: {} (simulated, see below)", bold(s["bound_by"].get<std::string>(), style));
   else

@@ -95,7 +95,8 @@ struct energy_table {
 struct provenance {
   std::string source;
   /// standard: read in the standard. datasheet: a vendor's. paper: measured and published. simulator: another
-  /// simulator's file. scaled: derived from a neighbour's value. user: no source given.
+  /// simulator's file. scaled: derived from a neighbour's value. unverified: repeated from elsewhere, no primary source
+  /// was read. user: no source given.
   std::string confidence;
   std::string value;  ///< as written in the file
 };

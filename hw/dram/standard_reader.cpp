@@ -184,7 +184,7 @@ class reader {
       if (const node* entry = legend->find(source)) {
         if (const node* text = entry->find("text")) p.source = text->text();
         if (const node* c = entry->find("confidence")) p.confidence = c->text();
-        const std::vector<std::string> words = {"standard", "datasheet", "paper", "simulator", "scaled"};
+        const std::vector<std::string> words = {"standard", "datasheet", "paper", "simulator", "scaled", "unverified"};
         bool known = false;
         for (const auto& w : words) known = known || w == p.confidence;
         if (!known)

@@ -62,6 +62,8 @@ class dram_hardware final : public hardware {
       total += pj;
     }
     out["energy_pj"]["total"] = total;
+    if (const auto source = m_standard.sources.find("energy.read"); source != m_standard.sources.end())
+      out["energy_confidence"] = source->second.confidence;
     for (std::size_t c = 0; c < stall_count; ++c)
       if (m.by_cause.part[c] != 0) out["time_by_cause_ns"][stall_name(static_cast<stall>(c))] = ns(m.by_cause.part[c]);
     out["bottleneck"] = dram::bottleneck_line(m);
