@@ -185,10 +185,10 @@ TEST(machine, digital_macros_give_the_integer_reference) {
 }
 
 TEST(machine, ideal_analog_arrays_give_the_integer_reference) {
-  expect_integer_reference(
-      "cim_analog",
-      {"cim.input_range=vector", "cim.macro.adc_bits=24", "cim.macro.adc_ranging=full", "cim.macro.program_noise=0",
-       "cim.macro.program_noise_1=0", "cim.macro.program_noise_2=0", "cim.macro.read_noise=0"});
+  expect_integer_reference("cim_analog",
+                           {"cim.input_range=vector", "cim.macro={base: hermes}", "cim.macro.adc_bits=24",
+                            "cim.macro.adc_ranging=full", "cim.macro.program_noise=0", "cim.macro.program_noise_1=0",
+                            "cim.macro.program_noise_2=0", "cim.macro.read_noise=0"});
 }
 
 TEST(machine, noise_moves_logits_by_its_seed_alone_and_not_by_the_number_of_threads) {
