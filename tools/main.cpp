@@ -10,6 +10,7 @@
 #include "hw/common/io_error.h"
 #include "hw/ports/version.h"
 #include "memwall_commit.h"
+#include "platforms/execute/run.h"
 #include "tools/commands.h"
 #include "tools/process/signals.h"
 
@@ -86,6 +87,9 @@ int main(int argc, char** argv) {
   } catch (const io_error& e) {
     std::cerr << "memwall: " << e.what() << '\n';
     return tools::cannot_write;
+  } catch (const platforms::starved_error& e) {
+    std::cerr << "memwall: " << e.what() << '\n';
+    return tools::internal_error;
   } catch (const std::exception& e) {
     std::cerr << "memwall: internal error: " << e.what()
               << "\nThis is a bug in memwall. Please report it with the command line and the configuration used.\n";

@@ -29,6 +29,7 @@ bus::impl::impl(bus& b, const bus_params& params)
   problem_list problems;
   check_bus_params(p, problems, self.name(), "");
   problems.check();
+  busy_probe.set(0, 0);
   timing.width_bytes = to_bytes(p.width);
   timing.granule_bytes = p.granule_bytes();
   period = std::max<fs_t>(1, static_cast<fs_t>(std::llround(1e15 / p.clock.value)));

@@ -3,6 +3,7 @@
 // transfer size.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -62,6 +63,15 @@ struct bus_initiator_options {
 /// is answered with TLM_ADDRESS_ERROR_RESPONSE.
 class bus : public sc_core::sc_module {
  public:
+  /// An initiator that is never granted a target while others always are.
+  struct starvation {
+    std::string initiator, target, by;  ///< `by`: who was granted last instead
+    ps_t since = 0;                     ///< when its oldest transfer began to wait
+    std::uint64_t passed = 0;           ///< grants of others since
+  };
+  /// Called whenever another 250,000 grants of a target have passed an initiator over; unset: nobody asks.
+  std::function<void(const starvation&)> on_starving;
+
   bus(const sc_core::sc_module_name& name, const bus_params& params);
   ~bus() override;
 

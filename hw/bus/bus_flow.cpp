@@ -19,6 +19,10 @@ bool bus::impl::request(int initiator, transfer& t) {
   f->bytes = t.get_data_length();
   f->write = t.is_write();
   f->entered = now_ps();
+  if (is_large(*f) && large_flights++ == 0) {
+    busy_probe.forget(f->entered);
+    show_owner();
+  }
   transfer_info& i = *f->i;
   i.attach_hop(this, f);
   i.book(stall::bus_wait, f->entered);  // the initiator's side had to wait for this port
@@ -116,6 +120,7 @@ void bus::impl::target_ready(int target) {
     side.policy->turns(waiting, turns);
     const int initiator = turns.front().requester;
     side.policy->granted(initiator, 1);
+    if (waiting.size() > 1) count_passed(side, initiator);
     auto& queue = side.pending[static_cast<std::size_t>(initiator)];
     flight& f = *queue.front();
     queue.pop_front();
@@ -125,6 +130,19 @@ void bus::impl::target_ready(int target) {
     f.waited += now - f.pending_since;  // booked by the target, whose back-pressure it is
     if (--side.pending_count == 0) side.blocked += now - side.blocked_since;
     side.port->forward(*f.t);
+  }
+}
+
+void bus::impl::count_passed(target_side& side, int granted) {
+  constexpr std::uint64_t many = 250'000;
+  side.passed_over.resize(side.pending.size());
+  side.passed_over[static_cast<std::size_t>(granted)] = 0;
+  for (const auto& w : waiting) {
+    if (w.requester == granted) continue;
+    const auto i = static_cast<std::size_t>(w.requester);
+    if (++side.passed_over[i] % many == 0 && self.on_starving)
+      self.on_starving({initiators[i]->name, side.name, initiators[static_cast<std::size_t>(granted)]->name, w.arrival,
+                        side.passed_over[i]});
   }
 }
 
@@ -171,6 +189,8 @@ void bus::impl::done(int initiator, transfer& t) {
   if (observer != nullptr)
     observer->span({self.name(), f->write ? "write" : "read", i.source, i.op, f->bytes, f->entered, now});
   bytes_probe.set(bytes_probe.value() - static_cast<std::uint64_t>(f->bytes));
+  if (is_large(*f) && --large_flights == 0)
+    show_busy(std::any_of(active.begin(), active.end(), [](std::uint64_t w) { return w != 0; }));
   give_flight(f);
   queue_probe.set(static_cast<unsigned>(flights));
   --side.in_flight;
@@ -236,8 +256,14 @@ void bus::impl::enter(part& q, fs_t since, fs_t now, int keep) {
     left(l, moved);
   if (!running && wake_at > next_edge(now_ps()))
     if (const fs_t next = l.channel.next(); next != fs_never) wake_by(to_ps_up(next) + l.delay);
-  busy_probe.set(true);
+  show_busy(true);
   show_owner();
+}
+
+/// The data of a large transfer are told when they have crossed, between other data or with gaps: while one is here,
+/// nobody knows what moves right now.
+void bus::impl::show_busy(bool busy) {
+  if (large_flights == 0) busy_probe.set(busy ? 1 : 0, now_ps());
 }
 
 // A part's first or last granule has left a lane.
@@ -285,13 +311,13 @@ void bus::impl::left(lane& l, const channel_event& e) {
 /// Whose transfers are on the way; "shared" while their granules alternate.
 void bus::impl::show_owner() {
   if (!owner_probe.listened()) return;
+  if (large_flights > 0) return owner_probe.forget(now_ps());
   int owner = -1;
   for (const auto& l : lanes) {
     const int holder = l->initiator >= 0 ? -1 : l->channel.holder();
     if (holder != -1) owner = owner == -1 || owner == holder ? holder : share_channel::several;
   }
-  owner_probe.set(owner == share_channel::several ? static_cast<unsigned>(initiators.size() + 1)
-                                                  : static_cast<unsigned>(owner + 1));
+  owner_probe.set(owner == share_channel::several ? static_cast<double>(initiators.size() + 1) : owner + 1, now_ps());
 }
 
 // ---- the one process
@@ -350,7 +376,7 @@ void bus::impl::run() {
     else
       busy = true;
   });
-  busy_probe.set(busy);
+  show_busy(busy);
   show_owner();
   if (time_probe.listened()) {
     fs_t most = 0;

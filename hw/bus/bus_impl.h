@@ -63,7 +63,8 @@ struct bus::impl {
     std::string name;
     std::unique_ptr<at_initiator_port> port;
     std::vector<std::size_t> places;
-    std::vector<ring<flight*>> pending;  // by initiator: requests that the target does not take yet
+    std::vector<ring<flight*>> pending;      // by initiator: requests that the target does not take yet
+    std::vector<std::uint64_t> passed_over;  // by initiator: grants of others since its front one waits
     std::size_t pending_count = 0;
     std::unique_ptr<arbiter> policy;
     std::uint64_t transfers = 0;
@@ -114,14 +115,15 @@ struct bus::impl {
   mutable ps_t last_edge = never;
   bool running = false;
   std::size_t flights = 0;
+  std::size_t large_flights = 0;  // larger than a granule: their data are told when they have crossed
   std::vector<arbiter_request> waiting;
   std::vector<arbiter_turn> turns;
 
   std::uint64_t errors = 0;
   traffic_bytes bytes_by_class;
   transfer_observer* observer = nullptr;
-  probe<bool> busy_probe{"busy"};
-  probe<unsigned> owner_probe{"owner", std::vector<std::string>{"idle"}};
+  timed_probe busy_probe{"busy", probe_base::kind::boolean};
+  timed_probe owner_probe{"owner", std::vector<std::string>{"idle"}};
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
   probe<std::uint64_t> time_probe{"busy_time",
@@ -138,6 +140,7 @@ struct bus::impl {
   bool decode(initiator_side& side, flight& f);
   void forward(flight& f);
   void target_ready(int target);
+  void count_passed(target_side& side, int granted);
   void response(int target, transfer& t);
   void respond(flight& f);
   void done(int initiator, transfer& t);
@@ -146,6 +149,8 @@ struct bus::impl {
   void enter(part& q, fs_t since, fs_t now, int keep);
   void left(lane& l, const channel_event& e);
   void show_owner();
+  void show_busy(bool busy);
+  bool is_large(const flight& f) const { return f.bytes > timing.granule_bytes; }
   void later(ring<due>& queue, ps_t at, flight& f);
   void run();
   void schedule();

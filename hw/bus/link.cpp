@@ -73,7 +73,25 @@ struct link::impl {
   traffic_bytes bytes_by_class;
   transfer_observer* observer = nullptr;
   std::function<std::string(int)> name_of;
-  probe<bool> forward_probe{"forward_busy"}, backward_probe{"backward_busy"};
+  /// Whether data are on their way. Of a transfer larger than a packet nobody knows it before all of it has
+  /// crossed.
+  struct direction_probe {
+    explicit direction_probe(const char* name) : value(name, probe_base::kind::boolean) { value.set(0, 0); }
+    void show(bool busy) {
+      if (large == 0) value.set(busy ? 1 : 0, now_ps());
+    }
+    void enters() {
+      if (large++ == 0) value.forget(now_ps());
+    }
+    void leaves(bool busy) {
+      --large;
+      show(busy);
+    }
+    timed_probe value;
+    int large = 0;
+  };
+  direction_probe forward_probe{"forward_busy"}, backward_probe{"backward_busy"};
+  bool is_large(const flight& f) const { return f.bytes > to_bytes(p.packet_payload); }
   probe<unsigned> queue_probe{"transfers"};
   probe<std::uint64_t> bytes_probe{"bytes_in_flight", "B"};
   probe<std::uint64_t> time_probe{"busy_time", "ps"};  // that the busier direction has moved packets so far
@@ -117,6 +135,7 @@ struct link::impl {
     i.attach_hop(this, f);
     queue_probe.set(static_cast<unsigned>(flights));
     bytes_probe.set(bytes_probe.value() + static_cast<std::uint64_t>(f->bytes));
+    if (is_large(*f)) (f->write ? forward_probe : backward_probe).enters();
     if (p.outstanding > 0 && in_flight >= p.outstanding) {
       held = f;
       return false;
@@ -138,7 +157,7 @@ struct link::impl {
       forward_channel.add(&f, f.source, first, to_fs(now), to_fs(now), false, 1, &unused);
       if (all > first) forward_channel.add(nullptr, f.source, all - first, to_fs(now), to_fs(now), false, 1, &unused);
     }
-    forward_probe.set(true);
+    forward_probe.show(true);
     if (!running) schedule();
   }
 
@@ -175,7 +194,7 @@ struct link::impl {
       channel_event unused;
       backward_channel.add(&f, f.source, f.bytes, to_fs(std::min(info(t).first_data, now)), to_fs(now), false, 1,
                            &unused);
-      backward_probe.set(true);
+      backward_probe.show(true);
     } else {
       answer(now + latency, f);
     }
@@ -207,6 +226,8 @@ struct link::impl {
     if (observer != nullptr)
       observer->span({self.name(), f->write ? "write" : "read", i.source, i.op, f->bytes, f->entered, now});
     bytes_probe.set(bytes_probe.value() - static_cast<std::uint64_t>(f->bytes));
+    if (is_large(*f))
+      f->write ? forward_probe.leaves(!forward_channel.idle()) : backward_probe.leaves(!backward_channel.idle());
     spare.push_back(f);
     queue_probe.set(static_cast<unsigned>(--flights));
     --in_flight;
@@ -262,8 +283,8 @@ struct link::impl {
       }
     }
     running = false;
-    forward_probe.set(!forward_channel.idle());
-    backward_probe.set(!backward_channel.idle());
+    forward_probe.show(!forward_channel.idle());
+    backward_probe.show(!backward_channel.idle());
     if (time_probe.listened())
       time_probe.set(static_cast<std::uint64_t>(std::max(forward_channel.busy(), backward_channel.busy()) / 1000));
     schedule();
@@ -334,7 +355,7 @@ void link::name_sources(std::function<std::string(int)> names) {
 }
 
 probe_list link::probes() {
-  return {&m_impl->forward_probe, &m_impl->backward_probe, &m_impl->queue_probe, &m_impl->bytes_probe,
+  return {&m_impl->forward_probe.value, &m_impl->backward_probe.value, &m_impl->queue_probe, &m_impl->bytes_probe,
           &m_impl->time_probe};
 }
 

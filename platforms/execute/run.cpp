@@ -10,6 +10,7 @@
 #include <iostream>
 #include <utility>
 
+#include "hw/bus/bus.h"
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
 #include "platforms/execute/event_loop.h"
@@ -36,6 +37,9 @@ class runner : public sc_core::sc_module {
         m_schedule(source, split, split.cores()),
         m_banks(split.cores()) {
     m_schedule.on_finished = [this](const finished_operator& f) { finished(f); };
+    for (const auto& m : hw.modules())
+      if (bus* b = m->as_bus())
+        b->on_starving = [this, name = m->name()](const bus::starvation& s) { guarded([&] { starving(name, s); }); };
     MW_HAS_PROCESS(runner);
     SC_METHOD(go);  // at time zero, once elaboration is over; then when the source wants to be asked
     sensitive << m_ask;
@@ -99,6 +103,22 @@ class runner : public sc_core::sc_module {
     advance();
   }
 
+  /// Somebody is passed over at a bus. That is its arbiter's right, and ends when those before it are done; a generator
+  /// never is. If since the last alarm no core has got a single transfer through, none ever will.
+  void starving(const std::string& fabric, const bus::starvation& s) {
+    std::uint64_t served = 0;
+    for (const auto& m : m_system.modules())
+      if (const auto* c = m->as_core()) served += c->stats().latency.count();
+    if (std::exchange(m_served, served) != served) return;
+    throw starved_error(fmt::format(
+        "'{}' starves: its transfer has waited for '{}' at '{}' since {:.3f} us, now it is {:.3f} us, and {} transfers "
+        "of "
+        "others, the last one of '{}', went first\n  a lower rate or priority of '{}', or an arbiter that takes turns "
+        "(modules.{}.arbiter) lets it through{}",
+        s.initiator, s.target, fabric, ns(s.since) / 1000, ns(now_ps()) / 1000, s.passed, s.by, s.by, fabric,
+        m_schedule.waiting_text()));
+  }
+
   void finished(const finished_operator& f) {
     m_result.add({f.op.name, std::string(trace::name_of(f.op.kind)), f.op.layer, f.op.step, m_split.name(f.core),
                   f.start, f.end, static_cast<double>(f.op.flops()), f.read, f.written, f.energy_pj, f.parts,
@@ -117,6 +137,7 @@ class runner : public sc_core::sc_module {
       m_banks;  // by core: the memory its units sit in, while it waits for the banks or computes there
   result_builder m_result;
   std::exception_ptr m_failure;
+  std::uint64_t m_served = UINT64_MAX;  // transfers of all cores, when somebody was passed over last
   sc_core::sc_event m_ask;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "platforms/describe/run_options.h"
 
@@ -21,7 +22,14 @@ class placement;
 /// Called once the hardware is wired and tensors have their places, before time begins.
 using built_hook = std::function<void(system&, const placement&)>;
 
-/// Throws input_error, capacity_error; std::runtime_error for a deadlock (with what everybody waits for).
+/// The platform as described never gets its operators done: somebody is never served.
+class starved_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Throws input_error, capacity_error, starved_error; std::runtime_error for a deadlock (with what everybody waits
+/// for).
 run_outcome run(const run_options& options, const built_hook& on_built = {});
 
 }  // namespace memwall::platforms

@@ -2,6 +2,8 @@
 #include "platforms/place/mapper.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 #include "platforms/place/portion.h"
 
@@ -21,9 +23,15 @@ work_kind kind_of(trace::op_kind k) {
     case trace::op_kind::router:
     case trace::op_kind::expert_gemm:
       return work_kind::gemm;
-    default:
+    case trace::op_kind::norm:
+    case trace::op_kind::rope:
+    case trace::op_kind::elementwise:
+    case trace::op_kind::softmax:
+    case trace::op_kind::sample:
       return work_kind::elementwise;
   }
+  // No default above: the compiler asks for a decision when a kind is added.
+  throw std::logic_error("operator '" + std::string(trace::name_of(k)) + "' is no kind of work");
 }
 
 traffic class_of(trace::tensor_class c) {

@@ -222,6 +222,12 @@ void vcd_writer::changed(const probe_base& p) {
 }
 
 void vcd_writer::changed_at(const probe_base& p, double value, ps_t at) {
+  signal& s = m_signals[p.tag()];
+  if (std::isnan(value) && at < s.told_until)
+    m_changes.erase(std::remove_if(m_changes.begin(), m_changes.end(),
+                                   [&](const change& c) { return c.signal == p.tag() && c.at > at; }),
+                    m_changes.end());
+  s.told_until = at;
   m_changes.push_back({at, p.tag(), value});
 }
 
@@ -244,6 +250,7 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
   // hex, 0x24 right-justified decimal, 0x28 right-justified binary, 0x20000 ... analog.
   std::string no_markers;
   for (int i = 0; i < 26; ++i) no_markers += " -1";
+  // Colours 2, 3 and 4 are orange, yellow and green: the others (red, blue, indigo, violet) are dark on black.
   // Zoom: 200 pixels are 2^-zoom ticks; the whole recording in about 1000 pixels.
   const double range = static_cast<double>(std::max<ps_t>(1, m_written_time - std::max<ps_t>(0, m_first_time)));
   std::string out = fmt::format(
@@ -276,13 +283,13 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
     const std::string name = "memwall." + s.module + "." + s.source->name();
     switch (s.source->type()) {
       case probe_base::kind::boolean:
-        out += "[color] 2\n@28\n" + name + "\n";
+        out += "[color] 4\n@28\n" + name + "\n";
         break;
       case probe_base::kind::integer:
-        out += "[color] 6\n@24\n" + name + "[63:0]\n";
+        out += "[color] 2\n@24\n" + name + "[63:0]\n";
         break;
       case probe_base::kind::real:
-        out += "[color] 5\n@20\n" + name + "\n";
+        out += "[color] 2\n@20\n" + name + "\n";
         break;
       case probe_base::kind::state:
         out += "[color] 3\n@820\n" + name + "\n";

@@ -14,7 +14,8 @@ namespace memwall::platforms {
 
 /// Writes IEEE 1364 VCD with a time scale of 1 ps. State machines are GTKWave strings, so that they read as names
 /// without filter files. Values that change several times at one instant appear once, with the last value. Changes are
-/// kept until nothing earlier can come any more (timed probes are told out of order), then sorted and written.
+/// kept until nothing earlier can come any more (timed probes are told out of order), then sorted and written. A probe
+/// that becomes unknown takes back what it told of later times.
 class vcd_writer final : public probe_listener {
  public:
   /// Throws input_error when the file cannot be written. `limit`: bytes after which it stops.
@@ -56,6 +57,7 @@ class vcd_writer final : public probe_listener {
     double value = unknown;    ///< as of the changes taken over
     double written = unknown;  ///< in the file
     bool dirty = false;
+    ps_t told_until = 0;  ///< time of the latest change that was told
     std::int64_t moves = 0;
   };
   struct change {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "platforms/watch/observe.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/vcd_reader.h"
 
 using namespace memwall;
 using json = nlohmann::ordered_json;
@@ -39,9 +42,9 @@ TEST(outputs, contract_keys_are_there) {
   for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
                           "summary", "stall_stack_ns", "memories", "buses", "links", "executors", "layers", "host"})
     EXPECT_TRUE(j.contains(key)) << key;
-  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "booked_most", "energy_pj",
-                          "energy_per_token_pj", "weight_bytes", "kv_bytes", "dram_bytes", "bus_bytes", "link_bytes",
-                          "flops", "dram_bandwidth_gbps", "dram_utilization", "bus_utilization"})
+  for (const char* key : {"time_ns", "tokens", "tokens_per_s", "time_per_token_ns", "bound_by", "booked_most",
+                          "energy_pj", "energy_per_token_pj", "weight_bytes", "kv_bytes", "dram_bytes", "bus_bytes",
+                          "link_bytes", "flops", "dram_bandwidth_gbps", "dram_utilization", "bus_utilization"})
     EXPECT_TRUE(j["summary"].contains(key)) << key;
   for (const char* key : {"wall_s", "peak_rss_mb", "events", "dram_bursts", "dram_bursts_per_s"})
     EXPECT_TRUE(j["host"].contains(key)) << key;
@@ -65,6 +68,31 @@ TEST(waves, a_window_of_a_layer_is_smaller_than_the_whole_and_lies_in_that_layer
   ASSERT_EQ(test::memwall("run --platform von_neumann_cpu" + mini + "--vcd='layers.1.*' --out " + one.path()).exit_code,
             0);
   EXPECT_LT(fs::file_size(one / "waves.vcd"), fs::file_size(all / "waves.vcd"));
+  // The first operator of the layer opens the window, the first one after the last closes it.
+  std::int64_t begin = INT64_MAX, end = 0;
+  std::vector<std::int64_t> starts;
+  for (const auto& l : json::parse(test::read_file(one / "result.json"))["layers"]) {
+    const auto at = [&](const char* key) { return std::llround(l[key].get<double>() * 1000); };
+    starts.push_back(at("start_ns"));
+    if (l["name"].get<std::string>().rfind("layers.1.", 0) != 0) continue;
+    begin = std::min<std::int64_t>(begin, at("start_ns"));
+    end = std::max<std::int64_t>(end, at("end_ns"));
+  }
+  const auto after = std::find_if(starts.begin(), starts.end(), [&](std::int64_t t) { return t >= end; });
+  ASSERT_NE(after, starts.end());
+  const auto f = test::vcd_file::open(one / "waves.vcd");
+  EXPECT_EQ(f.first_ps(), begin);
+  EXPECT_EQ(f.last_ps(), *after);
+}
+
+// A run that would never end says who waits for whom, and ends.
+TEST(outputs, a_core_that_is_never_served_ends_the_run_with_names) {
+  const auto r = test::memwall("run --platform " + std::string(MEMWALL_SOURCE_DIR) +
+                               "/tests/platforms/data/starved.yaml" + mini + "--json");
+  EXPECT_EQ(r.exit_code, 1);
+  for (const char* word : {"'gpu' starves", "'hbm'", "'fabric'", "'dma'"})
+    EXPECT_NE(r.err.find(word), std::string::npos) << word << " in " << r.err;
+  EXPECT_EQ(r.out, "");
 }
 
 }  // namespace

@@ -81,6 +81,13 @@ TEST_P(waves, busy_time_is_what_the_result_reports) {
       EXPECT_NEAR(static_cast<double>(busy.number_at(end)) / static_cast<double>(end), b["utilization"].get<double>(),
                   1e-6)
           << b["name"];
+      // What is moving is seen, or unknown while large transfers are on their way; never "nothing".
+      std::int64_t seen = 0;
+      for (const char* signal : {".busy", ".forward_busy", ".backward_busy"})
+        if (const std::string name = top + b["name"].get<std::string>() + signal; f.has(name))
+          seen += f[name].busy_ps(0, end) + f[name].time_at("x", 0, end);
+      EXPECT_GE(static_cast<double>(seen) / static_cast<double>(end), b["utilization"].get<double>() - 1e-6)
+          << b["name"];
     }
   for (const auto& e : r["executors"]) {
     const std::string name = top + e["name"].get<std::string>();
