@@ -71,7 +71,8 @@ TEST(waves, a_window_of_a_layer_is_smaller_than_the_whole_and_lies_in_that_layer
   // The first operator of the layer opens the window, the first one after the last closes it.
   std::int64_t begin = INT64_MAX, end = 0;
   std::vector<std::int64_t> starts;
-  for (const auto& l : json::parse(test::read_file(one / "result.json"))["layers"]) {
+  const json result = json::parse(test::read_file(one / "result.json"));
+  for (const auto& l : result["layers"]) {
     const auto at = [&](const char* key) { return std::llround(l[key].get<double>() * 1000); };
     starts.push_back(at("start_ns"));
     if (l["name"].get<std::string>().rfind("layers.1.", 0) != 0) continue;
