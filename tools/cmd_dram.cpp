@@ -100,7 +100,7 @@ void add_dram(CLI::App& app) {
                   "address map: name or bit fields from the most significant, e.g. 'row bank column bankgroup'");
   sub->add_option("--interleave", o->run.interleave, "bytes to one channel before the next")->capture_default_str();
   sub->add_option("--scheduler", o->scheduler, "fcfs, frfcfs, frfcfs_cap");
-  sub->add_option("--page-policy", o->page_policy, "open, closed, timeout");
+  sub->add_option("--page-policy", o->page_policy, "open, closed, timeout, adaptive");
   sub->add_option("--refresh", o->refresh, "standard, all_bank, per_bank, none");
   sub->add_option("--queue", o->queue, "entries of the read and of the write queue")->check(CLI::Range(1, 4096));
   auto* pattern =

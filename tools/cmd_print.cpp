@@ -59,9 +59,8 @@ void print_man(const CLI::App& app) {
     std::cout << ".SH MEMWALL " << roff(c->get_name()) << "\n" << roff(c->get_description()) << "\n";
     print_options(*c);
   }
-  std::cout
-      << ".SH EXIT STATUS\n0 done; 1 a bug in memwall; 2 bad input; 3 does not fit; 4 a file could not be read or "
-         "written; 130 interrupted.\n";
+  std::cout << ".SH EXIT STATUS\n0 done; 1 a bug in memwall; 2 bad input; 3 does not fit; 4 something could not be "
+               "written; 130 interrupted.\n";
 }
 
 /// What may follow an option, where that is known: names of platforms or models, one of a few words, a file.

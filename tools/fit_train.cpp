@@ -184,7 +184,8 @@ void training_options::add_to(CLI::App& app) {
   add("--optimizer", optimizer, listed(optimizers));
   add("--recompute", recompute, listed(recomputes) + ": what the backward pass computes again");
   add("--sharding", sharding, listed(shardings) + ": over the replicas, optimizer states, gradients, weights");
-  app.add_option("--set", sets, "train.KEY=VALUE: how devices share the step and what is kept (memwall describe train)")
+  app.add_option("--set", sets,
+                 "train.KEY=VALUE: how devices share the step and what is kept (memwall describe param train)")
       ->group("Training (--phase train)")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);

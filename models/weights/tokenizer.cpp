@@ -246,12 +246,12 @@ void add_splitters(const reader& r, const json& j, const std::string& path, std:
       });
     });
   } else if (type == "Digits") {
-    out.emplace_back(
-        [p = pattern(r, json{{"Regex", r.flag(j, "individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)"}}, path)](strings& s) {
-          each_piece(s, [&](const std::string& text, strings& to) {
-            p.split(text, [&](std::string piece, bool) { to.push_back(std::move(piece)); });
-          });
-        });
+    out.emplace_back([p = pattern(r, json{{"Regex", r.flag(j, "individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)"}},
+                                  path)](strings& s) {
+      each_piece(s, [&](const std::string& text, strings& to) {
+        p.split(text, [&](std::string piece, bool) { to.push_back(std::move(piece)); });
+      });
+    });
   } else {
     r.refuse(path + ".type", "got '" + type + "'", "Sequence, ByteLevel, Split, Metaspace or Digits");
   }

@@ -42,6 +42,9 @@ std::vector<std::string> line_of(const std::string& platform, std::map<std::stri
 std::string badge::text() const {
   if (own) return fmt::format("{} measured within {:.1f} % (n = {})", figure, 100 * own->median_error, own->rows);
   if (!neighbours) return fmt::format("{} extrapolated (n = 0)", figure);
+  const auto whole = [](double share) { return fmt::format("{:.0f}", 100 * share); };
+  if (whole(neighbours->first) == whole(neighbours->second))
+    return fmt::format("{} extrapolated (n = 0), the nearest errs by {} %", figure, whole(neighbours->first));
   return fmt::format("{} extrapolated (n = 0), neighbours err by {:.0f} to {:.0f} %", figure, 100 * neighbours->first,
                      100 * neighbours->second);
 }

@@ -120,7 +120,7 @@ int sc_main(int, char**) {
   const memwall::model m = load_model("gpt-2");
   o.source = [m, w] { return trace::generate(m, w); };
   const auto outcome = platforms::run(o);
-  std::cout << outcome.result["summary"]["time_ns"] << " ns, most booked to " << outcome.result["summary"]["booked_most"]
-            << '\n';
+  std::cout << outcome.result["summary"]["time_ns"] << " ns, most booked to "
+            << outcome.result["summary"]["booked_most"] << '\n';
   return outcome.result["summary"]["time_ns"].get<double>() > 0 ? 0 : 1;
 }

@@ -51,7 +51,7 @@ TEST(validation_badges, a_preset_without_rows_has_its_nearest_relatives) {
   EXPECT_EQ(badge_of("von_neumann_h200", "decode", badges).text(),
             "decode extrapolated (n = 0), neighbours err by 4 to 15 %");
   EXPECT_EQ(badge_of("von_neumann_h200", "prefill", badges).text(),
-            "prefill extrapolated (n = 0), neighbours err by 20 to 20 %");
+            "prefill extrapolated (n = 0), the nearest errs by 20 %");
   EXPECT_EQ(badge_of("cim_sram", "decode", badges).text(), "decode extrapolated (n = 0)") << "no relative was measured";
   EXPECT_EQ(badge_of("mine.yaml", "decode", badges).text(), "decode extrapolated (n = 0)");
 }

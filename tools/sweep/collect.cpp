@@ -137,7 +137,8 @@ CREATE TABLE points(point INTEGER PRIMARY KEY, key TEXT NOT NULL, status TEXT NO
   config INTEGER REFERENCES configs(config), config_patch TEXT);
 CREATE TABLE results(point INTEGER PRIMARY KEY, status TEXT NOT NULL, platform TEXT, model TEXT);
 CREATE TABLE stalls(point INTEGER NOT NULL, cause TEXT NOT NULL, ns REAL, PRIMARY KEY(point, cause)) WITHOUT ROWID;
-CREATE VIEW point_configs AS SELECT point, CASE WHEN config_patch IS NULL THEN json ELSE json_patch(json, config_patch) END
+CREATE VIEW point_configs AS SELECT point,
+  CASE WHEN config_patch IS NULL THEN json ELSE json_patch(json, config_patch) END
   AS config FROM points JOIN configs USING(config);
 )";
 
