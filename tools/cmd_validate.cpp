@@ -2,7 +2,9 @@
 // memwall validate: published measurements against simulated ones. Every simulation is a child process (SystemC: one a
 // process), every distinct one runs once.
 #include <fmt/format.h>
+
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
