@@ -12,7 +12,9 @@ namespace memwall {
 
 enum class stall : std::uint8_t {
   compute,            ///< arithmetic of a core or vector unit
-  launch,             ///< kernel launch, driver and per-operator serialisation
+  launch,             ///< kernel launch: front end, fill and drain of the core
+  host,               ///< the runtime on the host: it schedules, samples, synchronises, copies operands
+  all_reduce,         ///< an all-reduce's start, handshakes, steps and pace; its bytes on the wire are on the link
   core_requests,      ///< the core's own limit of outstanding requests or fill bandwidth
   bus_wait,           ///< waiting for the bus to be granted
   bus_transfer,       ///< beats on the bus
@@ -40,11 +42,31 @@ enum class stall : std::uint8_t {
 constexpr std::size_t stall_count = static_cast<std::size_t>(stall::count_);
 
 constexpr const char* stall_name(stall s) {
-  constexpr const char* names[stall_count] = {
-      "compute",         "launch",        "core_requests", "bus_wait",        "bus_transfer",  "link",
-      "page_fault",      "dram_queue",    "dram_data",     "dram_latency",    "dram_row_miss", "dram_row_conflict",
-      "dram_bank_group", "dram_activate", "dram_refresh",  "dram_turnaround", "cim_input",     "cim_array",
-      "cim_adc",         "cim_digital",   "cim_program",   "dependency",      "idle"};
+  constexpr const char* names[stall_count] = {"compute",
+                                              "launch",
+                                              "host",
+                                              "all_reduce",
+                                              "core_requests",
+                                              "bus_wait",
+                                              "bus_transfer",
+                                              "link",
+                                              "page_fault",
+                                              "dram_queue",
+                                              "dram_data",
+                                              "dram_latency",
+                                              "dram_row_miss",
+                                              "dram_row_conflict",
+                                              "dram_bank_group",
+                                              "dram_activate",
+                                              "dram_refresh",
+                                              "dram_turnaround",
+                                              "cim_input",
+                                              "cim_array",
+                                              "cim_adc",
+                                              "cim_digital",
+                                              "cim_program",
+                                              "dependency",
+                                              "idle"};
   return names[static_cast<std::size_t>(s)];
 }
 

@@ -21,7 +21,7 @@ bool within_the_clock(const work& w) {
   count(w.launch);
   count(w.drain);
   for (const ps_t part : w.compute.part) count(part);
-  return good && sum <= static_cast<double>(longest_run) && w.energy_pj >= 0;
+  return good && w.host >= 0 && w.host <= w.launch && sum <= static_cast<double>(longest_run) && w.energy_pj >= 0;
 }
 
 [[noreturn]] void refuse(const operation& op, const std::string& why) {

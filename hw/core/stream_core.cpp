@@ -104,7 +104,10 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_rate = std::min(by_window, m_work.fill_bandwidth > 0 ? m_work.fill_bandwidth * 1e-12 : HUGE_VAL);
   m_pace_error = 0;
 
-  m_result.parts[stall::launch] += m_work.launch;
+  m_launch_cause = op.kind == work_kind::collective ? stall::all_reduce : stall::launch;
+  m_own_cause = op.kind == work_kind::collective ? stall::all_reduce : stall::core_requests;
+  m_result.parts[stall::host] += m_work.host;
+  m_result.parts[m_launch_cause] += m_work.launch - m_work.host;
   m_booked = m_result.start + m_work.launch;
   m_next_issue = m_allowed_since = m_booked;
   m_state.set(m_work.launch > 0 ? 1 : 2);
@@ -282,13 +285,13 @@ void stream_core::wait_until(ps_t t, ps_t held, const stall_stack& weights) {
   if (t <= m_booked) return;
   ps_t wait = t - m_booked;
   const ps_t own = std::min(wait, held);
-  m_result.parts[stall::core_requests] += own;
+  m_result.parts[m_own_cause] += own;
   wait -= own;
   // The way through the core's own caches is part of the load like any other hop, but only the first tile's is seen:
   // the later ones are on that way while earlier tiles arrive.
   stall_stack w = weights;
-  if (m_read_computed == 0) w[stall::core_requests] += m_core_latency;
-  m_result.parts += apportion(wait, w, stall::core_requests);
+  if (m_read_computed == 0) w[m_own_cause] += m_core_latency;
+  m_result.parts += apportion(wait, w, m_own_cause);
   m_booked = t;
 }
 
@@ -359,7 +362,7 @@ void stream_core::finish_if_done() {
     return;
   if (m_write_scheduled < m_write_total || !m_due_writes.empty() || m_writes_in_flight > 0) return;
   wait_until(m_last_write_end, std::max<ps_t>(0, m_results_until - m_booked), m_last_write_parts);
-  m_result.parts[stall::launch] += m_work.drain;
+  m_result.parts[m_launch_cause] += m_work.drain;
   m_end = m_booked + m_work.drain;
   m_end_scheduled = true;
   m_state.set(3);

@@ -27,9 +27,10 @@ struct fidelity {
 /// Tiles stream in, are computed on in order while the next ones are on their way (double buffering without end: the
 /// window is the core's), results stream out behind. One operator at a time.
 ///
-/// Attribution rule: an instant belongs to launch, else to the arithmetic if a tile is being computed, else to what the
-/// oldest missing tile is waiting for: core_requests for as long as the core's own limit held the request back, the
-/// rest in the proportions of the transfer's latency (bus wait, DRAM row miss, ...).
+/// Attribution rule: an instant belongs to launch (the runtime's part of it to host), else to the arithmetic if a tile
+/// is being computed, else to what the oldest missing tile is waiting for: core_requests for as long as the core's own
+/// limit held the request back, the rest in the proportions of the transfer's latency (bus wait, DRAM row miss, ...).
+/// What a collective takes as launch and by the core's own limit is called all_reduce.
 class stream_core : public sc_core::sc_module {
  public:
   stream_core(const sc_core::sc_module_name& name, std::unique_ptr<core_model> model, int id);
@@ -124,8 +125,10 @@ class stream_core : public sc_core::sc_module {
   ps_t m_clock_fs = 0;  // period of the clock at whose edges requests leave; 0: none
   ps_t m_cycle = 0;     // the same in whole picoseconds
   ps_t m_core_latency = 0, m_next_issue = 0, m_allowed_since = 0;
-  ps_t m_results_until = 0;  // all results planned so far are sent by then at the core's own rate
-  ps_t m_booked = 0;         // time up to which the operator's time is attributed: the end of the last computed tile
+  ps_t m_results_until = 0;              // all results planned so far are sent by then at the core's own rate
+  stall m_launch_cause = stall::launch;  // what the operator's launch is called: an all-reduce has a name of its own
+  stall m_own_cause = stall::core_requests;  // and the core's own limit
+  ps_t m_booked = 0;  // time up to which the operator's time is attributed: the end of the last computed tile
   ps_t m_last_write_end = 0;
   stall_stack m_last_write_parts;
   bool m_end_scheduled = false;

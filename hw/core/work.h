@@ -51,6 +51,7 @@ struct operation {
 /// What a core will do for an operator; the plan of a core_model, carried out by stream_core.
 struct work {
   ps_t launch = 0;  ///< before the first transfer: driver, kernel launch, prologue
+  ps_t host = 0;    ///< of the launch, what the runtime on the host takes
   stall_stack
       compute;  ///< time in the arithmetic units by cause, spread over the tiles in proportion to the bytes they bring
   ps_t drain = 0;  ///< after the last tile: epilogue, synchronisation

@@ -39,8 +39,9 @@ double cpu_model::gemm_seconds(const operation& op) const {
 work cpu_model::plan(const operation& op) {
   work w;
   w.launch = op.fused ? 0 : to_ps(m_stack.operator_overhead) + active() * to_ps(m_stack.barrier_per_thread);
-  if (op.first_of_layer) w.launch += to_ps(m_stack.layer_overhead);
-  if (op.handed_over) w.launch += to_ps(m_stack.handoff);
+  if (op.first_of_layer) w.host += to_ps(m_stack.layer_overhead);
+  if (op.handed_over) w.host += to_ps(m_stack.handoff);
+  w.launch += w.host;
   std::int64_t touched = 0;
   w.accesses = through_cache(op, m_cache, touched);
 

@@ -207,7 +207,7 @@ void gpu_model::plan_collective(const operation& op, work& w) const {
   const double small = m_stack.collective_rate.value, bulk = m_stack.bulk_collective_rate.value;
   const double small_end = m_stack.collective_launch.value + (small > 0 ? bytes / small : 0.0);
   const bool in_bulk = bulk > 0 && m_stack.bulk_collective_launch.value + bytes / bulk < small_end;
-  w.launch = to_ps(in_bulk ? m_stack.bulk_collective_launch : m_stack.collective_launch) +
+  w.launch = w.host + to_ps(in_bulk ? m_stack.bulk_collective_launch : m_stack.collective_launch) +
              op.n * to_ps(m_stack.collective_step);
   w.result_bandwidth = in_bulk ? bulk : small;
 }
@@ -223,6 +223,16 @@ ps_t gpu_model::handoff_time(const operation& op) const {
   return time;
 }
 
+/// What the runtime takes before an operator, while the device waits.
+ps_t gpu_model::host_time(const operation& op) const {
+  ps_t time = 0;
+  if (op.first_of_layer) time += to_ps(m_stack.layer_overhead) + (op.m > 1 ? to_ps(m_stack.many_row_overhead) : 0);
+  if (op.first_of_prompt) time += to_ps(m_stack.prompt_overhead);
+  if (op.first_of_pass)
+    time += to_ps(m_stack.step_overhead) + (op.first_of_prompt ? 0 : op.m * to_ps(m_stack.sequence_overhead));
+  return op.handed_over ? time + handoff_time(op) : time;
+}
+
 /// What the further kernels of an attention add to its launch: they start one after another, and a host that issues
 /// them one by one is not ready for the next call before attention_floor has passed.
 ps_t gpu_model::attention_launch(double seconds, ps_t launch) const {
@@ -235,13 +245,10 @@ work gpu_model::plan(const operation& op) {
   work w;
   const bool fused = op.fused || (m_stack.fusion == "elementwise" && op.kind == work_kind::elementwise);
   if (!fused) w.launch = to_ps(m_stack.kernel_launch) + to_ps(m_chip.kernel_ramp);
-  if (op.first_of_layer) w.launch += to_ps(m_stack.layer_overhead) + (op.m > 1 ? to_ps(m_stack.many_row_overhead) : 0);
   if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_stack.dot_rows))
     w.launch += to_ps(m_stack.gemm_overhead);
-  if (op.first_of_prompt) w.launch += to_ps(m_stack.prompt_overhead);
-  if (op.first_of_pass)
-    w.launch += to_ps(m_stack.step_overhead) + (op.first_of_prompt ? 0 : op.m * to_ps(m_stack.sequence_overhead));
-  if (op.handed_over) w.launch += handoff_time(op);
+  w.host = host_time(op);
+  w.launch += w.host;
   if (op.kind == work_kind::collective) plan_collective(op, w);
 
   std::int64_t touched = 0;

@@ -65,6 +65,7 @@ class gpu_model : public core_model {
   double gemm_rate(const std::string& type) const;
   double spill_rate() const;
   ps_t handoff_time(const operation& op) const;
+  ps_t host_time(const operation& op) const;
   void plan_collective(const operation& op, work& w) const;
   product plan_gemm(const operation& op, double missed) const;
   ps_t attention_launch(double seconds, ps_t launch) const;

@@ -47,6 +47,8 @@ const std::vector<cause_group>& cause_groups() {
       {"paging", {stall::page_fault}},
       {"core_requests", {stall::core_requests}},
       {"launch", {stall::launch}},
+      {"host", {stall::host}},
+      {"all_reduce", {stall::all_reduce}},
       {"cim_compute", {stall::cim_input, stall::cim_array, stall::cim_adc, stall::cim_digital}},
       {"cim_program", {stall::cim_program}},
       {"dependency", {stall::dependency}},

@@ -68,9 +68,10 @@ struct one_core {
     core.set_fidelity(f);
     core.set_path_latency([path](std::uint64_t) { return path; });
   }
-  void run() {
+  void run(work_kind kind = work_kind::gemm) {
     operation op;
     op.name = "operator";
+    op.kind = kind;
     core.start(op, [this](const stream_core::result& r) { result = r; });
     sc_core::sc_start();
     links.verify();
@@ -166,6 +167,32 @@ TEST(stream_core, results_leave_at_the_cores_rate) {
   EXPECT_NEAR(static_cast<double>(m.result.end - m.result.start), 5e6 + sending + 50'000 + last, 2000);
   EXPECT_NEAR(static_cast<double>(m.result.parts[stall::core_requests]), sending, 2000);
 }
+
+// 7 us before the first transfer, 2 of them the runtime's; results at 8 GB/s. Of an ordinary operator that is launch,
+// host and the core's own limit; of a collective everything but the runtime's share is the all-reduce.
+class stream_core_kinds : public testing::TestWithParam<work_kind> {};
+TEST_P(stream_core_kinds, an_all_reduce_and_the_host_have_names_of_their_own) {
+  work w;
+  w.launch = 7'000'000;
+  w.host = 2'000'000;
+  w.drain = 1'000'000;
+  w.accesses.push_back({0, traffic::activations, true, false, 0, 2 * mib});
+  w.result_bandwidth = 8e9;
+  const double sending = 2.0 * mib / 8e9 * 1e12;
+  one_core m(w, 50'000);
+  m.run(GetParam());
+  const stall_stack& parts = m.result.parts;
+  EXPECT_EQ(parts[stall::host], 2'000'000);
+  if (GetParam() == work_kind::gemm) {
+    EXPECT_EQ(parts[stall::launch], 6'000'000);
+    EXPECT_NEAR(static_cast<double>(parts[stall::core_requests]), sending, 2000);
+    EXPECT_EQ(parts[stall::all_reduce], 0);
+  } else {
+    EXPECT_NEAR(static_cast<double>(parts[stall::all_reduce]), 6e6 + sending, 2000);
+    EXPECT_EQ(parts[stall::launch] + parts[stall::core_requests], 0);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(kinds, stream_core_kinds, testing::Values(work_kind::gemm, work_kind::collective));
 
 }  // namespace
 }  // namespace memwall

@@ -129,6 +129,7 @@ TEST(gpu_kernels, a_pass_begins_with_the_runtimes_own_work) {
   const ps_t plain = gpu_model(p).plan(op).launch;
   op.first_of_pass = true;
   EXPECT_EQ(gpu_model(p).plan(op).launch - plain, 1080000000) << "eight sequences";
+  EXPECT_EQ(gpu_model(p).plan(op).host, 1080000000) << "all of it is the runtime's";
   op.first_of_prompt = true;
   EXPECT_EQ(gpu_model(p).plan(op).launch - plain, 1000000000) << "rows of a prompt are no sequences";
 }

@@ -5,7 +5,7 @@
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 
-const causes = ['compute', 'launch', 'core_requests', 'bus_wait', 'bus_transfer', 'link', 'page_fault', 'dram_queue', 'dram_data', 'dram_latency', 'dram_row_miss', 'dram_row_conflict',
+const causes = ['compute', 'launch', 'host', 'all_reduce', 'core_requests', 'bus_wait', 'bus_transfer', 'link', 'page_fault', 'dram_queue', 'dram_data', 'dram_latency', 'dram_row_miss', 'dram_row_conflict',
   'dram_bank_group', 'dram_activate', 'dram_refresh', 'dram_turnaround', 'cim_input', 'cim_array', 'cim_adc', 'cim_digital', 'cim_program', 'dependency', 'idle'];
 
 function generator(seed) {

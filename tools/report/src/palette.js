@@ -5,7 +5,9 @@
 const causes = [
   // name, what a reader sees, light theme, dark theme, explanation
   ['compute', 'Compute', '#009E73', '#12b98a', 'arithmetic of a core or vector unit'],
-  ['launch', 'Launch', '#8b95a0', '#8e98a3', 'kernel launch, driver and per-operator serialisation'],
+  ['launch', 'Launch', '#8b95a0', '#8e98a3', 'kernel launch: front end, fill and drain of the core'],
+  ['host', 'Host', '#5d6670', '#aab3bd', 'the runtime on the host: scheduling, sampling, synchronisation, copies between cores'],
+  ['all_reduce', 'All-reduce', '#7a5c3a', '#b48a5a', "an all-reduce's start, handshakes, steps and pace; its bytes on the wire are on the link"],
   ['core_requests', 'Core requests', '#3b4048', '#c6cdd6', "the core's own limit of outstanding requests or fill bandwidth"],
   ['bus_wait', 'Bus: waiting', '#B84A00', '#D55E00', 'waiting for the bus to be granted'],
   ['bus_transfer', 'Bus: transfer', '#E69F00', '#f0ad1e', 'beats on the bus'],
