@@ -12,6 +12,7 @@
 #include "platforms/build/hardware.h"
 #include "platforms/describe/badge.h"
 #include "platforms/describe/description.h"
+#include "platforms/tell/summary.h"
 #include "tools/commands.h"
 #include "traces/serving/server_params.h"
 
@@ -94,7 +95,32 @@ void print_macros(const std::string& name) {
       std::cout << "  source of " << keys << ": " << text.text() << "\n";
 }
 
+/// Every figure of result.json whose path has `name` in it.
+void print_figures(const std::string& name) {
+  const auto all = platforms::result_figures();
+  std::vector<std::string> paths;
+  bool found = false;
+  for (const auto& f : all) {
+    paths.push_back(f.path);
+    if (f.path.find(name) == std::string::npos) continue;
+    found = true;
+    std::string facts = f.type + (f.nullable ? " or null" : "");
+    if (!f.unit.empty()) facts += ", " + f.unit;
+    if (f.how != sums::no) facts += std::string(", ") + sums_name(f.how);
+    if (!f.always) facts += ", left out where it means nothing";
+    std::cout << fmt::format("{} ({})\n    {}\n", f.path, facts, f.doc);
+  }
+  if (!found)
+    throw input_error(problem{"describe result", "", "no figure has '" + name + "' in its name",
+                              "memwall describe result", nearest_name(name, paths)});
+}
+
 void describe(const std::string& what, const std::string& name) {
+  if (what == "result") return print_figures(name);
+  if (what == "schema") {
+    std::cout << platforms::result_schema_json().dump(2) << "\n";
+    return;
+  }
   if (what == "macro") return print_macros(name);
   if (what == "platform") {
     if (!name.empty()) return print_platform(name);
@@ -132,11 +158,14 @@ void describe(const std::string& what, const std::string& name) {
 }  // namespace
 
 void add_describe(CLI::App& app) {
-  auto* sub = app.add_subcommand("describe", "every parameter: meaning, unit, range, default, source");
+  auto* sub = app.add_subcommand("describe",
+                                 "every parameter: meaning, unit, range, default, source; every figure of a result");
   auto what = std::make_shared<std::string>("platform");
   auto name = std::make_shared<std::string>();
-  sub->add_option("what", *what, "platform, module, macro or param")
-      ->check(CLI::IsMember({"platform", "module", "macro", "param"}));
+  sub->add_option(
+         "what", *what,
+         "platform, module, macro, param, result (every figure of result.json) or schema (a JSON Schema of it)")
+      ->check(CLI::IsMember({"platform", "module", "macro", "param", "result", "schema"}));
   sub->add_option("name", *name, "one of them");
   sub->callback([what, name] { describe(*what, *name); });
 }

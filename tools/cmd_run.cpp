@@ -58,7 +58,7 @@ struct run_files {
   run_files(const std::string& path, const run_arguments& a, platforms::run_options& o) : folder(path, "run") {
     folder.clear_results();
     csv.emplace(path + "/layers.csv");
-    csv->stream() << platforms::csv_header() << '\n';
+    csv->stream() << platforms::layer_csv_header() << '\n';
     o.csv = [this](const std::string& line) { csv->stream() << line << '\n'; };
     if (!a.vcd.empty()) {
       waves.emplace(path + "/waves.vcd");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platforms/build/hardware.h"
 
-#include "hw/bus/bus_report.h"
 #include "hw/common/problem_place.h"
 #include "hw/core/core_model.h"
 
@@ -52,33 +51,11 @@ json latency_json(const latency_summary& s, const std::vector<histogram_bin>& bi
   return out;
 }
 
-json fabric_json(const std::string& name, const bus_report& r, const char* channels) {
-  json out{{"name", name},
-           {"topology", r.topology},
-           {"arbiter", r.arbiter},
-           {"utilization", r.utilization},
-           {"peak_gbps", r.peak_bytes_per_s / 1e9},
-           {"bytes", r.bytes},
-           {"bytes_by_class", bytes_json(r.bytes_by_class)},
-           {"energy_pj", r.energy_pj}};
-  out["wait_ns"] = json::object();
-  out["wait_matrix_ns"] = json::object();
-  for (std::size_t i = 0; i < r.initiators.size(); ++i) {
-    const auto& from = r.initiators[i];
-    json wait = latency_json(from.wait, from.wait_histogram);
-    wait["total"] = from.wait.mean_ps * static_cast<double>(from.wait.count) / 1000;
-    wait["transfers"] = from.transfers;
-    wait["bytes"] = from.read_bytes.sum() + from.write_bytes.sum();
-    out["wait_ns"][from.name] = wait;
-    for (std::size_t j = 0; j < r.initiators.size() && i < r.waited_for.size(); ++j)
-      out["wait_matrix_ns"][from.name][r.initiators[j].name] = ns(r.waited_for[i][j]);
-  }
-  out[channels] = json::array();
-  for (const auto& c : r.channels)
-    out[channels].push_back(
-        {{"name", c.name}, {"bytes", c.bytes}, {"busy_ns", ns(c.busy_ps)}, {"peak_gbps", c.peak_bytes_per_s / 1e9}});
-  out["occupancy"] = {{"bucket_ns", ns(r.occupancy_bucket_ps)}, {"values", r.occupancy}};
-  return out;
+std::optional<json> cause_json(const stall_stack& parts) {
+  json out = json::object();
+  for (std::size_t c = 0; c < stall_count; ++c)
+    if (parts.part[c] != 0) out[stall_name(static_cast<stall>(c))] = ns(parts.part[c]);
+  return out.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 json bytes_json(const traffic_bytes& b) {

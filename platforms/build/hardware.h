@@ -15,12 +15,12 @@
 #include "hw/common/statistics.h"
 #include "hw/ports/at_initiator.h"
 #include "hw/ports/at_target.h"
+#include "platforms/build/result_section.h"
 #include "platforms/describe/description.h"
 
 namespace memwall {
 class bus;
 class stream_core;
-struct bus_report;
 }  // namespace memwall
 
 namespace memwall::platforms {
@@ -60,8 +60,8 @@ class hardware {
   virtual ps_t hop_latency() const { return 0; }
 
   virtual json config() const = 0;  ///< resolved parameters, readable back
-  /// Which list of the result it belongs to ("memories", "buses", "links", "executors", "others") and its entry.
-  virtual const char* section() const = 0;
+  /// Which list of the result it belongs to, and its entry: what that section's table writes (section_figures.h).
+  virtual result_section section() const { return result_section::others; }
   virtual json report(ps_t elapsed) const = 0;
   virtual double energy_pj(ps_t elapsed) const = 0;
   virtual std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const {
@@ -143,9 +143,8 @@ inline double ns(ps_t t) {
 }
 /// {mean, p50, p90, p99, max, histogram: [[upper, count], ...]} in nanoseconds.
 json latency_json(const latency_summary& s, const std::vector<histogram_bin>& bins = {});
-/// What a bus or a link measured: traffic, waiting by initiator and who waited for whom, occupancy; its channels under
-/// `channels`.
-json fabric_json(const std::string& name, const bus_report& r, const char* channels);
+/// Times by cause, by name, in nanoseconds; nothing where all are 0.
+std::optional<json> cause_json(const stall_stack& parts);
 /// Bytes by class, by name.
 json bytes_json(const traffic_bytes& b);
 

@@ -59,7 +59,7 @@ std::string symmetry::worker(const std::string& module) const {
 
 bool symmetry::wired_alike() const {
   for (const auto& m : m_system->modules())
-    if (std::string(m->section()) == "generators" || std::string(m->section()) == "pagers") return false;
+    if (m->section() == result_section::generators || m->section() == result_section::pagers) return false;
   // The connections of each member, told without its number, are those of the first.
   std::vector<std::multiset<std::pair<std::string, std::string>>> of(static_cast<std::size_t>(m_devices));
   for (const auto& c : m_platform->connections) {
@@ -119,7 +119,7 @@ json symmetry::report(const hardware& m, ps_t elapsed) const {
   const auto index = static_cast<std::size_t>(member->index);
   json out = m_system->find(who)->report(elapsed);
   if (who != m.name()) out = renamed(*m_platform, static_cast<std::size_t>(m_devices), out, index);
-  const bool link = std::string(m.section()) == "links";  // tells by source what came through it
+  const bool link = m.section() == result_section::links;  // tells by source what came through it
   return link && m_beyond.count(member->group) != 0 ? from_neighbour(std::move(out), index) : out;
 }
 

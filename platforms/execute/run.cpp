@@ -302,9 +302,10 @@ run_outcome run(const run_options& options, const built_hook& on_built) {
   out.partial = partial;
   work.result().critical = state.critical();
   work.result().tokens = source->tokens();
-  out.result = build_result(options, *hw, alike, where, work.result(), state.last_end(), partial, programming);
+  out.result =
+      build_result(options, *hw, alike, where, work.result(), state.last_end(), partial, programming, out.summary);
   check_result(out.result);
-  if (!context.notes->empty()) out.result["notes"] = *context.notes;
+  for (const auto& n : *context.notes) out.result["notes"].push_back(n);
   observer.finish(out.result, state.last_end());
 
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count();

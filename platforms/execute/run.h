@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "platforms/describe/run_options.h"
+#include "platforms/tell/summary.h"
 
 namespace memwall::platforms {
 
@@ -13,6 +14,7 @@ using json = nlohmann::ordered_json;
 
 struct run_outcome {
   json result;
+  run_summary summary;    ///< what result["summary"] was written from
   bool partial = false;  ///< interrupted
 };
 

@@ -94,56 +94,48 @@ bool phases_differ(const platform_description& platform) {
                      [](const mapping_rule& r) { return !r.phase.empty(); });
 }
 
-/// Where the time of all replicas went, host and idle times included; sums to the duration of the service.
-json stack_of(const serving::engine& server, int replicas) {
-  json out = stack_json(server.device().stack());
-  const double all = ns(server.now()) * replicas, busy = ns(server.device().stack().sum()) + ns(server.host_time());
-  out["host"] = ns(server.host_time());
-  out[stall_name(stall::idle)] = out.value(stall_name(stall::idle), 0.0) + all - busy;
-  for (auto& [unused, part] : out.items()) part = part.get<double>() / replicas;
+/// Where the time of all replicas went, host and idle times included; sums to the duration of each, times replicas.
+stall_stack stack_of(const serving::engine& server, int replicas) {
+  stall_stack out = server.device().stack();
+  out[stall::host] += server.host_time();
+  out[stall::idle] += server.now() * replicas - out.sum();
   return out;
 }
 
 /// Turns the result of what was simulated into that of the service. Returns what moving a byte takes outside of the
 /// cores, in picojoules.
-double told(json& r, const serve_options& o, const serving::server_params& server, const serving::engine& engine,
-            const serving::reuse_report& reuse) {
+double told(json& r, run_summary s, const serve_options& o, const serving::server_params& server,
+            const serving::engine& engine, const serving::reuse_report& reuse) {
   const serving::outcome& all = engine.device();
-  const double simulated_ns = r["summary"]["time_ns"], duration_ns = ns(engine.now());
+  const double simulated_ns = ns(s.time), duration_ns = ns(engine.now());
   const double idle_pj = r["energy"]["idle_pj"],
                moving_pj = r["energy"]["total_pj"].get<double>() - idle_pj - reuse.simulated_core_pj;
   const double per_byte = reuse.simulated_bytes > 0 ? moving_pj / reuse.simulated_bytes : 0.0;
   const double share = reuse.simulated_bytes > 0 ? all.memory_bytes / reuse.simulated_bytes : 0.0;
   const double energy = all.energy_pj + per_byte * all.memory_bytes +
                         (simulated_ns > 0 ? idle_pj / simulated_ns * duration_ns * o.replicas : 0.0);
-  const double tokens = static_cast<double>(engine.tokens());
 
   r["workload"] = {{"requests", o.requests.origin}, {"dtype", o.types.name()}, {"replicas", o.replicas}};
   r["config"]["workload"] = r["workload"];
   r["config"]["platform"]["server"] = serving::server_param_table().write(server);
   r["fidelity"]["reuse"] = reuse_json(reuse);
-  json& s = r["summary"];
-  s["time_ns"] = duration_ns;
-  s["tokens"] = engine.tokens();
-  s["tokens_per_s"] = duration_ns > 0 ? tokens / duration_ns * 1e9 : 0.0;
-  s["time_per_token_ns"] = tokens > 0 ? duration_ns / tokens : 0.0;
-  r["stall_stack_ns"] = stack_of(engine, o.replicas);
-  s["bound_by"] = nullptr;  // a claim about another machine: see --whatif
-  s["booked_most"] = booked_most(all.stack());
-  s["energy_pj"] = energy;
-  s["energy_per_token_pj"] = tokens > 0 ? energy / tokens : 0.0;
-  s["energy_per_request_pj"] = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;
+  s.time = engine.now();
+  s.tokens = engine.tokens();
+  const stall_stack where = stack_of(engine, o.replicas);
+  r["stall_stack_ns"] = stack_json(where);
+  for (auto& [unused, part] : r["stall_stack_ns"].items()) part = part.get<double>() / o.replicas;
+  stall_stack active = where;
+  active[stall::idle] = 0;  // nobody asked: not a property of the machine
+  s.booked_most = booked_most(active);
+  s.energy_pj = energy;
+  s.energy_per_request_pj = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;
   // Totals of modules go with the bytes that operators asked for.
-  const double peak_gbps = s["dram_utilization"].get<double>() > 0
-                               ? s["dram_bandwidth_gbps"].get<double>() / s["dram_utilization"].get<double>()
-                               : 0.0;
-  for (const char* key : {"dram_bytes", "bus_bytes", "link_bytes"})
-    s[key] = static_cast<std::int64_t>(share * s[key].get<double>());
+  for (std::int64_t* bytes : {&s.dram_bytes, &s.bus_bytes, &s.link_bytes})
+    *bytes = static_cast<std::int64_t>(share * static_cast<double>(*bytes));
   const double slower = duration_ns > 0 ? share * simulated_ns / duration_ns / o.replicas : 0.0;
-  s["dram_bandwidth_gbps"] = s["dram_bandwidth_gbps"].get<double>() * slower;
-  s["dram_utilization"] = peak_gbps > 0 ? s["dram_bandwidth_gbps"].get<double>() / peak_gbps : 0.0;
-  s["bus_utilization"] = s["bus_utilization"].get<double>() * slower;
-  s["flops"] = all.flops;
+  for (double* rate : {&s.dram_bytes_per_s, &s.dram_utilization, &s.bus_utilization}) *rate *= slower;
+  s.flops = all.flops;
+  r["summary"] = summary_table().write(s);
   r["serving"] = serving_json(o.requests, engine, server, o.slo);
   return per_byte;
 }
@@ -186,7 +178,7 @@ serve_outcome serve(const serve_options& options) {
   serve_outcome out;
   out.partial = ran.partial;
   out.result = std::move(ran.result);
-  const double pj_per_byte = told(out.result, options, server, *engine, reuse);
+  const double pj_per_byte = told(out.result, ran.summary, options, server, *engine, reuse);
   for (std::size_t i = 0; i < options.requests.requests.size(); ++i)
     if (engine->requests()[i].completed)
       out.requests_csv.push_back(requests_csv_line(options.requests.requests[i], engine->requests()[i], pj_per_byte));

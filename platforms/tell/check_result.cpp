@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "hw/common/checked.h"
+#include "platforms/tell/summary.h"
 
 namespace memwall::platforms {
 namespace {
@@ -29,6 +30,7 @@ class checker {
     if (const auto layers = result.find("layers"); layers != result.end())
       for (std::size_t i = 0; i < layers->size() && found.size() < most; ++i)
         layer(fmt::format("layers.{}", i), (*layers)[i]);
+    for (const auto& path : undeclared(result)) say(path, "is a figure that no table declares");
   }
 
  private:

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platforms/tell/result.h"
-#include "platforms/describe/badge.h"
 
-#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 
-#include "hw/common/csv.h"
 #include "hw/core/stream_core.h"
+#include "platforms/describe/badge.h"
 #include "platforms/tell/bounds.h"
 #include "platforms/tell/machine.h"
 
 namespace memwall::platforms {
 namespace {
-
-const char* const sections[] = {"memories", "buses", "links", "executors", "generators", "pagers"};
 
 std::int64_t tokens_of(const trace::workload& w, const result_builder& r) {
   if (r.tokens) return *r.tokens;
@@ -99,44 +96,128 @@ void result_builder::add(layer_row row, std::size_t keep) {
   flops += row.flops;
   read += row.read;
   written += row.written;
-  for (sums* group : {&by_kind[row.kind], &by_layer[row.layer]}) {
-    ++group->first;
-    group->second += row.parts;
+  for (operator_group* group : {&by_kind[row.kind], &by_layer[row.layer]}) {
+    ++group->operators;
+    group->parts += row.parts;
   }
   m_last = row;
   if (rows.size() < keep) rows.push_back(std::move(row));
 }
 
 namespace {
-const char* phase_of(const layer_row& r) {
-  return r.prefill ? "prefill" : "decode";
+
+/// What the modules of a section report, and their energies.
+struct module_reports {
+  std::array<json, result_sections> lists;
+  json energy_by_component = json::object();
+  double energy = 0, idle_energy = 0;
+  std::int64_t dram_bytes = 0, bus_bytes = 0, link_bytes = 0;
+
+  json& of(result_section s) { return lists[static_cast<std::size_t>(s)]; }
+};
+
+module_reports reports_of(const system& hw, const symmetry& alike, ps_t time) {
+  module_reports out;
+  out.lists.fill(json::array());
+  for (const auto& m : hw.modules()) {
+    out.of(m->section()).push_back(alike.report(*m, time));
+    const hardware* w = hw.find(alike.worker(m->name()));
+    const double times = alike.times(w->name());
+    for (const auto& [part, pj] : w->energy_parts(time)) {
+      out.energy_by_component[part == w->name() ? m->name() : m->name() + "." + part] = pj * times;
+      out.energy += pj * times;
+    }
+    // What the time alone costs: the same work in twice the time takes so much more.
+    out.idle_energy += (w->energy_pj(2 * time) - w->energy_pj(time)) * times;
+  }
+  return out;
 }
+
+/// Traffic and the busiest modules; the rest of the summary stays as it is.
+void sum_up(module_reports& found, run_summary& s) {
+  double busiest = -1;
+  for (const auto& m : found.of(result_section::memories)) {
+    if (m.value("on_chip", false)) continue;
+    s.dram_bytes += m["read_bytes"].get<std::int64_t>() + m["write_bytes"].get<std::int64_t>();
+    if (m["utilization"].get<double>() > busiest) {
+      busiest = m["utilization"].get<double>();
+      s.dram_bytes_per_s = m["bandwidth_gbps"].get<double>() * 1e9;
+    }
+  }
+  s.dram_utilization = std::max(0.0, busiest);
+  for (const auto& b : found.of(result_section::buses)) {
+    s.bus_bytes += b["bytes"].get<std::int64_t>();
+    s.bus_utilization = std::max(s.bus_utilization, b["utilization"].get<double>());
+  }
+  for (const auto& l : found.of(result_section::links)) s.link_bytes += l["bytes"].get<std::int64_t>();
+}
+
+run_summary summary_of(const trace::header& header, const result_builder& r, module_reports& found, ps_t time,
+                       bool partial) {
+  run_summary s;
+  s.time = time;
+  s.partial = partial;
+  if (partial) s.operators = r.count;
+  s.tokens = tokens_of(header.workload, r);
+  if (r.prefill && r.decode_steps > 0) {
+    // A prompt and the tokens behind it take such different times that their mean says nothing.
+    s.ttft_ns = ns(r.prefill_end);
+    s.tpot_ns = ns(time - r.prefill_end) / static_cast<double>(r.decode_steps);
+  }
+  s.booked_most = booked_most(r.critical);
+  s.energy_pj = found.energy;
+  s.flops = r.flops;
+  for (const auto& t : header.tensors) {
+    if (t.cls == trace::tensor_class::weights) s.weight_bytes += t.bytes;
+    if (t.cls == trace::tensor_class::kv_cache) s.kv_bytes += t.bytes;
+  }
+  sum_up(found, s);
+  return s;
+}
+
+template <class Groups>
+json groups_json(const char* key, const Groups& groups) {
+  json list = json::array();
+  for (const auto& [group, entry] : groups) {
+    json row{{key, group}};
+    row.update(group_table().write(entry));
+    list.push_back(std::move(row));
+  }
+  return list;
+}
+
+json roofline_json(const system& hw, const symmetry& alike, const trace::header& header, const json& memories) {
+  json executors = json::array();
+  for (const auto& m : hw.modules()) {
+    stream_core* c = hw.find(alike.worker(m->name()))->as_core();
+    if (c == nullptr || c->stats().operations == 0) continue;
+    json e{{"name", m->name()}};
+    for (const char* type : {"fp16", "bf16", "fp8", "int8", "fp32"}) e["peak_flops"][type] = c->model().peak_rate(type);
+    e["dtype_used"] = header.workload.types.activations.name();
+    e["bandwidths"] = json::array();
+    for (const auto& memory : memories)
+      e["bandwidths"].push_back({{"name", memory["name"]}, {"bytes_per_s", memory["peak_gbps"].get<double>() * 1e9}});
+    executors.push_back(e);
+  }
+  return {{"executors", executors}};
+}
+
+/// Law 2: what operators asked for is what buses moved and memories served.
+json conservation_json(const system& hw, const symmetry& alike, const result_builder& r) {
+  traffic_bytes asked = r.read, cores, memories;
+  asked += r.written;
+  for (const auto& m : hw.modules()) {
+    const hardware* w = hw.find(alike.worker(m->name()));
+    if (m->as_core() != nullptr) cores += w->bytes();
+    if (m->memory() && m->as_core() == nullptr) memories += w->bytes();
+  }
+  return {{"operators", bytes_json(asked)}, {"executors", bytes_json(cores)}, {"memories", bytes_json(memories)}};
+}
+
 }  // namespace
 
-std::string csv_header() {
-  std::string out =
-      "name,kind,layer,phase,step,executor,start_ns,end_ns,booked_most,flops,weight_bytes,kv_bytes,activation_bytes,"
-      "energy_"
-      "pj";
-  for (std::size_t c = 0; c < stall_count; ++c) out += std::string(",") + stall_name(static_cast<stall>(c)) + "_ns";
-  return out;
-}
-
-std::string result_builder::csv_line() const {
-  const auto& r = m_last;
-  traffic_bytes all = r.read;
-  all += r.written;
-  std::string out =
-      fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}", csv_cell(r.name), r.kind, r.layer, phase_of(r), r.step,
-                  csv_cell(r.executor), ns(r.start), ns(r.end), booked_most(r.parts), r.flops, all[traffic::weights],
-                  all[traffic::kv_cache], all[traffic::activations], r.energy_pj);
-  for (const auto p : r.parts.part) out += fmt::format(",{}", ns(p));
-  return out;
-}
-
 json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where,
-                  const result_builder& r, ps_t time, bool partial, const json& programming) {
-  const auto worker = [&](const hardware& m) { return hw.find(alike.worker(m.name())); };
+                  const result_builder& r, ps_t time, bool partial, const json& programming, run_summary& summary) {
   const auto stream = o.source();
   const trace::header& header = stream->header();
   json out;
@@ -153,150 +234,27 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   out["config"] = {{"platform", hw.config(o.platform)}, {"workload", out["workload"]}};
   out["provenance"] = {{"command", o.command}};
 
-  json lists;
-  for (const char* s : sections) lists[s] = json::array();
-  std::vector<std::pair<std::string, double>> energy;
-  double energy_total = 0, energy_idle = 0;
-  for (const auto& m : hw.modules()) {
-    lists[m->section()].push_back(alike.report(*m, time));
-    const hardware* w = worker(*m);
-    for (const auto& [part, pj] : w->energy_parts(time)) {
-      energy.emplace_back(part == w->name() ? m->name() : m->name() + "." + part, pj * alike.times(w->name()));
-      energy_total += energy.back().second;
-    }
-    // What the time alone costs: the same work in twice the time takes so much more.
-    energy_idle += (w->energy_pj(2 * time) - w->energy_pj(time)) * alike.times(w->name());
-  }
-  std::int64_t dram_bytes = 0, bus_bytes = 0, link_bytes = 0, weight_bytes = 0, kv_bytes = 0;
-  double busiest = -1, bandwidth = 0, bus_utilization = 0;
-  for (const auto& m : lists["memories"]) {
-    if (m.value("standard", "") == "SRAM") continue;
-    dram_bytes += m["read_bytes"].get<std::int64_t>() + m["write_bytes"].get<std::int64_t>();
-    if (m["utilization"].get<double>() > busiest) {
-      busiest = m["utilization"].get<double>();
-      bandwidth = m["bandwidth_gbps"].get<double>();
-    }
-  }
-  for (const auto& b : lists["buses"]) {
-    bus_bytes += b["bytes"].get<std::int64_t>();
-    bus_utilization = std::max(bus_utilization, b["utilization"].get<double>());
-  }
-  for (const auto& l : lists["links"]) link_bytes += l["bytes"].get<std::int64_t>();
-  for (const auto& t : header.tensors) {
-    if (t.cls == trace::tensor_class::weights) weight_bytes += t.bytes;
-    if (t.cls == trace::tensor_class::kv_cache) kv_bytes += t.bytes;
-  }
-  const std::int64_t tokens = tokens_of(header.workload, r);
-  const double seconds = static_cast<double>(time) * 1e-12;
-  json& s = out["summary"];
-  s["time_ns"] = ns(time);
-  s["tokens"] = tokens;
-  s["tokens_per_s"] = seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-  s["time_per_token_ns"] = tokens > 0 ? ns(time) / static_cast<double>(tokens) : 0.0;
-  if (r.prefill && r.decode_steps > 0) {
-    // A prompt and the tokens behind it take such different times that their mean says nothing.
-    s["ttft_ns"] = ns(r.prefill_end);
-    s["tpot_ns"] = ns(time - r.prefill_end) / static_cast<double>(r.decode_steps);
-  }
-  s["bound_by"] = nullptr;  // a claim about another machine: see --whatif
-  s["booked_most"] = booked_most(r.critical);
-  s["energy_pj"] = energy_total;
-  s["energy_per_token_pj"] = tokens > 0 ? energy_total / static_cast<double>(tokens) : 0.0;
-  s["weight_bytes"] = weight_bytes;
-  s["kv_bytes"] = kv_bytes;
-  s["dram_bytes"] = dram_bytes;
-  s["bus_bytes"] = bus_bytes;
-  s["link_bytes"] = link_bytes;
-  s["flops"] = r.flops;
-  s["tops"] =
-      time > 0 ? r.flops / static_cast<double>(time) : 0.0;  // of the system: waiting and data movement included
-  s["tops_per_w"] = energy_total > 0 ? r.flops / energy_total : 0.0;
-  s["dram_bandwidth_gbps"] = bandwidth;
-  s["dram_utilization"] = std::max(0.0, busiest);
-  s["bus_utilization"] = bus_utilization;
-  if (partial) {
-    // A rate of a part is no rate of the whole: nobody shall take it for one.
-    s["partial"] = true;
-    s["operators"] = r.count;
-    for (const char* rate : {"tokens", "tokens_per_s", "time_per_token_ns", "energy_per_token_pj"}) s[rate] = nullptr;
-    for (const char* rate : {"ttft_ns", "tpot_ns"}) s.erase(rate);
-  }
+  module_reports found = reports_of(hw, alike, time);
+  summary = summary_of(header, r, found, time, partial);
+  out["summary"] = summary_table().write(summary);
   out["stall_stack_ns"] = stack_json(r.critical);
-  const auto sums_json = [](const char* key, const auto& groups) {
-    json list = json::array();
-    for (const auto& [group, entry] : groups)
-      list.push_back({{key, group},
-                      {"operators", entry.first},
-                      {"time_ns", ns(entry.second.sum())},
-                      {"booked_most", booked_most(entry.second)},
-                      {"stall_stack_ns", stack_json(entry.second)}});
-    return list;
-  };
-  out["by_kind"] = sums_json("kind", r.by_kind);
-  out["by_layer"] = sums_json("layer", r.by_layer);
-  for (const char* name : sections)
-    if (!lists[name].empty() || (std::string(name) != "generators" && std::string(name) != "pagers"))
-      out[name] = std::move(lists[name]);
+  out["by_kind"] = groups_json("kind", r.by_kind);
+  out["by_layer"] = groups_json("layer", r.by_layer);
+  for (std::size_t i = 0; i < result_sections; ++i)
+    if (const auto s = static_cast<result_section>(i); !found.of(s).empty() || !is_rare(s))
+      out[section_name(s)] = std::move(found.of(s));
 
-  json roofline = json::array();
-  for (const auto& m : hw.modules()) {
-    stream_core* c = worker(*m)->as_core();
-    if (c == nullptr || c->stats().operations == 0) continue;
-    json e{{"name", m->name()}};
-    for (const char* type : {"fp16", "bf16", "fp8", "int8", "fp32"}) e["peak_flops"][type] = c->model().peak_rate(type);
-    e["dtype_used"] = header.workload.types.activations.name();
-    e["bandwidths"] = json::array();
-    for (const auto& memory : out["memories"]) {
-      e["bandwidths"].push_back({{"name", memory["name"]}, {"bytes_per_s", memory["peak_gbps"].get<double>() * 1e9}});
-    }
-    roofline.push_back(e);
-  }
-  out["roofline"]["executors"] = roofline;
+  out["roofline"] = roofline_json(hw, alike, header, out["memories"]);
   out["bounds"] = bounds_of(out, r.critical, time);
   out["machine"] = machine_of(out);
   out["placement"] = where.report();
   if (!programming.is_null()) out["placement"]["programming"] = programming;
-  json parts = json::object();
-  for (const auto& [name, pj] : energy) parts[name] = pj;
-  out["energy"] = {{"by_component_pj", parts}, {"idle_pj", energy_idle}, {"total_pj", energy_total}};
-
-  // Law 2: what operators asked for is what buses moved and memories served.
-  json asked = bytes_json([&] {
-    traffic_bytes b = r.read;
-    b += r.written;
-    return b;
-  }());
-  traffic_bytes cores, memories;
-  for (const auto& m : hw.modules()) {
-    if (m->as_core() != nullptr) cores += worker(*m)->bytes();
-    if (m->memory() && m->as_core() == nullptr) memories += worker(*m)->bytes();
-  }
-  out["conservation"] = {{"operators", asked}, {"executors", bytes_json(cores)}, {"memories", bytes_json(memories)}};
-
+  out["energy"] = {
+      {"by_component_pj", found.energy_by_component}, {"idle_pj", found.idle_energy}, {"total_pj", found.energy}};
+  out["conservation"] = conservation_json(hw, alike, r);
   out["layers_total"] = r.count;
   out["layers"] = json::array();
-  for (const auto& row : r.rows) {
-    traffic_bytes all = row.read;
-    all += row.written;
-    out["layers"].push_back({{"name", row.name},
-                             {"kind", row.kind},
-                             {"layer", row.layer},
-                             {"phase", phase_of(row)},
-                             {"token", row.step},
-                             {"executor", row.executor},
-                             {"start_ns", ns(row.start)},
-                             {"end_ns", ns(row.end)},
-                             {"bound_by", nullptr},
-                             {"booked_most", booked_most(row.parts)},
-                             {"flops", row.flops},
-                             {"bytes",
-                              {{"weights", all[traffic::weights]},
-                               {"kv_cache", all[traffic::kv_cache]},
-                               {"activations", all[traffic::activations]}}},
-                             {"dram_bytes", all.sum()},
-                             {"energy_pj", row.energy_pj},
-                             {"stall_stack_ns", stack_json(row.parts)}});
-  }
+  for (const auto& row : r.rows) out["layers"].push_back(layer_table().write(row));
   return out;
 }
 

@@ -9,28 +9,16 @@
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
 #include "platforms/describe/run_options.h"
+#include "platforms/tell/summary.h"
 
 namespace memwall::platforms {
 
 constexpr const char* result_schema = "memwall-result-1";
 
-/// One finished operator.
-struct layer_row {
-  std::string name, kind;
-  std::int64_t layer = -1, step = 0;
-  std::string executor;  ///< the one that ended last
-  ps_t start = 0, end = 0;
-  double flops = 0;
-  traffic_bytes read, written;  ///< asked of memories
-  double energy_pj = 0;
-  stall_stack parts;  ///< sums to end - start
-  bool prefill = false;
-};
-
 class result_builder {
  public:
   void add(layer_row row, std::size_t keep);
-  std::string csv_line() const;  ///< of the row added last
+  std::string csv_line() const { return layer_csv_line(m_last); }  ///< of the row added last
 
   stall_stack critical;         ///< of the chain of operators that ended last; sums to the time
   std::vector<layer_row> rows;  ///< the first `keep`
@@ -41,9 +29,8 @@ class result_builder {
   bool prefill = false;                ///< some of it was a prompt's
   double flops = 0;
   traffic_bytes read, written;
-  using sums = std::pair<std::uint64_t, stall_stack>;  ///< operators and their time
-  std::map<std::string, sums> by_kind;
-  std::map<std::int64_t, sums> by_layer;  ///< -1: outside of layers
+  std::map<std::string, operator_group> by_kind;
+  std::map<std::int64_t, operator_group> by_layer;  ///< -1: outside of layers
 
  private:
   layer_row m_last;
@@ -59,11 +46,10 @@ const std::vector<cause_group>& cause_groups();
 /// question: only a simulation with that part made better answers it.
 std::string booked_most(const stall_stack& s);
 
-/// First line of layers.csv.
-std::string csv_header();
 json stack_json(const stall_stack& s);
+/// The whole result but its host part. `summary` is what result["summary"] was written from.
 json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where,
-                  const result_builder& r, ps_t time, bool partial, const json& programming);
+                  const result_builder& r, ps_t time, bool partial, const json& programming, run_summary& summary);
 json host_facts(const system& hw, const symmetry& alike, double wall_s);
 
 }  // namespace memwall::platforms

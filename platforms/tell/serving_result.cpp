@@ -174,6 +174,55 @@ json serving_json(const serving::request_list& list, const serving::engine& serv
   return out;
 }
 
+namespace {
+
+void distribution_figures(const std::string& path, const char* doc, std::vector<figure_info>& out) {
+  out.push_back({path, "object", "ms", doc, sums::no, false, false});
+  for (const char* part : {"mean", "p50", "p90", "p95", "p99"})
+    out.push_back({path + "." + part, "number", "ms", "null where there is none", sums::no, true, true});
+}
+
+}  // namespace
+
+std::vector<figure_info> serving_figures() {
+  const auto row = [](const char* path, const char* type, const char* unit, const char* doc, sums how = sums::no) {
+    return figure_info{path, type, unit, doc, how, false, false};
+  };
+  std::vector<figure_info> out = {
+      row("serving", "object", "", "a service: requests over time"),
+      row("serving.requests", "integer", "", "requests asked for", sums::adds),
+      row("serving.completed", "integer", "", "requests completed", sums::adds),
+      row("serving.warm_up", "integer", "", "requests left out of the figures", sums::adds),
+      row("serving.duration_ns", "number", "ns", "first arrival to last token", sums::largest),
+      row("serving.steps", "integer", "", "steps of the scheduler", sums::adds),
+      row("serving.preemptions", "integer", "", "sequences that had to make room", sums::adds),
+      row("serving.prefix_hit_rate", "number", "1", "prompt tokens found in the prefix cache", sums::mean),
+      row("serving.requests_per_s", "number", "1/s", "completed", sums::adds),
+      row("serving.input_tokens_per_s", "number", "1/s", "prompt tokens of completed requests", sums::adds),
+      row("serving.output_tokens_per_s", "number", "1/s", "tokens made", sums::adds),
+      row("serving.kv", "object", "", "the KV cache"),
+      row("serving.kv.blocks", "integer", "", "blocks of it, a replica", sums::adds),
+      row("serving.kv.block_size", "integer", "", "positions of a block"),
+      row("serving.kv.peak_blocks", "integer", "", "blocks in use at most", sums::largest),
+      row("serving.goodput", "object", "", "requests within --slo"),
+      row("serving.goodput.ttft_ms", "number", "ms", "the limit asked for"),
+      row("serving.goodput.tpot_ms", "number", "ms", "the limit asked for"),
+      row("serving.goodput.e2e_ms", "number", "ms", "the limit asked for"),
+      row("serving.goodput.share", "number", "1", "of completed requests", sums::mean),
+      row("serving.goodput.requests_per_s", "number", "1/s", "requests within the limits", sums::adds),
+      row("serving.classes", "object", "", "by class of requests"),
+      row("serving.classes.*", "object", "", "of that class"),
+      row("serving.classes.*.requests", "integer", "", "of that class", sums::adds),
+      row("serving.notes", "array", "", "what was settled about the requests, in words")};
+  for (const std::string prefix : {"serving.", "serving.classes.*."}) {
+    distribution_figures(prefix + "ttft_ms", "time to the first token", out);
+    distribution_figures(prefix + "tpot_ms", "time of each token behind it, a request's mean", out);
+    if (prefix == "serving.") distribution_figures(prefix + "itl_ms", "time between tokens", out);
+    distribution_figures(prefix + "e2e_ms", "arrival to last token", out);
+  }
+  return out;
+}
+
 json reuse_json(const serving::reuse_report& r) {
   return {{"mode", r.on ? "on" : "off"},
           {"bound_pct", 100 * r.bound},
@@ -190,7 +239,6 @@ std::string requests_csv_header() {
       "request,arrival_s,scheduled_s,first_token_s,last_token_s,input_tokens,output_tokens,preemptions,class,replica,"
       "prefix_hit,energy_pj,front_end_ps,queue_ps";
   for (const char* phase : {"prompt", "decode"}) {
-    out += fmt::format(",{}_host_ps", phase);
     for (const auto& g : cause_groups()) out += fmt::format(",{}_{}_ps", phase, g.name);
   }
   return out;
@@ -209,8 +257,8 @@ std::string requests_csv_line(const serving::request& asked, const served_reques
                   seconds(r.first_token), seconds(r.last_token), asked.input, asked.output, r.preemptions, kind,
                   r.replica, r.hit_tokens, r.core_pj + pj_per_byte * r.memory_bytes, r.time.front_end, r.time.queue);
   for (const bool prompt : {true, false}) {
-    out += fmt::format(",{}", prompt ? r.time.prompt_host : r.time.decode_host);
-    const stall_stack& s = prompt ? r.time.prompt : r.time.decode;
+    stall_stack s = prompt ? r.time.prompt : r.time.decode;
+    s[stall::host] += prompt ? r.time.prompt_host : r.time.decode_host;
     for (const auto& g : cause_groups()) out += fmt::format(",{}", of_group(s, g));
   }
   return out;
@@ -219,17 +267,18 @@ std::string requests_csv_line(const serving::request& asked, const served_reques
 std::string steps_csv_header() {
   std::string out =
       "step,replica,start_s,end_s,prompts,decodes,tokens,running,waiting,kv_blocks,preempted,memory_bytes,core_energy_"
-      "pj,"
-      "host_ps";
+      "pj";
   for (const auto& g : cause_groups()) out += fmt::format(",{}_ps", g.name);
   return out;
 }
 
 std::string steps_csv_line(std::int64_t number, const serving::served_step& s) {
-  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.0f},{:.0f},{}", number, s.replica,
-                                seconds(s.start), seconds(s.end), s.prompts, s.decodes, s.tokens, s.running, s.waiting,
-                                s.kv_used, s.preempted, s.memory_bytes, s.energy_pj, s.host);
-  for (const auto& g : cause_groups()) out += fmt::format(",{}", of_group(s.parts, g));
+  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.0f},{:.0f}", number, s.replica, seconds(s.start),
+                                seconds(s.end), s.prompts, s.decodes, s.tokens, s.running, s.waiting, s.kv_used,
+                                s.preempted, s.memory_bytes, s.energy_pj);
+  stall_stack parts = s.parts;
+  parts[stall::host] += s.host;
+  for (const auto& g : cause_groups()) out += fmt::format(",{}", of_group(parts, g));
   return out;
 }
 

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "hw/common/figures.h"
+
 #include "traces/serving/engine.h"
 #include "traces/serving/step_costs.h"
 
@@ -30,6 +32,8 @@ json distribution_json(weighted values);
 json serving_json(const serving::request_list& list, const serving::engine& server,
                   const serving::server_params& params, const service_level& slo);
 /// `fidelity.reuse`.
+/// What `serving` of the result holds.
+std::vector<figure_info> serving_figures();
 json reuse_json(const serving::reuse_report& r);
 
 /// A line a request, with the parts of its latency by group of causes: they sum to it. `pj_per_byte`: what moving a

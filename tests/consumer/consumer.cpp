@@ -6,6 +6,7 @@
 
 #include "models/model.h"
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 #include "platforms/execute/run.h"
 #include "traces/generator.h"
 
@@ -72,16 +73,14 @@ class fixed_hardware final : public platforms::hardware {
     return f;
   }
   json config() const override { return table().write(m_params); }
-  const char* section() const override { return "memories"; }
+  platforms::result_section section() const override { return platforms::result_section::memories; }
   json report(ps_t) const override {
-    return {{"name", name()},
-            {"standard", "SRAM"},
-            {"channels", 1},
-            {"peak_gbps", 0.0},
-            {"read_bytes", m_memory.bytes},
-            {"write_bytes", 0},
-            {"bandwidth_gbps", 0.0},
-            {"utilization", 0.0}};
+    platforms::memory_figures out;
+    out.name = name();
+    out.standard = "fixed";
+    out.on_chip = true;
+    out.read_bytes = m_memory.bytes;
+    return platforms::memory_table().write(out);
   }
   double energy_pj(ps_t) const override { return 0; }
 

@@ -11,7 +11,7 @@ namespace {
 
 json sound() {
   return json::parse(R"({
-    "summary": {"time_ns": 1.5, "tokens": 1, "energy_pj": 2.0, "bound_by": "dram", "dram_utilization": 0.5},
+    "summary": {"time_ns": 1.5, "tokens": 1, "energy_pj": 2.0, "bound_by": "memory", "dram_utilization": 0.5},
     "stall_stack_ns": {"compute": 0.5, "launch": 1.0},
     "memories": [{"name": "m", "read_bytes": 64, "latency_ns": {"p99": 3.0}}],
     "layers": [{"name": "a", "layer": -1, "start_ns": 0.0, "end_ns": 1.5, "stall_stack_ns": {"compute": 1.5}}]})");
@@ -41,6 +41,15 @@ TEST(check_result, each_defect_is_found) {
   EXPECT_GT(defects("/layers/0/end_ns", 1.6), 0u) << "its stack is shorter";
   EXPECT_GT(defects("/layers/0/start_ns", 2.0), 0u) << "it ends before it begins";
   EXPECT_GT(defects("/layers/0/stall_stack_ns/compute", 1.4), 0u);
+}
+
+// A figure that no table declares would be in no schema, no documentation and no column.
+TEST(check_result, figures_that_nobody_declared_are_found) {
+  EXPECT_EQ(defects("/summary/latency", 1.0), 1u);
+  EXPECT_EQ(defects("/memories/0/latency_ns/p42", 1.0), 1u);
+  EXPECT_EQ(defects("/memories/0/commands", json{{"ACT", 3}}), 0u) << "any name stands there";
+  EXPECT_EQ(defects("/memories/0/commands", json{{"ACT", -3}}), 1u);
+  EXPECT_EQ(defects("/speed", 1.0), 1u);
 }
 
 // 9,000 s in nanoseconds is as far as femtoseconds in 64 bits reach.

@@ -35,6 +35,23 @@ TEST(outputs, a_run_leaves_result_layers_waves_and_timeline_under_their_names_on
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), static_cast<std::ptrdiff_t>(result["layers"].size() + 1));
 }
 
+TEST(outputs, the_schema_in_the_tree_is_that_of_the_tables) {
+  const auto r = test::memwall("describe schema");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.out, test::read_file(std::string(MEMWALL_SOURCE_DIR) + "/platforms/tell/result.schema.json"))
+      << "memwall describe schema > platforms/tell/result.schema.json";
+}
+
+TEST(outputs, figures_are_described) {
+  const auto one = test::memwall("describe result summary.time_per_token_ns");
+  EXPECT_THAT(one.out, testing::StartsWith("summary.time_per_token_ns (number or null, ns, a mean)\n"));
+  const auto none = test::memwall("describe result summary.time_per_token");
+  EXPECT_EQ(none.exit_code, 0) << "part of a name";
+  const auto wrong = test::memwall("describe result sumary.time_ns");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, testing::HasSubstr("summary.time_ns"));
+}
+
 TEST(outputs, contract_keys_are_there) {
   const auto r = test::memwall("run --platform von_neumann_cpu --json" + mini);
   ASSERT_EQ(r.exit_code, 0) << r.err;

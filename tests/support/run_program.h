@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the memwall program as a user does, and reads what it says.
 #pragma once
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <cstdio>
@@ -9,13 +10,31 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
+
+#include "tests/support/json_schema.h"
 
 namespace memwall::test {
+
+inline std::string read_file(const std::string& path);
+
+/// A result has the form that the tree's schema gives: every test that reads one checks it.
+inline void expect_declared_form(const nlohmann::ordered_json& result) {
+  static const auto schema =
+      nlohmann::ordered_json::parse(read_file(std::string(MEMWALL_SOURCE_DIR) + "/platforms/tell/result.schema.json"));
+  std::vector<std::string> found;
+  violations(schema, result, "result", found);
+  for (const auto& f : found) ADD_FAILURE() << f;
+}
 
 struct program_output {
   int exit_code = -1;
   std::string out, err;
-  nlohmann::ordered_json json() const { return nlohmann::ordered_json::parse(out); }
+  nlohmann::ordered_json json() const {
+    auto j = nlohmann::ordered_json::parse(out);
+    if (j.is_object() && j.value("schema", "") == "memwall-result-1") expect_declared_form(j);
+    return j;
+  }
 };
 
 inline std::string read_file(const std::string& path) {

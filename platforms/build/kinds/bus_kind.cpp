@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/bus/bus.h"
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -14,8 +15,8 @@ class bus_hardware final : public hardware {
            2 * (memwall::to_ps(m_params.pipeline_latency) + m_bus.mean_hop_latency());
   }
   json config() const override { return bus_param_table().write(m_params); }
-  const char* section() const override { return "buses"; }
-  json report(ps_t) const override { return fabric_json(name(), m_bus.report(), "channels"); }
+  result_section section() const override { return result_section::buses; }
+  json report(ps_t) const override { return bus_table().write({name(), m_bus.report()}); }
   double energy_pj(ps_t) const override { return m_bus.report().energy_pj; }
   traffic_bytes bytes() const override { return m_bus.report().bytes_by_class; }
   probe_list probes() override { return m_bus.probes(); }

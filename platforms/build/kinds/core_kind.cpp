@@ -4,6 +4,7 @@
 
 #include "hw/core/stream_core.h"
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -31,25 +32,24 @@ class core_hardware final : public hardware {
     return f;
   }
   json config() const override { return const_cast<stream_core&>(m_core).model().config(); }
-  const char* section() const override { return "executors"; }
+  result_section section() const override { return result_section::executors; }
   json report(ps_t elapsed) const override {
     const auto& s = m_core.stats();
-    json out{
-        {"name", name()},
-        {"kind", type()},
-        {"operations", s.operations},
-        {"busy_ns", ns(s.busy)},
-        {"utilization", elapsed > 0 ? static_cast<double>(arithmetic(s.parts)) / static_cast<double>(elapsed) : 0.0},
-        {"flops", s.flops},
-        {"transfers", s.transfers},
-        {"read_bytes", bytes_json(s.read)},
-        {"write_bytes", bytes_json(s.written)},
-        {"energy_pj", energy_pj(elapsed)}};
-    out["latency_ns"] = latency_json(summarize(s.latency), s.latency.bins());
+    executor_figures out;
+    out.name = name();
+    out.kind = type();
+    out.operations = s.operations;
+    out.busy_ns = ns(s.busy);
+    out.utilization = elapsed > 0 ? static_cast<double>(arithmetic(s.parts)) / static_cast<double>(elapsed) : 0.0;
+    out.flops = s.flops;
+    out.transfers = s.transfers;
+    out.read_bytes = bytes_json(s.read);
+    out.write_bytes = bytes_json(s.written);
+    out.energy_pj = energy_pj(elapsed);
+    out.latency_ns = latency_json(summarize(s.latency), s.latency.bins());
     stall_stack all = s.parts;
     all[stall::idle] += elapsed - s.busy;
-    for (std::size_t c = 0; c < stall_count; ++c)
-      if (all.part[c] != 0) out["stall_stack_ns"][stall_name(static_cast<stall>(c))] = ns(all.part[c]);
+    out.stall_stack_ns = cause_json(all);
     auto figures = const_cast<stream_core&>(m_core).model().figures(elapsed);
     if (!figures.empty()) {
       // What the core achieves in the system, beside what its parts could: they differ by an order of magnitude.
@@ -58,9 +58,9 @@ class core_hardware final : public hardware {
       figures["achieved_tops_per_w"] = pj > 0 ? s.flops / pj : 0.0;
       if (const double mm2 = figures.value("area_mm2", 0.0); mm2 > 0)
         figures["achieved_tops_per_mm2"] = figures["achieved_tops"].get<double>() / mm2;
-      out["figures"] = std::move(figures);
+      out.figures = std::move(figures);
     }
-    return out;
+    return executor_table().write(out);
   }
   double energy_pj(ps_t elapsed) const override {
     return m_core.stats().energy_pj + standing_pj(elapsed) + clocks_pj();

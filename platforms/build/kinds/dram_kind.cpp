@@ -5,6 +5,7 @@
 #include "hw/dram/energy.h"
 #include "hw/dram/standard.h"
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -29,45 +30,46 @@ class dram_hardware final : public hardware {
     return f;
   }
   json config() const override { return write_dram_params(m_params); }
-  const char* section() const override { return "memories"; }
+  result_section section() const override { return result_section::memories; }
   json report(ps_t elapsed) const override {
     const dram_report r = m_dram.report();
     const auto& m = r.memory;
-    json out{{"name", name()},
-             {"standard", r.standard},
-             {"channels", r.channels},
-             {"devices", static_cast<double>(r.channels) / m_standard.channels_per_device},  // stacks, chips or DIMMs
-             {"capacity_bytes", r.size},
-             {"peak_gbps", r.peak_bytes_per_s / 1e9},
-             {"read_bytes", m.bytes_read},
-             {"write_bytes", m.bytes_written},
-             {"asked_read_bytes", r.read_bytes.sum()},
-             {"asked_write_bytes", r.write_bytes.sum()}};
     const double seconds = static_cast<double>(elapsed) * 1e-12;
-    out["bandwidth_gbps"] = seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / 1e9 : 0.0;
-    out["utilization"] =
-        seconds > 0 ? static_cast<double>(m.bytes_read + m.bytes_written) / seconds / r.peak_bytes_per_s : 0.0;
-    out["busy_ns"] = ns(r.busy_ps);
+    const auto moved = static_cast<double>(m.bytes_read + m.bytes_written);
+    memory_figures out;
+    out.name = name();
+    out.standard = r.standard;
+    out.channels = r.channels;
+    out.devices = static_cast<double>(r.channels) / m_standard.channels_per_device;
+    out.capacity_bytes = static_cast<std::int64_t>(r.size);
+    out.peak_bytes_per_s = r.peak_bytes_per_s;
+    out.read_bytes = m.bytes_read;
+    out.write_bytes = m.bytes_written;
+    out.asked_read_bytes = r.read_bytes.sum();
+    out.asked_write_bytes = r.write_bytes.sum();
+    out.bandwidth_bytes_per_s = seconds > 0 ? moved / seconds : 0.0;
+    out.utilization = seconds > 0 ? moved / seconds / r.peak_bytes_per_s : 0.0;
+    out.busy_ns = ns(r.busy_ps);
     if (r.claimed_ps > 0)
-      out["banks"] = {
-          {"computing_ns", ns(r.claimed_ps)}, {"delayed_transfers", r.delayed}, {"delayed_ns", ns(r.delayed_ps)}};
-    out["latency_ns"] = latency_json(r.latency, r.latency_bins);
-    out["row"] = {{"hit", m.row_hits}, {"miss", m.row_misses}, {"conflict", m.row_conflicts}};
+      out.banks =
+          json{{"computing_ns", ns(r.claimed_ps)}, {"delayed_transfers", r.delayed}, {"delayed_ns", ns(r.delayed_ps)}};
+    out.latency_ns = latency_json(r.latency, r.latency_bins);
+    out.row = json{{"hit", m.row_hits}, {"miss", m.row_misses}, {"conflict", m.row_conflicts}};
+    json commands = json::object();
     for (std::size_t c = 0; c < dram::command_count; ++c)
-      if (m.commands[c] != 0) out["commands"][dram::command_name(static_cast<dram::command>(c))] = m.commands[c];
-    out["energy_pj"] = json::object();
+      if (m.commands[c] != 0) commands[dram::command_name(static_cast<dram::command>(c))] = m.commands[c];
+    if (!commands.empty()) out.commands = std::move(commands);
     double total = 0;
     for (const auto& [kind, pj] : energy_parts(elapsed)) {
-      out["energy_pj"][kind] = pj;
+      out.energy_pj[kind] = pj;
       total += pj;
     }
-    out["energy_pj"]["total"] = total;
+    out.energy_pj["total"] = total;
     if (const auto source = m_standard.sources.find("energy.read"); source != m_standard.sources.end())
-      out["energy_confidence"] = source->second.confidence;
-    for (std::size_t c = 0; c < stall_count; ++c)
-      if (m.by_cause.part[c] != 0) out["time_by_cause_ns"][stall_name(static_cast<stall>(c))] = ns(m.by_cause.part[c]);
-    out["bottleneck"] = dram::bottleneck_line(m);
-    return out;
+      out.energy_confidence = source->second.confidence;
+    out.time_by_cause_ns = cause_json(m.by_cause);
+    out.bottleneck = dram::bottleneck_line(m);
+    return memory_table().write(out);
   }
   double energy_pj(ps_t elapsed) const override {
     double sum = 0;

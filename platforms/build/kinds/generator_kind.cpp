@@ -2,6 +2,7 @@
 #include "hw/core/traffic_generator.h"
 
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -12,17 +13,16 @@ class generator_hardware final : public hardware {
       : hardware(d), m_generator(d.name.c_str(), p, id, seed) {}
   tlm::tlm_initiator_socket<>* initiator() override { return &m_generator.port; }
   json config() const override { return generator_param_table().write(m_generator.params()); }
-  const char* section() const override { return "generators"; }
+  result_section section() const override { return result_section::generators; }
   json report(ps_t) const override {
     const auto& s = m_generator.stats();
-    json out{{"name", name()},
-             {"transfers", s.transfers},
-             {"read_bytes", s.read},
-             {"write_bytes", s.written},
-             {"latency_ns", latency_json(summarize(s.latency), s.latency.bins())}};
-    for (std::size_t c = 0; c < stall_count; ++c)
-      if (s.parts.part[c] != 0) out["latency_by_cause_ns"][stall_name(static_cast<stall>(c))] = ns(s.parts.part[c]);
-    return out;
+    generator_figures out{name(),
+                          s.transfers,
+                          s.read,
+                          s.written,
+                          latency_json(summarize(s.latency), s.latency.bins()),
+                          cause_json(s.parts)};
+    return generator_table().write(out);
   }
   double energy_pj(ps_t) const override { return 0; }
   void attach(const std::string&, std::uint64_t base, const memory_facts&, problem_list&) override {

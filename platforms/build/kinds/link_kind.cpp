@@ -2,6 +2,7 @@
 #include "hw/bus/link.h"
 
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -20,8 +21,8 @@ class link_hardware final : public hardware {
   tlm::tlm_target_socket<>* target() override { return &m_link.upstream; }
   ps_t hop_latency() const override { return 2 * memwall::to_ps(m_params.latency); }
   json config() const override { return link_param_table().write(m_params); }
-  const char* section() const override { return "links"; }
-  json report(ps_t) const override { return fabric_json(name(), m_link.report(), "directions"); }
+  result_section section() const override { return result_section::links; }
+  json report(ps_t) const override { return link_table().write({name(), m_link.report()}); }
   double energy_pj(ps_t) const override { return m_link.report().energy_pj; }
   traffic_bytes bytes() const override { return m_link.report().bytes_by_class; }
   probe_list probes() override { return m_link.probes(); }

@@ -2,6 +2,7 @@
 #include "hw/paging/pager.h"
 
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -42,26 +43,8 @@ class pager_hardware final : public hardware {
     }
   }
   json config() const override { return pager_param_table().write(m_params); }
-  const char* section() const override { return "pagers"; }
-  json report(ps_t elapsed) const override {
-    const pager_report r = m_pager.report();
-    const double asked = static_cast<double>(r.hit_bytes + r.fault_bytes);
-    return {{"name", name()},
-            {"transfers", r.transfers},
-            {"hit_bytes", r.hit_bytes},
-            {"fault_bytes", r.fault_bytes},
-            {"hit_rate", asked > 0 ? static_cast<double>(r.hit_bytes) / asked : 0.0},
-            {"bandwidth_gbps", elapsed > 0 ? asked / static_cast<double>(elapsed) * 1e3 : 0.0},
-            {"batches", r.batches},
-            {"faulted_pages", r.faulted_pages},
-            {"prefetched_pages", r.prefetched_pages},
-            {"evicted_blocks", r.evicted_blocks},
-            {"migrated_in_bytes", r.migrated_in},
-            {"migrated_out_bytes", r.migrated_out},
-            {"fault_time_ns", ns(r.fault_time)},
-            {"copy_time_ns", ns(r.copy_time)},
-            {"wait_ns", latency_json(r.wait, r.wait_histogram)}};
-  }
+  result_section section() const override { return result_section::pagers; }
+  json report(ps_t elapsed) const override { return pager_table().write({name(), m_pager.report(), elapsed}); }
   double energy_pj(ps_t) const override { return 0; }  // what it moves is counted where it moves
   probe_list probes() override { return m_pager.probes(); }
 

@@ -2,6 +2,7 @@
 #include "hw/sram/sram.h"
 
 #include "platforms/build/hardware.h"
+#include "platforms/build/section_figures.h"
 
 namespace memwall::platforms {
 namespace {
@@ -18,22 +19,24 @@ class sram_hardware final : public hardware {
     return f;
   }
   json config() const override { return sram_param_table().write(m_params); }
-  const char* section() const override { return "memories"; }
+  result_section section() const override { return result_section::memories; }
   json report(ps_t elapsed) const override {
     const auto& s = m_sram.stats();
     const double seconds = static_cast<double>(elapsed) * 1e-12;
     const double moved = static_cast<double>(s.read.sum() + s.written.sum());
-    return {{"name", name()},
-            {"standard", "SRAM"},
-            {"channels", 1},
-            {"capacity_bytes", to_bytes(m_params.size)},
-            {"peak_gbps", m_params.port_bandwidth.value / 1e9},
-            {"read_bytes", s.read.sum()},
-            {"write_bytes", s.written.sum()},
-            {"bandwidth_gbps", seconds > 0 ? moved / seconds / 1e9 : 0.0},
-            {"utilization", elapsed > 0 ? static_cast<double>(s.busy) / static_cast<double>(elapsed) : 0.0},
-            {"latency_ns", latency_json(summarize(s.latency), s.latency.bins())},
-            {"energy_pj", {{"total", energy_pj(elapsed)}}}};
+    memory_figures out;
+    out.name = name();
+    out.standard = "SRAM";
+    out.on_chip = true;
+    out.capacity_bytes = to_bytes(m_params.size);
+    out.peak_bytes_per_s = m_params.port_bandwidth.value;
+    out.read_bytes = s.read.sum();
+    out.write_bytes = s.written.sum();
+    out.bandwidth_bytes_per_s = seconds > 0 ? moved / seconds : 0.0;
+    out.utilization = elapsed > 0 ? static_cast<double>(s.busy) / static_cast<double>(elapsed) : 0.0;
+    out.latency_ns = latency_json(summarize(s.latency), s.latency.bins());
+    out.energy_pj = {{"total", energy_pj(elapsed)}};
+    return memory_table().write(out);
   }
   double energy_pj(ps_t elapsed) const override {
     const auto& s = m_sram.stats();
