@@ -14,7 +14,7 @@ using json = nlohmann::ordered_json;
 
 struct run_outcome {
   json result;
-  run_summary summary;    ///< what result["summary"] was written from
+  run_summary summary;   ///< what result["summary"] was written from
   bool partial = false;  ///< interrupted
 };
 
