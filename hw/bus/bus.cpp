@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "hw/bus/bus_impl.h"
+#include "hw/common/address_ranges.h"
 
 namespace memwall {
 namespace {
@@ -234,6 +235,7 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
     return "'" + m_impl->targets[static_cast<std::size_t>(r.target)]->name + "'";
   };
   const auto text = [](const impl::range& r) { return fmt::format("[{:#x}, {:#x}]", r.base, r.last); };
+  address_ranges taken;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].last == ranges[i].base - 1)
       problems.add({where, path, "the address range of " + target(ranges[i]) + " is empty", "a size above zero", ""});
@@ -241,9 +243,9 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
       problems.add({where, path,
                     "the address range of " + target(ranges[i]) + " wraps around the end of the address space",
                     "base + size up to 2^64", ""});
-    else if (i > 0 && ranges[i].base <= ranges[i - 1].last)
+    else if (const auto other = taken.claim(ranges[i].base, ranges[i].last, i))
       problems.add({where, path,
-                    "the address ranges of " + target(ranges[i - 1]) + " " + text(ranges[i - 1]) + " and " +
+                    "the address ranges of " + target(ranges[*other]) + " " + text(ranges[*other]) + " and " +
                         target(ranges[i]) + " " + text(ranges[i]) + " overlap",
                     "ranges that share no address", ""});
   }

@@ -88,7 +88,6 @@ double cim_model::peak_rate(const std::string& type) const {
 }
 
 std::int64_t cim_model::weight_capacity() const {
-  if (!m_p.memory.empty()) return 0;  // the memory's own room
   const int bits = m_macro->max_w_bits();
   return m_hierarchy.macros() * m_macro->shape(bits).weights * bits / 8;
 }
@@ -114,7 +113,7 @@ std::string cim_model::reserve(std::int64_t rows, std::int64_t columns, double b
   return {};
 }
 
-core_model::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns,
+weight_arrays::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns,
                                                    double bits) {
   const int b = stored_bits(bits);
   const auto f = cim::fold_layer(*m_macro, rows, columns, b, m_macro->shape(b).flexible ? m_hierarchy.macros() : 0);
@@ -129,7 +128,7 @@ core_model::program_total cim_model::make_resident(std::uint64_t tensor, std::in
   return out;
 }
 
-core_model::program_total cim_model::replicate() {
+weight_arrays::program_total cim_model::replicate() {
   program_total out;
   if (m_p.max_replicas < 2 || flexible() || m_resident.empty()) return out;
   std::vector<cim::layer_request> wanted;

@@ -47,22 +47,25 @@ const param_table<cim_params>& cim_param_table();
 ///     or in arrays that keys and values are written into each time. The softmax always runs on the vector unit;
 ///   everything else: the vector unit beside the arrays.
 // clang-format on
-class cim_model final : public core_model {
+class cim_model final : public core_model, public weight_arrays, public bank_units {
  public:
   cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<const cim::macro> m,
             nlohmann::ordered_json macro_config);
 
   work plan(const operation& op) override;
   double peak_rate(const std::string& type) const override;
+  weight_arrays* arrays() override { return m_p.memory.empty() ? this : nullptr; }
+  const bank_units* in_banks() const override { return m_p.memory.empty() ? nullptr : this; }
+
   std::int64_t weight_capacity() const override;
   std::string reserve(std::int64_t rows, std::int64_t columns, double bits) override;
-  double held_bits(double bits) const override {
-    return m_p.memory.empty() ? bits : static_cast<double>(m_macro->max_w_bits());
-  }
   program_total make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) override;
   program_total replicate() override;
-  std::string computes_in() const override { return m_p.memory; }
-  std::int64_t units_there() const override { return m_p.memory.empty() ? 0 : m_hierarchy.macros(); }
+
+  std::string memory() const override { return m_p.memory; }
+  std::int64_t units() const override { return m_hierarchy.macros(); }
+  double held_bits(double) const override { return static_cast<double>(m_macro->max_w_bits()); }
+
   nlohmann::ordered_json figures(ps_t elapsed) const override;
   power idle_power() const override;
   std::vector<std::pair<std::string, double>> energy_parts() const override;

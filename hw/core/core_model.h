@@ -10,6 +10,7 @@
 #include "hw/common/config.h"
 #include "hw/common/params.h"
 #include "hw/common/registry.h"
+#include "hw/core/weight_arrays.h"
 #include "hw/core/work.h"
 
 namespace memwall {
@@ -26,34 +27,9 @@ class core_model {
   /// Dense peak for a type, operations a second: the ceiling of the roofline.
   virtual double peak_rate(const std::string& type) const = 0;
 
-  /// Bytes of weights the core itself holds (compute-in-memory arrays); 0 for cores that only compute.
-  virtual std::int64_t weight_capacity() const { return 0; }
-  /// Takes room for weights of `rows` inputs x `columns` outputs at `bits` bits; says why when they do not fit, else
-  /// nothing.
-  virtual std::string reserve(std::int64_t /*rows*/, std::int64_t /*columns*/, double /*bits*/) {
-    return "it holds no weights";
-  }
-  /// Bits a value of `bits` takes in the memory of computes_in(): units compute on one width only.
-  virtual double held_bits(double bits) const { return bits; }
-  /// Writes reserved weights into the arrays before the run; returns what that costs.
-  struct program_total {
-    ps_t time = 0;
-    double energy_pj = 0;
-    double cell_writes = 0;
-  };
-  virtual program_total make_resident(std::uint64_t /*tensor*/, std::int64_t /*rows*/, std::int64_t /*columns*/,
-                                      double /*bits*/) {
-    return {};
-  }
-
-  /// Called once all resident weights are written: fills what is left with copies; returns what writing those costs.
-  virtual program_total replicate() { return {}; }
-
-  /// Name of the memory whose banks hold this core's units (DRAM-bank macros): weights and caches that lie there are
-  /// used where they are, and stay ordinary memory for everybody else. Empty: none.
-  virtual std::string computes_in() const { return {}; }
-  /// How many units it has there, one a channel.
-  virtual std::int64_t units_there() const { return 0; }
+  // What only some kinds have; nullptr: not this one.
+  virtual weight_arrays* arrays() { return nullptr; }             ///< of its own, that hold weights
+  virtual const bank_units* in_banks() const { return nullptr; }  ///< of a memory
 
   /// What this kind of core adds to the report of a run of `elapsed` picoseconds (peak figures, wear); may be empty.
   virtual nlohmann::ordered_json figures(ps_t elapsed) const;

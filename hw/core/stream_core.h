@@ -43,6 +43,7 @@ class stream_core : public sc_core::sc_module {
   bool busy() const { return m_busy; }
 
   core_model& model() { return *m_model; }
+  const core_model& model() const { return *m_model; }
   int id() const { return m_id; }
   void set_fidelity(const fidelity& f) { m_fidelity = f; }
   /// Transfers carry bytes from now on; the time they take is the same. Must outlive the simulation.

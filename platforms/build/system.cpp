@@ -43,11 +43,14 @@ std::string member_beside(const platform_description& d, const std::string& modu
 
 system::~system() = default;
 
-system::system(const platform_description& d, const build_context& given) : m_connections(d.connections) {
+system::system(const platform_description& d, const build_context& given)
+    : m_connections(d.connections), m_ways(d.connections) {
   problem_list problems;
   build_context context = given;
   for (const auto& m : d.modules) m_modules.push_back(make_hardware(m, context, problems));
   problems.check();
+  for (const auto& m : m_modules)
+    if (is_route(m->name())) m_ways.pass_through(m->name());
   place_memories(d, problems);
   route(d, problems);
   refuse_long_ways(d, problems);
@@ -76,11 +79,12 @@ void system::attach_memories(const platform_description& d, const hardware& m, p
 
 void system::attach_banks(const platform_description& d, hardware& m, problem_list& problems) {
   stream_core& c = *m.as_core();
-  const std::string name = m.name(), beside = c.model().computes_in();
-  if (!beside.empty()) {
+  const std::string name = m.name();
+  if (const bank_units* beside_banks = c.model().in_banks()) {
+    const std::string beside = beside_banks->memory();
     const std::string memory = member_beside(d, name, "memory", beside, problems);
     const auto* banks = find(memory);
-    const std::int64_t units = c.model().units_there();
+    const std::int64_t units = beside_banks->units();
     if (banks == nullptr || !banks->memory())
       problems.add(problem_of(d, name, "memory", "'" + beside + "' is not a memory", "a dram module"));
     else if (units > 0 && banks->detail_units() != units)
@@ -134,45 +138,19 @@ void system::place_memories(const platform_description& d, problem_list& problem
         problems.add({given->where(), "modules." + m->name() + ".address", "got '" + given->text() + "'",
                       fmt::format("a multiple of the memory's stripe over its channels, {} B", stripe), ""});
     }
-    for (const auto& r : m_regions)
-      if (base < r.base + static_cast<std::uint64_t>(r.size) &&
-          r.base < base + static_cast<std::uint64_t>(facts->capacity))
-        problems.add({given != nullptr ? given->where() : d.name, "modules." + m->name() + ".address",
-                      "its range overlaps that of '" + r.memory + "'",
-                      "ranges that do not overlap, or no address at all", ""});
+    const std::uint64_t last = base + static_cast<std::uint64_t>(std::max<std::int64_t>(1, facts->capacity)) - 1;
+    if (const auto other = last >= base ? m_addresses.claim(base, last, m_regions.size()) : std::nullopt)
+      problems.add({given != nullptr ? given->where() : d.name, "modules." + m->name() + ".address",
+                    "its range overlaps that of '" + m_regions[*other].memory + "'",
+                    "ranges that do not overlap, or no address at all", ""});
     m_regions.push_back({m->name(), base, facts->capacity});
   }
 }
 
 bool system::is_route(const std::string& name) const {
-  const hardware* h = find(name);
+  hardware* h = find(name);
   if (h == nullptr || h->memory()) return false;  // a pager has both sockets and is the end of a way
-  return (const_cast<hardware*>(h)->as_bus() != nullptr ||
-          (const_cast<hardware*>(h)->initiator() != nullptr && const_cast<hardware*>(h)->target() != nullptr));
-}
-
-/// Hops from one module to another along the connections; only buses and links are passed through.
-int system::distance(const std::string& from, const std::string& to, std::vector<std::string>* way) const {
-  std::map<std::string, std::string> before;
-  std::vector<std::string> ring{from};
-  std::set<std::string> seen{from};
-  for (int hops = 1; !ring.empty(); ++hops) {
-    std::vector<std::string> next;
-    for (const auto& at : ring)
-      for (const auto& c : m_connections) {
-        if (c.from != at || seen.count(c.to) != 0) continue;
-        before[c.to] = at;
-        if (c.to == to) {
-          if (way != nullptr)
-            for (std::string s = to; s != from; s = before[s]) way->insert(way->begin(), s);
-          return hops;
-        }
-        seen.insert(c.to);
-        if (is_route(c.to)) next.push_back(c.to);
-      }
-    ring = std::move(next);
-  }
-  return -1;
+  return h->as_bus() != nullptr || (h->initiator() != nullptr && h->target() != nullptr);
 }
 
 /// Each bus, link and pager on its way keeps something with a transfer, which has room for so many.
@@ -200,9 +178,10 @@ void system::route(const platform_description& d, problem_list& problems) {
       int best_hops = 0;
       for (const auto& c : m_connections) {
         if (c.from != m->name()) continue;
-        const hardware* to = find(c.to);  // one that answers nothing is named below
-        if (const_cast<hardware*>(to)->as_bus() == nullptr && const_cast<hardware*>(to)->target() == nullptr) continue;
-        const int hops = c.to == r.memory ? 0 : is_route(c.to) ? distance(c.to, r.memory, nullptr) : -1;
+        hardware* to = find(c.to);  // one that answers nothing is named below
+        if (to->as_bus() == nullptr && to->target() == nullptr) continue;
+        const std::size_t further = c.to != r.memory && is_route(c.to) ? way(c.to, r.memory).size() : 0;
+        const int hops = c.to == r.memory ? 0 : further > 0 ? static_cast<int>(further) : -1;
         if (hops >= 0 && (best.empty() || hops < best_hops)) best = c.to, best_hops = hops;
       }
       if (!best.empty()) behind[best].push_back(&r);
@@ -278,13 +257,14 @@ std::vector<memory_slot> system::slots() const {
     s.alignment = std::max<std::int64_t>(facts->stripe, facts->burst);
     s.in_core = facts->in_core;
     if (s.in_core)
-      s.reserve = [core = find(r.memory)->as_core()](std::int64_t rows, std::int64_t columns, double bits) {
-        return core->model().reserve(rows, columns, bits);
+      s.reserve = [arrays = find(r.memory)->as_core()->model().arrays()](std::int64_t rows, std::int64_t columns,
+                                                                         double bits) {
+        return arrays->reserve(rows, columns, bits);
       };
     for (const auto& m : m_modules)
       if (stream_core* c = m->as_core(); c != nullptr && banks_of(m->name()) == find(r.memory)) {
         s.computed_by.push_back(m->name());
-        s.held_bits = [c](double bits) { return c->model().held_bits(bits); };
+        s.held_bits = [units = c->model().in_banks()](double bits) { return units->held_bits(bits); };
       }
     out.push_back(s);
   }
@@ -292,21 +272,14 @@ std::vector<memory_slot> system::slots() const {
 }
 
 ps_t system::path_latency(const std::string& from, std::uint64_t address) const {
-  for (const auto& r : m_regions) {
-    if (address < r.base || address - r.base >= static_cast<std::uint64_t>(r.size)) continue;
-    const auto hops = way(from, r.memory);
-    if (hops.empty()) return -1;
-    ps_t sum = find(r.memory)->memory()->unloaded_latency;
-    for (const auto& hop : hops) sum += find(hop)->hop_latency();
-    return sum;
-  }
-  return -1;
-}
-
-std::vector<std::string> system::way(const std::string& from, const std::string& to) const {
-  std::vector<std::string> hops;
-  distance(from, to, &hops);
-  return hops;
+  const auto region = m_addresses.owner_of(address);
+  if (!region) return -1;
+  const std::string& memory = m_regions[*region].memory;
+  const auto hops = way(from, memory);
+  if (hops.empty()) return -1;
+  ps_t sum = find(memory)->memory()->unloaded_latency;
+  for (const auto& hop : hops) sum += find(hop)->hop_latency();
+  return sum;
 }
 
 json system::config(const platform_description& d) const {

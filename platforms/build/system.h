@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "hw/common/address_ranges.h"
 #include "hw/core/stream_core.h"
 #include "platforms/build/hardware.h"
+#include "platforms/build/ways.h"
 #include "platforms/place/placement.h"
 
 namespace memwall::platforms {
@@ -30,7 +32,9 @@ class system {
   /// Unloaded latency from a module to an address and back, last data beat included; -1: not reachable.
   ps_t path_latency(const std::string& from, std::uint64_t address) const;
   /// Modules passed on the way from one module to another, the last one included; empty: there is none.
-  std::vector<std::string> way(const std::string& from, const std::string& to) const;
+  const std::vector<std::string>& way(const std::string& from, const std::string& to) const {
+    return m_ways.way(from, to);
+  }
   /// Resolved parameters of all modules, readable back as a platform file.
   json config(const platform_description& d) const;
 
@@ -46,12 +50,13 @@ class system {
   void place_memories(const platform_description& d, problem_list& problems);
   void refuse_long_ways(const platform_description& d, problem_list& problems) const;
   void route(const platform_description& d, problem_list& problems);
-  int distance(const std::string& from, const std::string& to, std::vector<std::string>* way) const;
   bool is_route(const std::string& name) const;
 
   std::vector<std::unique_ptr<hardware>> m_modules;
   std::vector<connection> m_connections;
+  ways m_ways;
   std::vector<region> m_regions;
+  address_ranges m_addresses;                  // of m_regions, by index
   std::map<std::string, std::string> m_banks;  ///< memory by core
 };
 

@@ -154,26 +154,19 @@ void simulate(recorder& observer, event_loop& loop) {
 
 /// Writes resident weights into their arrays. That happens once, before the run: reported beside it, not in its time.
 json make_resident(system& hw, const placement& where) {
-  ps_t time = 0;
-  double energy = 0, cells = 0;
+  weight_arrays::program_total all;
   std::uint64_t tensors = 0;
   where.for_each_resident(
       [&](const std::string& core, std::uint32_t tensor, std::int64_t rows, std::int64_t columns, double bits) {
-        const auto cost = hw.core(core).model().make_resident(tensor, rows, columns, bits);
-        time += cost.time;
-        energy += cost.energy_pj;
-        cells += cost.cell_writes;
+        all += hw.core(core).model().arrays()->make_resident(tensor, rows, columns, bits);
         ++tensors;
       });
   if (tensors == 0) return nullptr;
   for (const auto& m : hw.modules())
-    if (stream_core* c = m->as_core()) {
-      const auto copies = c->model().replicate();
-      time += copies.time;
-      energy += copies.energy_pj;
-      cells += copies.cell_writes;
-    }
-  return {{"tensors", tensors}, {"time_ns", ns(time)}, {"energy_pj", energy}, {"cell_writes", cells}};
+    if (stream_core* c = m->as_core(); c != nullptr && c->model().arrays() != nullptr)
+      all += c->model().arrays()->replicate();
+  return {
+      {"tensors", tensors}, {"time_ns", ns(all.time)}, {"energy_pj", all.energy_pj}, {"cell_writes", all.cell_writes}};
 }
 
 /// --transfer-bytes as a number of bytes: "65536" or "64 KiB".

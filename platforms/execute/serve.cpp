@@ -49,7 +49,9 @@ std::function<std::string(std::int64_t, std::int64_t, double)> spare_arrays(cons
   problem_list problems;
   std::shared_ptr<core_model> model = core_kinds().get(d->type).make(d->tree, problems, name);
   problems.check();
-  return [model](std::int64_t rows, std::int64_t columns, double bits) { return model->reserve(rows, columns, bits); };
+  return [model](std::int64_t rows, std::int64_t columns, double bits) {
+    return model->arrays()->reserve(rows, columns, bits);
+  };
 }
 
 /// KV blocks that the memories have room for beside everything else, as an engine counts when it starts: its share of

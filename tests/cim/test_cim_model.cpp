@@ -57,9 +57,11 @@ TEST(cim_model, streamed_weights_are_programmed_and_wear_the_cells) {
 TEST(cim_model, resident_weights_cause_no_transfers) {
   auto c = core(crossbars);
   EXPECT_TRUE(c->plan(product(4, 128, 128, true)).accesses.empty());
-  EXPECT_EQ(c->weight_capacity(), 32 * 128 * 128);
-  EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->weight_capacity(), 0);
-  EXPECT_EQ(core("{type: cim, macro: hbm_pim, memory: mem}")->computes_in(), "mem");
+  EXPECT_EQ(c->arrays()->weight_capacity(), 32 * 128 * 128);
+  EXPECT_EQ(c->in_banks(), nullptr);
+  const auto pim = core("{type: cim, macro: hbm_pim, memory: mem}");
+  EXPECT_EQ(pim->arrays(), nullptr) << "the memory's own room";
+  EXPECT_EQ(pim->in_banks()->memory(), "mem");
 }
 
 // Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take

@@ -138,10 +138,10 @@ ps_t time_of(core_model& c, int layers, std::int64_t vectors) {
 
 void hold(core_model& c, int layers) {
   for (int i = 0; i < layers; ++i) {
-    ASSERT_EQ(c.reserve(128, 64, 8), "");
-    c.make_resident(static_cast<std::uint64_t>(i), 128, 64, 8);
+    ASSERT_EQ(c.arrays()->reserve(128, 64, 8), "");
+    c.arrays()->make_resident(static_cast<std::uint64_t>(i), 128, 64, 8);
   }
-  c.replicate();
+  c.arrays()->replicate();
 }
 
 }  // namespace
@@ -176,10 +176,10 @@ TEST(cim_pipeline, replicas_cost_programming_not_products) {
   int i = 0;
   for (auto* c : {plain.get(), copied.get()}) {
     for (int l = 0; l < 4; ++l) {
-      c->reserve(128, 64, 8);
-      written[i] += c->make_resident(static_cast<std::uint64_t>(l), 128, 64, 8).cell_writes;
+      c->arrays()->reserve(128, 64, 8);
+      written[i] += c->arrays()->make_resident(static_cast<std::uint64_t>(l), 128, 64, 8).cell_writes;
     }
-    written[i++] += c->replicate().cell_writes;
+    written[i++] += c->arrays()->replicate().cell_writes;
   }
   EXPECT_EQ(written[1], 4 * written[0]);
   EXPECT_NEAR(copied->plan(layer(0, 100)).energy_pj / plain->plan(layer(0, 100)).energy_pj, 1, 1e-9);

@@ -20,18 +20,17 @@ ps_t arithmetic(const stall_stack& s) {
 class core_hardware final : public hardware {
  public:
   core_hardware(const module_description& d, std::unique_ptr<core_model> model, int source)
-      : hardware(d), m_core(d.name.c_str(), std::move(model), source) {}
+      : hardware(d), m_core(d.name.c_str(), std::move(model), source), m_arrays(m_core.model().arrays()) {}
   tlm::tlm_initiator_socket<>* initiator() override { return &m_core.port; }
   stream_core* as_core() override { return &m_core; }
   std::optional<memory_facts> memory() const override {
-    const std::int64_t capacity = const_cast<stream_core&>(m_core).model().weight_capacity();
-    if (capacity <= 0) return std::nullopt;
+    if (m_arrays == nullptr) return std::nullopt;
     memory_facts f;
-    f.capacity = capacity;
+    f.capacity = m_arrays->weight_capacity();
     f.in_core = true;
     return f;
   }
-  json config() const override { return const_cast<stream_core&>(m_core).model().config(); }
+  json config() const override { return m_core.model().config(); }
   result_section section() const override { return result_section::executors; }
   json report(ps_t elapsed) const override {
     const auto& s = m_core.stats();
@@ -50,7 +49,7 @@ class core_hardware final : public hardware {
     stall_stack all = s.parts;
     all[stall::idle] += elapsed - s.busy;
     out.stall_stack_ns = cause_json(all);
-    auto figures = const_cast<stream_core&>(m_core).model().figures(elapsed);
+    auto figures = m_core.model().figures(elapsed);
     if (!figures.empty()) {
       // What the core achieves in the system, beside what its parts could: they differ by an order of magnitude.
       const double pj = energy_pj(elapsed);
@@ -84,12 +83,13 @@ class core_hardware final : public hardware {
   probe_list probes() override { return m_core.probes(); }
 
  private:
-  core_model& model() const { return const_cast<stream_core&>(m_core).model(); }
+  const core_model& model() const { return m_core.model(); }
   double standing_pj(ps_t elapsed) const {
     return model().idle_power().value * static_cast<double>(elapsed);  // W x ps = pJ
   }
   double clocks_pj() const { return model().active_power().value * static_cast<double>(m_core.stats().busy); }
   stream_core m_core;
+  const weight_arrays* m_arrays;
 };
 
 }  // namespace
