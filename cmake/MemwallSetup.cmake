@@ -61,6 +61,12 @@ function(memwall_room)
   set_property(GLOBAL APPEND PROPERTY MEMWALL_ROOMS memwall_${ROOM_NAME})
 endfunction()
 
+# Files of vectorised loops that are to give the same bits on every machine: no fused multiply-add, and none of what
+# libm and the floating-point flags ask for beyond values, which would keep loops scalar.
+function(exact_loops)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off -fno-math-errno -fno-trapping-math)
+endfunction()
+
 # One test program a folder or topic; every case is its own process (SystemC: one simulation a process).
 #   memwall_test(NAME dram_engine SOURCES ... LINK memwall::hw LABELS dram [SLOW])
 # SLOW: the whole program gets the label `slow` and stays out of the default run.

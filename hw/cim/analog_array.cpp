@@ -8,14 +8,13 @@
 #include <stdexcept>
 
 #include "hw/cim/analog_crossbar.h"
+#include "hw/cim/cells.h"
 #include "hw/cim/products.h"
 
 namespace memwall::cim {
 namespace {
 
 constexpr double read_window_s = 250e-9;  // t_read of the 1/f noise law (AIHWKit's PCM model)
-constexpr double read_noise_limit = 0.2;  // and its cap
-constexpr double smallest_conductance = 1e-6;
 
 // Streams of random numbers drawn from one seed.
 enum class stream : std::uint64_t { program = 1, drift = 2, read = 3, output = 4 };
@@ -34,14 +33,23 @@ struct plane {
   std::vector<double> strongest;  // by group of rows: largest sum of squares of a column
 };
 
-// Cells of one slice, as programmed and drifted.
-struct cells {
-  std::vector<float> level, programmed;
+// What is added up by column while a plane is made.
+struct column_facts {
+  std::vector<double> squares, noise;  // of a group of rows: of what was programmed; of read noise
+  std::vector<double> before, now;     // of the whole array: levels when programmed, and at the age
 };
 
-double polynomial_sigma(const analog_crossbar_params& p, double g) {
-  return std::max(0.0, p.program_noise + g * (p.program_noise_1 + g * p.program_noise_2));
-}
+// A row of cells, and the normal numbers of a pair.
+struct pair_row {
+  std::vector<float> plus, minus, of_plus, of_minus;
+  pair_row(std::size_t columns, bool pairs)
+      : plus(columns), minus(pairs ? columns : 0), of_plus(columns, 0.0F), of_minus(columns, 0.0F) {}
+  float net(std::size_t c) const { return minus.empty() ? plus[c] : plus[c] - minus[c]; }
+  void add_levels(std::vector<double>& sums) const {
+    for (const auto* levels : {&plus, &minus})
+      for (std::size_t c = 0; c < levels->size(); ++c) sums[c] += static_cast<double>((*levels)[c]);
+  }
+};
 
 class analog_array final : public programmed_array {
  public:
@@ -114,11 +122,7 @@ class analog_array final : public programmed_array {
           column_sums(w, digits.data(), begin, end, group, largest, number, sums);
           const double place = std::ldexp(1.0, shift + w.shift);
           const double range = converter_range(w, end - begin, group, largest);
-          for (std::int64_t c = 0; c < m_cols; ++c) {
-            const double v = convert(sums[static_cast<std::size_t>(c)] * w.gain, range, bipolar || m_p.differential,
-                                     hash(number, static_cast<std::uint64_t>(c)));
-            outputs[c] += place * v;
-          }
+          convert(sums, w.gain, range, bipolar || m_p.differential, number, place, outputs);
           ++conversion;
         }
       }
@@ -155,111 +159,103 @@ class analog_array final : public programmed_array {
     return m_image;
   }
 
+  // Row by row, so that what is in between stays in the nearest caches.
   plane make_plane(int width, int shift, bool top, std::uint64_t k, double age) const {
     plane out;
     out.shift = shift;
     out.unit = m_p.differential && top && m_format.is_signed ? std::ldexp(1.0, width) : std::ldexp(1.0, width) - 1;
-    const std::size_t count = static_cast<std::size_t>(m_rows * m_cols);
-    const auto polarity = [&](double sign, std::uint64_t number) {
-      cells c;
-      c.programmed.resize(count);
-      for (std::size_t i = 0; i < count; ++i) {
-        const auto d = static_cast<double>(digit(m_digits[i], shift, width, top, m_p.differential));
-        c.programmed[i] = programmed(std::max(sign * d, 0.0), out.unit, number, i);
-      }
-      c.level = drifted(c.programmed, out.unit, number, age);
-      return c;
-    };
-    cells plus = polarity(1, 2 * k), minus;
-    if (m_p.differential) minus = polarity(-1, 2 * k + 1);
-    out.gain = drift_gain(plus, minus, age);
-    describe_columns(out, plus, minus, age);
-    out.net = plus.level;
-    for (std::size_t i = 0; i < minus.level.size(); ++i) out.net[i] -= minus.level[i];
+    const auto count = static_cast<std::size_t>(m_rows * m_cols), columns = static_cast<std::size_t>(m_cols);
+    out.net.resize(count);
     if (m_p.ir_drop > 0) {
-      out.plus = std::move(plus.level);
-      out.minus = std::move(minus.level);
+      out.plus.resize(count);
+      if (m_p.differential) out.minus.resize(count);
     }
+    column_facts facts;
+    for (auto* sums : {&facts.squares, &facts.noise, &facts.before, &facts.now}) sums->assign(columns, 0);
+    pair_row row(columns, m_p.differential);
+    for (std::int64_t begin = 0; begin < m_rows; begin += parallel()) {
+      const std::int64_t end = std::min(begin + parallel(), m_rows);
+      std::fill(facts.squares.begin(), facts.squares.end(), 0.0);
+      std::fill(facts.noise.begin(), facts.noise.end(), 0.0);
+      for (std::int64_t r = begin; r < end; ++r) {
+        for (std::int64_t c = 0; c < m_cols; ++c) {
+          const auto d = static_cast<float>(
+              digit(m_digits[static_cast<std::size_t>(r * m_cols + c)], shift, width, top, m_p.differential));
+          row.plus[static_cast<std::size_t>(c)] = std::max(d, 0.0F);
+          if (m_p.differential) row.minus[static_cast<std::size_t>(c)] = std::max(-d, 0.0F);
+        }
+        make_row(out, r, k, age, row, facts);
+      }
+      describe_group(out, facts, end - begin, age);
+    }
+    double before = 0, now = 0;
+    for (std::size_t c = 0; c < columns; ++c) before += facts.before[c], now += facts.now[c];
+    // What a reference read of the whole array would tell: total conductance when programmed / now.
+    if (m_p.drift_compensation && has_drifted(age) && now > 0) out.gain = before / now;
     return out;
+  }
+
+  // One row of cells, whose levels are those wanted: programmed, then drifted.
+  void make_row(plane& out, std::int64_t r, std::uint64_t k, double age, pair_row& row, column_facts& facts) const {
+    const auto unit = static_cast<float>(out.unit);
+    const auto first = static_cast<std::uint64_t>(r * m_cols);
+    const auto draw = [&](stream s) {
+      gaussian_pairs(seed_of(s, k), first, m_cols, row.of_plus.data(), row.of_minus.data());
+    };
+    if (m_p.program_noise != 0 || m_p.program_noise_1 != 0 || m_p.program_noise_2 != 0) {
+      draw(stream::program);
+      const programming p{unit, static_cast<float>(m_p.program_noise), static_cast<float>(m_p.program_noise_1),
+                          static_cast<float>(m_p.program_noise_2), m_p.clip_conductance};
+      program_cells(p, row.of_plus.data(), row.plus.size(), row.plus.data());
+      program_cells(p, row.of_minus.data(), row.minus.size(), row.minus.data());
+    }
+    if (m_p.adc_ranging == "weights")
+      for (std::size_t c = 0; c < row.plus.size(); ++c) {
+        const double net = static_cast<double>(row.net(c));
+        facts.squares[c] += net * net;
+      }
+    if (has_drifted(age)) {
+      row.add_levels(facts.before);
+      if (m_p.drift_spread > 0) draw(stream::drift);
+      const drifting d{unit,
+                       static_cast<float>(m_p.drift),
+                       static_cast<float>(m_p.drift_slope),
+                       static_cast<float>(m_p.drift_min),
+                       static_cast<float>(m_p.drift_max),
+                       static_cast<float>(m_p.drift_spread),
+                       static_cast<float>(portable_log(age / m_p.drift_start.value))};
+      drift_cells(d, row.of_plus.data(), row.plus.size(), row.plus.data());
+      drift_cells(d, row.of_minus.data(), row.minus.size(), row.minus.data());
+      row.add_levels(facts.now);
+    }
+    if (m_p.read_noise > 0) {
+      const reading n{unit, static_cast<float>(m_p.read_noise), static_cast<float>(m_p.read_noise_exponent)};
+      add_read_variance(n, row.plus.data(), row.plus.size(), facts.noise.data());
+      add_read_variance(n, row.minus.data(), row.minus.size(), facts.noise.data());
+    }
+    if (m_p.ir_drop > 0) {
+      std::copy(row.plus.begin(), row.plus.end(), out.plus.begin() + static_cast<std::ptrdiff_t>(first));
+      std::copy(row.minus.begin(), row.minus.end(), out.minus.begin() + static_cast<std::ptrdiff_t>(first));
+    }
+    for (std::size_t c = 0; c < row.plus.size(); ++c) out.net[first + c] = row.net(c);
+  }
+
+  // Of a group of rows: each column's mean variance of read noise, and the largest sum of squares of what was
+  // programmed (the converter's range is set once, before anything drifts).
+  void describe_group(plane& w, const column_facts& facts, std::int64_t rows, double age) const {
+    w.strongest.push_back(*std::max_element(facts.squares.begin(), facts.squares.end()));
+    if (m_p.read_noise == 0) return;
+    const double t = std::max(age, m_p.drift_start.value);
+    const double of_time = portable_log((t + read_window_s) / (2 * read_window_s)) / static_cast<double>(rows);
+    for (const double v : facts.noise) w.noise.push_back(static_cast<float>(v * of_time));
   }
 
   std::uint64_t seed_of(stream s, std::uint64_t number) const {
     return hash(hash(m_seed, static_cast<std::uint64_t>(s)), number);
   }
 
-  float programmed(double level, double unit, std::uint64_t number, std::uint64_t i) const {
-    const double sigma = polynomial_sigma(m_p, level / unit);
-    double g = level;
-    if (sigma > 0) g += unit * sigma * gaussian(seed_of(stream::program, number), i);
-    return static_cast<float>(m_p.clip_conductance ? std::max(g, 0.0) : g);
-  }
-
   bool drifts() const { return m_p.drift != 0 || m_p.drift_slope != 0 || m_p.drift_min > 0 || m_p.drift_spread > 0; }
   bool has_drifted(double age) const { return drifts() && age > m_p.drift_start.value; }
-
-  // Levels after `age` seconds: each cell by an exponent of its own.
-  std::vector<float> drifted(const std::vector<float>& level, double unit, std::uint64_t number, double age) const {
-    if (!has_drifted(age)) return level;
-    const double log_time = portable_log(age / m_p.drift_start.value);
-    std::vector<float> out(level.size());
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const double g = std::max<double>(std::fabs(level[i]) / unit, smallest_conductance);
-      double nu = std::clamp(m_p.drift + m_p.drift_slope * portable_log(g), m_p.drift_min, m_p.drift_max);
-      if (m_p.drift_spread > 0) nu += m_p.drift_spread * gaussian(seed_of(stream::drift, number), i);
-      out[i] = static_cast<float>(level[i] * portable_exp(-nu * log_time));
-    }
-    return out;
-  }
-
-  // What a reference read of the whole array would tell: total conductance when programmed / now.
-  double drift_gain(const cells& plus, const cells& minus, double age) const {
-    if (!m_p.drift_compensation || !has_drifted(age)) return 1;
-    double before = 0, now = 0;
-    for (const cells* c : {&plus, &minus})
-      for (std::size_t i = 0; i < c->level.size(); ++i) before += c->programmed[i], now += c->level[i];
-    return now > 0 ? before / now : 1;
-  }
-
-  double read_sigma(double g, double age) const {
-    const double q = std::min(
-        m_p.read_noise * portable_exp(-m_p.read_noise_exponent * portable_log(std::max(g, smallest_conductance))),
-        read_noise_limit);
-    const double t = std::max(age, m_p.drift_start.value);
-    return g * q * std::sqrt(portable_log((t + read_window_s) / (2 * read_window_s)));
-  }
-
-  // By group of rows and column: the mean variance of read noise, and the largest sum of squares of what was programmed
-  // (the converter's range is set once, before anything drifts).
-  void describe_columns(plane& w, const cells& plus, const cells& minus, double age) const {
-    const std::int64_t groups = (m_rows + parallel() - 1) / parallel();
-    if (m_p.read_noise > 0) w.noise.assign(static_cast<std::size_t>(groups * m_cols), 0);
-    const bool by_weights = m_p.adc_ranging == "weights";
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const std::int64_t begin = g * parallel(), end = std::min(begin + parallel(), m_rows);
-      double strongest = 0;
-      for (std::int64_t c = 0; c < m_cols; ++c) {
-        double squares = 0, variance = 0;
-        for (std::int64_t r = begin; r < end; ++r) {
-          const auto i = static_cast<std::size_t>(r * m_cols + c);
-          if (by_weights) {
-            const double net = plus.programmed[i] - (m_p.differential ? minus.programmed[i] : 0);
-            squares += net * net;
-          }
-          if (m_p.read_noise == 0) continue;
-          for (const cells* one : {&plus, &minus})
-            if (!one->level.empty()) {
-              const double sigma = w.unit * read_sigma(std::fabs(one->level[i]) / w.unit, age);
-              variance += sigma * sigma;
-            }
-        }
-        strongest = std::max(strongest, squares);
-        if (m_p.read_noise > 0)
-          w.noise[static_cast<std::size_t>(g * m_cols + c)] =
-              static_cast<float>(variance / static_cast<double>(end - begin));
-      }
-      w.strongest.push_back(strongest);
-    }
-  }
 
   // 16 bits a pair, in whole parts of a digit: integers stay exact.
   void make_coarse(plane& w) const {
@@ -312,9 +308,11 @@ class analog_array final : public programmed_array {
       // Noise of the cells adds up in power; a column's cells count with their mean.
       double squares = 0;
       for (std::int64_t r = begin; r < end; ++r) squares += static_cast<double>(digits[r]) * digits[r];
-      const std::uint64_t seed = hash(seed_of(stream::read, 0), number);
+      std::vector<float> normal(sums.size());
+      gaussians(hash(seed_of(stream::read, 0), number), normal.size(), normal.data());
+      const float* variance = &w.noise[static_cast<std::size_t>(group * m_cols)];
       for (std::size_t c = 0; c < sums.size(); ++c)
-        sums[c] += std::sqrt(squares * w.noise[static_cast<std::size_t>(group * m_cols) + c]) * gaussian(seed, c);
+        sums[c] += std::sqrt(squares * static_cast<double>(variance[c])) * static_cast<double>(normal[c]);
     }
   }
 
@@ -328,17 +326,26 @@ class analog_array final : public programmed_array {
     return range * m_p.adc_range;
   }
 
-  // A converter of `adc_bits` over [-range, range] or [0, range]. One finer than the integers counts
-  // integers.
-  double convert(double v, double range, bool is_signed, std::uint64_t noise) const {
-    if (m_p.adc_ideal && m_p.output_noise == 0) return v;
+  // Converters of `adc_bits` over [-range, range] or [0, range]. One finer than the integers counts integers.
+  void convert(std::vector<double>& sums, double gain, double range, bool is_signed, std::uint64_t number, double place,
+               double* outputs) const {
     const std::int64_t codes = std::int64_t{1} << m_p.adc_bits;
-    const std::int64_t low = is_signed ? -codes / 2 : 0, high = is_signed ? codes / 2 - 1 : codes - 1;
-    const double step = std::max(1.0, high > 0 ? range / static_cast<double>(high) : range);
-    if (m_p.output_noise > 0) v += m_p.output_noise * step * gaussian(seed_of(stream::output, 0), noise);
-    if (m_p.adc_ideal) return v;
-    const double code = std::clamp(std::floor(v / step + 0.5), static_cast<double>(low), static_cast<double>(high));
-    return code * step;
+    converter by;
+    by.gain = gain;
+    by.place = place;
+    by.low = static_cast<double>(is_signed ? -codes / 2 : 0);
+    by.high = static_cast<double>(is_signed ? codes / 2 - 1 : codes - 1);
+    by.step = std::max(1.0, by.high > 0 ? range / by.high : range);
+    if (m_p.output_noise > 0) {
+      std::vector<float> normal(sums.size());
+      gaussians(hash(seed_of(stream::output, 0), number), normal.size(), normal.data());
+      // At the converter's input, behind the gain.
+      for (std::size_t c = 0; c < sums.size(); ++c)
+        sums[c] = sums[c] * gain + m_p.output_noise * by.step * static_cast<double>(normal[c]);
+      by.gain = 1;
+    }
+    if (!m_p.adc_ideal) return convert_columns(by, sums.data(), sums.size(), outputs);
+    for (std::size_t c = 0; c < sums.size(); ++c) outputs[c] += place * (sums[c] * by.gain);
   }
 
   analog_crossbar_params m_p;

@@ -6,6 +6,7 @@
 
 #include "hw/cim/dram_bank.h"
 #include "hw/cim/products.h"
+#include "hw/common/each_cpu.h"
 
 namespace memwall::cim {
 namespace {

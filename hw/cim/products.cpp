@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "hw/common/each_cpu.h"
+
 namespace memwall::cim {
 namespace {
 

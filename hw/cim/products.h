@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inner loops of all arrays: a vector of integers times rows of weights. Written so that the compiler turns them
-// into vector instructions, once for each of the instruction sets that a machine may have.
+// into vector instructions.
 #pragma once
 #include <cstdint>
-
-// One copy of a loop for each instruction set, chosen when the program is loaded.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define MEMWALL_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define MEMWALL_EACH_CPU
-#endif
 
 namespace memwall::cim {
 
