@@ -65,6 +65,7 @@ endfunction()
 # libm and the floating-point flags ask for beyond values, which would keep loops scalar.
 function(exact_loops)
   set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  set_property(SOURCE ${ARGN} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
 # One test program a folder or topic; every case is its own process (SystemC: one simulation a process).

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/forward/forward.h"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
@@ -97,12 +96,6 @@ void softmax(float* scores, std::int64_t count) {
   double sum = 0;
   for (std::int64_t i = 0; i < count; ++i) sum += scores[i] = std::exp(scores[i] - most);
   for (std::int64_t i = 0; i < count; ++i) scores[i] = static_cast<float>(scores[i] / sum);
-}
-
-void product(const float* x, std::int64_t m, std::int64_t k, const float* w, std::int64_t n, float* y) {
-  using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  Eigen::Map<matrix>(y, m, n).noalias() =
-      Eigen::Map<const matrix>(x, m, k) * Eigen::Map<const matrix>(w, n, k).transpose();
 }
 
 std::int32_t arg_max(const float* values, std::int64_t count) {

@@ -40,7 +40,7 @@ void rms_norm(const float* x, const float* gain, std::int64_t rows, std::int64_t
 void mlp_activation(const model& m, const float* x, std::int64_t rows, std::int64_t width, float* out);
 /// Scores to probabilities, in place.
 void softmax(float* scores, std::int64_t count);
-/// y[m,n] = x[m,k] w[n,k]^T in single precision (Eigen).
+/// y[m,n] = x[m,k] w[n,k]^T in single precision, to the same bits on every machine.
 void product(const float* x, std::int64_t m, std::int64_t k, const float* w, std::int64_t n, float* y);
 /// Largest value; the first of equal ones.
 std::int32_t arg_max(const float* values, std::int64_t count);

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "hw/common/each_cpu.h"
 #include "models/weights/safetensors.h"
 
 namespace memwall {
@@ -78,20 +79,25 @@ class file_weights final : public weight_source {
     problems.check();
   }
 
-  void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const override {
-    // As if biases stood in a column, so that parts follow each other by rows.
-    const std::int64_t columns = w.what == role::bias ? 1 : w.columns;
-    std::int64_t from = w.what == role::bias ? 0 : first, left = w.what == role::bias ? w.columns : count;
+  void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
+             float* out) const override {
+    if (w.what == role::bias) {
+      // As if it stood in a column, so that parts follow each other by rows.
+      first = column;
+      count = columns;
+      column = 0;
+      columns = 1;
+    }
+    const std::int64_t width = w.what == role::bias ? 1 : w.columns;
     for (const piece& p : m_pieces.at(w.name)) {
-      const std::int64_t n = std::min(left, p.rows - from);
+      const std::int64_t n = std::min(count, p.rows - first);
       if (n > 0) {
-        p.tensor->read(from * columns, n * columns, out);
-        if (p.scale != nullptr) apply(*p.scale, from, n, columns, out);
+        read(p, first, n, column, columns, width, out);
         out += n * columns;
-        left -= n;
-        from = 0;
+        count -= n;
+        first = 0;
       } else {
-        from -= p.rows;
+        first -= p.rows;
       }
     }
   }
@@ -143,6 +149,15 @@ class file_weights final : public weight_source {
     m_pieces[w.name].push_back({t, scale, p.rows});
   }
 
+  static void read(const piece& p, std::int64_t first, std::int64_t n, std::int64_t column, std::int64_t columns,
+                   std::int64_t width, float* out) {
+    if (columns == width)
+      p.tensor->read(first * width, n * width, out);
+    else
+      for (std::int64_t r = 0; r < n; ++r) p.tensor->read((first + r) * width + column, columns, out + r * columns);
+    if (p.scale != nullptr) apply(*p.scale, first, n, columns, out);
+  }
+
   static void apply(const stored_tensor& scale, std::int64_t first, std::int64_t n, std::int64_t columns, float* out) {
     std::vector<float> s(static_cast<std::size_t>(n));
     if (scale.count == 1) {
@@ -160,25 +175,32 @@ class file_weights final : public weight_source {
   std::vector<std::string> m_names;
 };
 
+// splitmix64; its top 24 bits as a number in [-reach, reach).
+MEMWALL_EACH_CPU void draw(std::uint64_t seed, std::int64_t first, std::int64_t count, float reach, float* out) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::uint64_t z = seed + static_cast<std::uint64_t>(first + i) * 0x9e3779b97f4a7c15U;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    out[i] = (static_cast<float>(static_cast<std::int32_t>((z ^ (z >> 31)) >> 40)) * 0x1p-23F - 1.0F) * reach;
+  }
+}
+
 class drawn_weights final : public weight_source {
  public:
   drawn_weights(const model& m, std::uint64_t seed) {
     for (const weight& w : weights_of(m)) m_seeds[w.name] = seed += 0x9e3779b97f4a7c15U;
   }
-  void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const override {
-    if (w.what == role::norm || w.what == role::bias) {
-      std::fill_n(out, count * w.columns, w.what == role::norm ? 1.0F : 0.0F);
+  void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
+             float* out) const override {
+    if (w.what == role::norm || w.what == role::bias || w.what == role::expert_bias) {
+      for (std::int64_t r = first; r < first + count; ++r, out += columns)
+        std::fill_n(out, columns, w.what == role::norm && r == 0 ? 1.0F : 0.0F);
       return;
     }
     const float reach = std::sqrt(3.0F / static_cast<float>(w.columns));
     const std::uint64_t seed = m_seeds.at(w.name);
-    for (std::int64_t i = 0; i < count * w.columns; ++i) {
-      // splitmix64; its top 24 bits as a number in [-1, 1).
-      std::uint64_t z = seed + static_cast<std::uint64_t>(first * w.columns + i) * 0x9e3779b97f4a7c15U;
-      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-      z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-      out[i] = (static_cast<float>((z ^ (z >> 31)) >> 40) * 0x1p-23F - 1.0F) * reach;
-    }
+    for (std::int64_t r = first; r < first + count; ++r, out += columns)
+      draw(seed, r * w.columns + column, columns, reach, out);
   }
 
  private:

@@ -12,9 +12,13 @@ namespace memwall {
 class weight_source {
  public:
   virtual ~weight_source() = default;
-  /// Rows [first, first + count) of a weight of weights_of(), `columns` numbers each. May be called from several
-  /// threads.
-  virtual void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const = 0;
+  /// Columns [column, column + columns) of rows [first, first + count) of a weight of weights_of(). May be called from
+  /// several threads.
+  virtual void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
+                     float* out) const = 0;
+  void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const {
+    block(w, first, count, 0, w.columns, out);
+  }
 };
 
 /// The .safetensors of a folder (or a file). Names and shapes of all tensors are looked at first: what is missing,

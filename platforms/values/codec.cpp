@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "hw/common/each_cpu.h"
 #include "hw/common/error.h"
 #include "models/weights/safetensors.h"
 
@@ -35,12 +36,38 @@ void unpack(const unsigned char* in, std::int64_t n, int bits, std::int32_t* val
   }
 }
 
-std::int32_t nearest(float v, float scale, std::int32_t top) {
-  return static_cast<std::int32_t>(
-      std::clamp(std::nearbyint(v / scale), -static_cast<float>(top), static_cast<float>(top)));
+constexpr float to_nearest = 12582912.0F;  // 1.5 x 2^23: adding it leaves whole numbers, ties to even
+
+MEMWALL_EACH_CPU void nearest(const float* values, std::int64_t n, float scale, float top, std::int32_t* out) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float v = std::min(std::max(values[i] / scale, -top), top);
+    out[i] = static_cast<std::int32_t>((v + to_nearest) - to_nearest);
+  }
+}
+
+// Magnitudes of floats are in the order of their bits.
+MEMWALL_EACH_CPU std::int32_t largest_bits(const float* values, std::int64_t n) {
+  std::int32_t most = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    most = std::max(most, bits & 0x7fffffff);
+  }
+  return most;
 }
 
 }  // namespace
+
+void quantise_to(float top, const float* values, std::int64_t n, float scale, std::int32_t* out) {
+  nearest(values, n, scale, top, out);
+}
+
+float largest_magnitude(const float* values, std::int64_t n) {
+  const std::int32_t bits = largest_bits(values, n);
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+}
 
 codec::codec(const dtype& type, const char* where, const char* key) : m_type(type) {
   using kind = dtype::kind;
@@ -78,7 +105,7 @@ void codec::encode(const float* values, std::int64_t n, float scale, unsigned ch
       scale = largest > 0 ? largest / static_cast<float>(top()) : 1.0F;
       if (m_type.scale_bits == 16) scale = std::max(from_half(to_half(scale)), 0x1p-24F);
     }
-    for (std::int64_t i = 0; i < count; ++i) q[static_cast<std::size_t>(i)] = nearest(values[begin + i], scale, top());
+    quantise(values + begin, count, scale, q.data());
     pack(q.data(), count, m_bits, out);
     out += (count * m_bits + 7) / 8;
     if (!m_type.is_grouped()) continue;
@@ -125,6 +152,10 @@ void codec::decode(const unsigned char* in, std::int64_t n, float scale, float* 
     for (std::int64_t i = 0; i < count; ++i)
       values[begin + i] = static_cast<float>(q[static_cast<std::size_t>(i)]) * scale;
   }
+}
+
+void codec::quantise(const float* values, std::int64_t n, float scale, std::int32_t* out) const {
+  nearest(values, n, scale, static_cast<float>(top()), out);
 }
 
 void codec::decode_integers(const unsigned char* in, std::int64_t n, std::int32_t* values) const {

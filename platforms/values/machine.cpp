@@ -79,7 +79,7 @@ const held_matrix& machine::matrix(const std::string& name) {
   if (const auto found = m_matrices.find(name); found != m_matrices.end()) return found->second;
   const weight& w = weight_named(name);
   const dtype type = type_of(w, m_settings.types);
-  held_matrix h{w.rows, w.columns, codec(type, "--dtype", "weights"), {}, nullptr};
+  held_matrix h{w.rows, w.columns, codec(type, "--dtype", "weights"), {}, nullptr, &m_source, &w, 0};
   if (h.type.has_scale()) {
     const bool by_column =
         std::any_of(m_cores.begin(), m_cores.end(), [](const auto& c) { return c.second->scales_by_column(); });
@@ -89,10 +89,9 @@ const held_matrix& machine::matrix(const std::string& name) {
       const std::int64_t first = b * block, count = std::min(block, w.rows - first);
       std::vector<float> rows(static_cast<std::size_t>(count * w.columns));
       m_source.rows(w, first, count, rows.data());
-      for (std::int64_t i = 0; i < count * w.columns; ++i) {
-        float& most = largest[static_cast<std::size_t>(first + i / w.columns)];
-        most = std::max(most, std::fabs(rows[static_cast<std::size_t>(i)]));
-      }
+      for (std::int64_t r = 0; r < count; ++r)
+        largest[static_cast<std::size_t>(first + r)] =
+            largest_magnitude(&rows[static_cast<std::size_t>(r * w.columns)], w.columns);
     });
     if (!by_column) largest = {*std::max_element(largest.begin(), largest.end())};
     for (const float v : largest) h.scales.push_back(v > 0 ? v / static_cast<float>(h.type.top()) : 1.0F);
@@ -171,11 +170,14 @@ void machine::measure(const std::string& name, const float* x, std::int64_t rows
   const auto [at, fresh] = m_quality_index.emplace(name, m_quality.size());
   if (fresh) m_quality.push_back({name});
   layer_quality& q = m_quality[at->second];
-  std::vector<float> all(static_cast<std::size_t>(w.rows * w.columns));
-  m_source.rows(w, 0, w.rows, all.data());
   const std::int64_t measured = std::min(rows, measured_rows);
   std::vector<float> exact(static_cast<std::size_t>(measured * w.rows));
-  product(x, measured, w.columns, all.data(), w.rows, exact.data());
+  static const value_core single{module_description{}};
+  unit_options o;
+  o.threads = m_settings.threads;
+  const held_matrix whole{
+      w.rows, w.columns, codec(dtypes::parse("fp32").weights, "--dtype", "weights"), {}, nullptr, &m_source, &w, 0};
+  make_unit(single, whole, o)->run(x, measured, 0, exact.data());
   for (std::size_t i = 0; i < exact.size(); ++i) {
     const double e = static_cast<double>(y[i]) - exact[i];
     q.signal += static_cast<double>(exact[i]) * exact[i];
@@ -190,11 +192,12 @@ void machine::multiply(const trace::op& op, const trace::header& header, const p
   const std::int64_t first = op.kind == trace::op_kind::lm_head ? pass.past + pass.rows - rows : pass.past;
   const auto x = values(bytes.read(in), rows * op.k);
   float& largest = m_largest[name];
-  for (const float v : x) largest = std::max(largest, std::fabs(v));
+  largest = std::max(largest, largest_magnitude(x.data(), static_cast<std::int64_t>(x.size())));
   std::vector<float> y(static_cast<std::size_t>(rows * op.n));
   if (const unsigned char* given = bytes.read(table)) {
     // The matrix came over the wires: what they brought is what is multiplied.
     held_matrix arrived = matrix(name);
+    arrived.source = nullptr;
     const std::int64_t row = arrived.type.row_bytes(arrived.columns);
     arrived.read = [given, row](std::int64_t r, std::int64_t count, unsigned char* out) {
       std::copy_n(given + r * row, count * row, out);

@@ -14,48 +14,57 @@ namespace {
 
 constexpr std::int64_t block_rows = 256;  // decoded at a time
 
-float rounded(float v, const std::string& arithmetic) {
-  if (arithmetic == "fp16") return from_half(to_half(v));
-  return arithmetic == "bf16" ? from_bfloat(to_bfloat(v)) : v;
+void round(std::vector<float>& v, const std::string& arithmetic) {
+  if (arithmetic == "fp16")
+    for (float& x : v) x = from_half(to_half(x));
+  else if (arithmetic == "bf16")
+    for (float& x : v) x = from_bfloat(to_bfloat(x));
 }
 
-/// GPUs, CPUs and vector units: operands in their type, sums in single precision.
+/// GPUs, CPUs and vector units: operands in their type, sums in single precision. Keeps its weights in their type;
+/// those of single precision stay where they come from, which holds them in two bytes or draws them.
 class float_unit final : public product_unit {
  public:
-  float_unit(const held_matrix& w, const unit_options& o)
-      : m_type(w.type), m_rows(w.rows), m_columns(w.columns), m_options(o) {
-    m_scales = w.scales;
-    m_bytes.resize(static_cast<std::size_t>(w.rows * m_type.row_bytes(w.columns)));
+  float_unit(const held_matrix& w, const unit_options& o) : m_weights(w), m_options(o) {
+    if (w.source != nullptr && w.type.is_single()) return;
+    m_bytes.resize(static_cast<std::size_t>(w.rows * w.type.row_bytes(w.columns)));
     w.read(0, w.rows, m_bytes.data());
+    m_weights.source = nullptr;
+    m_weights.read = [this](std::int64_t first, std::int64_t count, unsigned char* out) {
+      const std::int64_t row = m_weights.type.row_bytes(m_weights.columns);
+      std::copy_n(&m_bytes[static_cast<std::size_t>(first * row)], count * row, out);
+    };
   }
 
   void run(const float* x, std::int64_t m, std::int64_t, float* y) const override {
-    std::vector<float> in(x, x + m * m_columns);
-    for (float& v : in) v = rounded(v, m_options.arithmetic);
-    const std::int64_t row_bytes = m_type.row_bytes(m_columns);
-    parallel_for((m_rows + block_rows - 1) / block_rows, m_options.threads, [&](std::int64_t b) {
-      const std::int64_t first = b * block_rows, count = std::min(block_rows, m_rows - first);
-      std::vector<float> w(static_cast<std::size_t>(count * m_columns)), part(static_cast<std::size_t>(count * m));
-      for (std::int64_t r = 0; r < count; ++r) {
-        float* row = &w[static_cast<std::size_t>(r * m_columns)];
-        const float scale =
-            m_scales.empty() ? 1.0F : m_scales[m_scales.size() == 1 ? 0 : static_cast<std::size_t>(first + r)];
-        m_type.decode(&m_bytes[static_cast<std::size_t>((first + r) * row_bytes)], m_columns, scale, row);
-        for (std::int64_t c = 0; c < m_columns; ++c) row[c] = rounded(row[c], m_options.arithmetic);
-      }
-      product(in.data(), m, m_columns, w.data(), count, part.data());
+    const std::int64_t rows = m_weights.rows, columns = m_weights.columns;
+    std::vector<float> in(x, x + m * columns);
+    round(in, m_options.arithmetic);
+    parallel_for((rows + block_rows - 1) / block_rows, m_options.threads, [&](std::int64_t b) {
+      const std::int64_t first = b * block_rows, count = std::min(block_rows, rows - first);
+      std::vector<float> w(static_cast<std::size_t>(count * columns)), part(static_cast<std::size_t>(count * m));
+      m_weights.reals(first, count, w.data());
+      round(w, m_options.arithmetic);
+      product(in.data(), m, columns, w.data(), count, part.data());
       for (std::int64_t v = 0; v < m; ++v)
-        std::copy_n(&part[static_cast<std::size_t>(v * count)], count, y + v * m_rows + first);
+        std::copy_n(&part[static_cast<std::size_t>(v * count)], count, y + v * rows + first);
     });
   }
 
  private:
-  codec m_type;
-  std::int64_t m_rows, m_columns;
+  held_matrix m_weights;
   unit_options m_options;
-  std::vector<float> m_scales;
   std::vector<unsigned char> m_bytes;
 };
+
+/// A piece's columns are rows of ours: square tiles, so that both sides stay in the cache.
+template <class Number>
+void transpose(const Number* from, std::int64_t rows, std::int64_t columns, Number* to) {
+  constexpr std::int64_t tile = 16;
+  for (std::int64_t c0 = 0; c0 < columns; c0 += tile)
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = c0; c < std::min(c0 + tile, columns); ++c) to[c * rows + r] = from[r * columns + c];
+}
 
 /// Digital and analog arrays: integers in, integers out (or what noise makes of them), scaled outside.
 class integer_unit final : public product_unit {
@@ -69,15 +78,9 @@ class integer_unit final : public product_unit {
         m_array(
             *core.macro(),
             [&w](std::int64_t k0, std::int64_t k1, std::int64_t n0, std::int64_t n1, std::int32_t* out) {
-              // A piece's columns are rows of ours.
-              std::vector<unsigned char> bytes(static_cast<std::size_t>(w.type.row_bytes(w.columns)));
-              std::vector<std::int32_t> row(static_cast<std::size_t>(w.columns));
-              for (std::int64_t n = n0; n < n1; ++n) {
-                w.read(n, 1, bytes.data());
-                w.type.decode_integers(bytes.data(), w.columns, row.data());
-                for (std::int64_t k = k0; k < k1; ++k)
-                  out[(k - k0) * (n1 - n0) + n - n0] = row[static_cast<std::size_t>(k)];
-              }
+              std::vector<std::int32_t> rows(static_cast<std::size_t>((n1 - n0) * (k1 - k0)));
+              w.integers(n0, n1 - n0, k0, k1 - k0, rows.data());
+              transpose(rows.data(), n1 - n0, k1 - k0, out);
             },
             w.columns, w.rows, {w.type.bits(), true}, o.seed, 0, o.age, o.threads) {}
 
@@ -88,12 +91,9 @@ class integer_unit final : public product_unit {
     for (std::int64_t v = 0; v < m; ++v) {
       const float* in = x + v * m_columns;
       float range = m_options.range.value_or(0);
-      if (!m_options.range)
-        for (std::int64_t i = 0; i < m_columns; ++i) range = std::max(range, std::fabs(in[i]));
+      if (!m_options.range) range = largest_magnitude(in, m_columns);
       const float scale = unit[static_cast<std::size_t>(v)] = range > 0 ? range / top : 1.0F;
-      for (std::int64_t i = 0; i < m_columns; ++i)
-        q[static_cast<std::size_t>(v * m_columns + i)] =
-            static_cast<std::int32_t>(std::clamp(std::nearbyint(in[i] / scale), -top, top));
+      quantise_to(top, in, m_columns, scale, &q[static_cast<std::size_t>(v * m_columns)]);
     }
     std::vector<double> out(static_cast<std::size_t>(m * m_rows));
     m_array.compute_many(q.data(), m, {m_in_bits, true}, out.data(), m_options.age, static_cast<std::uint64_t>(first),
@@ -143,6 +143,33 @@ class bank_unit final : public product_unit {
 };
 
 }  // namespace
+
+void held_matrix::reals(std::int64_t first, std::int64_t count, float* out) const {
+  if (source != nullptr && type.is_single()) return source->rows(*origin, first_row + first, count, out);
+  const std::int64_t row = type.row_bytes(columns);
+  std::vector<unsigned char> bytes(static_cast<std::size_t>(count * row));
+  read(first, count, bytes.data());
+  for (std::int64_t r = 0; r < count; ++r)
+    type.decode(&bytes[static_cast<std::size_t>(r * row)], columns, scale_of(first + r), out + r * columns);
+}
+
+void held_matrix::integers(std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t width,
+                           std::int32_t* out) const {
+  if (source != nullptr) {
+    std::vector<float> numbers(static_cast<std::size_t>(count * width));
+    source->block(*origin, first_row + first, count, column, width, numbers.data());
+    for (std::int64_t r = 0; r < count; ++r)
+      type.quantise(&numbers[static_cast<std::size_t>(r * width)], width, scale_of(first + r), out + r * width);
+    return;
+  }
+  std::vector<unsigned char> bytes(static_cast<std::size_t>(type.row_bytes(columns)));
+  std::vector<std::int32_t> row(static_cast<std::size_t>(columns));
+  for (std::int64_t r = 0; r < count; ++r) {
+    read(first + r, 1, bytes.data());
+    type.decode_integers(bytes.data(), columns, row.data());
+    std::copy_n(row.begin() + column, width, out + r * width);
+  }
+}
 
 value_core::value_core(const module_description& d) : m_name(d.name) {
   if (d.type != "cim") return;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hw/cim/mapping.h"
+#include "models/weights/weight_source.h"
 #include "platforms/describe/description.h"
 #include "platforms/values/codec.h"
 
@@ -21,10 +22,19 @@ struct held_matrix {
   std::vector<float> scales;  ///< one, or one a row; empty where the type has none
   /// Row-major bytes of rows [first, first + count).
   std::function<void(std::int64_t first, std::int64_t count, unsigned char* out)> read;
+  /// Where the numbers come from, before they take their type; nullptr where bytes came over the wires.
+  const weight_source* source = nullptr;
+  const weight* origin = nullptr;
+  std::int64_t first_row = 0;  ///< of the weight: an expert's part of a stack
 
   float scale_of(std::int64_t row) const {
     return scales.empty() ? 1.0F : scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(row)];
   }
+  /// Numbers of rows [first, first + count), as the type holds them.
+  void reals(std::int64_t first, std::int64_t count, float* out) const;
+  /// Plain integers of columns [column, column + width) of those rows.
+  void integers(std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t width,
+                std::int32_t* out) const;
 };
 
 /// A core as far as values go, read from its description.
