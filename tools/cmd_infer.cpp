@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // memwall infer: a language model on a platform, its words beside its milliseconds and joules.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -270,6 +271,11 @@ json infer_session::run(const platforms::platform_description* p, const std::fun
 namespace {
 
 void run_command(const infer_arguments& a) {
+#ifdef __GLIBC__
+  // Weights pass through blocks of a few hundred kilobytes: kept, not given back to the kernel and cleared again.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
   const infer_session session(a);
   platforms::platform_description p;
   if (!a.platform.empty()) p = platforms::load_platform(a.platform, a.sets);

@@ -10,6 +10,7 @@
 #include "hw/cim/analog_crossbar.h"
 #include "hw/cim/cells.h"
 #include "hw/cim/products.h"
+#include "hw/cim/weight_store.h"
 
 namespace memwall::cim {
 namespace {
@@ -27,7 +28,7 @@ struct plane {
   double gain = 1;         // of drift compensation
   std::vector<float> net;  // plus - minus, in units of the weight digit; exact integers without errors; rows x cols
   std::vector<float> plus, minus;    // kept where the wires' resistance tells them apart
-  std::vector<std::int16_t> coarse;  // net x coarse_scale, instead of net in an array that has settled
+  weight_vector<std::int16_t> coarse;  // net x coarse_scale, instead of net in an array that has settled
   double coarse_scale = 1;
   std::vector<float> noise;       // by group of rows and column: mean variance of a cell's read noise
   std::vector<double> strongest;  // by group of rows: largest sum of squares of a column
@@ -83,7 +84,11 @@ class analog_array final : public programmed_array {
   }
 
   void settle(double age) override {
-    auto aged = std::make_shared<std::vector<plane>>(*image(age));
+    if (m_settled) {
+      image(age);  // another age is an error
+      return;
+    }
+    auto aged = std::make_shared<std::vector<plane>>(make_planes(age));
     // With wire resistance the cells of a pair stay apart.
     if (m_p.ir_drop == 0)
       for (plane& w : *aged) make_coarse(w);
@@ -147,16 +152,20 @@ class analog_array final : public programmed_array {
     const std::lock_guard<std::mutex> lock(m_guard);
     if (m_image != nullptr && (m_age == age || (m_settled && !drifts()))) return m_image;
     if (m_settled) throw std::logic_error("an array that has settled is read at another age");
-    auto planes = std::make_shared<std::vector<plane>>();
+    m_age = age;
+    m_image = std::make_shared<std::vector<plane>>(make_planes(age));
+    return m_image;
+  }
+
+  std::vector<plane> make_planes(double age) const {
+    std::vector<plane> out;
     const auto widths = weight_slices(m_p, m_format.bits, m_format.is_signed);
     int shift = 0;
     for (std::size_t k = 0; k < widths.size(); ++k) {
-      planes->push_back(make_plane(widths[k], shift, k + 1 == widths.size(), k, age));
+      out.push_back(make_plane(widths[k], shift, k + 1 == widths.size(), k, age));
       shift += widths[k];
     }
-    m_age = age;
-    m_image = std::move(planes);
-    return m_image;
+    return out;
   }
 
   // Row by row, so that what is in between stays in the nearest caches.
@@ -178,12 +187,8 @@ class analog_array final : public programmed_array {
       std::fill(facts.squares.begin(), facts.squares.end(), 0.0);
       std::fill(facts.noise.begin(), facts.noise.end(), 0.0);
       for (std::int64_t r = begin; r < end; ++r) {
-        for (std::int64_t c = 0; c < m_cols; ++c) {
-          const auto d = static_cast<float>(
-              digit(m_digits[static_cast<std::size_t>(r * m_cols + c)], shift, width, top, m_p.differential));
-          row.plus[static_cast<std::size_t>(c)] = std::max(d, 0.0F);
-          if (m_p.differential) row.minus[static_cast<std::size_t>(c)] = std::max(-d, 0.0F);
-        }
+        split_levels({shift, width, top, m_p.differential}, &m_digits[static_cast<std::size_t>(r * m_cols)], columns,
+                     row.plus.data(), row.minus.data());
         make_row(out, r, k, age, row, facts);
       }
       describe_group(out, facts, end - begin, age);
@@ -259,12 +264,10 @@ class analog_array final : public programmed_array {
 
   // 16 bits a pair, in whole parts of a digit: integers stay exact.
   void make_coarse(plane& w) const {
-    float largest = 1;
-    for (const float v : w.net) largest = std::max(largest, std::fabs(v));
-    w.coarse_scale = std::max(1.0, std::floor(32767.0 / static_cast<double>(largest)));
+    const double largest = std::max(1.0, static_cast<double>(largest_level(w.net.data(), w.net.size())));
+    w.coarse_scale = std::max(1.0, std::floor(32767.0 / largest));
     w.coarse.resize(w.net.size());
-    for (std::size_t i = 0; i < w.net.size(); ++i)
-      w.coarse[i] = static_cast<std::int16_t>(std::lrint(w.net[i] * w.coarse_scale));
+    round_levels(w.net.data(), w.net.size(), static_cast<float>(w.coarse_scale), w.coarse.data());
     std::vector<float>().swap(w.net);
   }
 

@@ -80,6 +80,30 @@ MEMWALL_EACH_CPU void circle(const std::uint32_t* high, const std::int32_t* low,
   }
 }
 
+MEMWALL_EACH_CPU void split(const slice& s, const std::int32_t* numbers, std::size_t count, float* plus, float* minus) {
+  const int shift = s.shift;
+  const std::int32_t mask = s.top ? INT32_MAX : (1 << s.width) - 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int32_t sign = numbers[i] >> 31;
+    const auto part = static_cast<float>((((numbers[i] ^ sign) - sign) >> shift) & mask);
+    plus[i] = sign == 0 ? part : 0.0F;
+    minus[i] = sign == 0 ? 0.0F : part;
+  }
+}
+
+// Magnitudes of floats are in the order of their bits.
+MEMWALL_EACH_CPU std::int32_t largest_bits(const float* values, std::size_t count) {
+  std::int32_t most = 0;
+  for (std::size_t i = 0; i < count; ++i) most = std::max(most, as<std::int32_t>(values[i]) & INT32_MAX);
+  return most;
+}
+
+MEMWALL_EACH_CPU void round_to(const float* values, std::size_t count, float scale, std::int16_t* out) {
+  constexpr float to_nearest = 12582912.0F;  // 1.5 x 2^23: adding it leaves whole numbers, ties to even
+  for (std::size_t i = 0; i < count; ++i)
+    out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>((values[i] * scale + to_nearest) - to_nearest));
+}
+
 MEMWALL_EACH_CPU void program(const programming& p, const float* normal, std::size_t count, float* levels) {
   const float unit = p.unit, inverse = 1.0F / p.unit, c0 = p.c0, c1 = p.c1, c2 = p.c2;
   const float floor = p.clip ? 0.0F : -3e38F;
@@ -144,6 +168,21 @@ void gaussians(std::uint64_t seed, std::size_t count, float* out) {
     std::copy_n(first, n, out + at);
     std::copy_n(second, std::min(n, count - half - at), out + half + at);
   }
+}
+
+void split_levels(const slice& s, const std::int32_t* numbers, std::size_t count, float* plus, float* minus) {
+  if (s.pairs) return split(s, numbers, count, plus, minus);
+  float none[block];
+  for (std::size_t at = 0; at < count; at += block)
+    split(s, numbers + at, std::min(block, count - at), plus + at, none);
+}
+
+float largest_level(const float* values, std::size_t count) {
+  return as<float>(largest_bits(values, count));
+}
+
+void round_levels(const float* values, std::size_t count, float scale, std::int16_t* out) {
+  round_to(values, count, scale, out);
 }
 
 void program_cells(const programming& p, const float* normal, std::size_t count, float* levels) {

@@ -13,6 +13,18 @@ void gaussian_pairs(std::uint64_t seed, std::uint64_t first, std::size_t count, 
 /// `count` numbers, from the pairs 0 ... (count - 1) / 2 of a seed.
 void gaussians(std::uint64_t seed, std::size_t count, float* out);
 
+/// One slice of whole numbers: bits [shift, shift + width) of each magnitude, the top slice all from `shift` on. With
+/// `pairs` positive numbers go to `plus`, negative ones to `minus`; else numbers are not negative, `minus` is not used.
+struct slice {
+  int shift = 0, width = 8;
+  bool top = true, pairs = false;
+};
+void split_levels(const slice& s, const std::int32_t* numbers, std::size_t count, float* plus, float* minus);
+
+/// The nearest whole numbers to values x scale, and the largest magnitude.
+float largest_level(const float* values, std::size_t count);
+void round_levels(const float* values, std::size_t count, float scale, std::int16_t* out);
+
 /// sigma / g_max of programming is c0 + c1 g + c2 g^2 of the level g (in g_max), not below 0; `unit`: level at g_max.
 struct programming {
   float unit = 1, c0 = 0, c1 = 0, c2 = 0;

@@ -98,6 +98,12 @@ void check_mvm(const std::string& kind, const mvm_shape& s, const geometry& limi
 void check_weights(const std::string& kind, const std::int32_t* weights, std::int64_t rows, std::int64_t cols,
                    const number_format& format, const geometry& limits, int max_w_bits) {
   check_mvm(kind, mvm_shape{rows, cols, 1, 1, format.bits, 0}, limits, 1, max_w_bits);
+  std::int32_t least = 0, most = 0;
+  for (std::int64_t i = 0; i < rows * cols; ++i) {
+    least = std::min(least, weights[i]);
+    most = std::max(most, weights[i]);
+  }
+  if (least >= format.low() && most <= format.high()) return;
   for (std::int64_t i = 0; i < rows * cols; ++i)
     if (weights[i] < format.low() || weights[i] > format.high())
       refuse(kind, "weights[" + std::to_string(i / cols) + "][" + std::to_string(i % cols) + "]",

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hw/cim/products.h"
+#include "hw/cim/weight_store.h"
 
 namespace memwall::cim {
 namespace {
@@ -32,7 +33,7 @@ class digital_array final : public programmed_array {
   std::int64_t cols() const override { return m_cols; }
 
  private:
-  std::vector<Weight> m_weights;
+  weight_vector<Weight> m_weights;
   std::int64_t m_rows, m_cols, m_largest;
 };
 

@@ -165,9 +165,9 @@ void folded_array::make_pieces(const piece_source<Number>& weights, int threads,
   parallel_for(m_fold.pieces(), threads, [&](std::int64_t at) {
     const auto i = static_cast<std::size_t>(at / m_fold.col_folds), j = static_cast<std::size_t>(at % m_fold.col_folds);
     const std::int64_t rows = m_row_start[i + 1] - m_row_start[i], cols = m_col_start[j + 1] - m_col_start[j];
-    std::vector<Number> piece(static_cast<std::size_t>(rows * cols));
-    weights(m_row_start[i], m_row_start[i + 1], m_col_start[j], m_col_start[j + 1], piece.data());
-    m_pieces[static_cast<std::size_t>(at)] = make(piece.data(), rows, cols, static_cast<std::uint64_t>(at));
+    const std::unique_ptr<Number[]> piece(new Number[static_cast<std::size_t>(rows * cols)]);
+    weights(m_row_start[i], m_row_start[i + 1], m_col_start[j], m_col_start[j + 1], piece.get());
+    m_pieces[static_cast<std::size_t>(at)] = make(piece.get(), rows, cols, static_cast<std::uint64_t>(at));
   });
 }
 

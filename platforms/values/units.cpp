@@ -78,9 +78,10 @@ class integer_unit final : public product_unit {
         m_array(
             *core.macro(),
             [&w](std::int64_t k0, std::int64_t k1, std::int64_t n0, std::int64_t n1, std::int32_t* out) {
-              std::vector<std::int32_t> rows(static_cast<std::size_t>((n1 - n0) * (k1 - k0)));
-              w.integers(n0, n1 - n0, k0, k1 - k0, rows.data());
-              transpose(rows.data(), n1 - n0, k1 - k0, out);
+              const std::unique_ptr<std::int32_t[]> rows(
+                  new std::int32_t[static_cast<std::size_t>((n1 - n0) * (k1 - k0))]);
+              w.integers(n0, n1 - n0, k0, k1 - k0, rows.get());
+              transpose(rows.get(), n1 - n0, k1 - k0, out);
             },
             w.columns, w.rows, {w.type.bits(), true}, o.seed, 0, o.age, o.threads) {}
 
@@ -156,10 +157,10 @@ void held_matrix::reals(std::int64_t first, std::int64_t count, float* out) cons
 void held_matrix::integers(std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t width,
                            std::int32_t* out) const {
   if (source != nullptr) {
-    std::vector<float> numbers(static_cast<std::size_t>(count * width));
-    source->block(*origin, first_row + first, count, column, width, numbers.data());
+    const std::unique_ptr<float[]> numbers(new float[static_cast<std::size_t>(count * width)]);
+    source->block(*origin, first_row + first, count, column, width, numbers.get());
     for (std::int64_t r = 0; r < count; ++r)
-      type.quantise(&numbers[static_cast<std::size_t>(r * width)], width, scale_of(first + r), out + r * width);
+      type.quantise(numbers.get() + r * width, width, scale_of(first + r), out + r * width);
     return;
   }
   std::vector<unsigned char> bytes(static_cast<std::size_t>(type.row_bytes(columns)));
