@@ -12,13 +12,13 @@
 namespace memwall::platforms {
 namespace {
 
-constexpr std::int64_t block_rows = 256;  // decoded at a time
+constexpr std::int64_t block_rows = 64;  // decoded at a time
 
-void round(std::vector<float>& v, const std::string& arithmetic) {
+void round(float* v, std::int64_t n, const std::string& arithmetic) {
   if (arithmetic == "fp16")
-    for (float& x : v) x = from_half(to_half(x));
+    for (std::int64_t i = 0; i < n; ++i) v[i] = from_half(to_half(v[i]));
   else if (arithmetic == "bf16")
-    for (float& x : v) x = from_bfloat(to_bfloat(x));
+    for (std::int64_t i = 0; i < n; ++i) v[i] = from_bfloat(to_bfloat(v[i]));
 }
 
 /// GPUs, CPUs and vector units: operands in their type, sums in single precision. Keeps its weights in their type;
@@ -39,13 +39,14 @@ class float_unit final : public product_unit {
   void run(const float* x, std::int64_t m, std::int64_t, float* y) const override {
     const std::int64_t rows = m_weights.rows, columns = m_weights.columns;
     std::vector<float> in(x, x + m * columns);
-    round(in, m_options.arithmetic);
+    round(in.data(), m * columns, m_options.arithmetic);
     parallel_for((rows + block_rows - 1) / block_rows, m_options.threads, [&](std::int64_t b) {
       const std::int64_t first = b * block_rows, count = std::min(block_rows, rows - first);
-      std::vector<float> w(static_cast<std::size_t>(count * columns)), part(static_cast<std::size_t>(count * m));
-      m_weights.reals(first, count, w.data());
-      round(w, m_options.arithmetic);
-      product(in.data(), m, columns, w.data(), count, part.data());
+      const std::unique_ptr<float[]> w(new float[static_cast<std::size_t>(count * columns)]);
+      std::vector<float> part(static_cast<std::size_t>(count * m));
+      m_weights.reals(first, count, w.get());
+      round(w.get(), count * columns, m_options.arithmetic);
+      product(in.data(), m, columns, w.get(), count, part.data());
       for (std::int64_t v = 0; v < m; ++v)
         std::copy_n(&part[static_cast<std::size_t>(v * count)], count, y + v * rows + first);
     });
