@@ -159,6 +159,24 @@ void stream_core::issue() {
   finish_if_done();
 }
 
+/// The window holds lines, and a line leaves it when it arrives; a transfer keeps all its bytes until the last one is
+/// there, which may stand in a channel that is being refreshed, and takes them all at once. By Little's law transfers
+/// may hold as many more bytes as they stay longer than their average line.
+std::int64_t stream_core::window_of_transfers() const {
+  if (m_line_time <= 0 || m_transfer <= m_work.window / 4) return m_work.window;
+  return static_cast<std::int64_t>(static_cast<double>(m_work.window) * m_transfer_time / m_line_time);
+}
+
+/// What a transfer that has arrived says about that; the last ones count most.
+void stream_core::learn_times(std::int64_t bytes, ps_t latency, ps_t spread) {
+  constexpr double memory = 0.875, least = 0.125;
+  const auto all = static_cast<double>(latency);
+  const double asked_later = m_rate < HUGE_VAL ? static_cast<double>(bytes) / (2 * m_rate) : 0;
+  const double line = std::max(all - static_cast<double>(spread) - asked_later, least * all);
+  m_transfer_time = memory * m_transfer_time + static_cast<double>(bytes) * all;
+  m_line_time = memory * m_line_time + static_cast<double>(bytes) * line;
+}
+
 bool stream_core::issue_read(ps_t now) {
   if (m_read_at >= m_reads.size() || m_next_issue > now) return false;
   const operand& o = m_reads[m_read_at];
@@ -175,7 +193,7 @@ bool stream_core::issue_read(ps_t now) {
     const std::int64_t piece = std::max(m_transfer / 16, bytes / 2);
     bytes = std::min(bytes, (piece + unit - 1) / unit * unit);
   }
-  if (m_work.window > 0 && m_in_flight > 0 && m_in_flight + bytes > std::max(m_work.window, 2 * m_transfer)) {
+  if (m_work.window > 0 && m_in_flight > 0 && m_in_flight + bytes > std::max(window_of_transfers(), 2 * m_transfer)) {
     m_allowed_since = never;  // the window, not the rate, holds the request: set again when something completes
     return false;
   }
@@ -245,6 +263,7 @@ void stream_core::completed(transfer& t) {
     m_last_write_parts = i.parts;
   } else {
     if (m_data != nullptr) m_data->arrived(t.get_data_ptr());
+    learn_times(t.get_data_length(), now - i.issued, i.spread);
     tile& arrived = m_tiles[i.command.argument - m_first_tile];
     arrived.arrived = now;
     if (i.command.argument == m_first_tile) {

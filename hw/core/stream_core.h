@@ -93,6 +93,8 @@ class stream_core : public sc_core::sc_module {
   void plan_writes(double fraction);
   void finish_if_done();
   void choose_transfers(ps_t path);
+  std::int64_t window_of_transfers() const;
+  void learn_times(std::int64_t bytes, ps_t latency, ps_t spread);
 
   std::unique_ptr<core_model> m_model;
   int m_id;
@@ -128,7 +130,8 @@ class stream_core : public sc_core::sc_module {
   ps_t m_core_latency = 0, m_next_issue = 0, m_allowed_since = 0;
   ps_t m_results_until = 0;              // all results planned so far are sent by then at the core's own rate
   stall m_launch_cause = stall::launch;  // what the operator's launch is called: an all-reduce has a name of its own
-  stall m_own_cause = stall::core_requests;  // and the core's own limit
+  stall m_own_cause = stall::core_requests;     // and the core's own limit
+  double m_transfer_time = 0, m_line_time = 0;  // byte-picoseconds that transfers, and their lines, were in flight
   ps_t m_booked = 0;  // time up to which the operator's time is attributed: the end of the last computed tile
   ps_t m_last_write_end = 0;
   stall_stack m_last_write_parts;

@@ -212,6 +212,7 @@ struct dram_module::impl {
     transfer_info& i = *slots[id].i;
     free_slots.push_back(id);
     i.first_data = c.first_data;
+    i.spread = c.spread;
     i.book(c.parts, now, stall::dram_latency);
     const std::int64_t bytes = t.get_data_length();
     if (p.functional && t.is_read()) copy_out(t.get_address(), t.get_data_ptr(), static_cast<std::uint64_t>(bytes));

@@ -150,6 +150,7 @@ class memory::impl {
       c.id = slot.id;
       c.first_data = m_setup.time_of(slot.first) + m_back;
       c.done = m_setup.time_of(slot.last.done) + m_back;
+      c.spread = m_setup.time_of(slot.last.done - slot.mid_sum / std::max<std::int64_t>(1, slot.mid_count));
       if (m_attribute) attribute(slot, c);
       m_waiting[at(slot.source)] -= slot.bytes;
       m_waiting_bytes -= slot.bytes;
@@ -226,6 +227,8 @@ class memory::impl {
     int source = 0, left = 0;
     bool paced = false, brief = false;
     clocks_t first = no_time;
+    clocks_t mid_sum = 0;  ///< of the middles of its channels' works, one a channel
+    std::int64_t mid_count = 0;
     finished_work last;                      ///< the work that finished last; of several the one of the lowest channel
     std::vector<std::pair<int, int>> works;  ///< class of channels, index there
     std::size_t watched = 0;                 ///< the one whose bound is asked for
@@ -291,6 +294,7 @@ class memory::impl {
     m_free_slots.pop_back();
     open_transfer& slot = m_slots[at(i)];
     slot.first = no_time;
+    slot.mid_sum = slot.mid_count = 0;
     slot.last = finished_work{};
     slot.watched = 0;
     slot.left = 0;
@@ -303,6 +307,9 @@ class memory::impl {
     for (const finished_work& f : finished) {
       open_transfer& slot = m_slots[at(f.transfer)];
       slot.first = std::min(slot.first, f.first_done);
+      const auto alike = static_cast<std::int64_t>(c.members.size());
+      slot.mid_sum += (f.first_done + f.done) / 2 * alike;
+      slot.mid_count += alike;
       if (f.done > slot.last.done || (f.done == slot.last.done && f.channel < slot.last.channel)) slot.last = f;
       if (slot.brief) --c.brief;
       if (--slot.left == 0) m_done.push({m_setup.time_of(slot.last.done) + m_back, slot.sequence, f.transfer});

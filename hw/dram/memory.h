@@ -31,6 +31,7 @@ struct transfer {
 struct completion {
   std::uint64_t id = 0;
   ps_t first_data = 0;  ///< end of the transfer's first burst (the one that finished first)
+  ps_t spread = 0;      ///< by which the average byte's beat preceded the last one
   ps_t done = 0;        ///< last data beat of its last burst, plus the back end's latency
   stall_stack parts;    ///< sums to done - arrival
 };

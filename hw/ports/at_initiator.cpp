@@ -19,6 +19,7 @@ void at_initiator_port::send(transfer& t) {
   transfer_info& i = info(t);
   i.issued = i.booked_until = now_ps();
   i.first_data = never;
+  i.spread = 0;
   i.origin = this;
   begin(t);
 }

@@ -25,6 +25,7 @@ void transfer_info::reset() {
   carries = traffic::activations;
   issued = pace = booked_until = 0;
   first_data = never;
+  spread = 0;
   command = {};
   origin = nullptr;
   parts = {};
@@ -44,6 +45,7 @@ void transfer_info::copy_from(const tlm::tlm_extension_base& other) {
   carries = o.carries;
   issued = o.issued;
   first_data = o.first_data;
+  spread = o.spread;
   pace = o.pace;
   command = o.command;
   parts = o.parts;

@@ -41,6 +41,8 @@ class transfer_info : public tlm::tlm_extension<transfer_info> {
   /// first data beat ended). The next hop may have started moving data then (cut-through). `never`: not
   /// known, the whole came at once.
   ps_t first_data = never;
+  /// By how much the average byte's data preceded the last one's, at the target; 0: not known.
+  ps_t spread = 0;
   /// Least time between two successive 64-byte parts of the data, for initiators and hops that cannot take or
   /// deliver them faster; 0: none. Unit: picoseconds per 64 bytes.
   ps_t pace = 0;
