@@ -163,7 +163,7 @@ void stream_core::issue() {
 /// there, which may stand in a channel that is being refreshed, and takes them all at once. By Little's law transfers
 /// may hold as many more bytes as they stay longer than their average line.
 std::int64_t stream_core::window_of_transfers() const {
-  if (m_line_time <= 0 || m_transfer <= m_work.window / 4) return m_work.window;
+  if (m_line_time <= 0 || m_transfer <= 4 * m_fidelity.burst) return m_work.window;
   return static_cast<std::int64_t>(static_cast<double>(m_work.window) * m_transfer_time / m_line_time);
 }
 
