@@ -3,72 +3,99 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "hw/common/config.h"
-#include "models/fields.h"
+#include <numeric>
 
 namespace memwall {
 
-numerics read_numerics(const model& m) {
-  problem_list problems;
-  const auto root = config::node::parse_file(m.file);
-  fields f(root, problems);
-  const auto refuse = [&](fields::names keys, const std::string& what, const std::string& expected) {
-    f.problem_at(keys, what, expected);
-  };
-  constexpr const char* known[] = {"llama", "mistral", "qwen2", "qwen3", "phi3"};
-  if (std::find(std::begin(known), std::end(known), m.family) == std::end(known))
-    refuse({"model_type"}, "'" + m.family + "' has no forward pass here", "llama, mistral, qwen2, qwen3 or phi3");
-  if (m.moe) refuse({"num_local_experts", "num_experts"}, "experts are not computed", "a dense model");
-  if (m.mla) refuse({"kv_lora_rank"}, "latent attention is not computed", "grouped queries");
-  if (m.activation != "silu" && m.activation != "gelu" && m.activation != "relu")
-    refuse({"hidden_act"}, "got '" + m.activation + "'", "silu, gelu or relu");
-  numerics n;
-  n.norm_eps = f.number_or({"rms_norm_eps"}, 1e-6, 0, 1);
-  n.rope_theta = f.number_or({"rope_theta"}, 10000, 1, 1e12);
-  if (const auto* s = root.find("rope_scaling"); s != nullptr && s->is_map()) {
-    fields g(*s, problems);
-    const std::string type = g.text_or({"rope_type", "type"}, "default");
-    if (type == "llama3" || type == "linear") {
-      n.rope_linear = type == "linear";
-      n.rope_factor = g.number_or({"factor"}, 1, 1e-3, 1e6);
-      n.rope_low = g.number_or({"low_freq_factor"}, 1, 1e-3, 1e6);
-      n.rope_high = g.number_or({"high_freq_factor"}, 4, 1e-3, 1e6);
-      n.rope_original = g.number_or({"original_max_position_embeddings"}, 8192, 1, 1e9);
-    } else if (type != "default") {
-      g.problem_at({"rope_type", "type"}, "got '" + type + "'", "default, linear or llama3");
-    }
-  }
-  problems.check();
-  return n;
-}
-
-rotations::rotations(const model& m, const numerics& n) {
-  m_rotated = 2 * static_cast<std::int64_t>(static_cast<double>(m.head_dim) * m.rope_fraction / 2);
+rotations::rotations(const model& m, const numerics& n, bool local)
+    : m_rotated(2 * static_cast<std::int64_t>(static_cast<double>(m.head_dim) * m.rope_fraction / 2 + 1e-9)),
+      m_interleaved(n.rope_interleaved),
+      m_magnitude(1) {
   constexpr double turn = 6.283185307179586;
+  const double theta = local && n.local_theta > 0 ? n.local_theta : n.rope_theta;
+  const auto scaling = local && n.local_theta > 0 ? numerics::scaling::none : n.rope_scaling;
+  const auto width = static_cast<double>(m_rotated);
+  // Yarn: the dimension that turns so many times over the original positions.
+  const auto dimension = [&](double turns) {
+    return width * std::log(n.rope_original / (turns * turn)) / (2 * std::log(theta));
+  };
+  double from = dimension(n.yarn_fast), to = dimension(n.yarn_slow);
+  if (n.yarn_truncate) from = std::floor(from), to = std::ceil(to);
+  from = std::max(from, 0.0);
+  to = std::max(std::min(to, width - 1), from + 1e-3);
   for (std::int64_t i = 0; i < m_rotated / 2; ++i) {
-    double f = std::pow(n.rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(m_rotated));
-    if (n.rope_linear) {
+    double f = std::pow(theta, -2.0 * static_cast<double>(i) / width);
+    if (scaling == numerics::scaling::linear) {
       f /= n.rope_factor;
-    } else if (n.rope_factor != 1) {
+    } else if (scaling == numerics::scaling::llama3) {
       // Long waves are slowed down, short ones left, those between mixed (Llama 3.1).
       const double waves = n.rope_original * f / turn;
       const double kept = std::clamp((waves - n.rope_low) / (n.rope_high - n.rope_low), 0.0, 1.0);
       f = kept * f + (1 - kept) * f / n.rope_factor;
+    } else if (scaling == numerics::scaling::yarn) {
+      const double slowed = std::clamp((static_cast<double>(i) - from) / (to - from), 0.0, 1.0);
+      f = (1 - slowed) * f + slowed * f / n.rope_factor;
     }
     m_frequency.push_back(f);
   }
+  if (scaling == numerics::scaling::yarn) m_magnitude = n.yarn_magnitude;
 }
 
 void rotations::apply(std::int64_t position, float* head) const {
   const std::int64_t half = m_rotated / 2;
   for (std::int64_t i = 0; i < half; ++i) {
     const double angle = static_cast<double>(position) * m_frequency[static_cast<std::size_t>(i)];
-    const auto c = static_cast<float>(std::cos(angle)), s = static_cast<float>(std::sin(angle));
-    const float a = head[i], b = head[i + half];
-    head[i] = a * c - b * s;
-    head[i + half] = b * c + a * s;
+    const auto c = static_cast<float>(std::cos(angle) * m_magnitude),
+               s = static_cast<float>(std::sin(angle) * m_magnitude);
+    float& first = head[m_interleaved ? 2 * i : i];
+    float& second = head[m_interleaved ? 2 * i + 1 : i + half];
+    const float a = first, b = second;
+    first = a * c - b * s;
+    second = b * c + a * s;
   }
+}
+
+std::vector<float> alibi_slopes(std::int64_t heads) {
+  std::vector<float> out;
+  std::int64_t power = 1;
+  while (2 * power <= heads) power *= 2;
+  for (std::int64_t i = 1; i <= power; ++i)
+    out.push_back(static_cast<float>(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(power))));
+  for (std::int64_t i = 1; static_cast<std::int64_t>(out.size()) < heads; i += 2)
+    out.push_back(static_cast<float>(std::exp2(-4.0 * static_cast<double>(i) / static_cast<double>(power))));
+  return out;
+}
+
+void layer_norm(const float* x, const float* gain, const float* bias, std::int64_t rows, std::int64_t width, double eps,
+                float* out) {
+  for (std::int64_t r = 0; r < rows; ++r, x += width, out += width) {
+    double sum = 0, squares = 0;
+    for (std::int64_t i = 0; i < width; ++i) sum += static_cast<double>(x[i]);
+    const double mean = sum / static_cast<double>(width);
+    for (std::int64_t i = 0; i < width; ++i)
+      squares += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean);
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(width) + eps);
+    for (std::int64_t i = 0; i < width; ++i)
+      out[i] = static_cast<float>((static_cast<double>(x[i]) - mean) * scale) * gain[i] + bias[i];
+  }
+}
+
+void soft_cap(float* v, std::int64_t count, double cap) {
+  const auto limit = static_cast<float>(cap);
+  for (std::int64_t i = 0; i < count; ++i) v[i] = limit * std::tanh(v[i] / limit);
+}
+
+expert_choice choose_experts(const float* logits, std::int64_t experts, std::int64_t active, bool normalised) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(experts));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return logits[a] > logits[b]; });
+  std::vector<float> share;
+  for (const auto e : order) share.push_back(logits[e]);
+  if (normalised) share.resize(static_cast<std::size_t>(active));
+  softmax(share.data(), static_cast<std::int64_t>(share.size()));
+  order.resize(static_cast<std::size_t>(active));
+  share.resize(static_cast<std::size_t>(active));
+  return {order, share};
 }
 
 void rms_norm(const float* x, const float* gain, std::int64_t rows, std::int64_t width, double eps, float* out) {
@@ -80,15 +107,31 @@ void rms_norm(const float* x, const float* gain, std::int64_t rows, std::int64_t
   }
 }
 
-void mlp_activation(const model& m, const float* x, std::int64_t rows, std::int64_t width, float* out) {
-  const auto act = [&](float v) {
-    if (m.activation == "silu") return v / (1.0F + std::exp(-v));
-    if (m.activation == "relu") return std::max(v, 0.0F);
-    return 0.5F * v * (1.0F + std::erf(v * 0.70710678F));
-  };
+namespace {
+
+float activated(numerics::activation a, float v) {
+  using act = numerics::activation;
+  if (a == act::silu) return v / (1.0F + std::exp(-v));
+  if (a == act::relu) return std::max(v, 0.0F);
+  if (a == act::gelu_tanh) return 0.5F * v * (1.0F + std::tanh(0.79788456F * (v + 0.044715F * v * v * v)));
+  return 0.5F * v * (1.0F + std::erf(v * 0.70710678F));
+}
+
+}  // namespace
+
+void mlp_activation(const model& m, const numerics& n, const float* x, std::int64_t rows, std::int64_t width,
+                    float* out) {
   const std::int64_t in = m.gated ? 2 * width : width;
+  const auto limit = static_cast<float>(n.swiglu_limit);
   for (std::int64_t r = 0; r < rows; ++r, x += in, out += width)
-    for (std::int64_t i = 0; i < width; ++i) out[i] = m.gated ? act(x[i]) * x[width + i] : act(x[i]);
+    for (std::int64_t i = 0; i < width; ++i) {
+      if (n.act == numerics::activation::clamped) {
+        const float gate = std::min(x[i], limit), up = std::clamp(x[width + i], -limit, limit);
+        out[i] = (up + 1.0F) * (gate / (1.0F + std::exp(-1.702F * gate)));
+      } else {
+        out[i] = m.gated ? activated(n.act, x[i]) * x[width + i] : activated(n.act, x[i]);
+      }
+    }
 }
 
 void softmax(float* scores, std::int64_t count) {

@@ -9,69 +9,20 @@
 
 #include "hw/common/each_cpu.h"
 #include "models/weights/safetensors.h"
+#include "models/weights/tensor_names.h"
 
 namespace memwall {
 namespace {
 
 using role = weight::role;
 
-/// A tensor of a checkpoint, and the rows of ours that it is.
-struct part {
-  std::string name;
-  std::int64_t rows = 0;
-};
-
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-/// Tensors of the LLaMA form (LLaMA, Mistral, Qwen2, Qwen3, Phi-3) by our names.
-std::vector<part> parts_of(const model& m, const weight& w) {
-  if (w.layer < 0) {
-    if (w.name == "embed") return {{"model.embed_tokens.weight", w.rows}};
-    if (w.name == "norm") return {{"model.norm.weight", 1}};
-    return {{w.name + ".weight", w.rows}};  // lm_head
-  }
-  const std::string prefix = "model.layers." + std::to_string(w.layer) + ".";
-  std::string name = w.name.substr(w.name.find('.', w.name.find('.') + 1) + 1);
-  std::string kind = ".weight";
-  if (ends_with(name, ".bias")) {
-    kind = ".bias";
-    name.resize(name.size() - kind.size());
-  }
-  const std::int64_t q = m.heads * m.head_dim, kv = m.kv_heads * m.head_dim;
-  const bool fused = m.family == "phi3";
-  if (name == "attn.norm") return {{prefix + "input_layernorm.weight", 1}};
-  if (name == "mlp.norm") return {{prefix + "post_attention_layernorm.weight", 1}};
-  if (name == "attn.qk_norm") return {{prefix + "self_attn.q_norm.weight", 1}, {prefix + "self_attn.k_norm.weight", 1}};
-  if (name == "attn.qkv" && !fused)
-    return {{prefix + "self_attn.q_proj" + kind, q},
-            {prefix + "self_attn.k_proj" + kind, kv},
-            {prefix + "self_attn.v_proj" + kind, kv}};
-  if (name == "mlp.gate_up" && !fused)
-    return {{prefix + "mlp.gate_proj" + kind, m.ffn}, {prefix + "mlp.up_proj" + kind, m.ffn}};
-  const std::map<std::string, std::string> plain{{"attn.qkv", "self_attn.qkv_proj"},
-                                                 {"attn.o", "self_attn.o_proj"},
-                                                 {"mlp.gate_up", "mlp.gate_up_proj"},
-                                                 {"mlp.down", "mlp.down_proj"}};
-  const auto found = plain.find(name);
-  return found == plain.end() ? std::vector<part>{} : std::vector<part>{{prefix + found->second + kind, w.rows}};
-}
-
 class file_weights final : public weight_source {
  public:
   file_weights(const model& m, const std::string& path) : m_files(path) {
     problem_list problems;
     std::set<std::string> used;
-    for (const weight& w : weights_of(m)) {
-      const auto parts = parts_of(m, w);
-      const std::int64_t columns = w.what == role::bias ? 1 : w.columns;
-      for (part p : parts) {
-        // A vector is one row to us; a bias is as long as its product has outputs.
-        if (w.what == role::bias && parts.size() == 1) p.rows = w.columns;
-        add(w, p, columns, used, problems);
-      }
-    }
+    for (const weight& w : weights_of(m))
+      for (const tensor_part& p : parts_of(m, w)) add(w, p, used, problems);
     for (const auto& [name, t] : m_files.all())
       if (used.count(name) == 0 && !may_be_left(m, name))
         problems.add({t.file, name, "is no tensor of '" + m.name + "' (" + t.shape_text() + ")",
@@ -81,23 +32,23 @@ class file_weights final : public weight_source {
 
   void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
              float* out) const override {
-    if (w.what == role::bias) {
-      // As if it stood in a column, so that parts follow each other by rows.
-      first = column;
-      count = columns;
+    const bool is_column = w.what == role::bias || w.what == role::norm || w.what == role::expert_bias;
+    if (is_column) {
+      // As if they stood in a column, so that parts follow each other by rows; whole rows of ours, or a part of one.
+      first = first * w.columns + column;
+      count *= columns;
       column = 0;
       columns = 1;
     }
-    const std::int64_t width = w.what == role::bias ? 1 : w.columns;
     for (const piece& p : m_pieces.at(w.name)) {
-      const std::int64_t n = std::min(count, p.rows - first);
+      const std::int64_t n = std::min(count, p.where.rows - first);
       if (n > 0) {
-        read(p, first, n, column, columns, width, out);
+        read(p, first, n, column, columns, out);
         out += n * columns;
         count -= n;
         first = 0;
       } else {
-        first -= p.rows;
+        first -= p.where.rows;
       }
     }
   }
@@ -106,56 +57,72 @@ class file_weights final : public weight_source {
   struct piece {
     const stored_tensor* tensor;
     const stored_tensor* scale;  // of 8-bit tensors: one number, or one a row
-    std::int64_t rows;
+    tensor_part where;
   };
 
-  // Tied models may store lm_head all the same; older files carry the rotations' frequencies.
-  static bool may_be_left(const model& m, const std::string& name) {
-    return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, "attention.bias") ||
-           (m.tied && name == "lm_head.weight");
-  }
-
+  // Some files leave out what stands before all names ("model.", "transformer."), or the first of two such words.
   const stored_tensor* look_up(const std::string& name, std::set<std::string>& used) {
-    for (const std::string& n : {name, name.compare(0, 6, "model.") == 0 ? name.substr(6) : name})
-      if (const auto* t = m_files.find(n)) {
-        used.insert(n);
+    std::string shorter = name;
+    for (int i = 0; i < 3; ++i) {
+      if (const auto* t = m_files.find(shorter)) {
+        used.insert(shorter);
         return t;
       }
+      const auto dot = shorter.find('.');
+      if (dot == std::string::npos) break;
+      shorter.erase(0, dot + 1);
+    }
     return nullptr;
   }
 
-  void add(const weight& w, const part& p, std::int64_t columns, std::set<std::string>& used, problem_list& problems) {
+  void add(const weight& w, const tensor_part& p, std::set<std::string>& used, problem_list& problems) {
+    if (!m_names.empty() && m_names.back() == p.name && !m_pieces[w.name].empty()) {
+      piece again = m_pieces[w.name].back();  // another part of the same tensor
+      again.where = p;
+      m_pieces[w.name].push_back(std::move(again));
+      return;
+    }
     m_names.push_back(p.name);
-    const bool is_vector = p.rows == 1 || columns == 1;
-    const std::vector<std::int64_t> shape =
-        is_vector ? std::vector<std::int64_t>{p.rows * columns} : std::vector<std::int64_t>{p.rows, columns};
     const stored_tensor* t = look_up(p.name, used);
     stored_tensor wanted;
-    wanted.shape = shape;
+    wanted.shape = p.shape;
     if (t == nullptr) {
       problems.add({m_files.path(), p.name, "is missing", "a tensor of " + wanted.shape_text() + " values", ""});
       return;
     }
-    if (t->shape != shape) problems.add({t->file, p.name, "has the shape " + t->shape_text(), wanted.shape_text(), ""});
+    if (t->shape != p.shape)
+      problems.add({t->file, p.name, "has the shape " + t->shape_text(), wanted.shape_text(), ""});
     if (t->type == stored_type::other)
       problems.add(
           {t->file, p.name, "has type " + t->type_name, "F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I8 or U8", ""});
     const stored_tensor* scale = look_up(p.name + "_scale", used);
-    if (scale != nullptr && scale->count != 1 && scale->count != p.rows)
+    const std::int64_t rows = p.shape.front();
+    if (scale != nullptr && scale->count != 1 && (scale->count != rows || p.column_step != 1))
       problems.add({scale->file, scale->name, "has the shape " + scale->shape_text(),
-                    "one number, or " + std::to_string(p.rows) + ", one a row", ""});
+                    "one number, or " + std::to_string(rows) + ", one a row", ""});
     if (scale == nullptr && (t->type == stored_type::i8 || t->type == stored_type::u8))
       problems.add({t->file, p.name, "is of 8-bit integers without '" + p.name + "_scale'", "their scale", ""});
-    m_pieces[w.name].push_back({t, scale, p.rows});
+    m_pieces[w.name].push_back({t, scale, p});
   }
 
   static void read(const piece& p, std::int64_t first, std::int64_t n, std::int64_t column, std::int64_t columns,
-                   std::int64_t width, float* out) {
-    if (columns == width)
-      p.tensor->read(first * width, n * width, out);
-    else
-      for (std::int64_t r = 0; r < n; ++r) p.tensor->read((first + r) * width + column, columns, out + r * columns);
-    if (p.scale != nullptr) apply(*p.scale, first, n, columns, out);
+                   float* out) {
+    const tensor_part& at = p.where;
+    const std::int64_t begin = at.first + first * at.row_step + column * at.column_step;
+    if (at.column_step == 1 && at.row_step == columns) {
+      p.tensor->read(begin, n * columns, out);
+    } else if (at.column_step == 1) {
+      for (std::int64_t r = 0; r < n; ++r) p.tensor->read(begin + r * at.row_step, columns, out + r * columns);
+    } else {
+      // A column of ours lies along the tensor.
+      std::vector<float> run(static_cast<std::size_t>((n - 1) * at.row_step + 1));
+      for (std::int64_t c = 0; c < columns; ++c) {
+        p.tensor->read(begin + c * at.column_step, static_cast<std::int64_t>(run.size()), run.data());
+        for (std::int64_t r = 0; r < n; ++r) out[r * columns + c] = run[static_cast<std::size_t>(r * at.row_step)];
+      }
+    }
+    if (p.scale != nullptr)
+      apply(*p.scale, at.column_step == 1 && at.row_step > 0 ? at.first / at.row_step + first : 0, n, columns, out);
   }
 
   static void apply(const stored_tensor& scale, std::int64_t first, std::int64_t n, std::int64_t columns, float* out) {

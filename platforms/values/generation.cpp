@@ -15,6 +15,7 @@ class known_tokens final : public trace::op_stream {
     const auto& w = header().workload;
     m_row = bytes_of(w.types.weights, m.hidden);
     m_activation_row = bytes_of(w.types.activations, m.hidden);
+    m_qkv_row = bytes_of(w.types.activations, (m.heads + 2 * m.kv_heads) * m.head_dim);
   }
   const trace::header& header() const override { return m_plain->header(); }
   std::int64_t size() const override { return m_plain->size(); }
@@ -33,7 +34,10 @@ class known_tokens final : public trace::op_stream {
       uses.insert(uses.end(), out.uses.begin() + 1, out.uses.end());
       out.uses = std::move(uses);
     }
-    if (out.kind == trace::op_kind::norm && out.layer < 0 && !m_all)
+    // Values stand where they were written: what takes a part of each row of queries, keys and values reads the rows.
+    for (auto& u : out.uses)
+      if (header().tensors[u.tensor].name == "act.qkv") u.bytes = pass.rows * m_qkv_row;
+    if (out.kind == trace::op_kind::norm && out.layer < 0 && out.name == "norm" && !m_all)
       out.uses.front().offset = (pass.rows - 1) * m_activation_row;
     return true;
   }
@@ -42,7 +46,7 @@ class known_tokens final : public trace::op_stream {
   std::unique_ptr<trace::op_stream> m_plain;
   std::shared_ptr<const std::vector<std::int32_t>> m_tokens;
   bool m_all;
-  std::int64_t m_row = 0, m_activation_row = 0;
+  std::int64_t m_row = 0, m_activation_row = 0, m_qkv_row = 0;
 };
 
 }  // namespace

@@ -53,7 +53,9 @@ machine::machine(const model& m, const numerics& n, const weight_source& source,
       m_ranges(std::move(ranges)),
       m_activation(settings.types.activations, "--dtype", "activations"),
       m_cache(settings.types.kv, "--dtype", "kv"),
-      m_rotations(m, n) {
+      m_rotations(m, n),
+      m_local_rotations(m, n, true) {
+  if (m.positions == model::position_kind::alibi) m_slopes = alibi_slopes(m.heads);
   for (const codec* c : {&m_activation, &m_cache})
     if (c->has_scale())
       throw input_error(problem{"--dtype", "", "activations and cache of integers have no values here",
@@ -116,17 +118,21 @@ std::int64_t machine::row_bytes(const std::string& name) {
   return matrix(name).type.row_bytes(weight_named(name).columns);
 }
 
-std::unique_ptr<product_unit> machine::new_unit(const std::string& name, const trace::op& op, const held_matrix& w) {
+std::unique_ptr<product_unit> machine::new_unit(const std::string& name, const trace::op& op, const held_matrix& w,
+                                                std::uint64_t part) {
   unit_options o;
   o.threads = m_settings.threads;
   o.age = m_settings.age;
   const auto index = static_cast<std::uint64_t>(std::distance(m_weights.begin(), m_weights.find(name)));
   o.seed = cim::hash(m_settings.seed, index);
+  if (part > 0) o.seed = cim::hash(o.seed, part);
   const value_core* core = core_for(op);
   static const value_core reference{module_description{}};
   if (core == nullptr) return make_unit(reference, w, o);
   const dtype& in = m_settings.types.activations;
   o.arithmetic = in.bits_e4 >= 320000 ? "fp32" : in.number == dtype::kind::bf ? "bf16" : "fp16";
+  // Routers keep their floating-point type: the vector unit beside the arrays multiplies them.
+  if (core->on_integers() && op.kind == trace::op_kind::router) return make_unit(reference, w, o);
   if (core->on_integers() && !core->ranges_by_vector())
     if (const auto found = m_ranges.find(name); found != m_ranges.end()) o.range = found->second;
   return make_unit(*core, w, o);
@@ -136,6 +142,24 @@ const product_unit& machine::unit(const std::string& name, const trace::op& op) 
   const value_core* core = core_for(op);
   auto& kept = m_units[{name, core == nullptr ? "" : core->name()}];
   if (kept == nullptr) kept = new_unit(name, op, matrix(name));
+  return *kept;
+}
+
+const product_unit& machine::expert_unit(const std::string& name, const trace::op& op, std::int64_t expert) {
+  const value_core* core = core_for(op);
+  auto& kept = m_units[{name + "#" + std::to_string(expert), core == nullptr ? "" : core->name()}];
+  if (kept != nullptr) return *kept;
+  // An expert's rows of the stack.
+  held_matrix part = matrix(name);
+  part.rows /= m_model.moe->experts;
+  part.first_row = expert * part.rows;
+  if (part.scales.size() > 1)
+    part.scales = {part.scales.begin() + part.first_row, part.scales.begin() + part.first_row + part.rows};
+  const held_matrix& whole = matrix(name);
+  part.read = [&whole, first = part.first_row](std::int64_t r, std::int64_t count, unsigned char* out) {
+    whole.read(first + r, count, out);
+  };
+  kept = new_unit(name, op, part, static_cast<std::uint64_t>(expert));
   return *kept;
 }
 
@@ -212,20 +236,86 @@ void machine::multiply(const trace::op& op, const trace::header& header, const p
     const auto bias = vector_of(name + ".bias", bytes.read(use_of(op, trace::access::read, 2)));
     for (std::size_t i = 0; i < y.size(); ++i) y[i] += bias[i % bias.size()];
   }
+  if (op.kind == trace::op_kind::lm_head && m_numerics.logit_cap > 0)
+    soft_cap(y.data(), static_cast<std::int64_t>(y.size()), m_numerics.logit_cap);
+  if (op.kind == trace::op_kind::router) route(op, pass, y);
+  store(bytes, use_of(op, trace::access::write), y);
+}
+
+/// Which experts compute which rows. The operators of experts follow in the same layer.
+void machine::route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits) {
+  m_routing.clear();
+  for (std::int64_t r = 0; r < pass.rows; ++r)
+    m_routing.push_back(choose_experts(&logits[static_cast<std::size_t>(r * op.n)], op.n, m_model.moe->active,
+                                       m_numerics.experts_normalised));
+}
+
+/// Rows of one expert together; the j-th choice of row r is row r x active + j of what comes out (and of what the
+/// second product takes).
+void machine::run_experts(const trace::op& op, const trace::header& header, const pass_facts& pass,
+                          operand_bytes& bytes) {
+  const std::size_t in = use_of(op, trace::access::read), table = use_of(op, trace::access::read, 1);
+  const std::string& name = header.tensors[op.uses[table].tensor].name;
+  const std::int64_t active = m_model.moe->active, columns = op.k;
+  const bool inner = name.compare(name.size() - 4, 4, "down") == 0;  // rows have been multiplied once
+  const auto x = values(bytes.read(in), pass.rows * (inner ? active : 1) * columns);
+  m_largest[name] = std::max(m_largest[name], largest_magnitude(x.data(), static_cast<std::int64_t>(x.size())));
+  std::map<std::int64_t, std::vector<std::int64_t>> rows_of;
+  for (std::int64_t r = 0; r < pass.rows; ++r)
+    for (std::int64_t j = 0; j < active; ++j)
+      rows_of[m_routing[static_cast<std::size_t>(r)].expert[static_cast<std::size_t>(j)]].push_back(r * active + j);
+  std::vector<float> bias;
+  if (m_weights.count(name + ".bias") != 0) bias = vector_of(name + ".bias", nullptr);
+  std::vector<float> y(static_cast<std::size_t>(pass.rows * active * op.n));
+  for (const auto& [expert, rows] : rows_of) {
+    const auto count = static_cast<std::int64_t>(rows.size());
+    std::vector<float> own, part(static_cast<std::size_t>(count * op.n));
+    for (const std::int64_t row : rows) {
+      const auto* from = &x[static_cast<std::size_t>((inner ? row : row / active) * columns)];
+      own.insert(own.end(), from, from + columns);
+    }
+    expert_unit(name, op, expert).run(own.data(), count, pass.past, part.data());
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t c = 0; c < op.n; ++c)
+        y[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)] * op.n + c)] =
+            part[static_cast<std::size_t>(i * op.n + c)] +
+            (bias.empty() ? 0.0F : bias[static_cast<std::size_t>(expert * op.n + c)]);
+  }
+  store(bytes, use_of(op, trace::access::write), y);
+}
+
+void machine::combine(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+  const std::int64_t active = m_model.moe->active, h = op.n;
+  const auto x = values(bytes.read(use_of(op, trace::access::read)), pass.rows * active * h);
+  std::vector<float> y(static_cast<std::size_t>(pass.rows * h), 0.0F);
+  for (std::int64_t r = 0; r < pass.rows; ++r)
+    for (std::int64_t j = 0; j < active; ++j) {
+      const float share = m_routing[static_cast<std::size_t>(r)].share[static_cast<std::size_t>(j)];
+      for (std::int64_t c = 0; c < h; ++c)
+        y[static_cast<std::size_t>(r * h + c)] += share * x[static_cast<std::size_t>((r * active + j) * h + c)];
+    }
   store(bytes, use_of(op, trace::access::write), y);
 }
 
 /// One query after another over the cache: scores, softmax, values. Where the units beside the banks that hold the
 /// cache attend, they multiply keys and values in their arithmetic.
-void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+void machine::attend(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
   const std::int64_t d = m_model.head_dim, q_width = m_model.heads * d, kv_width = m_model.kv_heads * d;
   const std::size_t query_use = use_of(op, trace::access::read);
-  const auto q = values(bytes.read(query_use), pass.rows * q_width);
+  // Queries that are not rotated stand among keys and values.
+  const std::int64_t q_row = m_model.positions == model::position_kind::rope ? q_width : q_width + 2 * kv_width;
+  const auto q = values(bytes.read(query_use), pass.rows * q_row);
+  std::vector<float> sinks;
   // Positions in the order of the uses; a ring's part behind its end comes second.
   std::vector<float> cache;
   const std::int64_t unit_bytes = 2 * m_model.kv_heads * m_cache.row_bytes(d);
   for (std::size_t u = query_use + 1; u < op.uses.size(); ++u) {
     if (op.uses[u].what != trace::access::read) continue;
+    const trace::tensor& t = header.tensors[op.uses[u].tensor];
+    if (t.cls == trace::tensor_class::weights) {
+      sinks = vector_of(t.name, bytes.read(u));
+      continue;
+    }
     const std::int64_t positions = op.uses[u].bytes / unit_bytes;
     const auto at = cache.size();
     cache.resize(at + static_cast<std::size_t>(positions * 2 * kv_width));
@@ -238,7 +328,8 @@ void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes&
   const std::int64_t window = m_model.window_of(op.layer), group = m_model.heads / m_model.kv_heads;
   const value_core* core = core_for(op);
   const bool beside_banks = core != nullptr && core->attends_in_banks();
-  const float scale = 1.0F / std::sqrt(static_cast<float>(d));
+  const float scale =
+      m_numerics.score_scale > 0 ? static_cast<float>(m_numerics.score_scale) : 1.0F / std::sqrt(static_cast<float>(d));
   std::vector<float> out(static_cast<std::size_t>(pass.rows * q_width), 0.0F);
   parallel_for(pass.rows * m_model.kv_heads, m_settings.threads, [&](std::int64_t task) {
     const std::int64_t r = task / m_model.kv_heads, head = task % m_model.kv_heads;
@@ -259,10 +350,11 @@ void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes&
       keys = core->macro()->hold_reals(k.data(), d, count);
       contents = core->macro()->hold_reals(v.data(), count, d);
     }
-    std::vector<float> scores(static_cast<std::size_t>(count));
+    // A sink takes part in the softmax and has no value.
+    std::vector<float> scores(static_cast<std::size_t>(count) + (sinks.empty() ? 0 : 1));
     for (std::int64_t g = 0; g < group; ++g) {
       const std::int64_t h = head * group + g;
-      const float* query = &q[static_cast<std::size_t>(r * q_width + h * d)];
+      const float* query = &q[static_cast<std::size_t>(r * q_row + h * d)];
       float* to = &out[static_cast<std::size_t>(r * q_width + h * d)];
       if (keys != nullptr) {
         keys->compute_reals(query, 1, scores.data());
@@ -273,8 +365,15 @@ void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes&
           scores[static_cast<std::size_t>(p)] = sum;
         }
       }
-      for (float& s : scores) s *= scale;
-      softmax(scores.data(), count);
+      for (std::int64_t p = 0; p < count; ++p) scores[static_cast<std::size_t>(p)] *= scale;
+      if (m_numerics.score_cap > 0) soft_cap(scores.data(), count, m_numerics.score_cap);
+      if (!m_slopes.empty()) {
+        const float slope = m_slopes[static_cast<std::size_t>(h)] * (m_numerics.alibi_scaled ? scale : 1.0F);
+        for (std::int64_t p = 0; p < count; ++p)
+          scores[static_cast<std::size_t>(p)] -= slope * static_cast<float>(count - 1 - p);
+      }
+      if (!sinks.empty()) scores.back() = sinks[static_cast<std::size_t>(h)];
+      softmax(scores.data(), static_cast<std::int64_t>(scores.size()));
       if (contents != nullptr) {
         contents->compute_reals(scores.data(), 1, to);
         continue;
@@ -286,100 +385,136 @@ void machine::attend(const trace::op& op, const pass_facts& pass, operand_bytes&
   store(bytes, use_of(op, trace::access::write), out);
 }
 
+void machine::embed(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+  const std::int64_t h = m_model.hidden;
+  std::vector<float> rows(static_cast<std::size_t>(pass.rows * h));
+  std::map<std::int32_t, std::size_t> use_of_token;  // which use brings a token's row
+  for (std::int64_t r = 0; r < pass.rows; ++r) use_of_token.emplace(pass.tokens[r], use_of_token.size());
+  const auto row_of = [&](const held_matrix& table, std::int64_t row, const unsigned char* from, float* out) {
+    std::vector<unsigned char> own;
+    if (from == nullptr) {
+      own.resize(static_cast<std::size_t>(table.type.row_bytes(h)));
+      table.read(row, 1, own.data());
+      from = own.data();
+    }
+    table.type.decode(from, h, table.scale_of(row), out);
+  };
+  const held_matrix& table = matrix("embed");
+  const float scale = m_model.embed_scale ? std::sqrt(static_cast<float>(h)) : 1.0F;
+  for (std::int64_t r = 0; r < pass.rows; ++r) {
+    const std::int32_t token = pass.tokens[r];
+    float* row = &rows[static_cast<std::size_t>(r * h)];
+    row_of(table, token, bytes.read(use_of_token.at(token)), row);
+    if (m_model.embed_scale)
+      for (std::int64_t i = 0; i < h; ++i) row[i] *= scale;
+  }
+  if (m_model.positions == model::position_kind::learned) {
+    const held_matrix& positions = matrix("positions");
+    const unsigned char* from = bytes.read(use_of_token.size());
+    std::vector<float> added(static_cast<std::size_t>(h));
+    for (std::int64_t r = 0; r < pass.rows; ++r) {
+      row_of(positions, pass.past + m_model.position_offset + r,
+             from == nullptr ? nullptr : from + r * positions.type.row_bytes(h), added.data());
+      for (std::int64_t i = 0; i < h; ++i)
+        rows[static_cast<std::size_t>(r * h + i)] += added[static_cast<std::size_t>(i)];
+    }
+  }
+  store(bytes, use_of(op, trace::access::write), rows);
+}
+
+void machine::normalise(const trace::op& op, const trace::header& header, const pass_facts& pass,
+                        operand_bytes& bytes) {
+  const std::size_t gain_use = use_of(op, trace::access::read, 1);
+  auto gain = vector_of(header.tensors[op.uses[gain_use].tensor].name, bytes.read(gain_use));
+  if (m_numerics.gain_offset != 0)
+    for (float& g : gain) g += static_cast<float>(m_numerics.gain_offset);
+  const std::int64_t d = m_model.head_dim, h = m_model.hidden;
+  const std::size_t from_use = use_of(op, trace::access::read), out = use_of(op, trace::access::write);
+  if (local_name(op) == "attn.qk_norm") {
+    const std::int64_t heads = m_model.heads + m_model.kv_heads, width = (heads + m_model.kv_heads) * d;
+    const auto x = values(bytes.read(from_use), pass.rows * width);
+    std::vector<float> y = x;
+    for (std::int64_t r = 0; r < pass.rows; ++r)
+      for (std::int64_t i = 0; i < heads; ++i) {
+        const auto from = static_cast<std::size_t>(r * width + i * d);
+        rms_norm(&x[from], &gain[i < m_model.heads ? 0 : static_cast<std::size_t>(d)], 1, d, m_numerics.norm_eps,
+                 &y[from]);
+      }
+    store(bytes, out, y);
+    return;
+  }
+  const std::int64_t rows = op.layer < 0 && local_name(op) == "norm" && !pass.all_logits ? 1 : pass.rows;
+  const auto x = values(bytes.read(from_use), rows * h);
+  std::vector<float> y(x.size());
+  if (m_model.norm == model::norm_kind::layernorm)
+    layer_norm(x.data(), gain.data(), &gain[static_cast<std::size_t>(h)], rows, h, m_numerics.norm_eps, y.data());
+  else
+    rms_norm(x.data(), gain.data(), rows, h, m_numerics.norm_eps, y.data());
+  store(bytes, out, y);
+}
+
+/// Rotates queries and keys where the model does, and writes keys and values into the cache.
+void machine::rotate(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+  const std::int64_t d = m_model.head_dim, q = m_model.heads * d, kv = m_model.kv_heads * d, width = q + 2 * kv;
+  const bool rotated = op.kind == trace::op_kind::rope;
+  const rotations& turn = m_model.window_of(op.layer) > 0 ? m_local_rotations : m_rotations;
+  auto x = values(bytes.read(use_of(op, trace::access::read)), pass.rows * width);
+  std::vector<float> queries;
+  std::vector<unsigned char> cached;
+  for (std::int64_t r = 0; r < pass.rows; ++r) {
+    float* row = &x[static_cast<std::size_t>(r * width)];
+    if (rotated)
+      for (std::int64_t i = 0; i < m_model.heads + m_model.kv_heads; ++i) turn.apply(pass.past + r, row + i * d);
+    queries.insert(queries.end(), row, row + q);
+    for (std::int64_t i = 0; i < 2 * m_model.kv_heads; ++i) {
+      cached.resize(cached.size() + static_cast<std::size_t>(m_cache.row_bytes(d)));
+      m_cache.encode(row + q + i * d, d, 1, &cached[cached.size() - static_cast<std::size_t>(m_cache.row_bytes(d))]);
+    }
+  }
+  std::size_t u = use_of(op, trace::access::write);
+  if (rotated) store(bytes, u++, queries);
+  // A ring's end, then its begin.
+  std::size_t done = 0;
+  for (; u < op.uses.size(); ++u) {
+    const auto n = static_cast<std::size_t>(op.uses[u].bytes);
+    std::copy_n(cached.data() + done, n, bytes.write(u, op.uses[u].bytes));
+    done += n;
+  }
+}
+
 void machine::execute(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
-  const std::int64_t h = m_model.hidden, d = m_model.head_dim;
   const std::string name = local_name(op);
   const auto read = [&](std::size_t nth, std::int64_t count) {
     return values(bytes.read(use_of(op, trace::access::read, nth)), count);
   };
-  const std::size_t out = op.kind == trace::op_kind::sample ? 0 : use_of(op, trace::access::write);
   switch (op.kind) {
-    case trace::op_kind::embed: {
-      const held_matrix& table = matrix("embed");
-      const std::int64_t row_bytes = table.type.row_bytes(h);
-      std::vector<float> rows(static_cast<std::size_t>(pass.rows * h));
-      std::vector<unsigned char> own(static_cast<std::size_t>(row_bytes));
-      std::map<std::int32_t, std::size_t> use_of_token;  // which use brings a token's row
-      for (std::int64_t r = 0; r < pass.rows; ++r) use_of_token.emplace(pass.tokens[r], use_of_token.size());
-      for (std::int64_t r = 0; r < pass.rows; ++r) {
-        const std::int32_t token = pass.tokens[r];
-        const unsigned char* from = bytes.read(use_of_token.at(token));
-        if (from == nullptr) {
-          table.read(token, 1, own.data());
-          from = own.data();
-        }
-        table.type.decode(from, h, table.scale_of(token), &rows[static_cast<std::size_t>(r * h)]);
-      }
-      store(bytes, out, rows);
-      return;
-    }
-    case trace::op_kind::norm: {
-      const std::size_t gain_use = use_of(op, trace::access::read, 1);
-      const auto gain = vector_of(header.tensors[op.uses[gain_use].tensor].name, bytes.read(gain_use));
-      if (name == "attn.qk_norm") {
-        const std::int64_t heads = m_model.heads + m_model.kv_heads;
-        // Rows of queries and keys, packed without the values behind them.
-        const std::int64_t width = heads * d + m_model.kv_heads * d;
-        auto x = read(0, pass.rows * width);
-        std::vector<float> y = x;
-        for (std::int64_t r = 0; r < pass.rows; ++r)
-          for (std::int64_t i = 0; i < heads; ++i) {
-            const auto from = static_cast<std::size_t>(r * width + i * d);
-            rms_norm(&x[from], &gain[i < m_model.heads ? 0 : static_cast<std::size_t>(d)], 1, d, m_numerics.norm_eps,
-                     &y[from]);
-          }
-        store(bytes, out, y);
-        return;
-      }
-      const bool end = op.layer < 0;
-      const std::int64_t rows = end && !pass.all_logits ? 1 : pass.rows;
-      const auto x = read(0, rows * h);
-      std::vector<float> y(x.size());
-      rms_norm(x.data(), gain.data(), rows, h, m_numerics.norm_eps, y.data());
-      store(bytes, out, y);
-      return;
-    }
+    case trace::op_kind::embed:
+      return embed(op, pass, bytes);
+    case trace::op_kind::norm:
+      return normalise(op, header, pass, bytes);
     case trace::op_kind::gemm:
+    case trace::op_kind::router:
     case trace::op_kind::lm_head:
       return multiply(op, header, pass, bytes);
-    case trace::op_kind::rope: {
-      const std::int64_t q = m_model.heads * d, kv = m_model.kv_heads * d, width = q + 2 * kv;
-      auto x = read(0, pass.rows * width);
-      std::vector<float> queries;
-      std::vector<unsigned char> cached;
-      for (std::int64_t r = 0; r < pass.rows; ++r) {
-        float* row = &x[static_cast<std::size_t>(r * width)];
-        for (std::int64_t i = 0; i < m_model.heads + m_model.kv_heads; ++i)
-          m_rotations.apply(pass.past + r, row + i * d);
-        queries.insert(queries.end(), row, row + q);
-        for (std::int64_t i = 0; i < 2 * m_model.kv_heads; ++i) {
-          cached.resize(cached.size() + static_cast<std::size_t>(m_cache.row_bytes(d)));
-          m_cache.encode(row + q + i * d, d, 1,
-                         &cached[cached.size() - static_cast<std::size_t>(m_cache.row_bytes(d))]);
-        }
-      }
-      store(bytes, out, queries);
-      // A ring's end, then its begin.
-      std::size_t done = 0;
-      for (std::size_t u = out + 1; u < op.uses.size(); ++u) {
-        const auto n = static_cast<std::size_t>(op.uses[u].bytes);
-        std::copy_n(cached.data() + done, n, bytes.write(u, op.uses[u].bytes));
-        done += n;
-      }
-      return;
-    }
+    case trace::op_kind::expert_gemm:
+      return run_experts(op, header, pass, bytes);
+    case trace::op_kind::rope:
+      return rotate(op, pass, bytes);
     case trace::op_kind::attention:
-      return attend(op, pass, bytes);
+      return attend(op, header, pass, bytes);
     case trace::op_kind::elementwise: {
-      std::vector<float> y(static_cast<std::size_t>(pass.rows * op.n));
-      if (name == "mlp.act") {
-        const auto x = read(0, pass.rows * op.k);
-        mlp_activation(m_model, x.data(), pass.rows, op.n, y.data());
+      if (name == "attn.cache") return rotate(op, pass, bytes);
+      if (name == "moe.combine") return combine(op, pass, bytes);
+      const std::int64_t rows = name == "moe.act" ? pass.rows * m_model.moe->active : pass.rows;
+      std::vector<float> y(static_cast<std::size_t>(rows * op.n));
+      if (name == "mlp.act" || name == "moe.act") {
+        const auto x = read(0, rows * op.k);
+        mlp_activation(m_model, m_numerics, x.data(), rows, op.n, y.data());
       } else {
-        const auto a = read(0, pass.rows * op.n), b = read(1, pass.rows * op.n);
+        const auto a = read(0, rows * op.n), b = read(1, rows * op.n);
         for (std::size_t i = 0; i < y.size(); ++i) y[i] = a[i] + b[i];
       }
-      store(bytes, out, y);
+      store(bytes, use_of(op, trace::access::write), y);
       return;
     }
     case trace::op_kind::sample:

@@ -72,10 +72,18 @@ class machine {
   struct state;
   const held_matrix& matrix(const std::string& name);
   const product_unit& unit(const std::string& name, const trace::op& op);
-  std::unique_ptr<product_unit> new_unit(const std::string& name, const trace::op& op, const held_matrix& w);
+  const product_unit& expert_unit(const std::string& name, const trace::op& op, std::int64_t expert);
+  std::unique_ptr<product_unit> new_unit(const std::string& name, const trace::op& op, const held_matrix& w,
+                                         std::uint64_t part = 0);
   std::vector<float> vector_of(const std::string& name, const unsigned char* bytes);
   void multiply(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
-  void attend(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
+  void attend(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  void embed(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
+  void normalise(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  void rotate(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
+  void route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits);
+  void run_experts(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  void combine(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
   void measure(const std::string& name, const float* x, std::int64_t rows, const float* y);
   std::vector<float> values(const unsigned char* bytes, std::int64_t count) const;
   void store(operand_bytes& bytes, std::size_t use, const std::vector<float>& v) const;
@@ -93,7 +101,9 @@ class machine {
   std::vector<layer_quality> m_quality;
   std::map<std::string, std::size_t> m_quality_index;
   codec m_activation, m_cache;
-  rotations m_rotations;
+  rotations m_rotations, m_local_rotations;
+  std::vector<float> m_slopes;           // of ALiBi, by head
+  std::vector<expert_choice> m_routing;  // of the layer at work, by row
 };
 
 }  // namespace memwall::platforms

@@ -261,7 +261,12 @@ payload_run::payload_run(machine& values, const model& m, const trace::workload&
     : m_values(values),
       m_model(m),
       m_workload(w),
-      m_tokens(std::make_shared<const std::vector<std::int32_t>>(std::move(tokens))) {}
+      m_tokens(std::make_shared<const std::vector<std::int32_t>>(std::move(tokens))) {
+  if (m.moe)
+    throw input_error(problem{
+        "--payload", "", "which experts a token takes is known in the run alone: '" + m.name + "' has no payload mode",
+        "a dense model", ""});
+}
 payload_run::~payload_run() = default;
 
 std::unique_ptr<trace::op_stream> payload_run::source() {

@@ -99,7 +99,7 @@ vector forward(const small_model& s, const std::vector<std::int32_t>& tokens, co
       for (std::size_t i = 0; i < h; ++i) x[i] = to(o[i] + x[i]);
       const vector up = rounded(times(at + "mlp.gate_up", norm(x, at + "mlp.norm"), p));
       vector inner(static_cast<std::size_t>(m.ffn));
-      mlp_activation(m, up.data(), 1, m.ffn, inner.data());
+      mlp_activation(m, s.arithmetic, up.data(), 1, m.ffn, inner.data());
       const vector down = rounded(times(at + "mlp.down", rounded(inner), p));
       for (std::size_t i = 0; i < h; ++i) x[i] = to(down[i] + x[i]);
     }
