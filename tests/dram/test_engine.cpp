@@ -37,6 +37,8 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
       previous = c.done;
       EXPECT_LE(c.first_data, c.done);
       EXPECT_GT(c.first_data, t.arrival);
+      EXPECT_GE(c.spread, 0);
+      EXPECT_LE(c.spread, c.done - c.first_data);
       for (std::size_t i = 0; i < stall_count; ++i)
         ASSERT_GE(c.parts.part[i], 0) << stall_name(static_cast<stall>(i)) << " seed " << seed;
       (void)t;
@@ -52,6 +54,23 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
     EXPECT_EQ(r.stats.by_cause.sum(), r.stats.time * r.stats.channels) << "seed " << seed;
     EXPECT_EQ(r.stats.count(command::RD) + r.stats.count(command::RDA), r.stats.reads);
   }
+}
+
+// 128 bursts of one row over alternating bank groups, back to back: the last ends 127 bursts' time after the first, and
+// the average one half of that before it.
+TEST(dram_engine, tells_by_how_much_the_average_byte_came_earlier) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  p.refresh = "none";
+  memory m(s, traffic::map_of(s, "row bank column bankgroup"), p);
+  transfer t;
+  t.bytes = 128 * 64;
+  const auto r = traffic::offer(m, 1, [&](std::int64_t) { return t; });
+  ASSERT_EQ(r.completions.size(), 1u);
+  const auto& c = r.completions[0];
+  const ps_t between = c.done - c.first_data, clock = s.t.tck_fs / 1000 + 1;
+  EXPECT_GE(between, 127 * s.t.BL * s.t.tck_fs / 1000);
+  EXPECT_NEAR(static_cast<double>(c.spread), static_cast<double>(between) / 2, static_cast<double>(clock));
 }
 
 /// Reads of rows `first` and `second` of one bank in turn, one every 150 clocks, no refresh.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The laws of the design, on every preset, through the program.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
 
 #include <cmath>
+#include <fstream>
 
 #include "platforms/describe/description.h"
 #include "tests/support/run_program.h"
@@ -110,6 +112,36 @@ TEST(law_transfer_sizes, agree_where_the_window_decides) {
     const double burst = run(platform, "--transfer-bytes burst")["summary"]["time_ns"];
     const double automatic = run(platform)["summary"]["time_ns"];
     EXPECT_NEAR(automatic / burst, 1, 0.01) << platform;
+  }
+}
+
+// Large transfers over all channels, some of which are being refreshed at any time, in front of a window that the lines
+// do not fill.
+TEST(law_transfer_sizes, agree_for_products_on_memories_of_many_channels) {
+  const test::temp_dir dir;
+  struct product {
+    const char *platform, *type;
+    int m, k, n;
+  };
+  for (const product& g :
+       {product{"von_neumann_a100", "int4g32", 1, 11008, 5120}, product{"von_neumann_h100", "int4g32", 8, 5120, 13824},
+        product{"von_neumann_h200", "fp16", 1, 4096, 4096}}) {
+    const std::string file = dir / "product.jsonl", type = g.type;
+    std::ofstream(file) << fmt::format(
+        R"({{"memwall_trace":1,"model":"product","workload":{{"dtype":"{}"}}}}
+{{"tensor":"x","class":"activations","bytes":{}}}
+{{"tensor":"w","class":"weights","dtype":"{}","shape":[{},{}]}}
+{{"op":"g","kind":"gemm","m":{},"n":{},"k":{},"reads":["x","w"],"writes":["x"]}}
+{{"end":1}}
+)",
+        type == "fp16" ? "fp16" : type + "/fp16/fp16", 2 * g.m * std::max(g.k, g.n), type, g.n, g.k, g.m, g.n, g.k);
+    const auto time = [&](const char* transfers) {
+      const auto r = test::memwall(
+          fmt::format("run --platform {} --trace {} --transfer-bytes {} --json --quiet", g.platform, file, transfers));
+      EXPECT_EQ(r.exit_code, 0) << r.err;
+      return r.json()["summary"]["time_ns"].get<double>();
+    };
+    EXPECT_NEAR(time("auto") / time("burst"), 1, 0.01) << g.platform;
   }
 }
 
