@@ -15,13 +15,15 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 
 class analog_crossbar final : public macro {
  public:
-  explicit analog_crossbar(analog_crossbar_params p) : m_p(std::move(p)) {}
+  explicit analog_crossbar(analog_crossbar_params p) : m_p(std::move(p)) { m_compensation_mw = compensation_mw(); }
 
   const std::string& kind() const override { return kind_name; }
   int max_in_bits() const override { return m_p.max_input_bits; }
   int max_w_bits() const override { return m_p.max_weight_bits; }
   bool concurrent_program() const override { return m_p.concurrent_write; }
-  double leakage_mw() const override { return m_p.leakage.value * 1e3 * m_p.volts() / m_p.nominal.value; }
+  double leakage_mw() const override {
+    return m_p.leakage.value * 1e3 * m_p.volts() / m_p.nominal.value + m_compensation_mw;
+  }
   double endurance() const override {
     return m_p.endurance > 0 ? m_p.endurance : std::numeric_limits<double>::infinity();
   }
@@ -101,7 +103,8 @@ class analog_crossbar final : public macro {
     out.energy[component::array] = scale * m_p.phases * cells * steps * to_pj(m_p.cell_step);
     out.energy[component::dac] = scale * m_p.phases * static_cast<double>(s.rows) * steps * to_pj(m_p.dac_step_energy);
     out.energy[component::adc] =
-        scale * repeats * static_cast<double>(conversions) * adc_steps * to_pj(m_p.adc_step_energy) * growth();
+        scale * repeats * static_cast<double>(conversions) *
+        (adc_steps * to_pj(m_p.adc_step_energy) * growth() + static_cast<double>(slices.size()) * thermal_growth());
     out.energy[component::digital] =
         scale * repeats * static_cast<double>(conversions) * static_cast<double>(slices.size()) * to_pj(m_p.shift_add);
     out.energy[component::buffer] =
@@ -154,6 +157,30 @@ class analog_crossbar final : public macro {
     };
     return cost(m_p.adc_bits) / cost(reference);
   }
+  // Energy of one conversion against thermal noise: half of 10^((SNR - figure of merit) / 10) joules, four times as
+  // much a bit (Schreier and Temes 2005). What the chip's own converter has is part of its step energy: here is what
+  // finer ones add, in pJ.
+  double thermal_growth() const {
+    if (m_p.adc_figure_of_merit <= 0) return 0;
+    const int reference = m_p.adc_reference_bits > 0 ? m_p.adc_reference_bits : m_p.adc_bits;
+    const auto least = [&](int bits) {
+      return 0.5e12 * std::pow(10.0, (6.02 * bits + 1.76 - m_p.adc_figure_of_merit) / 10);
+    };
+    return std::max(0.0, least(m_p.adc_bits) - least(reference));
+  }
+  // A reference read of the whole array now and then, as power: 1 pJ a second is 1e-9 mW.
+  double compensation_mw() const {
+    if (!m_p.drift_compensation || m_p.compensation_interval.value <= 0) return 0;
+    const int bits = std::min(8, m_p.max_weight_bits);
+    const geometry g = shape(bits);
+    mvm_shape s;
+    s.rows = g.rows;
+    s.cols = g.cols;
+    s.in_bits = 1;
+    s.w_bits = bits;
+    const breakdown e = mvm(s).energy;
+    return (e.sum() - e[component::leakage]) * static_cast<double>(m_p.sets) * 1e-9 / m_p.compensation_interval.value;
+  }
   std::int64_t columns_per_weight(int w_bits) const {
     return static_cast<std::int64_t>(weight_slices(m_p, w_bits).size()) * (m_p.differential ? 2 : 1);
   }
@@ -168,6 +195,7 @@ class analog_crossbar final : public macro {
     return std::ldexp(1.0, bits);  // ramp and current-controlled oscillator: one step a level
   }
   analog_crossbar_params m_p;
+  double m_compensation_mw = 0;
 };
 
 std::unique_ptr<const macro> make(const config::node& tree, const std::string& path) {
@@ -244,6 +272,12 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
           "Murmann, ADC Performance Survey 1997-2023: energy a conversion turns up near 50 to 55 dB; Saberi et al., "
           "TCAS-I 2011: capacitor arrays of a SAR grow with 2^bits")
         .range(1, 24);
+    t.add("adc_figure_of_merit", &p::adc_figure_of_merit,
+          "Schreier's, in dB: bits beyond adc_reference_bits cost at least what thermal noise asks for, four times as "
+          "much "
+          "a bit; 0: not counted",
+          "Murmann, ADC Performance Survey 1997-2023: the best converters lie near 185 dB")
+        .range(0.0, 250.0);
     t.add("adc_follows_output", &p::adc_follows_output,
           "resolution is the output width asked for, less earlier slices' bits");
     t.add("adc_extra_steps", &p::adc_extra_steps, "steps of a SAR beyond its bits").range(0, 16);
@@ -278,6 +312,9 @@ const param_table<analog_crossbar_params>& analog_crossbar_table() {
     t.add("drift_spread", &p::drift_spread, "sigma of the exponent, cell to cell").range(0.0, 1.0);
     t.add("drift_start", &p::drift_start, "t0 of the drift law").range(duration(1e-6), duration(1e6));
     t.add("drift_compensation", &p::drift_compensation, "outputs are divided by the array's mean drift");
+    t.add("compensation_interval", &p::compensation_interval,
+          "between the reference reads of an array that tell its drift; 0 s: their energy is not counted")
+        .range(zero, duration(1e9));
     t.add("read_noise", &p::read_noise, "q of the 1/f read noise").range(0.0, 1.0);
     t.add("read_noise_exponent", &p::read_noise_exponent, "growth of the noise towards small conductances")
         .range(0.0, 2.0);

@@ -34,6 +34,7 @@ struct analog_crossbar_params : supply {
   int adc_bits = 8;
   int adc_reference_bits = 0;  ///< resolution that step time, energy and area of a SAR or flash hold for; 0: adc_bits
   int adc_knee_bits = 9;       ///< of a SAR: where capacitors come to cost as much as comparator and logic
+  double adc_figure_of_merit = 185;  ///< Schreier's, dB: thermal noise asks for at least this energy; 0: not counted
   bool adc_follows_output = false;  ///< resolution is the width asked for, less the bits of slices already converted
   int adc_extra_steps = 1;          ///< of a SAR: sampling
   int columns_per_adc = 1;          ///< output columns (pairs when differential) sharing one converter
@@ -67,6 +68,7 @@ struct analog_crossbar_params : supply {
   double drift_spread = 0;          ///< sigma of nu, cell to cell
   duration drift_start{20.0};       ///< t0 of (t / t0)^-nu
   bool drift_compensation = false;  ///< divides by the array's mean drift
+  duration compensation_interval{3600.0};  ///< between the reference reads that tell it
   double read_noise = 0,
          read_noise_exponent = 0;  ///< sigma / G = q g^-exponent sqrt(ln((t + t_read) / 2 t_read)), at most 0.2
   double output_noise = 0;         ///< sigma at the converter's input, in steps of the converter

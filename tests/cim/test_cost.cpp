@@ -168,6 +168,20 @@ TEST(cim_cost, endurance_is_used_up_by_reprogramming) {
   EXPECT_TRUE(std::isinf(lifetime_days(*load_macro("hbm_pim"), 1e6)));
 }
 
+// A read of the whole array an hour, as power: its energy over 3600 s. Without compensation there is none.
+TEST(cim_cost, drift_compensation_reads_the_array) {
+  const std::string base = "{base: hermes, drift_compensation: ";
+  const auto with = from_yaml(base + "true}"), without = from_yaml(base + "false}"),
+             often = from_yaml(base + "true, compensation_interval: 1 s}");
+  mvm_shape s{256, 256, 1, 1, 8, 0};
+  const breakdown e = without->mvm(s).energy;
+  const double read_pj = e.sum() - e[component::leakage];
+  EXPECT_GT(read_pj, 0);
+  EXPECT_EQ(without->leakage_mw(), 0);
+  EXPECT_NEAR(with->leakage_mw(), read_pj * 1e-9 / 3600, read_pj * 1e-18);
+  EXPECT_NEAR(often->leakage_mw(), read_pj * 1e-9, read_pj * 1e-15);
+}
+
 // More bits are not free: a SAR at 9 bits below its knee of 9 costs 1 + 1 a step where 8 bits cost 1 + 1/2; a flash has
 // a comparator a level; a ramp takes a step a level.
 TEST(cim_cost, converters_cost_what_their_resolution_costs) {
@@ -182,11 +196,18 @@ TEST(cim_cost, converters_cost_what_their_resolution_costs) {
     return static_cast<double>(at(kind, bits)->mvm(s).parts[stall::cim_adc]);
   };
   const auto growth = [](int bits) { return 1 + std::pow(2.0, bits - 9); };
+  // 2 outputs of 8-bit weights in 2-bit cells and 8 one-bit input slices: 64 conversions. Thermal noise, beyond 8 bits:
+  // a half of 10^((6.02 b + 1.76 - 185) / 10) J, which is four times as much a bit.
+  const auto thermal = [](int bits) {
+    const auto least = [](int b) { return 0.5e12 * std::pow(10.0, (6.02 * b + 1.76 - 185) / 10); };
+    return bits > 8 ? 64 * (least(bits) - least(8)) : 0.0;
+  };
+  EXPECT_NEAR(thermal(14) / thermal(13), 4, 0.01);
   for (const int bits : {4, 9, 12}) {
-    EXPECT_NEAR(energy("sar", bits) / energy("sar", 8), bits / 8.0 * growth(bits) / growth(8), 1e-9);
+    EXPECT_NEAR((energy("sar", bits) - thermal(bits)) / energy("sar", 8), bits / 8.0 * growth(bits) / growth(8), 1e-9);
     EXPECT_NEAR(time("sar", bits) / time("sar", 8), bits / 8.0 * growth(bits) / growth(8), 1e-6);
     EXPECT_NEAR(at("sar", bits)->area()[component::adc] / 0.1, growth(bits) / growth(8), 1e-9);
-    EXPECT_NEAR(energy("flash", bits) / energy("flash", 8), (std::pow(2.0, bits) - 1) / 255, 1e-9);
-    EXPECT_NEAR(energy("ramp", bits) / energy("ramp", 8), std::pow(2.0, bits - 8), 1e-9);
+    EXPECT_NEAR((energy("flash", bits) - thermal(bits)) / energy("flash", 8), (std::pow(2.0, bits) - 1) / 255, 1e-9);
+    EXPECT_NEAR((energy("ramp", bits) - thermal(bits)) / energy("ramp", 8), std::pow(2.0, bits - 8), 1e-9);
   }
 }
