@@ -106,6 +106,14 @@ std::string infer_page(const json& sweep) {
                          p["nll_added"].get<double>());
     out += "</table>";
   }
+  out +=
+      "<h2>Other models on analog arrays, as published</h2><p>Of other models, tasks and chips: to stand beside the "
+      "above, not to be matched.</p><table><tr><th>model<th>what<th>condition<th>figure<th>source</tr>";
+  for (const auto& p : sweep["published"])
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}</tr>", escaped(p["model"].get<std::string>()),
+                       escaped(p["what"].get<std::string>()), escaped(p["condition"].get<std::string>()),
+                       escaped(p["figure"].get<std::string>()), escaped(p["source"].get<std::string>()));
+  out += "</table>";
   return out + "</html>\n";
 }
 

@@ -11,6 +11,9 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "hw/cim/macro.h"
+#include "hw/common/csv.h"
+#include "hw/common/data_dir.h"
 #include "hw/common/params.h"
 #include "platforms/describe/rule_match.h"
 #include "tools/infer_page.h"
@@ -53,12 +56,14 @@ double as_number(const std::string& text, const std::string& key, double lowest,
   return v;
 }
 
-/// Sets a key of every macro of the platform.
+/// Sets a key of every analog macro of the platform.
 void set_in_macros(node& tree, const std::string& key, const std::string& value) {
   bool any = false;
   for (auto& [name, module] : tree.find("modules")->entries()) {
     node* macro = module.find("macro");
     if (macro == nullptr) continue;
+    const auto built = macro->is_scalar() ? cim::load_macro(macro->text()) : cim::make_macro(*macro);
+    if (built->kind() != "analog_crossbar") continue;
     if (macro->is_scalar()) {
       node full = node::map(macro->where());
       full.insert("base", *macro);
@@ -68,7 +73,9 @@ void set_in_macros(node& tree, const std::string& key, const std::string& value)
     macro->set(key, value, "--sweep");
     any = true;
   }
-  if (!any) throw input_error(problem{"--sweep", key, "the platform has no macros", "a cim_ platform", ""});
+  if (!any)
+    throw input_error(
+        problem{"--sweep", key, "the platform has no analog macros", "a platform such as cim_analog", ""});
 }
 
 /// The first layers on another core than the one that computes products now.
@@ -128,6 +135,18 @@ void mark_front(json& points) {
   }
 }
 
+/// What others measured with other models on analog arrays: to stand beside, not to match.
+json published_rows() {
+  auto out = json::array();
+  csv_reader in(data_path("platforms/validation/analog_models.csv"), "id,model,what,condition,figure,source");
+  for (std::vector<std::string> cells; in.next(cells);) {
+    json row;
+    for (std::size_t i = 0; i < cells.size(); ++i) row[in.head()[i]] = cells[i];
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
 class sweep {
  public:
   sweep(const infer_session& session, const infer_arguments& a) : m_session(session), m_arguments(a) {
@@ -154,7 +173,8 @@ class sweep {
              {"text", m_arguments.text},
              {"seeds", m_arguments.seeds},
              {"reference_perplexity", reference["perplexity"]},
-             {"points", points}};
+             {"points", points},
+             {"published", published_rows()}};
     if (m_arguments.sensitivity) out["sensitivity"] = sensitivity(reference["perplexity"].get<double>());
     return out;
   }
@@ -280,6 +300,10 @@ void run_infer_sweep(const infer_session& session, const infer_arguments& a) {
           fmt::format("{:.4f} +- {:.4f}", p["perplexity"].get<double>(), p["perplexity_interval_95"].get<double>()),
           p["nll_added"].get<double>());
   }
+  fmt::print("\n  Other models on analog arrays, as published (not comparable with the above):\n");
+  for (const auto& p : out["published"])
+    fmt::print("  {}: {}, {}: {}\n", p["model"].get<std::string>(), p["what"].get<std::string>(),
+               p["condition"].get<std::string>(), p["figure"].get<std::string>());
 }
 
 }  // namespace memwall::tools
