@@ -168,6 +168,16 @@ static json simulate_token(const infer_arguments& a, const platforms::inference_
              {"energy_per_token_pj", s.at("energy_per_token_pj")},
              {"phase", trace::name_of(w.phase)},
              {"context", w.longest()}};
+    // Of it what work takes (not leakage), and what converters take.
+    const auto tokens_done = std::max(1.0, s.at("tokens").get<double>());
+    double converters = 0;
+    for (const auto& [component, pj] : result.at("energy").at("by_component_pj").items())
+      if (component.size() > 4 && component.compare(component.size() - 4, 4, ".adc") == 0)
+        converters += pj.get<double>();
+    out["working_energy_per_token_pj"] =
+        (result.at("energy").at("total_pj").get<double>() - result.at("energy").at("idle_pj").get<double>()) /
+        tokens_done;
+    out["converter_energy_per_token_pj"] = converters / tokens_done;
     if (payload == nullptr) return out;
     const auto& found = payload->found();
     out["tokens"] = found.tokens;
@@ -300,7 +310,8 @@ void add_infer(CLI::App& app) {
   auto a = std::make_shared<infer_arguments>();
   a->threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   CLI::App* c = app.add_subcommand("infer", "a language model's words on a platform, beside their time and energy");
-  c->add_option("--model", a->model, "tiny-llama, or a folder with config.json, tokenizer.json and .safetensors")
+  c->add_option("--model", a->model,
+                "tiny-llama, or a folder with config.json, tokenizer.json and .safetensors, of any family but DeepSeek")
       ->required();
   c->add_option("--platform", a->platform, "a preset or a YAML file");
   c->add_option("--prompt", a->prompt, "text to go on from");

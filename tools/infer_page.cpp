@@ -64,11 +64,13 @@ std::string picture(const json& points, const char* cost, const std::string& tit
 std::string infer_csv(const json& sweep) {
   std::string out =
       "varied,value,perplexity,perplexity_deviation,perplexity_interval_95,top1_agreement,time_per_token_ns,"
-      "energy_per_token_pj,pareto\n";
+      "energy_per_token_pj,"
+      "working_energy_per_token_pj,converter_energy_per_token_pj,pareto\n";
   for (const auto& p : sweep["points"])
-    out += fmt::format("{},{},{},{},{},{},{},{},{}\n", p["varied"].get<std::string>(), p["value"].get<std::string>(),
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", p["varied"].get<std::string>(), p["value"].get<std::string>(),
                        p["perplexity"].dump(), p["perplexity_deviation"].dump(), p["perplexity_interval_95"].dump(),
                        p["top1_agreement"].dump(), p["time_per_token_ns"].dump(), p["energy_per_token_pj"].dump(),
+                       p["working_energy_per_token_pj"].dump(), p["converter_energy_per_token_pj"].dump(),
                        p["pareto"].get<bool>() ? 1 : 0);
   return out;
 }
@@ -87,13 +89,16 @@ std::string infer_page(const json& sweep) {
   out += picture(sweep["points"], "energy_per_token_pj", "perplexity over energy a token", human_energy);
   out += picture(sweep["points"], "time_per_token_ns", "perplexity over time a token", human_time);
   out +=
-      "<table><tr><th>varied<th>value<th>perplexity<th>95 %<th>top 1<th>time a token<th>energy a token<th>front</tr>";
+      "<table><tr><th>varied<th>value<th>perplexity<th>95 %<th>top 1<th>time a token<th>energy a token<th>but "
+      "leakage<th>converters<th>front</tr>";
   for (const auto& p : sweep["points"])
-    out += fmt::format("<tr><td>{}<td>{}<td>{:.4f}<td>+- {:.4f}<td>{:.2f} %<td>{}<td>{}<td>{}</tr>",
-                       escaped(p["varied"].get<std::string>()), escaped(p["value"].get<std::string>()),
-                       p["perplexity"].get<double>(), p["perplexity_interval_95"].get<double>(),
-                       100 * p["top1_agreement"].get<double>(), human_time(p["time_per_token_ns"].get<double>()),
-                       human_energy(p["energy_per_token_pj"].get<double>()), p["pareto"].get<bool>() ? "*" : "");
+    out += fmt::format(
+        "<tr><td>{}<td>{}<td>{:.4f}<td>+- {:.4f}<td>{:.2f} %<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
+        escaped(p["varied"].get<std::string>()), escaped(p["value"].get<std::string>()), p["perplexity"].get<double>(),
+        p["perplexity_interval_95"].get<double>(), 100 * p["top1_agreement"].get<double>(),
+        human_time(p["time_per_token_ns"].get<double>()), human_energy(p["energy_per_token_pj"].get<double>()),
+        human_energy(p["working_energy_per_token_pj"].get<double>()),
+        human_energy(p["converter_energy_per_token_pj"].get<double>()), p["pareto"].get<bool>() ? "*" : "");
   out += "</table>";
   if (sweep.contains("sensitivity")) {
     out +=

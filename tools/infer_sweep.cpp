@@ -225,7 +225,9 @@ class sweep {
             {"perplexity_interval_95", s.half_interval},
             {"top1_agreement", of(agreement).mean},
             {"time_per_token_ns", last["simulated"]["time_per_token_ns"]},
-            {"energy_per_token_pj", last["simulated"]["energy_per_token_pj"]}};
+            {"energy_per_token_pj", last["simulated"]["energy_per_token_pj"]},
+            {"working_energy_per_token_pj", last["simulated"]["working_energy_per_token_pj"]},
+            {"converter_energy_per_token_pj", last["simulated"]["converter_energy_per_token_pj"]}};
   }
 
   json sensitivity(double reference) {
@@ -282,16 +284,20 @@ void run_infer_sweep(const infer_session& session, const infer_arguments& a) {
     return;
   }
   if (a.quiet) return;
-  fmt::print("{} on {}, reference perplexity {:.4f}, {} seeds a point\n  {:<16}{:>12}{:>22}{:>10}{:>14}{:>14}{:>8}\n",
-             out["model"].get<std::string>(), a.platform, out["reference_perplexity"].get<double>(), a.seeds, "varied",
-             "value", "perplexity (95 %)", "top 1", "time a token", "energy", "front");
+  fmt::print(
+      "{} on {}, reference perplexity {:.4f}, {} seeds a point\n  "
+      "{:<16}{:>12}{:>22}{:>10}{:>14}{:>14}{:>14}{:>14}{:>8}\n",
+      out["model"].get<std::string>(), a.platform, out["reference_perplexity"].get<double>(), a.seeds, "varied",
+      "value", "perplexity (95 %)", "top 1", "time a token", "energy", "but leakage", "converters", "front");
   for (const auto& p : out["points"])
     fmt::print(
-        "  {:<16}{:>12}{:>22}{:>8.2f} %{:>14}{:>14}{:>8}\n", p["varied"].get<std::string>(),
+        "  {:<16}{:>12}{:>22}{:>8.2f} %{:>14}{:>14}{:>14}{:>14}{:>8}\n", p["varied"].get<std::string>(),
         p["value"].get<std::string>(),
         fmt::format("{:.4f} +- {:.4f}", p["perplexity"].get<double>(), p["perplexity_interval_95"].get<double>()),
         100 * p["top1_agreement"].get<double>(), human_time(p["time_per_token_ns"].get<double>()),
-        human_energy(p["energy_per_token_pj"].get<double>()), p["pareto"].get<bool>() ? "*" : "");
+        human_energy(p["energy_per_token_pj"].get<double>()),
+        human_energy(p["working_energy_per_token_pj"].get<double>()),
+        human_energy(p["converter_energy_per_token_pj"].get<double>()), p["pareto"].get<bool>() ? "*" : "");
   if (out.contains("sensitivity")) {
     fmt::print("\n  {:<16}{:>22}{:>16}\n", "layer alone", "perplexity (95 %)", "nats added");
     for (const auto& p : out["sensitivity"])
