@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an NPU asks for an operator, against formulas.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "hw/common/error.h"
+#include "hw/npu/npu_model.h"
+
+using namespace memwall;
+
+namespace {
+
+operation gemm(std::int64_t m, std::int64_t n, std::int64_t k, double weight_bits = 8) {
+  operation op;
+  op.name = "product";
+  op.m = m;
+  op.n = n;
+  op.k = k;
+  op.type = "int8";
+  op.weight_bits = weight_bits;
+  op.flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  op.operands = {
+      {1, traffic::weights, false, false, 0, static_cast<std::int64_t>(weight_bits / 8 * static_cast<double>(n * k))},
+      {2, traffic::activations, false, false, 1 << 30, m * k},
+      {3, traffic::activations, true, false, std::int64_t{1} << 31, m * n}};
+  return op;
+}
+
+npu_params small() {
+  npu_params p;
+  p.silicon.rows = p.silicon.columns = 32;
+  p.silicon.arrays = 1;
+  p.silicon.clock = frequency(1e9);
+  p.silicon.type_rate = {{"int8", 1}};
+  p.silicon.scratchpad = byte_size(1 << 20);
+  p.silicon.scratchpad_banks = 64;
+  p.silicon.bank_width = byte_size(4);
+  p.silicon.vector_rate = op_rate(1e12);
+  return p;
+}
+
+std::int64_t bytes(const work& w, traffic kind, bool write) {
+  std::int64_t sum = 0;
+  for (const operand& a : w.accesses)
+    if (a.kind == kind && a.write == write) sum += a.bytes;
+  return sum;
+}
+
+TEST(npu_model, peak_is_two_operations_an_element_and_cycle) {
+  npu_params p = small();
+  p.silicon.arrays = 4;
+  p.silicon.type_rate = {{"int8", 2}, {"fp16", 1}, {"fp32", 0.25}};
+  const npu_model npu(p);
+  EXPECT_DOUBLE_EQ(npu.peak_rate("int8"), 2 * 2.0 * 32 * 32 * 4 * 1e9);
+  EXPECT_DOUBLE_EQ(npu.peak_rate("int4"), npu.peak_rate("int8")) << "the next wider type";
+  EXPECT_DOUBLE_EQ(npu.peak_rate("bf16"), 2.0 * 32 * 32 * 4 * 1e9);
+  EXPECT_DOUBLE_EQ(npu.peak_rate("fp32"), 0.25 * 2.0 * 32 * 32 * 4 * 1e9);
+}
+
+TEST(npu_model, a_product_takes_the_closed_form) {
+  npu_params p = small();
+  p.silicon.folds = "serial";
+  for (const char* flow : {"output", "weight", "input"}) {
+    p.silicon.dataflow = flow;
+    npu_model npu(p);
+    // 256 x 128 x 256 on 32 x 32 lies in 1 MiB as one tile: SCALE-Sim's 10175, 11199 and 14207 cycles of 1 ns.
+    const double ns = p.silicon.dataflow == "output" ? 10175 : p.silicon.dataflow == "weight" ? 11199 : 14207;
+    EXPECT_DOUBLE_EQ(static_cast<double>(npu.plan(gemm(256, 128, 256)).compute.sum()), ns * 1000) << flow;
+  }
+  p.silicon.dataflow = "any";
+  npu_model npu(p);
+  EXPECT_EQ(npu.plan(gemm(256, 128, 256)).compute.sum(), 10175 * 1000) << "the one that ends first";
+}
+
+TEST(npu_model, every_operand_crosses_once_where_the_scratchpad_holds_a_tile) {
+  npu_model npu(small());
+  const work w = npu.plan(gemm(1, 4096, 4096));
+  EXPECT_EQ(bytes(w, traffic::weights, false), 4096 * 4096);
+  EXPECT_EQ(bytes(w, traffic::activations, false), 4096);
+  EXPECT_EQ(bytes(w, traffic::activations, true), 4096);
+}
+
+// In 64 KiB a product of 1024 x 1024 x 1024 cannot hold an operand: what crosses is what the mapper says.
+TEST(npu_model, a_small_scratchpad_moves_operands_again) {
+  npu_params p = small();
+  p.silicon.scratchpad = byte_size(64 * 1024);
+  npu_model npu(p);
+  const work w = npu.plan(gemm(1024, 1024, 1024));
+  npu::tiling_problem q;
+  q.shape = {1024, 1024, 1024};
+  q.input_bytes = q.weight_bytes = q.output_bytes = 1;
+  q.scratchpad = 64 * 1024;
+  q.step_k = q.step_n = 32;
+  const npu::tiling t = npu::best_tiling(q);
+  std::int64_t all = 0;
+  for (const auto& a : w.accesses) all += a.bytes;
+  EXPECT_DOUBLE_EQ(static_cast<double>(all), t.traffic.total());
+  EXPECT_GT(all, 3 * 1024 * 1024);
+}
+
+TEST(npu_model, retained_activations_do_not_cross) {
+  npu_params p = small();
+  p.silicon.retained = byte_size(1 << 20);
+  npu_model npu(p);
+  const work first = npu.plan(gemm(16, 1024, 1024));
+  EXPECT_EQ(bytes(first, traffic::activations, true), 0) << "the results stay";
+  operation next = gemm(16, 256, 1024);
+  next.operands[1] = {3, traffic::activations, false, false, std::uint64_t{1} << 31, 16 * 1024};
+  next.operands[2].tensor = 4;
+  EXPECT_EQ(bytes(npu.plan(next), traffic::activations, false), 0) << "and are there";
+}
+
+// Row-major tiles of 1024 one-byte values: rows 256 words apart, all of them in one of 64 banks: 32 cycles for 32
+// lanes.
+TEST(npu_model, a_stride_that_hits_one_bank_stalls_the_array_and_is_not_called_compute) {
+  npu_params p = small();
+  npu_model blocked(p);
+  p.silicon.scratchpad_layout = "row_major";
+  npu_model strided(p);
+  const operation op = gemm(64, 128, 1024);
+  const work a = blocked.plan(op), b = strided.plan(op);
+  EXPECT_EQ(a.compute[stall::core_requests], 0);
+  EXPECT_NEAR(static_cast<double>(b.compute[stall::compute]), static_cast<double>(a.compute[stall::compute]), 2);
+  EXPECT_NEAR(static_cast<double>(b.compute.sum()), 32.0 * static_cast<double>(a.compute.sum()), 100);
+  EXPECT_GT(strided.figures(0)["bank_conflict_ns"].get<double>(), 0);
+}
+
+TEST(npu_model, descriptors_bound_what_is_under_way) {
+  npu_params p = small();
+  p.silicon.dma_engines = 2;
+  p.silicon.dma_descriptors = 4;
+  p.silicon.descriptor_bytes = byte_size(512);
+  p.silicon.dma_bandwidth = bandwidth(10e9);
+  npu_model npu(p);
+  work w = npu.plan(gemm(1, 4096, 4096));
+  EXPECT_EQ(w.window, 2 * 4 * 512);
+  // A tile's room of B bytes is held for B / 20 GB/s and the latency.
+  EXPECT_LT(w.fill_bandwidth, 20e9);
+  EXPECT_GT(w.fill_bandwidth, 15e9);
+  // A descriptor of one dimension takes one row of a tile: 128 columns of one byte.
+  p.silicon.descriptor_dimensions = 1;
+  p.silicon.weight_layout = "row_major";
+  p.silicon.scratchpad = byte_size(300 * 1024);
+  npu_model strided(p);
+  w = strided.plan(gemm(1, 4096, 1024));
+  EXPECT_LT(w.window, 2 * 4 * 512);
+  EXPECT_GT(w.window, 2 * 4 * 32 - 1);
+  // And each descriptor takes the engine's time: 100 ns for 512 bytes that would take 51.2.
+  p = small();
+  p.silicon.dma_engines = 1;
+  p.silicon.descriptor_bytes = byte_size(512);
+  p.silicon.dma_bandwidth = bandwidth(10e9);
+  p.silicon.descriptor_time = duration(100e-9);
+  p.silicon.load_latency = duration(1e-9);
+  npu_model slow(p);
+  EXPECT_NEAR(slow.plan(gemm(1, 4096, 4096)).fill_bandwidth, 512 / 151.2e-9, 1e6);
+}
+
+// One buffer: a tile's room is held while it loads and while it computes.
+TEST(npu_model, without_a_second_buffer_loading_waits_for_the_array) {
+  npu_params p = small();
+  p.silicon.dma_engines = 1;
+  p.silicon.dma_bandwidth = bandwidth(32e9);
+  p.silicon.load_latency = duration(1e-9);
+  const operation op = gemm(64, 4096, 4096);
+  npu_model two(p);
+  p.silicon.double_buffer = false;
+  npu_model one(p);
+  const work a = two.plan(op), b = one.plan(op);
+  EXPECT_NEAR(a.fill_bandwidth, 32e9, 0.1e9);
+  double moved = 0;
+  for (const auto& o : b.accesses)
+    if (!o.write) moved += static_cast<double>(o.bytes);
+  const double load = moved / 32e9, compute = static_cast<double>(b.compute.sum()) * 1e-12;
+  EXPECT_NEAR(moved / b.fill_bandwidth, load + compute, 0.1 * (load + compute));
+}
+
+TEST(npu_model, attention_reads_the_cache_once_a_block_of_queries) {
+  npu_params p = small();
+  operation op;
+  op.kind = work_kind::attention;
+  op.m = 1;
+  op.n = 4096;
+  op.k = 128;
+  op.group = 4;
+  op.batch = 8;
+  op.type = "fp16";
+  op.flops = 4.0 * 4 * 4096 * 128 * 8;
+  op.operands = {{1, traffic::kv_cache, false, false, 0, 8 * 4096 * 128 * 2 * 2}};
+  npu_model npu(p);
+  EXPECT_EQ(bytes(npu.plan(op), traffic::kv_cache, false), 8 * 4096 * 128 * 2 * 2);
+  // A prompt of 4096: blocks of (1 MiB - tiles) / (128 (2 + 4) + 128 * 4) queries; each reads what its last query sees.
+  op.m = 4096;
+  op.flops *= 4096.0 / 2;
+  const double tiles = 2 * 2 * 128 * 128 * 2, each = 128 * 6 + 128 * 4;
+  const auto block = static_cast<std::int64_t>((1048576 - tiles) / each);
+  const std::int64_t queries = 4096 * 4, blocks = (queries + block - 1) / block;
+  double seen = 0;
+  for (std::int64_t i = 1; i <= blocks; ++i)
+    seen += std::ceil(static_cast<double>(std::min(queries, i * block)) / 4) / 4096;
+  EXPECT_NEAR(static_cast<double>(bytes(npu.plan(op), traffic::kv_cache, false)), seen * 8 * 4096 * 128 * 4,
+              100.0 * static_cast<double>(blocks));
+}
+
+TEST(npu_model, narrow_weights_cost_the_vector_unit) {
+  npu_params p = small();
+  p.silicon.unpack_ops = 1000;
+  operation op = gemm(1, 1024, 1024, 4);
+  npu_model npu(p);
+  EXPECT_EQ(npu.plan(op).compute.sum(), static_cast<ps_t>(1000.0 * 1024 * 1024 / 1e12 * 1e12));
+}
+
+TEST(npu_model, launches_overheads_and_the_host_s_part) {
+  npu_params p = small();
+  p.software.launch = duration(5e-6);
+  p.software.synchronisation = duration(2e-6);
+  p.software.layer_overhead = duration(20e-6);
+  npu_model npu(p);
+  operation op = gemm(1, 1024, 1024);
+  op.first_of_layer = true;
+  work w = npu.plan(op);
+  EXPECT_EQ(w.launch, 25000000);
+  EXPECT_EQ(w.host, 20000000);
+  EXPECT_EQ(w.drain, 2000000);
+  op.kind = work_kind::elementwise;
+  op.first_of_layer = false;
+  w = npu.plan(op);
+  EXPECT_EQ(w.launch + w.drain, 0) << "in its neighbour";
+}
+
+TEST(npu_model, energy_is_the_sum_of_its_parts) {
+  npu_model npu(small());
+  double sum = 0, parts = 0;
+  for (const std::int64_t m : {1, 16, 200}) sum += npu.plan(gemm(m, 512, 777)).energy_pj;
+  for (const auto& [unused, pj] : npu.energy_parts()) parts += pj;
+  EXPECT_GT(sum, 0);
+  EXPECT_NEAR(parts, sum, 1e-6 * sum);
+}
+
+TEST(npu_model, says_what_it_chose) {
+  npu_model npu(small());
+  npu.plan(gemm(1, 4096, 4096));
+  const auto f = npu.figures(1);
+  ASSERT_EQ(f["mappings"].size(), 1u);
+  EXPECT_NE(f["mappings"][0]["why"].get<std::string>().find("weights once"), std::string::npos);
+  EXPECT_DOUBLE_EQ(f["product_bytes_over_bound"].get<double>(), 1.0);
+}
+
+TEST(npu_model, a_scratchpad_smaller_than_a_tile_is_an_error) {
+  npu_params p = small();
+  p.silicon.scratchpad = byte_size(1024);
+  npu_model npu(p);
+  EXPECT_THROW(npu.plan(gemm(64, 64, 64)), input_error);
+}
+
+}  // namespace
