@@ -25,7 +25,7 @@ std::string figure_of(const std::string& metric) {
   if (metric == "watts" || metric == "joules_per_token") return "energy";
   // Whole requests are mostly decoding.
   if (metric == "decode_tokens_per_s" || metric == "token_ms" || metric == "token_ms_per_sequence" ||
-      metric == "total_ms" || metric == "generated_tokens_per_s")
+      metric == "total_ms" || metric == "generated_tokens_per_s" || metric == "total_tokens_per_s")
     return "decode";
   return {};
 }

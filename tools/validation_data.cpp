@@ -76,20 +76,15 @@ std::string kind_of(const std::string& id) {
 
 validation_data::validation_data()
     : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
-                      carried("attention.csv"), carried("energy.csv"), carried("setups.yaml")) {}
+                      carried("attention.csv"), carried("energy.csv"), carried("setups.yaml")) {
+  read_measured(carried("npu.csv"));
+}
 
 validation_data::validation_data(const std::string& measured, const std::string& kernels,
                                  const std::string& collectives, const std::string& attention,
                                  const std::string& energy, const std::string& setups)
     : m_setups_file(setups) {
-  read_csv(measured,
-           "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
-           "software,source,trust,kind,set",
-           [&](const std::vector<std::string>& c, const std::string& w) {
-             m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w),
-                               integer(c[8], w), integer(c[9], w), integer(c[10], w), c[11], number(c[12], w), c[13],
-                               c[14], c[15], c[16], c[17], c[18]});
-           });
+  read_measured(measured);
   read_csv(kernels, "id,hardware,m,k,n,dtype,time_us,source,kind",
            [&](const std::vector<std::string>& c, const std::string& w) {
              m_kernels.push_back(
@@ -132,6 +127,17 @@ validation_data::validation_data(const std::string& measured, const std::string&
   m_attention_software = software(*tree.find("attention"), false);
   m_per_device = list_at(tree, "per_device");
   m_board = list_at(tree, "board");
+}
+
+void validation_data::read_measured(const std::string& file) {
+  read_csv(file,
+           "id,category,hardware,model,dtype,batch,prompt,context,generated,chunk,reserve_mib,metric,value,unit,"
+           "software,source,trust,kind,set",
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             m_rows.push_back({c[0], c[1], c[2], c[3], c[4], integer(c[5], w), integer(c[6], w), integer(c[7], w),
+                               integer(c[8], w), integer(c[9], w), integer(c[10], w), c[11], number(c[12], w), c[13],
+                               c[14], c[15], c[16], c[17], c[18]});
+           });
 }
 
 const validation_data::hardware_entry* validation_data::entry_of(const std::string& hardware) const {
@@ -262,6 +268,7 @@ double validation_data::value_of(const measured_row& r, double prefill_s, double
   if (r.metric == "token_ms_per_sequence") return decode_s * 1e3 / b;
   if (r.metric == "total_ms") return total * 1e3;
   if (r.metric == "generated_tokens_per_s") return b * g / total;
+  if (r.metric == "total_tokens_per_s") return b * (p + g) / total;
   throw input_error(
       problem{r.id, "metric", "unknown metric '" + r.metric + "'", "see platforms/validation/README.md", ""});
 }

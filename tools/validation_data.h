@@ -8,7 +8,8 @@
 
 namespace memwall::tools {
 
-/// A line of platforms/validation/measured.csv. The columns are described in platforms/validation/README.md.
+/// A line of platforms/validation/measured.csv, or of npu.csv. The columns are described in
+/// platforms/validation/README.md.
 struct measured_row {
   std::string id, category, hardware, model, dtype;
   std::int64_t batch = 1, prompt = 0, context = 0, generated = 1, chunk = 0, reserve_mib = 0;
@@ -105,6 +106,7 @@ class validation_data {
     std::string match, platform;
     std::int64_t devices = 0;
   };
+  void read_measured(const std::string& file);
   setup combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const;
   const hardware_entry* entry_of(const std::string& hardware) const;
   const software_entry& software_of(const std::string& software, const std::string& hardware) const;

@@ -47,6 +47,7 @@ struct npu_model::demand {
   double array_cycles = 0;  ///< conflicts included
   double conflict_cycles = 0;
   double vector_ops = 0;
+  double vector_seconds = 0;  ///< beside those, where a single lane works
   double macs = 0;
   double scratchpad_bytes = 0;  ///< read and written there
   double tile_bytes = 0;        ///< of what streams in, a tile; 0: as it comes
@@ -89,6 +90,11 @@ double npu_model::rate_of(const std::string& type) const {
   return rate < HUGE_VAL ? rate : 1;
 }
 
+/// A single row is a stream of weights; what holds larger products back does not hold it.
+double npu_model::sustained(std::int64_t rows) const {
+  return rows > 1 ? m_chip.sustained_fraction : 1;
+}
+
 double npu_model::peak_rate(const std::string& type) const {
   return 2.0 * static_cast<double>(m_chip.rows * m_chip.columns * m_chip.arrays) * rate_of(type) * m_chip.clock.value;
 }
@@ -107,7 +113,7 @@ npu_model::array_time npu_model::time_on_arrays(const npu::product_shape& p, std
   // Both edges have a scratchpad of their own; the slower one sets the pace.
   const double value = bits_of(type) / 8.0;
   const bool blocked = m_chip.scratchpad_layout == "blocked";
-  const auto depth = std::max<std::int64_t>(1, static_cast<std::int64_t>(array.rate));
+  const auto depth = array.depth();
   const auto stride = [&](std::int64_t row) {
     return blocked ? 0 : static_cast<std::int64_t>(static_cast<double>(row) * value);
   };
@@ -117,7 +123,7 @@ npu_model::array_time npu_model::time_on_arrays(const npu::product_shape& p, std
   };
   std::int64_t pace = feed(m_chip.rows, tile_k);
   if (best.split.flow == dataflow::output) pace = std::max(pace, feed(m_chip.columns, tile_n));
-  const double cycles = static_cast<double>(best.split.cycles) / m_chip.sustained_fraction;
+  const double cycles = static_cast<double>(best.split.cycles) / sustained(p.m);
   best.cycles = cycles * static_cast<double>(pace);
   best.conflicts = best.cycles - cycles;
   return best;
@@ -203,7 +209,7 @@ void npu_model::plan_gemm(const operation& op, demand& d) {
   p.output_on_chip = results * p.output_bytes <= m_chip.retained.value;
 
   const npu::array_shape array{m_chip.rows, m_chip.columns, rate_of(op.type)};
-  const auto depth = std::max<std::int64_t>(1, static_cast<std::int64_t>(array.rate));
+  const auto depth = array.depth();
   const auto on_whole = time_on_arrays(p.shape, op.batch, op.type, op.k, op.n);
   switch (on_whole.split.flow) {
     case dataflow::output:
@@ -238,7 +244,7 @@ void npu_model::plan_gemm(const operation& op, demand& d) {
         // the fill of a tile hides behind the one before.
         const npu::fold_plan f = npu::folds_of(one.split.flow, array, {m.size, n.size, k.size});
         const double pace = one.conflicts > 0 ? one.cycles / (one.cycles - one.conflicts) : 1;
-        const double cycle = pace / m_chip.sustained_fraction * (array.rate < 1 ? 1 / array.rate : 1);
+        const double cycle = pace / sustained(m.size) * array.cycles_each();
         const double shown = cycle * (m_chip.folds == "pipelined" ? static_cast<double>(f.length - f.steady) : 0.0);
         const double cycles = (one.cycles + cycle - shown) * times;
         d.array_cycles += cycles;
@@ -305,7 +311,10 @@ void npu_model::plan_gemm(const operation& op, demand& d) {
 /// Keys and values stream past a block of queries that stays in the scratchpad; scores never leave it. As many blocks
 /// as the scratchpad makes necessary, each over the positions that its queries may see.
 void npu_model::plan_attention(const operation& op, demand& d) {
-  const std::int64_t queries = op.m * op.group, positions = std::max<std::int64_t>(1, op.n);
+  const std::int64_t queries = op.m * op.group;
+  const std::int64_t positions = std::max({std::int64_t{1}, op.n, m_stack.padded_context});
+  const double stretch = static_cast<double>(positions) / static_cast<double>(std::max<std::int64_t>(1, op.n));
+  const bool padded = m_stack.padded_context > 0;  // everything is computed, and masked afterwards
   const auto head = static_cast<double>(op.k);
   const double value = bits_of(op.type) / 8.0;
   const auto tile = static_cast<double>(std::min<std::int64_t>(positions, std::max<std::int64_t>(m_chip.columns, 128)));
@@ -324,7 +333,7 @@ void npu_model::plan_attention(const operation& op, demand& d) {
   for (std::int64_t i = 0; i < blocks; ++i) {
     // The last query of this block sees so many positions.
     const auto last = std::min(op.m, divide_up(std::min(queries, (i + 1) * block), op.group));
-    const double seen = static_cast<double>(positions - op.m + last) / static_cast<double>(positions);
+    const double share = padded ? 1 : static_cast<double>(positions - op.m + last) / static_cast<double>(positions);
     for (const operand& o : op.operands) {
       if (o.write || o.resident) continue;
       const bool cache = o.kind != traffic::activations;
@@ -332,10 +341,10 @@ void npu_model::plan_attention(const operation& op, demand& d) {
         if (i == 0) d.read_or_write(o, on_chip(o) ? m_retained.read(key_of(o), o.bytes).miss_bytes : o.bytes, most);
         continue;
       }
-      d.read_or_write(o,
-                      std::min(o.bytes, std::max<std::int64_t>(
-                                            1, static_cast<std::int64_t>(static_cast<double>(o.bytes) * seen + 0.5))),
-                      piece);
+      // Padding is read like positions, from the same place here.
+      double left = std::max(1.0, std::floor(static_cast<double>(o.bytes) * share * stretch + 0.5));
+      for (; left >= 1; left -= static_cast<double>(o.bytes))
+        d.read_or_write(o, static_cast<std::int64_t>(std::min(left, static_cast<double>(o.bytes))), piece);
     }
   }
   keep(op, d);
@@ -343,9 +352,10 @@ void npu_model::plan_attention(const operation& op, demand& d) {
   // What is masked is not computed: the trace's operations are those of the positions that are seen.
   const double all =
       4.0 * static_cast<double>(queries) * static_cast<double>(positions) * head * static_cast<double>(op.batch);
-  const double seen = all > 0 ? std::min(1.0, op.flops / all) : 1;
+  const double flops = padded ? all : op.flops;
+  const double seen = all > 0 ? std::min(1.0, flops / all) : 1;
   if (m_chip.attention_unit == "vector" && queries < m_chip.rows) {
-    d.vector_ops += op.flops;
+    d.vector_ops += flops;
   } else {
     for (const npu::product_shape& p :
          {npu::product_shape{queries, positions, op.k}, npu::product_shape{queries, op.k, positions}}) {
@@ -353,10 +363,12 @@ void npu_model::plan_attention(const operation& op, demand& d) {
       d.array_cycles += t.cycles * seen;
       d.conflict_cycles += t.conflicts * seen;
     }
-    d.macs = op.flops / 2;
+    d.macs = flops / 2;
     m_useful_cycles += d.macs / (static_cast<double>(m_chip.rows * m_chip.columns * m_chip.arrays) * rate_of(op.type));
   }
-  d.vector_ops += m_chip.softmax_ops * op.flops / (4.0 * head);
+  const double scores = flops / (4.0 * head);
+  d.vector_ops += m_chip.softmax_ops * scores;
+  if (op.m == 1) d.vector_seconds += m_stack.score_cycles * scores / m_chip.clock.value;
   d.scratchpad_bytes = d.array_cycles * static_cast<double>(m_chip.rows * m_chip.arrays) * value;
 }
 
@@ -382,6 +394,10 @@ ps_t npu_model::host_time(const operation& op) const {
   if (op.first_of_prompt) time += to_ps(m_stack.prompt_overhead);
   if (op.first_of_pass)
     time += to_ps(m_stack.step_overhead) + (op.first_of_prompt ? 0 : op.m * to_ps(m_stack.sequence_overhead));
+  if (op.kind == work_kind::gemm && op.m > 1)
+    time += static_cast<ps_t>(
+        std::llround(m_stack.result_time.value * 1e12 * static_cast<double>(op.m) * static_cast<double>(op.n) *
+                     static_cast<double>(std::max<std::int64_t>(1, op.batch))));
   if (!op.handed_over) return time;
   time += to_ps(m_stack.handoff);
   if (m_stack.handoff_bandwidth.value > 0)
@@ -434,7 +450,7 @@ work npu_model::plan(const operation& op) {
   // that is the core's own limit, not arithmetic.
   const double clock = m_chip.clock.value;
   const double arrays = d.array_cycles / clock, conflicts = d.conflict_cycles / clock,
-               vectors = d.vector_ops / m_chip.vector_rate.value;
+               vectors = d.vector_ops / m_chip.vector_rate.value + d.vector_seconds;
   const double busy = std::max(arrays - conflicts, vectors), whole = std::max(arrays, vectors);
   w.compute[stall::compute] = static_cast<ps_t>(std::llround(busy * 1e12));
   w.compute[stall::core_requests] = static_cast<ps_t>(std::llround((whole - busy) * 1e12));

@@ -65,6 +65,7 @@ class npu_model : public core_model {
   ps_t host_time(const operation& op) const;
   ps_t launch_time(const operation& op) const;
   double rate_of(const std::string& type) const;
+  double sustained(std::int64_t rows) const;
   void count_energy(const operation& op, const demand& d, work& w);
 
   npu_silicon m_chip;

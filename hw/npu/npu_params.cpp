@@ -33,7 +33,8 @@ const param_table<npu_silicon>& npu_silicon_table() {
           .range(1e-3, 4096.0)
           .choices({"fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"})
           .add("sustained_fraction", &npu_silicon::sustained_fraction,
-               "part of the array's cycles that do products: issue of instructions, power", "measured, where it is")
+               "part of the array's cycles that products of more than one row use: issue of instructions, power",
+               "measured, where it is")
           .range(0.01, 1.0)
           .add("scratchpad", &npu_silicon::scratchpad, "on-chip memory for the tiles of an operator, of all arrays",
                "Neuron docs: 24 MiB of SBUF a NeuronCore-v2")
@@ -153,6 +154,20 @@ const param_table<npu_software>& npu_software_table() {
           .add("handoff_bandwidth", &npu_software::handoff_bandwidth, "at which those are copied; 0 GB/s: they are not",
                "runtime")
           .range(bandwidth(0), bandwidth(1e15))
+          .add("score_cycles", &npu_software::score_cycles,
+               "cycles of the core's clock for each query head and cached position where attention has one query: a "
+               "single row of scores is one lane of the vector unit; 0: spread over all lanes",
+               "fitted: decode time over the context")
+          .range(0.0, 1e5)
+          .add("padded_context", &npu_software::padded_context,
+               "positions that attention covers at least: a graph compiled for fixed lengths masks what is not cached",
+               "runtime")
+          .range<std::int64_t>(0, 1 << 24)
+          .add("result_time", &npu_software::result_time,
+               "of the host, for each value that a product of more than one row makes: it joins sums, applies scales, "
+               "lays them out",
+               "fitted: prompts")
+          .range(duration(0), duration(1e-3))
           .add("collective_launch", &npu_software::collective_launch, "start of an all-reduce", "runtime")
           .range(duration(0), duration(1))
           .add("collective_step", &npu_software::collective_step, "a step of the ring", "runtime")

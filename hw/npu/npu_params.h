@@ -63,6 +63,9 @@ struct npu_software {
   duration sequence_overhead{0};
   duration handoff{0};
   bandwidth handoff_bandwidth{0};  // 0: not copied
+  double score_cycles = 0;
+  std::int64_t padded_context = 0;
+  duration result_time{0};
   duration collective_launch{20e-6};
   duration collective_step{2e-6};
   bandwidth collective_rate{0};  // 0: what the links take

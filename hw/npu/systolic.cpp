@@ -12,16 +12,6 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-/// Values of K that a processing element takes at once.
-std::int64_t depth(const array_shape& array) {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(array.rate));
-}
-
-/// Cycles that a multiply-accumulate takes.
-double slowness(const array_shape& array) {
-  return array.rate < 1 ? 1 / array.rate : 1;
-}
-
 std::int64_t cycles_of(const fold_plan& f, std::int64_t folds, bool pipelined, double slow) {
   const std::int64_t cycles = pipelined ? (folds - 1) * f.steady + f.length - 1 : folds * f.length - 1;
   return slow > 1 ? static_cast<std::int64_t>(std::ceil(static_cast<double>(cycles) * slow)) : cycles;
@@ -42,7 +32,7 @@ const char* name_of(dataflow flow) {
 }
 
 fold_plan folds_of(dataflow flow, const array_shape& array, const product_shape& p) {
-  const std::int64_t r = array.rows, c = array.columns, k = divide_up(p.k, depth(array));
+  const std::int64_t r = array.rows, c = array.columns, k = divide_up(p.k, array.depth());
   fold_plan out;
   switch (flow) {
     case dataflow::output:
@@ -68,7 +58,7 @@ fold_plan folds_of(dataflow flow, const array_shape& array, const product_shape&
 
 std::int64_t product_cycles(dataflow flow, const array_shape& array, const product_shape& p, bool pipelined) {
   const fold_plan f = folds_of(flow, array, p);
-  return cycles_of(f, f.folds, pipelined, slowness(array));
+  return cycles_of(f, f.folds, pipelined, array.cycles_each());
 }
 
 array_split split_over(dataflow flow, const array_shape& array, const product_shape& p, std::int64_t batch,
@@ -83,7 +73,7 @@ array_split split_over(dataflow flow, const array_shape& array, const product_sh
     if (flow == dataflow::input) part.n = divide_up(p.n, by_stream);
     const fold_plan f = folds_of(flow, array, part);
     const std::int64_t by_fold = std::min(arrays / by_stream, f.folds * batch);
-    const std::int64_t cycles = cycles_of(f, divide_up(f.folds * batch, by_fold), pipelined, slowness(array));
+    const std::int64_t cycles = cycles_of(f, divide_up(f.folds * batch, by_fold), pipelined, array.cycles_each());
     if (best.cycles == 0 || cycles < best.cycles) {
       best.by_fold = by_fold;
       best.by_stream = by_stream;

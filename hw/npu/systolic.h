@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cycles of a product on a systolic array, in closed form. Plain C++.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <string>
 
@@ -12,10 +13,14 @@ constexpr dataflow dataflows[] = {dataflow::output, dataflow::weight, dataflow::
 const char* name_of(dataflow flow);
 
 /// One array: processing elements, and what each multiplies a cycle. `rate` above 1: so many values of K at once
-/// (a dot product); below 1: a product takes 1 / rate cycles.
+/// (a dot product); below 1: a product takes 1 / rate cycles; 1.5: two values in 4 / 3 cycles.
 struct array_shape {
   std::int64_t rows = 128, columns = 128;
   double rate = 1;
+  /// Values of K that an element takes at once.
+  std::int64_t depth() const { return rate <= 1 ? 1 : static_cast<std::int64_t>(std::ceil(rate)); }
+  /// Cycles that they take it.
+  double cycles_each() const { return static_cast<double>(depth()) / rate; }
 };
 
 /// y[m, n] = x[m, k] W[k, n]
