@@ -23,7 +23,7 @@ const std::string mini = " --model " + std::string(MEMWALL_SOURCE_DIR) +
 /// The presets every run of the tests goes through; the others differ from them in numbers only.
 const std::vector<std::string> presets = {
     "von_neumann_h100", "von_neumann_rtx4090", "von_neumann_cpu", "von_neumann_unified",
-    "cim_sram",         "cim_analog",          "cim_dram"};
+    "cim_sram",         "cim_analog",          "cim_dram",        "npu_64tops"};
 
 json run(const std::string& platform, const std::string& more = "") {
   const auto r = test::memwall("run --platform " + platform + mini + more);
