@@ -52,6 +52,8 @@ void stream_core::choose_transfers(ps_t path) {
     const bool window_binds = m_fidelity.within_window || m_core_latency < 3 * path;
     m_transfer = whole(window_binds ? small : share, m_fidelity.quantum);
     m_next_transfer = whole(small, m_fidelity.quantum);
+    // Transfers that are small against the window need no more of it than their lines; nothing is learnt then.
+    m_line_time = window_binds ? -1 : std::max(0.0, m_line_time);
   }
   m_few = m_transfer > share;
 }
@@ -169,6 +171,7 @@ std::int64_t stream_core::window_of_transfers() const {
 
 /// What a transfer that has arrived says about that; the last ones count most.
 void stream_core::learn_times(std::int64_t bytes, ps_t latency, ps_t spread) {
+  if (m_line_time < 0) return;
   constexpr double memory = 0.875, least = 0.125;
   const auto all = static_cast<double>(latency);
   const double asked_later = m_rate < HUGE_VAL ? static_cast<double>(bytes) / (2 * m_rate) : 0;
