@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "hw/cim/cells.h"
 #include "hw/cim/circuit.h"
 #include "tests/cim/support.h"
 
@@ -212,4 +213,67 @@ TEST(cim_noise, read_noise_of_equal_cells_matches_its_closed_form) {
     for (const double y : compute(*a, x, f, age, static_cast<std::uint64_t>(i)))
       squares += (y - 64.0 * 255 * 100) * (y - 64.0 * 255 * 100) / (64 * reads);
   EXPECT_NEAR(10 * std::log10(squares), 20 * std::log10(sigma), 0.4);  // 2560 draws: five standard errors
+}
+
+// A cell at half of g_max drifts by another exponent: nu = 0.05 - 0.02 ln(1/2), within its limits.
+TEST(cim_noise, small_conductances_drift_by_their_own_exponent) {
+  const std::string base =
+      "{type: analog_crossbar, rows: 16, columns: 16, bits_per_cell: 8, dac_bits: 8, adc_ideal: true, drift: 0.05, "
+      "drift_slope: -0.02, drift_start: 20 s";
+  const number_format f{8, false};
+  const std::vector<std::int32_t> w(16, 51), x(16, 200);  // a fifth of g_max
+  const double year = 365.25 * 86400, exact = 16.0 * 51 * 200;
+  const auto at = [&](const std::string& more) {
+    return compute(*from_yaml(base + more + "}")->program_weights(w.data(), 16, 1, f, 1), x, f, year)[0];
+  };
+  EXPECT_NEAR(at("") / exact, std::pow(year / 20, -(0.05 - 0.02 * std::log(0.2))), 1e-5);
+  EXPECT_NEAR(at(", drift_max: 0.06") / exact, std::pow(year / 20, -0.06), 1e-5);
+  EXPECT_NEAR(at(", drift_min: 0.1") / exact, std::pow(year / 20, -0.1), 1e-5);
+}
+
+// At a fifth of g_max the noise is q g^-0.65 of the level, at a thousandth its cap of 0.2.
+TEST(cim_noise, read_noise_grows_towards_small_conductances_up_to_a_cap) {
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 10, max_weight_bits: 10, dac_bits: 8, adc_ideal: "
+      "true, read_noise: 0.01, read_noise_exponent: 0.65}");
+  const number_format in{8, false}, weights{10, false};
+  for (const int level : {200, 1}) {
+    const std::vector<std::int32_t> w(64 * 64, level), x(64, 100);
+    const auto a = m->program_weights(w.data(), 64, 64, weights, 1);
+    const double part = std::min(0.01 * std::pow(level / 1023.0, -0.65), 0.2), age = 1000;
+    const double sigma = 100.0 * level * part * std::sqrt(64 * std::log((age + 250e-9) / 500e-9));
+    double squares = 0;
+    for (int i = 0; i < 40; ++i)
+      for (const double y : compute(*a, x, in, age, static_cast<std::uint64_t>(i)))
+        squares += (y - 64.0 * level * 100) * (y - 64.0 * level * 100) / (64 * 40);
+    EXPECT_NEAR(10 * std::log10(squares), 20 * std::log10(sigma), 0.4) << level;  // 2560 draws: five standard errors
+  }
+}
+
+// Pairs: both numbers normal, without a connection to each other or to those of the next index; five standard errors.
+TEST(cim_noise, pairs_of_random_numbers_are_normal_and_independent) {
+  constexpr std::size_t n = 500'000;
+  std::vector<float> a(n), b(n);
+  gaussian_pairs(42, 7, n, a.data(), b.data());
+  double squares = 0, fourth = 0, together = 0, next = 0, beyond = 0, sum = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (const double g : {static_cast<double>(a[i]), static_cast<double>(b[i])}) {
+      sum += g / (2 * n);
+      squares += g * g / (2 * n);
+      fourth += g * g * g * g / (2 * n);
+      beyond += std::fabs(g) > 1.959964 ? 0.5 / n : 0;
+    }
+  for (std::size_t i = 0; i < n; ++i) together += static_cast<double>(a[i]) * static_cast<double>(b[i]) / n;
+  for (std::size_t i = 1; i < n; ++i) next += static_cast<double>(a[i]) * static_cast<double>(a[i - 1]) / n;
+  EXPECT_NEAR(sum, 0, 5 / std::sqrt(2.0 * n));
+  EXPECT_NEAR(squares, 1, 5 * std::sqrt(2 / (2.0 * n)));
+  EXPECT_NEAR(fourth, 3, 5 * std::sqrt(96 / (2.0 * n)));
+  EXPECT_NEAR(beyond, 0.05, 5 * std::sqrt(0.05 * 0.95 / (2.0 * n)));
+  EXPECT_NEAR(together, 0, 5 / std::sqrt(1.0 * n));
+  EXPECT_NEAR(next, 0, 5 / std::sqrt(1.0 * n));
+  // Any part of the stream by itself is the same.
+  std::vector<float> c(600), d(600);
+  gaussian_pairs(42, 1007, 600, c.data(), d.data());
+  EXPECT_TRUE(std::equal(c.begin(), c.end(), a.begin() + 1000));
+  EXPECT_TRUE(std::equal(d.begin(), d.end(), b.begin() + 1000));
 }
