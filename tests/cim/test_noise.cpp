@@ -6,6 +6,7 @@
 
 #include "hw/cim/cells.h"
 #include "hw/cim/circuit.h"
+#include "hw/cim/mapping.h"
 #include "tests/cim/support.h"
 
 using namespace memwall;
@@ -276,4 +277,18 @@ TEST(cim_noise, pairs_of_random_numbers_are_normal_and_independent) {
   gaussian_pairs(42, 1007, 600, c.data(), d.data());
   EXPECT_TRUE(std::equal(c.begin(), c.end(), a.begin() + 1000));
   EXPECT_TRUE(std::equal(d.begin(), d.end(), b.begin() + 1000));
+}
+
+// Arrays of one layer have errors of their own: equal weights in two of them do not give equal results.
+TEST(cim_noise, folds_of_a_layer_have_errors_of_their_own) {
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 16, columns: 8, bits_per_cell: 8, dac_bits: 8, adc_ideal: true, program_noise: "
+      "0.02}");
+  const number_format f{8, false};
+  const std::vector<std::int32_t> w(16 * 16, 100), x(16, 100);
+  const folded_array layer(*m, w.data(), 16, 16, f, 1);
+  ASSERT_EQ(layer.folded().col_folds, 2);
+  std::vector<double> y(16);
+  layer.compute(x.data(), f, y.data());
+  for (std::size_t c = 0; c < 8; ++c) EXPECT_NE(y[c], y[c + 8]);
 }
