@@ -67,11 +67,11 @@ std::string infer_csv(const json& sweep) {
       "energy_per_token_pj,"
       "working_energy_per_token_pj,converter_energy_per_token_pj,pareto\n";
   for (const auto& p : sweep["points"])
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", p["varied"].get<std::string>(), p["value"].get<std::string>(),
-                       p["perplexity"].dump(), p["perplexity_deviation"].dump(), p["perplexity_interval_95"].dump(),
-                       p["top1_agreement"].dump(), p["time_per_token_ns"].dump(), p["energy_per_token_pj"].dump(),
-                       p["working_energy_per_token_pj"].dump(), p["converter_energy_per_token_pj"].dump(),
-                       p["pareto"].get<bool>() ? 1 : 0);
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", p["varied"].get<std::string>(),
+                       p["value"].get<std::string>(), p["perplexity"].dump(), p["perplexity_deviation"].dump(),
+                       p["perplexity_interval_95"].dump(), p["top1_agreement"].dump(), p["time_per_token_ns"].dump(),
+                       p["energy_per_token_pj"].dump(), p["working_energy_per_token_pj"].dump(),
+                       p["converter_energy_per_token_pj"].dump(), p["pareto"].get<bool>() ? 1 : 0);
   return out;
 }
 

@@ -12,10 +12,10 @@ class address_ranges {
  public:
   /// `last`: the range's last address, so that it may end where the address space does; not below `base`. Returns who
   /// owns some of it already: then nothing changes.
-  std::optional<std::size_t> claim(std::uint64_t base, std::uint64_t last, std::size_t owner) {
+  std::optional<std::size_t> claim(std::uint64_t base, std::uint64_t last, std::size_t whose) {
     const auto wanted = interval::closed(base, last);
     if (const auto taken = m_owners.find(wanted); taken != m_owners.end()) return taken->second.number;
-    m_owners.insert({wanted, {owner}});
+    m_owners.insert({wanted, {whose}});
     return std::nullopt;
   }
   std::optional<std::size_t> owner_of(std::uint64_t address) const {

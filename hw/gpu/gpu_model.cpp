@@ -184,8 +184,9 @@ double gpu_model::attention_seconds(const operation& op) const {
   const double scores = op.flops / (4.0 * static_cast<double>(op.k));  // two products of k multiply-accumulates each
   if (m_stack.attention != "separate") {
     if (op.m == 1) return op.flops / m_chip.vector_rate.value;
-    // A query attends to half of the prompt on average, and to all that was cached before. Its block computes more.
-    const double attended = static_cast<double>(op.n) - static_cast<double>(op.m) / 2;
+    // A query attends to half of the prompt on average and to all that was cached before, or to a window of it: the
+    // operations say to how much. Its block computes more.
+    const double attended = scores / (static_cast<double>(op.m) * static_cast<double>(op.batch * op.group));
     const double computed = op.flops * (1 + static_cast<double>(m_stack.attention_edge) / attended);
     return computed / (gemm_rate(op.type) * m_chip.attention_efficiency.at(m_stack.attention));
   }

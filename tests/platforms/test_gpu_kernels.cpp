@@ -253,6 +253,17 @@ TEST(gpu_kernels, attention_over_a_prompt_runs_at_its_generations_rate) {
   EXPECT_NEAR(compute_us(p, attention(1024, 2048, 1, 1 << 20)), 3 * exact * (1 + 64.0 / 1536) / 0.8, 1e-5);
 }
 
+// A window far smaller than the prompt: 1024 queries that see 64 positions each compute 64 more, twice as many.
+TEST(gpu_kernels, attention_over_a_window_computes_what_it_sees_and_the_edge) {
+  gpu_params p = round_numbers(1);
+  p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.8}};
+  p.software.attention = "flash2";
+  p.software.attention_edge = 64;
+  operation op = attention(1024, 64, 1, 64 << 10);
+  op.flops = 4.0 * 128 * 1024 * 64;
+  EXPECT_NEAR(compute_us(p, op), op.flops / 1e12 * 1e6 * 2 / 0.5, 1e-5);
+}
+
 // A kernel of 2 us; attention needs three of them, loads 1 MiB in 1.048576 us after a latency of 1 us.
 TEST(gpu_kernels, attention_waits_for_a_host_that_issues_its_kernels) {
   gpu_params p = round_numbers(1);
