@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -53,8 +54,10 @@ void read_result(planned_run& r, const child_end& end) {
     r.result["platform"] = r.name;
   } else {
     std::string message = read_text(log).value_or("");
-    if (end.exit_code == interrupted || end.stopped) message = "interrupted\n";
-    r.result = {{"platform", r.name}, {"exit_code", end.stopped ? interrupted : end.exit_code}, {"message", message}};
+    // One that was only just starting dies of the signal that it was sent on.
+    const bool stopped = end.stopped || end.signal == SIGTERM || end.signal == SIGINT || end.signal == SIGHUP;
+    if (end.exit_code == interrupted || stopped) message = "interrupted\n";
+    r.result = {{"platform", r.name}, {"exit_code", stopped ? interrupted : end.exit_code}, {"message", message}};
   }
   fs::remove(log);
 }

@@ -65,7 +65,8 @@ TEST(dram_engine, tells_by_how_much_the_average_byte_came_earlier) {
   memory m(s, traffic::map_of(s, "row bank column bankgroup"), p);
   transfer t;
   t.bytes = 128 * 64;
-  const auto r = traffic::offer(m, 1, [&](std::int64_t) { return t; }, true);
+  const auto r = traffic::offer(
+      m, 1, [&](std::int64_t) { return t; }, true);
   ASSERT_EQ(r.completions.size(), 1u);
   const auto& c = r.completions[0];
   const ps_t between = c.done - c.first_data, clock = s.t.tck_fs / 1000 + 1;

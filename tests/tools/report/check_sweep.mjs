@@ -74,7 +74,7 @@ await check_pages(async ({dir, check, report, open, chart: rows_of, all_drawn, k
   const large_file = report('large_page', join(dir, 'large'));
   rmSync(join(dir, 'large'), {recursive: true});
   check(statSync(large_file).size < 20e6, `under 20 MB, is ${statSync(large_file).size}`);
-  const large = await open(large_file, {dark: true, limit_ms: 3000});
+  const large = await open(large_file, {dark: true, limit_ms: 10000});
   check(/of 98,795 lines are drawn/.test(await large.value(`document.getElementById('parallel').textContent`)), 'says how many lines it draws');
   check(/significant digits/.test(await large.value(`document.getElementById('sweep').textContent`)), 'says that numbers are rounded');
   await keep(large, 'sweep_dark');
