@@ -29,6 +29,7 @@ stream_core::stream_core(const sc_core::sc_module_name& name, std::unique_ptr<co
     m_clock_fs = std::max<ps_t>(1, static_cast<ps_t>(1e15 / hz + 0.5));
     m_cycle = (m_clock_fs + 999) / 1000;
   }
+  m_op_probe.set(no_operator);
   port.on_ready = [this] { issue(); };
   port.on_complete = [this](transfer& t) { completed(t); };
 }
@@ -125,6 +126,7 @@ void stream_core::wake() {
   if (m_end_scheduled && now >= m_end) {
     m_busy = false;
     m_state.set(0);
+    m_op_probe.set(no_operator);
     m_result.end = m_end;
     m_totals.busy += m_result.end - m_result.start;
     m_totals.parts += m_result.parts;

@@ -141,6 +141,7 @@ class stream_core : public sc_core::sc_module {
 
   sc_core::sc_event m_wake;
   probe<unsigned> m_state{"state", std::vector<std::string>{"idle", "launch", "stream", "drain"}};
+  static constexpr std::uint64_t no_operator = std::uint64_t{1} << 53;  // a double holds it
   probe<std::uint64_t> m_op_probe{"operator"};
   probe<std::uint64_t> m_flight_probe{"bytes_in_flight", "B"};
   timed_probe m_progress_probe{"tile_progress", probe_base::kind::integer, "%"};

@@ -30,7 +30,7 @@ std::unique_ptr<timed_probe> states(std::string name, std::vector<std::string> v
 }  // namespace
 
 bank_view::bank_view(const standard& s, const std::vector<int>& channels, std::int64_t limit)
-    : m_standard(s), m_limit(limit) {
+    : command_watcher(limit), m_standard(s) {
   const organisation& o = s.org;
   for (const int index : channels) {
     channel c;
@@ -79,7 +79,7 @@ std::vector<bank_view::channel_probes> bank_view::probes() const {
   return out;
 }
 
-void bank_view::forget(ps_t at) {
+void bank_view::unwatched(ps_t at) {
   for (auto& c : m_channels) each(c, [at](timed_probe& p) { p.forget(at); });
 }
 
@@ -127,8 +127,7 @@ void bank_view::refreshed(channel& c, const command_record& r, F&& in_it) {
     }
 }
 
-void bank_view::on_command(const command_record& r) {
-  ++m_commands;
+void bank_view::see(const command_record& r) {
   const auto index = static_cast<std::size_t>(r.channel);
   if (index >= m_shown.size() || m_shown[index] < 0) return;
   channel& c = m_channels[static_cast<std::size_t>(m_shown[index])];

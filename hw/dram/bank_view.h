@@ -16,7 +16,7 @@ namespace memwall::dram {
 /// but the commands it sees, so a bank is unknown until its first one.
 class bank_view final : public command_watcher {
  public:
-  /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, full() asks to be let go.
+  /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, it asks to be let go.
   bank_view(const standard& s, const std::vector<int>& channels, std::int64_t limit);
 
   struct channel_probes {
@@ -25,13 +25,11 @@ class bank_view final : public command_watcher {
   };
   std::vector<channel_probes> probes() const;
 
-  void on_command(const command_record& c) override;
-  bool full() const override { return m_commands >= m_limit; }
-  std::int64_t commands() const { return m_commands; }
-  /// Nothing is known from `at` on, until commands are seen again.
-  void forget(ps_t at) override;
-
  private:
+  void see(const command_record& c) override;
+  /// Nothing is known from `at` on, until commands are seen again.
+  void unwatched(ps_t at) override;
+
   struct bank {
     std::unique_ptr<timed_probe> state, row;
     std::int64_t act = 0, close = 0;  ///< last ACT, earliest clock of its automatic precharge
@@ -53,7 +51,6 @@ class bank_view final : public command_watcher {
   void refreshed(channel& c, const command_record& r, F&& f);
 
   standard m_standard;
-  std::int64_t m_limit, m_commands = 0;
   std::vector<channel> m_channels;
   std::vector<int> m_shown;  ///< by channel of the memory: index in m_channels, -1 where not shown
 };

@@ -7,7 +7,7 @@ namespace memwall::dram {
 
 channel_trace::channel_trace(std::string module, const standard& s, const std::vector<int>& channels,
                              std::int64_t limit, transfer_observer& to)
-    : m_module(std::move(module)), m_standard(s), m_limit(limit), m_to(to) {
+    : command_watcher(limit), m_module(std::move(module)), m_standard(s), m_to(to) {
   for (const int index : channels) {
     const auto i = static_cast<std::size_t>(index);
     if (i >= m_runs.size()) m_runs.resize(i + 1);
@@ -34,8 +34,7 @@ void channel_trace::flush(int channel, int bus, run& r) {
   r.bursts = 0;
 }
 
-void channel_trace::on_command(const command_record& c) {
-  ++m_commands;
+void channel_trace::see(const command_record& c) {
   const auto index = static_cast<std::size_t>(c.channel);
   if (index >= m_runs.size() || m_runs[index].empty()) return;
   const timing& t = m_standard.t;
@@ -60,7 +59,7 @@ void channel_trace::on_command(const command_record& c) {
   ++r.bursts;
 }
 
-void channel_trace::forget(ps_t) {
+void channel_trace::unwatched(ps_t) {
   for (std::size_t c = 0; c < m_runs.size(); ++c)
     for (std::size_t b = 0; b < m_runs[c].size(); ++b) flush(static_cast<int>(c), static_cast<int>(b), m_runs[c][b]);
 }

@@ -16,16 +16,15 @@ namespace memwall::dram {
 /// data bus.
 class channel_trace final : public command_watcher {
  public:
-  /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, full() asks to be let go.
+  /// `channels`: the ones that are shown. Beyond `limit` commands, of all channels, it asks to be let go.
   channel_trace(std::string module, const standard& s, const std::vector<int>& channels, std::int64_t limit,
                 transfer_observer& to);
 
-  void on_command(const command_record& c) override;
-  bool full() const override { return m_commands >= m_limit; }
-  /// Tells the runs of data that were still growing.
-  void forget(ps_t at) override;
-
  private:
+  void see(const command_record& c) override;
+  /// Tells the runs of data that were still growing.
+  void unwatched(ps_t at) override;
+
   struct run {
     std::int64_t begin = 0, end = 0, bursts = 0;  ///< clocks
     bool write = false;
@@ -37,7 +36,6 @@ class channel_trace final : public command_watcher {
 
   std::string m_module;
   standard m_standard;
-  std::int64_t m_limit, m_commands = 0;
   transfer_observer& m_to;
   std::vector<std::vector<run>> m_runs;  ///< by channel and data bus; empty: the channel is not shown
 };

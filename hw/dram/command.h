@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DRAM commands as the channel engine issues them, and the hook that sees each of them.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,9 +46,28 @@ class command_listener {
 /// A listener for a while: until it is full, or its window closes.
 class command_watcher : public command_listener {
  public:
-  virtual bool full() const = 0;
+  /// Beyond `limit` commands it asks to be let go.
+  explicit command_watcher(std::int64_t limit) : m_limit(limit) {}
+  void on_command(const command_record& c) final {
+    ++m_commands;
+    see(c);
+  }
+  bool full() const { return m_commands >= m_limit; }
   /// It sees no command from `at` on, until it watches again.
-  virtual void forget(ps_t at) = 0;
+  void forget(ps_t at) {
+    if (full()) m_spent = std::min(m_spent, at);
+    unwatched(at);
+  }
+  /// Since when it has been let go because it was full; `never`: it was not.
+  ps_t spent() const { return m_spent; }
+
+ protected:
+  virtual void see(const command_record& c) = 0;
+  virtual void unwatched(ps_t at) = 0;
+
+ private:
+  std::int64_t m_limit, m_commands = 0;
+  ps_t m_spent = never;
 };
 
 }  // namespace memwall::dram

@@ -91,7 +91,7 @@ class hardware {
   /// The same for a timeline, told to `to`.
   virtual void make_detail(const std::vector<int>& /*units*/, std::int64_t /*commands*/, transfer_observer& /*to*/) {}
   virtual void show_detail(viewer, bool /*on*/) {}
-  virtual bool detail_spent(viewer) const { return false; }  ///< it has had all its commands
+  virtual ps_t detail_spent(viewer) const { return never; }  ///< since when it has had all its commands
   virtual void catch_up() {}                                 ///< tells everything up to now
   /// By channel: the time up to now in which its data bus moved data. Empty: no channels.
   virtual void data_time(std::vector<ps_t>& out) const { out.clear(); }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "hw/common/io_error.h"
 #include "hw/core/stream_core.h"
@@ -90,7 +91,12 @@ void recorder::open_waveform() {
   m_vcd_window.turn = [this](bool open) { open ? m_vcd->open_window() : m_vcd->close_window(); };
   m_vcd = std::make_unique<vcd_writer>(m_options.vcd_file, m_options.vcd_limit, [] { return now_ps(); });
   for (const auto& m : m_system.modules())
-    for (probe_base* p : m->probes()) m_vcd->add(m->name(), *p);
+    for (probe_base* p : m->probes()) {
+      if (m->as_core() != nullptr && p->name() == "operator")
+        m_operator_names[m->name()] = &m_vcd->add_named(m->name(), *p);
+      else
+        m_vcd->add(m->name(), *p);
+    }
   add_details();
 }
 
@@ -129,12 +135,10 @@ void recorder::add_details() {
       for (probe_base* p : g.probes) m_vcd->add(m->name() + "." + g.name, *p, true);
   }
   m_vcd->on_window = [this](bool open) {
-    if (open) check_spent(hardware::viewer::waveform, m_vcd_spent);
     for (hardware* m : m_detailed) m->show_detail(hardware::viewer::waveform, open);
   };
   m_vcd->catch_up = [this] {
     for (hardware* m : m_detailed) m->catch_up();
-    check_spent(hardware::viewer::waveform, m_vcd_spent);
   };
 }
 
@@ -150,13 +154,14 @@ void recorder::add_timeline_details() {
       m->catch_up();
       m->show_detail(hardware::viewer::timeline, open);
     }
-    check_spent(hardware::viewer::timeline, m_timeline_spent);
   };
 }
 
-void recorder::check_spent(hardware::viewer v, ps_t& since) const {
-  for (const hardware* m : m_detailed)
-    if (m->detail_spent(v)) since = std::min(since, now_ps());
+/// When the first memory had had all its commands.
+ps_t recorder::spent(hardware::viewer v) const {
+  ps_t since = never;
+  for (const hardware* m : m_detailed) since = std::min(since, m->detail_spent(v));
+  return since;
 }
 
 recorder::~recorder() {
@@ -190,7 +195,14 @@ void recorder::operator_begins(const std::string& core, const operation& work) {
     m_detail_window.operator_begins(work.name);
     m_timeline->operator_begins(core, work.id);
   }
-  if (m_vcd) m_vcd_window.operator_begins(work.name);
+  if (!m_vcd) return;
+  // A value of a dump is a word.
+  std::string name = work.name;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isspace(c) != 0; }, '_');
+  if (const auto names = m_operator_names.find(core); names != m_operator_names.end())
+    names->second->insert_or_assign(work.id, std::move(name));
+  m_vcd_window.operator_begins(work.name);
 }
 
 void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end) {
@@ -238,9 +250,9 @@ json recorder::vcd_facts() const {
                               ns(m_vcd->cut_at()) / 1000, m_options.vcd_limit / 1'000'000);
   }
   if (m_vcd->late() > 0) out["late_changes"] = m_vcd->late();
-  if (m_vcd_spent != never) {
-    out["detail_until_ns"] = ns(m_vcd_spent);
-    out["detail_note"] = spent_note("waveform", m_vcd_spent);
+  if (const ps_t since = spent(hardware::viewer::waveform); since != never) {
+    out["detail_until_ns"] = ns(since);
+    out["detail_note"] = spent_note("waveform", since);
   } else if (m_vcd_window.by_layer && !m_vcd_window.seen) {
     out["detail_note"] = fmt::format("waveform: no operator is called '{}'; nothing is shown", m_vcd_window.pattern);
   }
@@ -272,8 +284,8 @@ void recorder::finish(json& result, ps_t end) {
   json outputs = json::object();
   if (m_timeline) {
     outputs["timeline"] = m_timeline->finish(end);
-    if (m_timeline_spent != never)
-      outputs["timeline"]["detail_note"] = spent_note("timeline", m_timeline_spent);
+    if (const ps_t since = spent(hardware::viewer::timeline); since != never)
+      outputs["timeline"]["detail_note"] = spent_note("timeline", since);
     else if (m_detail_window.by_layer && !m_detail_window.seen)
       outputs["timeline"]["detail_note"] =
           fmt::format("timeline: no operator is called '{}'; no single transfers are shown", m_detail_window.pattern);

@@ -71,7 +71,7 @@ class recorder final : public transfer_observer {
   void add_timeline_details();
   /// A stretch of time of an operator lies in the timeline's window.
   bool in_timeline_window(std::uint64_t op, ps_t begin, ps_t end) const;
-  void check_spent(hardware::viewer v, ps_t& since) const;
+  ps_t spent(hardware::viewer v) const;
   std::string spent_note(const char* file, ps_t since) const;
   json vcd_facts() const;
 
@@ -80,8 +80,8 @@ class recorder final : public transfer_observer {
   const symmetry& m_alike;
   std::unique_ptr<vcd_writer> m_vcd;
   watch_window m_vcd_window;
-  std::vector<hardware*> m_detailed;  // modules that have channels
-  ps_t m_vcd_spent = never, m_timeline_spent = never;
+  std::vector<hardware*> m_detailed;                                           // modules that have channels
+  std::unordered_map<std::string, vcd_writer::value_names*> m_operator_names;  // by core
   struct counted_series {
     time_series* series = nullptr;
     int times = 1;  // each span happened so often: symmetry::times

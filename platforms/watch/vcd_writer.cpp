@@ -53,6 +53,12 @@ void vcd_writer::add(const std::string& module, probe_base& p, bool windowed) {
   m_signals.back().value = p.number();
 }
 
+vcd_writer::value_names& vcd_writer::add_named(const std::string& module, probe_base& p) {
+  add(module, p);
+  m_signals.back().names = std::make_unique<value_names>();
+  return *m_signals.back().names;
+}
+
 void vcd_writer::put(const std::string& text) {
   if (m_file == nullptr) return;
   m_failed = m_failed || std::fwrite(text.data(), 1, text.size(), m_file) != text.size();
@@ -77,6 +83,10 @@ void vcd_writer::header() {
       scope.push_back(path[scope.size()]);
       put("$scope module " + scope.back() + " $end\n");
     }
+    if (s.is_text()) {
+      put(fmt::format("$var string 1 {} {} $end\n", s.id, s.source->name()));
+      continue;
+    }
     switch (s.source->type()) {
       case probe_base::kind::boolean:
         put(fmt::format("$var wire 1 {} {} $end\n", s.id, s.source->name()));
@@ -88,15 +98,20 @@ void vcd_writer::header() {
         put(fmt::format("$var real 64 {} {} $end\n", s.id, s.source->name()));
         break;
       case probe_base::kind::state:
-        put(fmt::format("$var string 1 {} {} $end\n", s.id, s.source->name()));
-        break;
+        break;  // text
     }
   }
   for (std::size_t i = 0; i < scope.size(); ++i) put("$upscope $end\n");
   put("$upscope $end\n$enddefinitions $end\n");
 }
 
-std::string vcd_writer::value_text(const probe_base& p, double value) {
+std::string vcd_writer::value_text(const signal& s, double value) {
+  const probe_base& p = *s.source;
+  if (s.names != nullptr) {
+    if (std::isnan(value)) return "s? ";
+    const auto name = s.names->find(static_cast<std::uint64_t>(value));
+    return "s" + (name == s.names->end() ? "-" : name->second) + " ";
+  }
   if (std::isnan(value)) {
     switch (p.type()) {
       case probe_base::kind::boolean:
@@ -156,7 +171,7 @@ void vcd_writer::settle(ps_t until, bool write) {
         continue;
       }
       stamp(at);
-      put(value_text(*s.source, s.value) + s.id + "\n");
+      put(value_text(s, s.value) + s.id + "\n");
       s.written = s.value;
       ++s.moves;
     }
@@ -185,7 +200,7 @@ void vcd_writer::open_window() {
   stamp(now);
   put("$dumpvars\n");
   for (auto& s : m_signals) {
-    put(value_text(*s.source, s.value) + s.id + "\n");
+    put(value_text(s, s.value) + s.id + "\n");
     s.written = s.value;
   }
   put("$end\n");
@@ -198,7 +213,7 @@ void vcd_writer::close_window() {
   stop();
   if (m_cut_at != never) return;
   stamp(now);
-  for (const auto& s : m_signals) put(value_text(*s.source, unknown) + s.id + "\n");
+  for (const auto& s : m_signals) put(value_text(s, unknown) + s.id + "\n");
 }
 
 void vcd_writer::stop() {
@@ -281,6 +296,10 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
       out += "@800200\n-" + module + "\n";
     }
     const std::string name = "memwall." + s.module + "." + s.source->name();
+    if (s.is_text()) {
+      out += "[color] 3\n@820\n" + name + "\n";
+      continue;
+    }
     switch (s.source->type()) {
       case probe_base::kind::boolean:
         out += "[color] 4\n@28\n" + name + "\n";
@@ -292,8 +311,7 @@ void vcd_writer::write_save_file(const std::string& path, const std::string& dum
         out += "[color] 2\n@20\n" + name + "\n";
         break;
       case probe_base::kind::state:
-        out += "[color] 3\n@820\n" + name + "\n";
-        break;
+        break;  // text
     }
   }
   end_group();

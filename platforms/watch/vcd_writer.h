@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "hw/common/probe.h"
@@ -27,6 +29,10 @@ class vcd_writer final : public probe_listener {
   /// Before the first window. `module` may be hierarchical ("soc.hbm"). `windowed`: the probe is kept up to date in
   /// windows only, so that its value from the one before means nothing.
   void add(const std::string& module, probe_base& p, bool windowed = false);
+  /// The same for numbers that stand for names (an operator's id): shown as a string, "-" where the number has none
+  /// yet. Give a number its name before it is written: when it is set at the latest.
+  using value_names = std::unordered_map<std::uint64_t, std::string>;
+  value_names& add_named(const std::string& module, probe_base& p);
   std::function<void(bool open)> on_window;  ///< before a window opens and after it has closed
   std::function<void()> catch_up;            ///< makes whoever is behind tell its changes up to now
 
@@ -59,13 +65,15 @@ class vcd_writer final : public probe_listener {
     bool dirty = false;
     ps_t told_until = 0;  ///< time of the latest change that was told
     std::int64_t moves = 0;
+    std::unique_ptr<value_names> names = nullptr;
+    bool is_text() const { return names != nullptr || source->type() == probe_base::kind::state; }
   };
   struct change {
     ps_t at;
     std::size_t signal;
     double value;
   };
-  static std::string value_text(const probe_base& p, double value);
+  static std::string value_text(const signal& s, double value);
   void header();
   void put(const std::string& text);
   void stamp(ps_t t);

@@ -148,9 +148,14 @@ TEST(channel_trace, runs_of_data_and_commands) {
   give(late, command::RD, 7);         // three clocks after the second
   give(60, command::ACT, 9, 0);       // another channel: counted, not shown
   EXPECT_FALSE(trace.full());
+  trace.forget(at(late + t.CL + t.BL));  // a window closes: more may follow
+  EXPECT_EQ(trace.spent(), never);
   give(write, command::WR, 7);
   EXPECT_TRUE(trace.full());
   trace.forget(at(write));
+  EXPECT_EQ(trace.spent(), at(write));
+  trace.forget(at(write + 100));
+  EXPECT_EQ(trace.spent(), at(write)) << "it was let go once";
   using rows = std::vector<std::tuple<ps_t, ps_t, std::string>>;
   EXPECT_EQ(seen.spans["data bus"], (rows{{at(read + t.CL), at(read + t.CL + 2 * t.BL), "read 2 -1"},
                                           {at(late + t.CL), at(late + t.CL + t.BL), "read 1 -1"},

@@ -168,6 +168,37 @@ TEST(waves, the_limits_hold_and_are_told) {
   EXPECT_EQ(test::vcd_file::open(dir / "waves.vcd").last_ps(), ps(r["outputs"]["vcd"]["cut_at_ns"]));
 }
 
+// A wave agrees with the result or is unknown: each channel's signals end where it is said, a clock or so after the
+// last command that was seen (a read is in the file one column command, four clocks of DDR4, before the next could be).
+TEST(waves, commands_that_nobody_looked_at_are_unknown) {
+  const test::temp_dir dir;
+  const json r = run_into(dir, "von_neumann_cpu", "--vcd --vcd-commands 1000");
+  const std::int64_t until = ps(r["outputs"]["vcd"]["detail_until_ns"]), end = ps(r["summary"]["time_ns"]);
+  const auto f = test::vcd_file::open(dir / "waves.vcd");
+  std::int64_t last = 0;
+  for (const char* name : {"row_command", "column_command", "data_bus", "g0b0_state"}) {
+    const auto& s = f[std::string("memwall.mem.channel0.") + name];
+    EXPECT_EQ(s.changes->back().at_ps, until) << name;
+    EXPECT_EQ(s.at(end), "?") << name;
+    if (s.changes->size() > 1) last = std::max(last, (*s.changes)[s.changes->size() - 2].at_ps);
+  }
+  EXPECT_LT(last, until);
+  EXPECT_GT(last, until - 10'000) << "commands follow each other while something is read";
+  EXPECT_LT(until, end / 10) << "a thousand of the run's " << r["memories"][0]["commands"]["RD"] << " reads";
+}
+
+TEST(waves, operators_go_by_their_names) {
+  const test::temp_dir dir;
+  const json r = run_into(dir, "von_neumann_cpu", "--vcd --vcd-channels none");
+  const auto f = test::vcd_file::open(dir / "waves.vcd");
+  const auto& s = f["memwall.cpu.operator"];
+  EXPECT_EQ(s.type, "string");
+  for (const auto& l : r["layers"])
+    EXPECT_EQ(s.at((ps(l["start_ns"]) + ps(l["end_ns"])) / 2), l["name"].get<std::string>());
+  EXPECT_THAT(test::read_file(dir / "waves.gtkw"), testing::HasSubstr("@820\nmemwall.cpu.operator\n"))
+      << "shown as text";
+}
+
 TEST(waves, channels_are_understood) {
   using platforms::parse_channels;
   EXPECT_EQ(parse_channels("0,2-4", 8, false), (std::vector<int>{0, 2, 3, 4}));

@@ -102,7 +102,7 @@ class dram_hardware final : public hardware {
   void show_detail(viewer v, bool on) override {
     if (auto* w = watcher(v); w != nullptr) m_dram.watch(*w, on && !w->full());
   }
-  bool detail_spent(viewer v) const override { return watcher(v) != nullptr && watcher(v)->full(); }
+  ps_t detail_spent(viewer v) const override { return watcher(v) != nullptr ? watcher(v)->spent() : never; }
   void data_time(std::vector<ps_t>& out) const override { m_dram.data_time(out); }
   void catch_up() override { m_dram.catch_up(); }
   void claim(int source, std::function<void()> granted) override { m_dram.claim_banks(source, std::move(granted)); }
