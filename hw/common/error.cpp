@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <numeric>
+#include <string>
 
 namespace memwall {
 namespace {
@@ -43,6 +44,16 @@ bool contains(std::string_view text, std::string_view part) {
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
+/// A list of names, cut where it is long: whoever is told the nearest name need not read all the others.
+std::string shortened(const std::string& list) {
+  constexpr std::size_t shown = 12;
+  const auto names = std::count(list.begin(), list.end(), ',') + 1;
+  if (list.rfind("one of: ", 0) != 0 || names <= static_cast<std::ptrdiff_t>(shown) + 1) return list;
+  std::size_t end = 0;
+  for (std::size_t n = 0; n < shown; ++n) end = list.find(',', end + 1);
+  return list.substr(0, end) + ", and " + std::to_string(names - static_cast<std::ptrdiff_t>(shown)) + " more";
+}
+
 }  // namespace
 
 std::string problem::text() const {
@@ -51,8 +62,9 @@ std::string problem::text() const {
   if (!key.empty()) out += key + ": ";
   out += message;
   std::string more;
-  if (!expected.empty()) more += "expected " + expected;
-  if (!nearest.empty()) more += (more.empty() ? "did you mean '" : "; did you mean '") + nearest + "'?";
+  if (!nearest.empty()) more += "did you mean '" + nearest + "'?";
+  if (!expected.empty())
+    more += (nearest.empty() ? "expected " : " Expected ") + (nearest.empty() ? expected : shortened(expected));
   if (!more.empty()) out += " (" + more + ")";
   return out;
 }

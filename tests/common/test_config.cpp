@@ -113,6 +113,19 @@ TEST(nearest_name, is_near_or_has_the_name_in_it) {
   EXPECT_EQ(nearest_name("ox", names), "") << "too short to be inside anything";
 }
 
+// Whoever is told the nearest name reads it first, and not every name there is; without one the list is all there is.
+TEST(nearest_name, stands_before_a_list_that_is_cut_after_twelve) {
+  std::string list = "one of: n1", cut = "one of: n1";
+  for (int i = 2; i <= 20; ++i) list += ", n" + std::to_string(i);
+  for (int i = 2; i <= 12; ++i) cut += ", n" + std::to_string(i);
+  EXPECT_EQ((problem{"f", "k", "wrong", list, "n3"}.text()),
+            "f: k: wrong (did you mean 'n3'? Expected " + cut + ", and 8 more)");
+  EXPECT_EQ((problem{"f", "k", "wrong", list, ""}.text()), "f: k: wrong (expected " + list + ")");
+  EXPECT_EQ((problem{"f", "k", "wrong", "one of: a, b", "a"}.text()),
+            "f: k: wrong (did you mean 'a'? Expected one of: a, b)");
+  EXPECT_EQ((problem{"f", "", "wrong", "", "a"}.text()), "f: wrong (did you mean 'a'?)");
+}
+
 TEST(params, reads_over_defaults_and_writes_back) {
   const auto p = table().read(config::node::parse_text("latency: 20 ns\nrates: {int8: 2 TOPS}", "f.yaml"));
   EXPECT_EQ(to_ps(p.latency), 20000);

@@ -83,7 +83,7 @@ TEST(description, names_what_is_wrong) {
   std::string bad = small;
   bad.replace(bad.find("[xbar, mem]"), 11, "[xbar, men]");
   EXPECT_NE(message_of(bad).find(
-                "p.yaml:8: connect.1: unknown module 'men' (expected a name under modules; did you mean 'mem'?)"),
+                "p.yaml:8: connect.1: unknown module 'men' (did you mean 'mem'? Expected a name under modules)"),
             std::string::npos)
       << message_of(bad);
   bad = small;
