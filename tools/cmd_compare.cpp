@@ -210,8 +210,14 @@ std::vector<planned_run> plan_runs(const std::vector<std::string>& platforms, co
 /// The curves of one axis, from its runs in the order of plan_runs.
 std::pair<crossover_curves, crossover_curves> curves_of(const sweep_axis& axis, const std::vector<std::string>& names,
                                                         const planned_run* runs) {
-  crossover_curves time{axis.key, axis.values, names, {}};
+  crossover_curves time{axis.key, axis.values, names, {}, {}};
   time.value.assign(names.size(), std::vector<std::optional<double>>(axis.values.size()));
+  time.failed.assign(names.size(), std::vector<bool>(axis.values.size()));
+  for (std::size_t i = 0; i < axis.values.size(); ++i)
+    for (std::size_t p = 0; p < names.size(); ++p) {
+      const int code = exit_code_of(runs[i * names.size() + p].result);
+      time.failed[p][i] = code != done && code != does_not_fit;
+    }
   crossover_curves energy = time;
   for (std::size_t i = 0; i < axis.values.size(); ++i)
     for (std::size_t p = 0; p < names.size(); ++p) {

@@ -99,10 +99,12 @@ std::string verdict(const crossover_curves& c, std::size_t platform, const std::
                          found[i].loses_beyond ? worse : better);
     out += " beyond";
   }
-  if (both.back() + 1 < c.at.size()) {
-    const bool mine = !c.value[platform][both.back() + 1].has_value(),
-               theirs = !c.value[0][both.back() + 1].has_value();
-    out += fmt::format("; from {} {} on it does not fit {}", c.axis, c.at[both.back() + 1],
+  const std::size_t next = both.back() + 1;
+  if (next < c.at.size() && (c.has_failed(platform, next) || c.has_failed(0, next)))
+    return out + fmt::format("; the run at {} {} failed", c.axis, c.at[next]);
+  if (next < c.at.size()) {
+    const bool mine = !c.value[platform][next].has_value(), theirs = !c.value[0][next].has_value();
+    out += fmt::format("; from {} {} on it does not fit {}", c.axis, c.at[next],
                        mine && theirs ? "either"
                        : mine         ? name
                                       : first);
@@ -119,7 +121,7 @@ std::string crossover_table(const crossover_curves& c, std::string (*text)(doubl
   for (std::size_t i = 0; i < c.at.size(); ++i) {
     out += fmt::format("{:<10}", c.at[i]);
     for (std::size_t p = 0; p < c.platforms.size(); ++p) {
-      std::string cell = "does not fit";
+      std::string cell = c.has_failed(p, i) ? "failed" : "does not fit";
       if (const auto& v = c.value[p][i]) {
         cell = text(*v);
         if (p > 0 && c.value[0][i]) cell += fmt::format("  {:.3g}x", *c.value[0][i] / *v);

@@ -16,12 +16,16 @@ struct sweep_axis {
 /// Throws input_error (option --sweep).
 sweep_axis parse_axis(const std::string& text);
 
-/// One quantity of every platform over an axis. Nothing where a point does not fit the platform.
+/// One quantity of every platform over an axis. Nothing where a point does not fit the platform, or has failed.
 struct crossover_curves {
   std::string axis;  ///< what the values are
   std::vector<std::int64_t> at;
   std::vector<std::string> platforms;
   std::vector<std::vector<std::optional<double>>> value;  ///< by platform, by point; smaller is better
+  std::vector<std::vector<bool>> failed;                  ///< likewise; empty: none
+  bool has_failed(std::size_t platform, std::size_t point) const {
+    return platform < failed.size() && failed[platform][point];
+  }
 };
 
 /// Where `platform` and the first platform are equal: between neighbouring points, straight lines in logarithms.

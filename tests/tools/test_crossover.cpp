@@ -19,7 +19,7 @@ std::string plain(double v) {
 
 // The first needs 100 whatever the batch (weights stream once); the second 12.5 a sequence: equal at 8.
 crossover_curves flat_and_linear() {
-  crossover_curves c{"batch", {1, 2, 4, 16, 64}, {"flat", "linear"}, {}};
+  crossover_curves c{"batch", {1, 2, 4, 16, 64}, {"flat", "linear"}, {}, {}};
   c.value.resize(2);
   for (const auto b : c.at) {
     c.value[0].emplace_back(100.0);
@@ -72,6 +72,16 @@ TEST(crossover, points_that_do_not_fit_are_said_and_skipped) {
   c.value[1].assign(5, std::nullopt);
   EXPECT_TRUE(crossings(c, 1).empty());
   EXPECT_THAT(verdict(c, 1, "faster", "slower"), testing::HasSubstr("no point fits both"));
+}
+
+TEST(crossover, points_that_failed_are_no_points_that_do_not_fit) {
+  auto c = flat_and_linear();
+  c.failed.assign(2, std::vector<bool>(5));
+  c.value[1][4].reset();
+  c.failed[1][4] = true;
+  EXPECT_THAT(crossover_table(c, plain), testing::HasSubstr("failed"));
+  EXPECT_THAT(crossover_table(c, plain), testing::Not(testing::HasSubstr("does not fit")));
+  EXPECT_THAT(verdict(c, 1, "faster", "slower"), testing::EndsWith("; the run at batch 64 failed"));
 }
 
 TEST(crossover, without_a_crossing_both_ends_are_told) {
