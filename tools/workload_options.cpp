@@ -2,6 +2,7 @@
 #include "tools/workload_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "hw/common/params.h"
 #include "traces/words.h"
@@ -17,7 +18,8 @@ void workload_options::add_to(CLI::App& app, bool with_model) {
       ->capture_default_str();
   app.add_option("--batch", batch, "sequences (1)")->group("Workload");
   app.add_option("--prompt", prompt, "prefill: tokens of each sequence (512)")->group("Workload");
-  app.add_option("--context", context, "decode: positions the first new token attends to, its own included (2048)")
+  app.add_option("--context", context,
+                 "decode: positions the first new token attends to, its own included (2048, or all that the model has)")
       ->group("Workload");
   app.add_option("--tokens", tokens, "decode: steps, each a token of every sequence (1)")->group("Workload");
   app.add_option("--prefill-chunk", prefill_chunk, "prompt tokens a prefill pass takes at most (all)")
@@ -77,6 +79,10 @@ trace::workload workload_options::resolve() const {
   }
   // Decoding behind a prompt of that length.
   if (w.phase == trace::workload::phases::decode && context.empty() && !prompt.empty()) w.context = w.prompt + 1;
+  // Nobody asked for more positions than a short model has.
+  if (w.phase == trace::workload::phases::decode && context.empty() && prompt.empty() && !model.empty())
+    if (const std::int64_t most = load().max_positions; most > 0)
+      w.context = std::clamp(most - w.tokens + 1, std::int64_t{1}, w.context);
   problems.check();
   return w;
 }
