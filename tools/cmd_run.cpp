@@ -124,6 +124,7 @@ void run_command(const std::string& platform, const run_arguments& a) {
   if (a.whatif) parse_factors(a.factors);  // what is wrong with it is told before anything runs
   platforms::run_options o;
   o.platform = platforms::load_platform(platform, a.sets);
+  o.as_validated = a.sets.empty() && a.trace.empty();
   if (!a.trace.empty()) {
     if (!a.workload.model.empty())
       throw input_error(problem{"--trace", "", "given together with --model", "one of the two", ""});

@@ -50,6 +50,7 @@ serving::request_list requests_of(const serve_arguments& a) {
 void serve_command(const serve_arguments& a) {
   platforms::serve_options o;
   o.run.platform = platforms::load_platform(a.platform, a.sets);
+  o.run.as_validated = a.sets.empty();
   o.model = load_model(a.model);
   o.types = dtypes::parse(a.dtype, "--dtype");
   o.requests = requests_of(a);

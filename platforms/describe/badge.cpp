@@ -39,6 +39,13 @@ std::vector<std::string> line_of(const std::string& platform, std::map<std::stri
 
 }  // namespace
 
+badge badge::of_neighbour() const {
+  badge out = *this;
+  if (own) out.neighbours = {own->median_error, own->median_error};
+  out.own.reset();
+  return out;
+}
+
 std::string badge::text() const {
   if (own) return fmt::format("{} measured within {:.1f} % (n = {})", figure, 100 * own->median_error, own->rows);
   if (!neighbours) return fmt::format("{} extrapolated (n = 0)", figure);

@@ -24,6 +24,8 @@ struct badge {
   std::optional<badge_row> own;
   std::optional<std::pair<double, double>> neighbours;  ///< lowest and highest of their median errors
 
+  /// What it is worth for something near: a preset with a part changed, another workload.
+  badge of_neighbour() const;
   /// "decode measured within 3.4 % (n = 97)", "decode extrapolated (n = 0), neighbours err by 4 to 15 %"
   std::string text() const;
 };

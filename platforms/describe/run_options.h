@@ -31,6 +31,9 @@ struct run_options {
   std::function<std::unique_ptr<trace::op_source>()> operators;
   /// Told of the memories when they are made, before the trace is asked for: it may depend on them.
   std::function<void(const std::vector<memory_slot>&)> on_memories;
+  /// The preset as it stands runs a model's workload: what the validation measured. False: what it found is a
+  /// neighbour's.
+  bool as_validated = true;
   std::string command;                  ///< for provenance
   std::string transfer_bytes = "auto";  ///< auto | burst | a number of bytes
   bool replay = true;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
@@ -136,6 +137,33 @@ TEST(bad_output, unusable_directories_are_refused_and_nothing_stays) {
   EXPECT_EQ(r.exit_code, 0) << r.err;
   EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(dir / "linked/result.json")));
   EXPECT_EQ(test::read_file(dir / "elsewhere"), "mine");
+}
+
+// gpt-2 has 1,024 positions: the default of 2,048 is nothing that anybody asked for, 2,048 asked for is refused.
+TEST(workload, the_default_context_ends_with_the_positions_of_the_model) {
+  const auto context = [](const std::string& more) {
+    const auto r = test::memwall("run --quiet --json --platform cim_sram --model gpt-2" + more);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return nlohmann::json::parse(r.out)["workload"]["context"].get<int>();
+  };
+  EXPECT_EQ(context(""), 1024);
+  EXPECT_EQ(context(" --tokens 2"), 1023) << "the second token attends to 1,024";
+  EXPECT_EQ(context(" --context 64"), 64);
+  EXPECT_EQ(test::memwall("run --quiet --platform cim_sram --model gpt-2 --context 2048").exit_code, 2);
+}
+
+// What the validation found of a preset is its neighbour's once a part was changed or the workload is another.
+TEST(badges, a_changed_preset_and_a_trace_of_ones_own_are_extrapolated) {
+  const test::temp_dir dir;
+  const auto rows = [](const std::string& options) {
+    const auto r = test::memwall("run --quiet --json --platform von_neumann_h100 " + options);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return nlohmann::json::parse(r.out)["badge"]["rows"].get<int>();
+  };
+  EXPECT_GT(rows("--model gpt-2 --context 64"), 0);
+  EXPECT_EQ(rows("--model gpt-2 --context 64 --set gpu.sms=100"), 0);
+  ASSERT_EQ(test::memwall("trace --model gpt-2 --context 64 -o " + dir / "t.jsonl").exit_code, 0);
+  EXPECT_EQ(rows("--trace " + dir / "t.jsonl"), 0);
 }
 
 TEST(bad_model, contradictory_configurations_are_named) {

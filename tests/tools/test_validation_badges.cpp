@@ -56,6 +56,14 @@ TEST(validation_badges, a_preset_without_rows_has_its_nearest_relatives) {
   EXPECT_EQ(badge_of("mine.yaml", "decode", badges).text(), "decode extrapolated (n = 0)");
 }
 
+TEST(validation_badges, what_was_measured_is_a_neighbour_of_what_was_changed) {
+  const auto badges = badges_of(rows());
+  const auto changed = badge_of("von_neumann_h100", "decode", badges).of_neighbour();
+  EXPECT_EQ(changed.text(), "decode extrapolated (n = 0), the nearest errs by 4 %");
+  EXPECT_EQ(badge_of("von_neumann_h200", "decode", badges).of_neighbour().text(),
+            badge_of("von_neumann_h200", "decode", badges).text());
+}
+
 TEST(validation_badges, a_run_over_some_rows_leaves_what_is_known_of_others) {
   const auto stored = badges_of(rows());
   const auto merged = merge_badges(stored, badges_of({{"von_neumann_cpu", "token_ms", 0.3}}));
