@@ -71,7 +71,11 @@ void write_whole(const std::string& path, const std::string& text) {
   part.release();
 }
 
-output_file::output_file(const std::string& path) : m_path(path), m_part(path + ".part") {}
+output_file::output_file(const std::string& path) : m_path(path), m_part(path + ".part") {
+  // What lies there is of a run that was killed; a link would lead whoever opens it by name to another's file.
+  std::error_code ignored;
+  fs::remove(m_part.path(), ignored);
+}
 
 std::ostream& output_file::stream() {
   if (!m_stream.is_open()) {

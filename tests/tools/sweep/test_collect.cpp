@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/support/temp_dir.h"
 #include "tools/process/files.h"
 
@@ -98,6 +101,17 @@ TEST(sweep_collect, order_of_arrival_does_not_show) {
   }
   EXPECT_TRUE(read_text(one / "sweep.sqlite") == read_text(two / "sweep.sqlite"));
   EXPECT_EQ(read_text(one / "results.csv"), read_text(two / "results.csv"));
+}
+
+TEST(output_file, does_not_follow_a_link_in_the_place_of_its_temporary_name) {
+  const temp_dir dir;
+  std::ofstream(dir / "elsewhere") << "mine";
+  std::filesystem::create_symlink(dir / "elsewhere", dir / "steps.csv.part");
+  memwall::tools::output_file f(dir / "steps.csv");
+  f.stream() << "new";
+  f.finish();
+  EXPECT_EQ(read_text(dir / "elsewhere"), "mine");
+  EXPECT_EQ(read_text(dir / "steps.csv"), "new");
 }
 
 TEST(sweep_collect, torn_record_is_no_record) {
