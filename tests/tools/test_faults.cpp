@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 
 const std::string mini = std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini";
 const std::string small = "--platform cim_sram --model " + mini + " --context 64 --quiet";
+const std::string served = "--platform cim_sram --model gpt-2 --requests constant:rate=100,n=20,input=16,output=8";
 // Every cache line a transfer of its own, of a batch of long contexts: minutes.
 const std::vector<std::string> endless = {"--model",  "gpt-2", "--batch",          "64",   "--context", "512",
                                           "--tokens", "8",     "--transfer-bytes", "burst"};
@@ -98,6 +99,19 @@ TEST_P(stops_within_two_seconds, a_run_at_burst_level_keeps_what_it_has) {
   ASSERT_TRUE(end);
   EXPECT_EQ(end->exit_code, 130);
   EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
+}
+TEST_P(stops_within_two_seconds, a_server_keeps_what_it_has) {
+  const temp_dir dir;
+  started server({"serve", "--platform", "von_neumann_h100", "--model", "gpt-2", "--requests",
+                  "poisson:rate=10,n=100000,input=512,output=128", "--reuse", "off", "--quiet", "--out", dir / "o"});
+  wait_for(dir / "o/steps.csv.part");
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  server.send(GetParam());
+  const auto end = server.end_within(2);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 130);
+  EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
+  EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/result.json"))["partial"], true);
 }
 INSTANTIATE_TEST_SUITE_P(faults, stops_within_two_seconds, testing::Values(SIGINT, SIGTERM, SIGHUP));
 
@@ -255,6 +269,28 @@ TEST(faults, a_full_disk_is_exit_code_4) {
       with_file_limit(1, "compare --platform cim_sram --model " + mini + " --context 64 --quiet --out " + (dir / "c")));
   EXPECT_EQ(compare.exit_code, 4);
   EXPECT_THAT(parts_in(dir / "c"), testing::IsEmpty());
+  const auto serve = memwall(with_file_limit(1, "serve " + served + " --quiet --out " + (dir / "s")));
+  EXPECT_EQ(serve.exit_code, 4);
+  EXPECT_THAT(parts_in(dir / "s"), testing::IsEmpty());
+  EXPECT_FALSE(fs::exists(dir / "s/result.json"));
+}
+
+TEST(faults, a_server_refuses_folders_and_inputs_that_are_no_files) {
+  const temp_dir dir;
+  fs::create_directories(dir / "o/steps.csv");
+  const auto folder = memwall("serve " + served + " --quiet --out " + (dir / "o"));
+  EXPECT_EQ(folder.exit_code, 2);
+  EXPECT_THAT(folder.err, HasSubstr("steps.csv: is a folder"));
+  EXPECT_FALSE(fs::exists(dir / "o/result.json"));
+  ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+  for (const std::string file : {dir / "pipe", std::string("/dev/zero")}) {
+    const auto r = memwall("serve --platform cim_sram --model gpt-2 --requests " + file);
+    EXPECT_EQ(r.exit_code, 2) << file;
+    EXPECT_THAT(r.err, HasSubstr("not a file"));
+  }
+  const auto lost = memwall("serve --json " + served + " > /dev/full");
+  EXPECT_EQ(lost.exit_code, 4);
+  EXPECT_THAT(lost.err, HasSubstr("standard output: cannot be written"));
 }
 
 TEST(faults, a_full_disk_leaves_the_points_of_a_sweep_open) {
