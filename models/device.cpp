@@ -70,10 +70,8 @@ device_group find_devices(const std::vector<device>& known, const std::string& n
     names.push_back(d.name);
     if (!d.alias.empty()) names.push_back(d.alias);
   }
-  std::string list;
-  for (const auto& n : names) list += (list.empty() ? "" : ", ") + n;
-  throw input_error(
-      problem{"--device", "", "unknown device '" + single + "'", "one of: " + list, nearest_name(single, names)});
+  throw input_error(problem{"--device", "", "unknown device '" + single + "'", "one of: " + joined(names),
+                            nearest_name(single, names)});
 }
 
 footprint footprint_of(const model& m, const dtypes& types, std::int64_t batch, std::int64_t context) {

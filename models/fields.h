@@ -78,11 +78,7 @@ using family_reader = std::function<void(fields&, model&)>;
 registry<family_reader>& families();
 
 /// Adds a family from its own .cpp: static const family_entry llama{"llama", "LLaMA 1 to 3", read_llama};
-struct family_entry {
-  family_entry(const char* model_type, const char* description, family_reader read) {
-    families().add(model_type, description, std::move(read));
-  }
-};
+using family_entry = registered<&families>;
 
 /// What a family takes for a field that its file leaves out. 0: the field is required, or follows from others.
 struct shape_defaults {

@@ -135,12 +135,9 @@ const char* what_is(const std::string& type) {
 
 const family_reader& family_of(const std::string& type, const std::string& where) {
   if (!families().contains(type))
-    if (const char* what = what_is(type)) {
-      std::string known;
-      for (const auto& name : families().names()) known += (known.empty() ? "" : ", ") + name;
-      throw input_error(
-          problem{where, "model_type", "'" + type + "' is not modelled (" + what + ")", "one of: " + known, ""});
-    }
+    if (const char* what = what_is(type))
+      throw input_error(problem{where, "model_type", "'" + type + "' is not modelled (" + what + ")",
+                                "one of: " + joined(families().names()), ""});
   return families().get(type, where, "model_type");
 }
 
@@ -252,10 +249,8 @@ model load_model(const std::string& name_or_path) {
     return load(path, path.filename() == "config.json" ? name_of(path.parent_path()) : path.stem().string());
   auto known = model_names();
   for (const auto& [alias, unused] : aliases()) known.push_back(alias);
-  std::string list;
-  for (const auto& n : model_names()) list += (list.empty() ? "" : ", ") + n;
   throw input_error(problem{"--model", "", "unknown model '" + name_or_path + "'",
-                            "a folder with a config.json, a config.json, or one of: " + list,
+                            "a folder with a config.json, a config.json, or one of: " + joined(model_names()),
                             nearest_name(name_or_path, known)});
 }
 

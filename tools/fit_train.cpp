@@ -20,12 +20,6 @@ const std::vector<std::string> optimizers = {"adamw", "momentum", "sgd"};
 const std::vector<std::string> recomputes = {"none", "selective", "full"};
 const std::vector<std::string> shardings = {"none", "zero1", "zero2", "zero3"};
 
-std::string listed(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& w : words) out += (out.empty() ? "" : ", ") + w;
-  return out;
-}
-
 double gib(std::int64_t bytes) {
   return static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0);
 }
@@ -181,9 +175,9 @@ void training_options::add_to(CLI::App& app) {
   };
   add("--micro-batch", micro_batch, "sequences a device takes at a time");
   add("--prompt", prompt, "tokens of a sequence");
-  add("--optimizer", optimizer, listed(optimizers));
-  add("--recompute", recompute, listed(recomputes) + ": what the backward pass computes again");
-  add("--sharding", sharding, listed(shardings) + ": over the replicas, optimizer states, gradients, weights");
+  add("--optimizer", optimizer, joined(optimizers));
+  add("--recompute", recompute, joined(recomputes) + ": what the backward pass computes again");
+  add("--sharding", sharding, joined(shardings) + ": over the replicas, optimizer states, gradients, weights");
   app.add_option("--set", sets,
                  "train.KEY=VALUE: how devices share the step and what is kept (memwall describe param train)")
       ->group("Training (--phase train)")
@@ -211,7 +205,7 @@ training_setup training_options::resolve(const std::string& batch) const {
   t.length = option_integer(prompt, "--prompt", 1, most, problems);
   const auto word = [&](const char* option, const std::string& text, const std::vector<std::string>& known) {
     if (std::find(known.begin(), known.end(), text) == known.end())
-      problems.add({option, "", "got '" + text + "'", "one of: " + listed(known), nearest_name(text, known)});
+      problems.add({option, "", "got '" + text + "'", "one of: " + joined(known), nearest_name(text, known)});
     return text;
   };
   t.optimizer = word("--optimizer", optimizer, optimizers);

@@ -58,7 +58,7 @@ trace::workload workload_options::resolve() const {
   if (const auto found = trace::find_word<trace::workload::phases>(trace::phases_words, phase))
     w.phase = *found;
   else
-    problems.add({"--phase", "", "unknown phase '" + phase + "'", "one of: " + trace::list_words(trace::phases_words),
+    problems.add({"--phase", "", "unknown phase '" + phase + "'", "one of: " + joined(trace::phases_words),
                   nearest_name(phase, trace::all_words(trace::phases_words))});
   try {
     if (!dtype.empty())

@@ -19,11 +19,7 @@ using importer = std::function<std::unique_ptr<op_stream>(const std::string& pat
 ///   read_gemm_csv};
 registry<importer>& importers();
 
-struct importer_entry {
-  importer_entry(const char* name, const char* description, importer read) {
-    importers().add(name, description, std::move(read));
-  }
-};
+using importer_entry = registered<&importers>;
 
 /// Opens a trace file, or a file of another kind with the named importer. With kind "" a name that ends in
 /// .csv is read by gemm_csv, anything else as a trace file.

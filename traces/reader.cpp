@@ -76,7 +76,7 @@ template <class Enum, std::size_t N>
 Enum word(json_line& in, const std::array<std::string_view, N>& words, const char* what) {
   const auto text = in.text();
   if (const auto found = find_word<Enum>(words, text)) return *found;
-  in.fail("unknown " + std::string(what) + " '" + std::string(text) + "'", "one of: " + list_words(words),
+  in.fail("unknown " + std::string(what) + " '" + std::string(text) + "'", "one of: " + joined(words),
           nearest_name(text, all_words(words)));
 }
 
@@ -132,9 +132,7 @@ class key_set {
       m_last = at + 1;
       return at;
     }
-    std::string list;
-    for (const auto& k : m_known) list += (list.empty() ? "" : ", ") + k;
-    in.fail("unknown key", "one of: " + list, nearest_name(key, m_known));
+    in.fail("unknown key", "one of: " + joined(m_known), nearest_name(key, m_known));
   }
   bool has(std::size_t at) const { return ((m_seen >> at) & 1) != 0; }
 
@@ -314,7 +312,7 @@ class reader final : public op_stream {
       }
     } while (in.next_key(key));
     in.end();
-    if (!seen.has(1)) in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + list_words(class_words));
+    if (!seen.has(1)) in.fail("tensor '" + t.name + "' has no class", "\"class\": one of: " + joined(class_words));
     if (!seen.has(5)) {
       const auto bytes = default_bytes(t);
       if (!bytes || *bytes > most_bytes)
@@ -485,8 +483,7 @@ class reader final : public op_stream {
 
   void finish(json_line& in, const key_set& seen, op& o) const {
     const auto& types = m_header.workload.types;
-    if (!seen.has(k_kind))
-      in.fail("operator '" + o.name + "' has no kind", "\"kind\": one of: " + list_words(kind_words));
+    if (!seen.has(k_kind)) in.fail("operator '" + o.name + "' has no kind", "\"kind\": one of: " + joined(kind_words));
     if (is_gemm(o.kind) && !(seen.has(k_m) && seen.has(k_n) && seen.has(k_k)))
       in.fail("operator '" + o.name + "' has no m, n or k", "the three sizes of a " + std::string(name_of(o.kind)));
     if (!seen.has(k_group)) o.group = o.name;

@@ -25,13 +25,7 @@ std::optional<Enum> find_word(const std::array<std::string_view, N>& words, std:
   return std::nullopt;
 }
 
-/// "a, b, c" for messages, and the words themselves for nearest_name().
-template <std::size_t N>
-std::string list_words(const std::array<std::string_view, N>& words) {
-  std::string out;
-  for (const auto w : words) out += (out.empty() ? "" : ", ") + std::string(w);
-  return out;
-}
+/// The words themselves, for nearest_name().
 template <std::size_t N>
 std::vector<std::string> all_words(const std::array<std::string_view, N>& words) {
   return {words.begin(), words.end()};

@@ -44,12 +44,6 @@ using arbiter_factory = std::function<std::unique_ptr<arbiter>()>;
 /// All policies by name.
 registry<arbiter_factory>& arbiters();
 
-/// Defined at the end of a policy's .cpp:  static const register_arbiter entry{"round_robin", "takes turns",
-/// make<round_robin>};
-struct register_arbiter {
-  register_arbiter(const char* name, const char* description, arbiter_factory factory) {
-    arbiters().add(name, description, std::move(factory));
-  }
-};
+using arbiter_entry = registered<&arbiters>;
 
 }  // namespace memwall

@@ -36,11 +36,7 @@ bus::impl::impl(bus& b, const bus_params& params)
   period = std::max<fs_t>(1, static_cast<fs_t>(std::llround(1e15 / p.clock.value)));
   period_ps = period / 1000;
   timing.beat_fs = 1e15 / p.clock.value / static_cast<double>(p.slices);
-  sc_core::sc_spawn_options options;
-  options.spawn_method();
-  options.dont_initialize();
-  options.set_sensitivity(&wake);
-  sc_core::sc_spawn([this] { run(); }, "run", &options);
+  run_on(wake, "run", [this] { run(); });
 }
 
 fabric_shape bus::impl::shape(problem_list& problems, const std::string& where, const std::string& path) const {
@@ -227,8 +223,8 @@ void bus::check(problem_list& problems, const std::string& where, const std::str
        {std::pair{"weights", &m_impl->p.weights}, std::pair{"priorities", &m_impl->p.priorities}})
     for (const auto& [name, unused] : *map)
       if (std::find(names.begin(), names.end(), name) == names.end())
-        problems.add({where, path + "." + key + "." + name, "is no initiator of this bus",
-                      fmt::format("one of: {}", fmt::join(names, ", ")), nearest_name(name, names)});
+        problems.add({where, path + "." + key + "." + name, "is no initiator of this bus", "one of: " + joined(names),
+                      nearest_name(name, names)});
   auto ranges = m_impl->ranges;
   std::stable_sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.base < b.base; });
   const auto target = [&](const impl::range& r) {

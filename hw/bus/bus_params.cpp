@@ -6,15 +6,7 @@
 #include "hw/bus/topology.h"
 
 namespace memwall {
-namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& n : names) out += (out.empty() ? "" : ", ") + n;
-  return out;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::int64_t bus_params::granule_bytes() const {
   if (granule.value > 0) return to_bytes(granule);

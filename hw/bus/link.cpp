@@ -45,11 +45,7 @@ struct link::impl {
         latency(to_ps(p.latency)),
         forward_channel(timing_of(p), arbiters().get("round_robin")()),
         backward_channel(timing_of(p), arbiters().get("round_robin")()) {
-    sc_core::sc_spawn_options options;
-    options.spawn_method();
-    options.dont_initialize();
-    options.set_sensitivity(&wake);
-    sc_core::sc_spawn([this] { run(); }, "run", &options);
+    run_on(wake, "run", [this] { run(); });
   }
 
   link& self;

@@ -66,13 +66,9 @@ link_params link_preset(const std::string& name, const std::string& where, const
   const config::node* found = all.find(name);
   if (found == nullptr) {
     std::vector<std::string> names;
-    std::string known = "custom";
-    for (const auto& [n, unused] : all.entries()) {
-      names.push_back(n);
-      known += ", " + n;
-    }
-    throw input_error(
-        problem{where, key, "unknown link preset '" + name + "'", "one of: " + known, nearest_name(name, names)});
+    for (const auto& [n, unused] : all.entries()) names.push_back(n);
+    throw input_error(problem{where, key, "unknown link preset '" + name + "'", "one of: custom, " + joined(names),
+                              nearest_name(name, names)});
   }
   link_params p = link_param_table().read(*found, name, about_preset);
   p.preset = name;

@@ -47,7 +47,6 @@ struct fabric_plan {
 };
 
 struct topology {
-  std::string description;
   /// Routers that modules can be attached to; 0: places do not matter.
   std::function<int(int columns, int rows)> nodes;
   std::function<fabric_plan(const fabric_shape&)> plan;
@@ -56,13 +55,7 @@ struct topology {
 /// All topologies by name.
 registry<topology>& topologies();
 
-/// Defined at the end of a topology's .cpp.
-struct register_topology {
-  register_topology(const char* name, topology t) {
-    std::string description = t.description;
-    topologies().add(name, std::move(description), std::move(t));
-  }
-};
+using topology_entry = registered<&topologies>;
 
 /// For networks of routers: every port has a lane into its router and one out of it, every router one to each
 /// neighbour. `route` lists the routers after `from` up to `to`. Transfers are forwarded as soon as their first granule

@@ -209,10 +209,9 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   return std::make_unique<analog_crossbar>(std::move(p));
 }
 
-const bool registered =
-    (macros().add(kind_name, "analog crossbar: RRAM, PCM, flash or charge-domain SRAM with converters",
-                  {make, [] { return analog_crossbar_table().describe(); }}),
-     true);
+const macro_entry entry{kind_name,
+                        "analog crossbar: RRAM, PCM, flash or charge-domain SRAM with converters",
+                        {make, [] { return analog_crossbar_table().describe(); }}};
 
 // Cuts `bits` into slices of `width`, least significant first; the top one takes the rest.
 std::vector<int> cut(int bits, int width) {

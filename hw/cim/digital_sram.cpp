@@ -152,10 +152,9 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   return std::make_unique<digital_sram>(std::move(p));
 }
 
-const bool registered =
-    (macros().add(kind_name, "digital SRAM: bit-serial or bit-parallel inputs, adder trees, shift-add",
-                  {make, [] { return digital_sram_table().describe(); }}),
-     true);
+const macro_entry entry{kind_name,
+                        "digital SRAM: bit-serial or bit-parallel inputs, adder trees, shift-add",
+                        {make, [] { return digital_sram_table().describe(); }}};
 
 }  // namespace
 

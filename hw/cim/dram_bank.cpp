@@ -460,9 +460,9 @@ std::unique_ptr<const macro> make(const config::node& tree, const std::string& p
   return std::make_unique<dram_bank>(std::move(p));
 }
 
-const bool registered = (macros().add(kind_name, "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
-                                      {make, [] { return dram_bank_table().describe(); }}),
-                         true);
+const macro_entry entry{kind_name,
+                        "DRAM banks with multiply-accumulate units: HBM-PIM, AiM, UPMEM",
+                        {make, [] { return dram_bank_table().describe(); }}};
 
 }  // namespace
 

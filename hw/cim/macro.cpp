@@ -21,10 +21,8 @@ config::named_tree read_tree(const std::string& name, const std::string& where) 
   if (looks_like_a_file(name)) return {name, config::node::parse_file(name, "a macro's YAML file")};
   const auto names = macro_preset_names();
   if (std::find(names.begin(), names.end(), name) == names.end()) {
-    std::string known;
-    for (const auto& n : names) known += (known.empty() ? "" : ", ") + n;
-    throw input_error(
-        problem{where, "", "unknown macro preset '" + name + "'", "one of: " + known, nearest_name(name, names)});
+    throw input_error(problem{where, "", "unknown macro preset '" + name + "'", "one of: " + joined(names),
+                              nearest_name(name, names)});
   }
   return {name, config::node::parse_file(data_path(std::string(preset_dir) + "/" + name + ".yaml"))};
 }

@@ -175,6 +175,7 @@ struct macro_kind {
 
 /// "digital_sram", "analog_crossbar", "dram_bank", and what others add from their own .cpp with one line.
 registry<macro_kind>& macros();
+using macro_entry = registered<&macros>;
 
 /// Names of the presets in hw/cim/presets: "hermes", "neurram", ...
 std::vector<std::string> macro_preset_names();

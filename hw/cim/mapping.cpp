@@ -76,10 +76,10 @@ fold fold_layer(const macro& m, std::int64_t k, std::int64_t n, int w_bits, std:
   return f;
 }
 
-placement place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options) {
+mapped_layers place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options) {
   if (options.macro_count < 1)
     throw input_error(problem{"", "macro_count", "got " + std::to_string(options.macro_count), "at least 1", ""});
-  placement out;
+  mapped_layers out;
   std::vector<demand> demands;
   bool flexible = false;
   double wanted = 0;

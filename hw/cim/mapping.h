@@ -56,7 +56,7 @@ struct layer_placement {
   std::string reason;         ///< one sentence
 };
 
-struct placement {
+struct mapped_layers {
   std::vector<layer_placement> layers;
   std::int64_t macro_slots = 0;  ///< weight sets available: macros x sets
   std::int64_t slots_used = 0;
@@ -72,7 +72,7 @@ struct placement_options {
   std::int64_t max_replicas = 1;  ///< fills what is left with replicas, slowest layer first
 };
 
-placement place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options);
+mapped_layers place_layers(const macro& m, const std::vector<layer_request>& layers, const placement_options& options);
 
 /// A folded layer that computes: one programmed_array a piece, partial sums added exactly.
 class folded_array {

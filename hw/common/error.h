@@ -57,4 +57,15 @@ class problem_list {
 /// 1).
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
+/// "a, b, c", as messages list names.
+template <class Names>
+std::string joined(const Names& names) {
+  std::string out;
+  for (const auto& name : names) {
+    if (!out.empty()) out += ", ";
+    out += name;
+  }
+  return out;
+}
+
 }  // namespace memwall

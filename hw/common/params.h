@@ -313,7 +313,7 @@ class param_table {
       if (skip) continue;
       const field* f = find(key);
       if (f == nullptr) {
-        problems.add({value.where(), prefix + key, "unknown key of '" + m_module + "'", "one of: " + joined_names(),
+        problems.add({value.where(), prefix + key, "unknown key of '" + m_module + "'", "one of: " + joined(names()),
                       nearest_name(key, names())});
         continue;
       }
@@ -377,11 +377,6 @@ class param_table {
     for (const auto& f : m_fields)
       if (f.info.name == name) return &f;
     return nullptr;
-  }
-  std::string joined_names() const {
-    std::string out;
-    for (const auto& f : m_fields) out += (out.empty() ? "" : ", ") + f.info.name;
-    return out;
   }
 
   std::string m_module;

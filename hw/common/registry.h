@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -10,12 +11,12 @@
 
 namespace memwall {
 
-/// Named factories of one kind of component. A component adds itself from its own .cpp:
-///   static const arbiters::entry round_robin{"round_robin", "takes turns", [] { return ...; }};
-/// Entries are kept sorted by name, so nothing depends on the order of static initialisation.
+/// Named factories of one kind of component. A component adds itself from its own .cpp, see `registered`. Entries are
+/// kept sorted by name, so nothing depends on the order of static initialisation.
 template <class Factory>
 class registry {
  public:
+  using factory_type = Factory;
   struct item {
     std::string description;
     Factory factory;
@@ -39,15 +40,25 @@ class registry {
   const Factory& get(const std::string& name, const std::string& where = {}, const std::string& key = {}) const {
     const auto found = m_items.find(name);
     if (found != m_items.end()) return found->second.factory;
-    std::string known;
-    for (const auto& [n, unused] : m_items) known += (known.empty() ? "" : ", ") + n;
-    throw input_error(
-        problem{where, key, "unknown " + m_kind + " '" + name + "'", "one of: " + known, nearest_name(name, names())});
+    throw input_error(problem{where, key, "unknown " + m_kind + " '" + name + "'", "one of: " + joined(names()),
+                              nearest_name(name, names())});
   }
 
  private:
   std::string m_kind;
   std::map<std::string, item> m_items;
+};
+
+/// Adds a component when the program starts. Every registry has a name for its own, and a component's file ends with
+/// one:
+///   const arbiter_entry entry{"round_robin", "takes turns", [] { return std::make_unique<round_robin>(); }};
+template <auto All>
+class registered {
+ public:
+  using factory_type = typename std::remove_reference_t<decltype(All())>::factory_type;
+  registered(std::string name, std::string description, factory_type factory) {
+    All().add(std::move(name), std::move(description), std::move(factory));
+  }
 };
 
 }  // namespace memwall

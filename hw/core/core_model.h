@@ -62,20 +62,18 @@ struct core_kind {
 /// gpu, cpu, cim_..., and what an outside project adds.
 registry<core_kind>& core_kinds();
 
-/// Adds a core kind from its parameter table: `static const register_core<gpu_model, gpu_params> r("gpu", "...",
-/// gpu_param_table);`
+/// A core kind whose parameters are a table:
+///   const core_entry entry{"gpu", "...", core_of<gpu_model, gpu_params>(gpu_param_table)};
+using core_entry = registered<&core_kinds>;
 template <class Model, class Params>
-struct register_core {
-  register_core(const char* name, const char* description, const param_table<Params>& (*table)()) {
-    core_kinds().add(name, description,
-                     core_kind{[table](const config::node& n, problem_list& problems,
-                                       const std::string& path) -> std::unique_ptr<core_model> {
-                                 Params p;
-                                 table().read(n, p, problems, path, {"type", "count"});
-                                 return std::make_unique<Model>(std::move(p));
-                               },
-                               [table] { return table().describe(); }});
-  }
-};
+core_kind core_of(const param_table<Params>& (*table)()) {
+  return {
+      [table](const config::node& n, problem_list& problems, const std::string& path) -> std::unique_ptr<core_model> {
+        Params p;
+        table().read(n, p, problems, path, {"type", "count"});
+        return std::make_unique<Model>(std::move(p));
+      },
+      [table] { return table().describe(); }};
+}
 
 }  // namespace memwall

@@ -70,7 +70,7 @@ work cpu_model::plan(const operation& op) {
   return w;
 }
 
-static const register_core<cpu_model, cpu_params> registered(
-    "cpu", "cores with vector and matrix units behind a last-level cache", cpu_param_table);
+static const core_entry entry{"cpu", "cores with vector and matrix units behind a last-level cache",
+                              core_of<cpu_model, cpu_params>(cpu_param_table)};
 
 }  // namespace memwall

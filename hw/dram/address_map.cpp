@@ -152,10 +152,9 @@ void address_map::parse(const address_map_params& params, const organisation& or
         expression = codes + tail;
       } else if (field_of(lower(head)) < 0) {
         std::vector<std::string> names;
-        std::string known;
-        for (const auto& [name, unused] : named()) names.push_back(name), known += (known.empty() ? "" : ", ") + name;
+        for (const auto& [name, unused] : named()) names.push_back(name);
         fail(given, "unknown address map",
-             "one of " + known + ", or fields from the most significant: row bank column bankgroup",
+             "one of " + joined(names) + ", or fields from the most significant: row bank column bankgroup",
              nearest_name(head, names));
       }
     }

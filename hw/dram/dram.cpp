@@ -22,11 +22,7 @@ struct dram_module::impl {
 
   impl(dram_module& m, const dram_params& params, std::unique_ptr<dram_engine> e, std::uint64_t bytes)
       : self(m), p(params), engine(std::move(e)), size(bytes), burst_bytes(engine->burst_bytes()) {
-    sc_core::sc_spawn_options options;
-    options.spawn_method();
-    options.dont_initialize();
-    options.set_sensitivity(&wake);
-    sc_core::sc_spawn([this] { run(); }, "run", &options);
+    run_on(wake, "run", [this] { run(); });
   }
 
   dram_module& self;

@@ -20,7 +20,7 @@ double clocks_to_ns(double clocks, const statistics& s) {
   return clocks * static_cast<double>(s.tck_fs) * 1e-6;
 }
 
-nlohmann::ordered_json latency_json(const latency_histogram& h, const statistics& s) {
+nlohmann::ordered_json latency_json(const clock_histogram& h, const statistics& s) {
   const auto ns = [&](std::int64_t clocks) { return clocks_to_ns(static_cast<double>(clocks), s); };
   return {{"mean", clocks_to_ns(h.mean(), s)},
           {"p50", ns(h.quantile(0.50))},
@@ -220,7 +220,7 @@ std::string to_text(const driver_result& r) {
   line("bound by", r.bound_by);
   out += fmt::format("\n{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}\n", "latency, ns", "mean", "p50", "p95", "p99",
                      "max", "bursts");
-  const auto latency = [&](const char* name, const latency_histogram& h) {
+  const auto latency = [&](const char* name, const clock_histogram& h) {
     if (h.count() == 0) return;
     const auto ns = [&](std::int64_t c) { return clocks_to_ns(static_cast<double>(c), s); };
     out += fmt::format("{:<18}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14}\n", name, clocks_to_ns(h.mean(), s),

@@ -180,7 +180,7 @@ class memory::impl {
     out.time = now;
     cause_clocks sum{};
     channel_counts n;
-    latency_histogram latency[2];
+    clock_histogram latency[2];
     m_table.add_to(n, latency, out.replay);
     m_channels.add_to(n, latency, sum, limit);
     out.replay.classes = m_channels.in_use();

@@ -96,8 +96,7 @@ std::string path_of(const std::string& name) {
     if (n.size() > name.size() && n[name.size()] == '-' && equal(n.substr(0, name.size()), name)) found.push_back(n);
   if (found.size() == 1) return file_of(found[0]);
   throw input_error(problem{"", "standard", "unknown DRAM standard '" + name + "'",
-                            fmt::format("one of: {}; or the path of a YAML file", fmt::join(names, ", ")),
-                            nearest_name(name, names)});
+                            "one of: " + joined(names) + "; or the path of a YAML file", nearest_name(name, names)});
 }
 
 config::named_tree read_file(const std::string& path, problem_list& problems) {

@@ -131,9 +131,9 @@ std::optional<std::int64_t> to_clocks(const std::string& text, std::int64_t tck_
   return static_cast<std::int64_t>(std::ceil(clocks - 0.03));
 }
 
-class reader {
+class standard_file {
  public:
-  reader(node tree, std::string name, problem_list& problems) : m_tree(std::move(tree)), m_problems(problems) {
+  standard_file(node tree, std::string name, problem_list& problems) : m_tree(std::move(tree)), m_problems(problems) {
     m_out.name = std::move(name);
   }
 
@@ -167,8 +167,8 @@ class reader {
       bool found = false;
       for (const auto& k : known) found = found || k == key;
       if (!found)
-        m_problems.add({value.where(), prefix + key, "unknown key", fmt::format("one of: {}", fmt::join(known, ", ")),
-                        nearest_name(key, known)});
+        m_problems.add(
+            {value.where(), prefix + key, "unknown key", "one of: " + joined(known), nearest_name(key, known)});
     }
   }
 
@@ -189,8 +189,7 @@ class reader {
         for (const auto& w : words) known = known || w == p.confidence;
         if (!known)
           m_problems.add({entry->where(), "sources." + source, "has no confidence",
-                          fmt::format("confidence: one of {}", fmt::join(words, ", ")),
-                          nearest_name(p.confidence, words)});
+                          "confidence: one of " + joined(words), nearest_name(p.confidence, words)});
       }
     }
     if (parts.size() == 3) {
@@ -447,7 +446,7 @@ class reader {
 }  // namespace
 
 standard read_standard(node tree, const std::string& name, problem_list& problems) {
-  return reader(std::move(tree), name, problems).read();
+  return standard_file(std::move(tree), name, problems).read();
 }
 
 }  // namespace memwall::dram

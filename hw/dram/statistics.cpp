@@ -7,7 +7,7 @@
 
 namespace memwall::dram {
 
-void latency_histogram::add(const latency_histogram& o, std::int64_t times) {
+void clock_histogram::add(const clock_histogram& o, std::int64_t times) {
   if (o.m_count == 0) return;
   for (std::size_t i = 0; i < m_counts.size(); ++i) m_counts[i] += times * o.m_counts[i];
   m_count += times * o.m_count;
@@ -16,11 +16,11 @@ void latency_histogram::add(const latency_histogram& o, std::int64_t times) {
   m_min = std::min(m_min, o.m_min);
 }
 
-void latency_histogram::add_many(int bucket, std::int64_t count) {
+void clock_histogram::add_many(int bucket, std::int64_t count) {
   m_counts[static_cast<std::size_t>(bucket)] += count;
 }
 
-std::int64_t latency_histogram::quantile(double share) const {
+std::int64_t clock_histogram::quantile(double share) const {
   if (m_count == 0) return 0;
   const double wanted = share * static_cast<double>(m_count);
   std::int64_t seen = 0;

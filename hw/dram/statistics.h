@@ -15,7 +15,7 @@
 namespace memwall::dram {
 
 /// Latencies in clocks, from the queue to the last data beat. Exact up to 1023 clocks, 64 buckets a doubling above.
-class latency_histogram {
+class clock_histogram {
  public:
   static constexpr int exact = 1024, steps = 64, buckets = exact + steps * 30;
   static constexpr int bucket_of(std::int64_t clocks) {
@@ -39,7 +39,7 @@ class latency_histogram {
     if (clocks > m_max) m_max = clocks;
     if (clocks < m_min) m_min = clocks;
   }
-  void add(const latency_histogram& o, std::int64_t times);
+  void add(const clock_histogram& o, std::int64_t times);
   /// Raises one bucket and nothing else; the caller adds count, sum and max with add_totals().
   void add_many(int bucket, std::int64_t count);
   void add_totals(std::int64_t count, std::int64_t sum, std::int64_t max, std::int64_t min) {
@@ -57,7 +57,7 @@ class latency_histogram {
   /// max()).
   std::int64_t quantile(double share) const;
   const std::vector<std::int64_t>& counts() const { return m_counts; }
-  friend bool operator==(const latency_histogram& a, const latency_histogram& b) {
+  friend bool operator==(const clock_histogram& a, const clock_histogram& b) {
     return a.m_counts == b.m_counts && a.m_sum == b.m_sum && a.m_max == b.m_max && a.m_count == b.m_count;
   }
 
@@ -78,8 +78,8 @@ struct statistics {
   std::int64_t data_clocks = 0;                                  ///< clocks with data on a bus, over all channels
   std::int64_t active_clocks =
       0;  ///< clocks with at least one row open, over all channels and ranks: background energy
-  latency_histogram read_latency, write_latency;  ///< of bursts, see latency_histogram; pipeline latencies not included
-  stall_stack by_cause;                           ///< sums to time x channels
+  clock_histogram read_latency, write_latency;  ///< of bursts, see clock_histogram; pipeline latencies not included
+  stall_stack by_cause;                         ///< sums to time x channels
   /// Replay. `lookups` - `hits` blocks were simulated although the replay was asked. Differs between replay on and off.
   struct replay_counts {
     std::int64_t lookups = 0, hits = 0, replayed_bursts = 0, simulated_bursts = 0, entries = 0, evicted = 0, bytes = 0;

@@ -325,8 +325,7 @@ std::vector<std::pair<std::string, double>> gpu_model::energy_parts() const {
   return {{"arithmetic", m_energy_pj[0]}, {"l2", m_energy_pj[1]}, {"memory_path", m_energy_pj[2]}};
 }
 
-static const register_core<gpu_model, gpu_params> registered("gpu",
-                                                             "streaming multiprocessors with matrix units behind an L2",
-                                                             gpu_param_table);
+static const core_entry entry{"gpu", "streaming multiprocessors with matrix units behind an L2",
+                              core_of<gpu_model, gpu_params>(gpu_param_table)};
 
 }  // namespace memwall

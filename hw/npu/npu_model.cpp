@@ -530,7 +530,7 @@ std::vector<std::pair<std::string, double>> npu_model::energy_parts() const {
           {"memory_path", m_energy_pj[3]}};
 }
 
-static const register_core<npu_model, npu_params> registered(
-    "npu", "systolic arrays and a vector unit behind scratchpads that DMA engines fill", npu_param_table);
+static const core_entry entry{"npu", "systolic arrays and a vector unit behind scratchpads that DMA engines fill",
+                              core_of<npu_model, npu_params>(npu_param_table)};
 
 }  // namespace memwall

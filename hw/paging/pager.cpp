@@ -75,11 +75,7 @@ struct pager::impl {
     block_bytes = static_cast<std::uint64_t>(to_bytes(p.block));
     page_bytes = static_cast<std::uint64_t>(to_bytes(p.page));
     size = static_cast<std::uint64_t>(to_bytes(p.size)) / block_bytes * block_bytes;
-    sc_core::sc_spawn_options options;
-    options.spawn_method();
-    options.dont_initialize();
-    options.set_sensitivity(&wake);
-    sc_core::sc_spawn([this] { service(); }, "run", &options);
+    run_on(wake, "run", [this] { service(); });
   }
 
   pager& self;

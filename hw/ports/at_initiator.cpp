@@ -7,12 +7,7 @@ using sc_core::SC_ZERO_TIME;
 
 at_initiator_port::at_initiator_port(const char* name) : tlm::tlm_initiator_socket<>(name) {
   this->bind(static_cast<tlm::tlm_bw_transport_if<>&>(*this));
-  sc_core::sc_spawn_options options;
-  options.spawn_method();
-  options.dont_initialize();
-  options.set_sensitivity(&m_due);
-  sc_core::sc_spawn([this] { run_pending(); }, sc_core::sc_gen_unique_name((std::string(name) + "_due").c_str()),
-                    &options);
+  run_on(m_due, sc_core::sc_gen_unique_name((std::string(name) + "_due").c_str()), [this] { run_pending(); });
 }
 
 void at_initiator_port::send(transfer& t) {

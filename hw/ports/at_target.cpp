@@ -12,12 +12,7 @@ struct at_target_port::blocking_call {
 
 at_target_port::at_target_port(const char* name) : tlm::tlm_target_socket<>(name) {
   this->bind(static_cast<tlm::tlm_fw_transport_if<>&>(*this));
-  sc_core::sc_spawn_options options;
-  options.spawn_method();
-  options.dont_initialize();
-  options.set_sensitivity(&m_due);
-  sc_core::sc_spawn([this] { run_pending(); }, sc_core::sc_gen_unique_name((std::string(name) + "_due").c_str()),
-                    &options);
+  run_on(m_due, sc_core::sc_gen_unique_name((std::string(name) + "_due").c_str()), [this] { run_pending(); });
 }
 
 at_target_port::~at_target_port() {

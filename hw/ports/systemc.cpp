@@ -15,6 +15,14 @@ std::uint64_t ticks_per_ps() {
   return ticks;
 }
 
+void run_on(sc_core::sc_event& wake, const char* name, std::function<void()> what) {
+  sc_core::sc_spawn_options options;
+  options.spawn_method();
+  options.dont_initialize();
+  options.set_sensitivity(&wake);
+  sc_core::sc_spawn(std::move(what), name, &options);
+}
+
 std::string systemc_version() {
   return std::to_string(SC_VERSION_MAJOR) + "." + std::to_string(SC_VERSION_MINOR) + "." +
          std::to_string(SC_VERSION_PATCH);

@@ -3,6 +3,7 @@
 // this.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <systemc>
 #include <tlm>
 
@@ -44,6 +45,9 @@ class child_of {
   sc_core::sc_simcontext& m_context;
 #endif
 };
+
+/// A method of the module under construction that runs `what` whenever `wake` is notified, and not at the start.
+void run_on(sc_core::sc_event& wake, const char* name, std::function<void()> what);
 
 /// Kernel ticks in one picosecond. The resolution must be 1 ps (the default of SystemC) or finer; anything
 /// else is fatal. Fixed at the first call, as the kernel itself fixes the resolution with the first sc_time.

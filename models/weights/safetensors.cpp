@@ -99,9 +99,9 @@ stored_tensor read_entry(const std::string& file, const std::string& name, const
   const auto* facts =
       std::find_if(std::begin(types), std::end(types), [&](const auto& f) { return t.type_name == f.name; });
   if (facts == std::end(types)) {
-    std::string known;
-    for (const auto& f : types) known += (known.empty() ? "" : ", ") + std::string(f.name);
-    refuse(file, name, "unknown type '" + t.type_name + "'", "one of: " + known);
+    std::vector<std::string> known;
+    for (const auto& f : types) known.emplace_back(f.name);
+    refuse(file, name, "unknown type '" + t.type_name + "'", "one of: " + joined(known));
   }
   t.type = facts->type;
   if (entry["shape"].size() > most_dimensions)

@@ -29,10 +29,8 @@ std::unique_ptr<hardware> make_hardware(const module_description& d, build_conte
       for (const auto& p : e.problems()) problems.add(p);
       return nullptr;
     }
-  std::string known;
-  for (const auto& n : hardware_types()) known += (known.empty() ? "" : ", ") + n;
   problems.add({d.tree.where(), "modules." + d.group + ".type", "unknown module type '" + d.type + "'",
-                "one of: " + known, nearest_name(d.type, hardware_types())});
+                "one of: " + joined(hardware_types()), nearest_name(d.type, hardware_types())});
   return nullptr;
 }
 

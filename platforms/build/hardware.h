@@ -132,6 +132,7 @@ struct hardware_kind {
 
 /// dram, sram, bus, link, traffic_generator; core kinds are found in core_kinds().
 registry<hardware_kind>& hardware_kinds();
+using hardware_entry = registered<&hardware_kinds>;
 /// The module a description asks for. Problems (unknown type, wrong parameters) are collected; then the result is null.
 std::unique_ptr<hardware> make_hardware(const module_description& d, build_context& context, problem_list& problems);
 /// Parameters of a module type.

@@ -29,9 +29,8 @@ std::string file_of(const std::string& name, const std::string& from, const std:
   }
   const std::string path = data_path("platforms/presets/" + name + ".yaml");
   if (!path.empty()) return path;
-  std::string known;
-  for (const auto& n : platform_names()) known += (known.empty() ? "" : ", ") + n;
-  throw input_error(problem{where, "", "unknown platform '" + name + "'", "one of: " + known + "; or a YAML file",
+  throw input_error(problem{where, "", "unknown platform '" + name + "'",
+                            "one of: " + joined(platform_names()) + "; or a YAML file",
                             nearest_name(name, platform_names())});
 }
 
@@ -66,11 +65,9 @@ std::string text_of(const config::node& map, const char* key, problem_list& prob
 
 void unknown_keys(const config::node& map, const std::vector<std::string>& known, const std::string& path,
                   problem_list& problems) {
-  std::string list;
-  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
   for (const auto& [key, value] : map.entries())
     if (std::find(known.begin(), known.end(), key) == known.end())
-      problems.add({value.where(), path + key, "unknown key", "one of: " + list, nearest_name(key, known)});
+      problems.add({value.where(), path + key, "unknown key", "one of: " + joined(known), nearest_name(key, known)});
 }
 
 /// Each takes some megabytes, most of them for its statistics.
@@ -262,12 +259,9 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
 /// but under --set, so that `--set software=llama_cpp` means something on every preset.
 void apply_software(config::node& tree, const std::string& software, const std::string& where) {
   const std::vector<std::string> known = software_names();
-  if (std::find(known.begin(), known.end(), software) == known.end()) {
-    std::string list;
-    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
-    throw input_error(problem{where, "software", "unknown software preset '" + software + "'", "one of: " + list,
-                              nearest_name(software, known)});
-  }
+  if (std::find(known.begin(), known.end(), software) == known.end())
+    throw input_error(problem{where, "software", "unknown software preset '" + software + "'",
+                              "one of: " + joined(known), nearest_name(software, known)});
   const config::node preset = config::node::parse_file(data_path("platforms/software/" + software + ".yaml"));
   // A serving engine's own figures, those that the platform gives on top.
   if (const config::node* server = preset.find("server")) {

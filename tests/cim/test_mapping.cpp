@@ -49,7 +49,7 @@ TEST(cim_mapping, what_does_not_fit_streams) {
   const auto m = from_yaml(small);
   placement_options o;
   o.macro_count = 20;
-  const placement p = place_layers(*m, {{"a", 128, 32, 8, 6, 1}}, o);
+  const mapped_layers p = place_layers(*m, {{"a", 128, 32, 8, 6, 1}}, o);
   EXPECT_EQ(p.layers[0].resident, 4);
   EXPECT_EQ(p.layers[0].streamed, 2);
   EXPECT_EQ(p.layers[0].rounds, 4);
@@ -68,7 +68,7 @@ TEST(cim_mapping, the_most_used_layers_go_first_when_asked) {
   const std::vector<layer_request> layers = {{"cold", 128, 32, 8, 1, 0.1}, {"hot", 128, 32, 8, 1, 1}};
   EXPECT_EQ(place_layers(*m, layers, o).layers[0].resident, 1);
   o.policy = placement_policy::most_used;
-  const placement p = place_layers(*m, layers, o);
+  const mapped_layers p = place_layers(*m, layers, o);
   EXPECT_EQ(p.layers[0].resident, 0);
   EXPECT_EQ(p.layers[1].resident, 1);
 }
@@ -78,7 +78,7 @@ TEST(cim_mapping, macros_left_over_hold_replicas) {
   placement_options o;
   o.macro_count = 14;
   o.max_replicas = 10;
-  const placement p = place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
+  const mapped_layers p = place_layers(*m, {{"a", 128, 32, 8, 1, 1}, {"b", 64, 32, 8, 1, 1}}, o);  // 4 and 2 macros
   EXPECT_EQ(p.layers[0].replicas, 2);
   EXPECT_EQ(p.layers[1].replicas, 3);
   EXPECT_EQ(p.slots_used, 14);
@@ -100,7 +100,7 @@ TEST(cim_mapping, bytes_are_conserved) {
     }
     placement_options o;
     o.macro_count = 1 + static_cast<std::int64_t>(random() % 2000);
-    const placement p = place_layers(*m, layers, o);
+    const mapped_layers p = place_layers(*m, layers, o);
     ASSERT_NEAR(p.resident_bytes + p.streamed_bytes, bytes, 1e-6 * bytes);
     ASSERT_LE(p.slots_used + p.stream_slots, p.macro_slots);
   }

@@ -114,7 +114,7 @@ TEST(dram_policies, every_visited_field_is_in_the_replay_key) {
     controller_params p = with(c);
     if (std::string(c.kind) != "refresh") p.refresh = "per_bank";
     const channel_setup setup(s, map, p);
-    latency_histogram latency[2];
+    clock_histogram latency[2];
     channel engine(setup, 0, nullptr, latency);
     for (int i = 0; i < 12; ++i) {
       work_order w;
@@ -154,7 +154,7 @@ TEST(dram_policies, one_a_clock_lets_one_in_a_clock) {
     controller_params p = with({"front", front});
     p.read_queue = 64;
     const channel_setup setup(s, traffic::map_of(s, "row bank column bankgroup"), p);
-    latency_histogram latency[2];
+    clock_histogram latency[2];
     channel engine(setup, 0, nullptr, latency);
     for (int i = 0; i < 20; ++i) {
       work_order w;
@@ -183,7 +183,7 @@ TEST(dram_policies, an_active_buffer_frees_its_queue_with_the_act) {
     controller_params p = with({"queues", active ? "active" : "direction"});
     p.read_queue = 1;
     const channel_setup setup(s, traffic::map_of(s, "row column bank bankgroup"), p);
-    latency_histogram latency[2];
+    clock_histogram latency[2];
     channel engine(setup, 0, nullptr, latency);
     for (int i = 0; i < 2; ++i) {
       work_order w;

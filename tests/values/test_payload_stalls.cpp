@@ -34,15 +34,13 @@ class stalling_link final : public hardware {
   stall_injector m_stalls;
 };
 
-const bool registered = [] {
-  hardware_kinds().add("stalling_link", "delays at random",
-                       {[](const module_description& d, build_context&, problem_list&) -> std::unique_ptr<hardware> {
-                          return std::make_unique<stalling_link>(
-                              d, static_cast<unsigned>(std::stoi(d.tree.find("seed")->text())));
-                        },
-                        [] { return std::vector<param_info>{}; }});
-  return true;
-}();
+const hardware_entry entry{
+    "stalling_link",
+    "delays at random",
+    {[](const module_description& d, build_context&, problem_list&) -> std::unique_ptr<hardware> {
+       return std::make_unique<stalling_link>(d, static_cast<unsigned>(std::stoi(d.tree.find("seed")->text())));
+     },
+     [] { return std::vector<param_info>{}; }}};
 
 struct setup {
   const char *platform, *connections, *types, *transfer_bytes, *config;

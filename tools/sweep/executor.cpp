@@ -15,30 +15,30 @@ registry<executor_factory>& executors() {
   return all;
 }
 
-struct progress::state {
+struct progress_meter::state {
   std::size_t total = 0, done = 0, failed = 0;
   bool drawn = false, line_open = false;
   steady::time_point begin = steady::now(), last{};
 };
 
-progress::progress(std::size_t total, bool drawn) : m_state(std::make_unique<state>()) {
+progress_meter::progress_meter(std::size_t total, bool drawn) : m_state(std::make_unique<state>()) {
   m_state->total = total;
   m_state->drawn = drawn;
 }
 
-progress::~progress() {
+progress_meter::~progress_meter() {
   if (!m_state->drawn || m_state->total == 0) return;
   m_state->last = {};
   draw();
   std::fputc('\n', stderr);
 }
 
-void progress::done(std::size_t points, bool failed) {
+void progress_meter::done(std::size_t points, bool failed) {
   m_state->done += points;
   if (failed) m_state->failed += points;
 }
 
-void progress::draw() {
+void progress_meter::draw() {
   auto& s = *m_state;
   const auto now = steady::now();
   if (!s.drawn || now - s.last < std::chrono::milliseconds(200)) return;

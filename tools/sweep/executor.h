@@ -16,7 +16,7 @@ namespace memwall::sweep {
 /// What --keep keeps of a point's output beside its record.
 enum class keep { nothing, result, everything };
 
-struct run_options {
+struct sweep_options {
   std::string directory;  ///< --out, absolute
   int jobs = 1;           ///< points at once (local)
   point_limits limits;
@@ -35,10 +35,10 @@ struct run_options {
 };
 
 /// One line on a terminal: points done, rate, time left. Draws nothing elsewhere.
-class progress {
+class progress_meter {
  public:
-  progress(std::size_t total, bool drawn);
-  ~progress();
+  progress_meter(std::size_t total, bool drawn);
+  ~progress_meter();
   void done(std::size_t points, bool failed = false);
   void draw();
 
@@ -51,7 +51,7 @@ struct run_request {
   const plan& points;
   const std::vector<std::size_t>& todo;  ///< numbers of the points to simulate
   const record_store& records;
-  const run_options& options;
+  const sweep_options& options;
 };
 
 /// How it went. A point that has no record is open: it is simulated the next time.
@@ -73,10 +73,6 @@ using executor_factory = std::function<std::unique_ptr<executor>()>;
 registry<executor_factory>& executors();
 
 /// Adds an executor from its own file: static const executor_entry local{"local", "...", [] { ... }};
-struct executor_entry {
-  executor_entry(const std::string& name, const std::string& description, executor_factory factory) {
-    executors().add(name, description, std::move(factory));
-  }
-};
+using executor_entry = registered<&executors>;
 
 }  // namespace memwall::sweep

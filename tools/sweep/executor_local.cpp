@@ -65,7 +65,7 @@ class local_executor : public executor {
       fs::create_directories(mine, error);
     if (!fs::is_directory(mine)) throw io_error(mine.string() + ": cannot be made: " + error.message());
     const folder_remover remover{mine, root};
-    progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
+    progress_meter meter(r.todo.size(), r.options.terminal && !r.options.quiet);
     run_outcome out;
     child_jobs jobs;
     jobs.count = r.todo.size();

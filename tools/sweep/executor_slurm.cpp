@@ -59,7 +59,7 @@ class slurm_executor : public executor {
     const std::string state_file = m_folder + "/state.json";
     m_state = state::load(state_file);
     if (r.options.retry_failed) m_state.failed_rounds.clear();
-    progress meter(r.todo.size(), r.options.terminal && !r.options.quiet);
+    progress_meter meter(r.todo.size(), r.options.terminal && !r.options.quiet);
     m_done = 0;
 
     // Jobs of an earlier start that are still there are followed first, not submitted twice.
@@ -200,7 +200,7 @@ class slurm_executor : public executor {
   }
 
   /// Until no task of the round is in the queue. False when a signal asks to stop.
-  bool follow(const run_request& r, progress& meter, const signal_scope& signals) {
+  bool follow(const run_request& r, progress_meter& meter, const signal_scope& signals) {
     int failures = 0;
     while (true) {
       const auto answer = ask(r, {"squeue", "--noheader", "--array", "--name=" + job_name(r), "--format=%i"});

@@ -257,12 +257,9 @@ class parser {
 
   term_ptr name(const std::string& word) {
     const auto found = std::find(m_names.begin(), m_names.end(), word);
-    if (found == m_names.end()) {
-      std::string known;
-      for (const auto& n : m_names) known += (known.empty() ? "" : ", ") + n;
-      throw failure{"unknown name '" + word + "' (text is written in quotes)", "one of: " + known,
+    if (found == m_names.end())
+      throw failure{"unknown name '" + word + "' (text is written in quotes)", "one of: " + joined(m_names),
                     nearest_name(word, m_names)};
-    }
     auto out = make("name");
     out->name = static_cast<std::size_t>(found - m_names.begin());
     return out;

@@ -240,7 +240,7 @@ objective_name parse_objective(const std::string& text) {
   return out;
 }
 
-search_outcome search(const plan& points, const record_store& records, const run_options& options, executor& runs,
+search_outcome search(const plan& points, const record_store& records, const sweep_options& options, executor& runs,
                       const std::vector<std::string>& names, std::size_t budget) {
   if (names.empty())
     throw input_error(
@@ -280,8 +280,7 @@ search_outcome search(const plan& points, const record_store& records, const run
             for (const auto& [key, number] : summary.items())
               if (number.is_number()) known.push_back(key);
             throw input_error(problem{"--optimise", w.key, "is not a number in the results' summary",
-                                      "one of: " + fmt::format("{}", fmt::join(known, ", ")),
-                                      nearest_name(w.key, known)});
+                                      "one of: " + joined(known), nearest_name(w.key, known)});
           }
           v.push_back(w.largest ? -found->get<double>() : found->get<double>());
         }

@@ -60,7 +60,7 @@ struct search_outcome {
   std::string text;                    ///< the front, for people
 };
 
-search_outcome search(const plan& points, const record_store& records, const run_options& options, executor& runs,
+search_outcome search(const plan& points, const record_store& records, const sweep_options& options, executor& runs,
                       const std::vector<std::string>& names, std::size_t budget);
 
 }  // namespace memwall::sweep

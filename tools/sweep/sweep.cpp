@@ -47,7 +47,7 @@ constexpr double probe_limit_s = 20;
 
 /// Seconds a point: from records when there are any, else from running up to five points in a folder that is thrown
 /// away. `at_least`: not all of them came to their end.
-double time_a_point(const plan& points, const run_options& options, std::string& basis, bool& at_least) {
+double time_a_point(const plan& points, const sweep_options& options, std::string& basis, bool& at_least) {
   constexpr std::size_t looked_at = 200;
   double sum = 0;
   std::size_t n = 0;
@@ -67,7 +67,7 @@ double time_a_point(const plan& points, const run_options& options, std::string&
   std::vector<std::size_t> probes;  // spread, since the first and the last are often the extremes, or do not fit
   for (std::size_t i = 0; i < 5; ++i) probes.push_back(i * (points.size() - 1) / 4);
   probes.erase(std::unique(probes.begin(), probes.end()), probes.end());
-  run_options probe = options;
+  sweep_options probe = options;
   probe.directory = folder;
   probe.jobs = 1;
   probe.quiet = true;
@@ -119,7 +119,7 @@ std::string counts_text(const status_counts& counts) {
   return out;
 }
 
-std::vector<std::size_t> unsettled(const plan& points, const record_store& records, const run_options& options) {
+std::vector<std::size_t> unsettled(const plan& points, const record_store& records, const sweep_options& options) {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < points.size(); ++i)
     if (!records.settled(points.at(i).key, options.limits, options.retry_failed)) out.push_back(i);
@@ -144,7 +144,7 @@ void freeze(const sweep_request& request, const plan& points) {
 }  // namespace
 
 int run_sweep(const sweep_request& request, std::ostream& out) {
-  run_options options = request.run;
+  sweep_options options = request.run;
   spec s = read_spec(request.file, request.overrides);
   if (!request.base_directory.empty()) s.directory = request.base_directory;
   s.whatif = request.whatif;

@@ -15,7 +15,7 @@ struct sweep_request {
   std::vector<std::string> overrides;  ///< "path=value"
   std::string version;                 ///< of this program
   std::string executor = "local";
-  run_options run;  ///< directory may be "" for a dry run
+  sweep_options run;  ///< directory may be "" for a dry run
   bool dry_run = false;
   bool collect_only = false;            ///< make the database of what is there
   std::vector<std::string> objectives;  ///< with a budget: search instead of running all points

@@ -24,12 +24,6 @@ const std::vector<std::string> workload_keys = {"phase",  "batch", "prompt",    
                                                 "tokens", "dtype", "prefill-chunk"};
 const std::vector<std::string> option_keys = {"transfer-bytes", "replay", "seed"};
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& w : words) out += (out.empty() ? "" : ", ") + w;
-  return out;
-}
-
 /// A list or map as one line of YAML, as --set takes it.
 std::string compact(const node& n) {
   return n.to_json().dump();

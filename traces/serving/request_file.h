@@ -20,11 +20,7 @@ struct request_importer {
 
 registry<request_importer>& request_importers();
 
-struct request_importer_entry {
-  request_importer_entry(const char* name, const char* description, request_importer importer) {
-    request_importers().add(name, description, std::move(importer));
-  }
-};
+using request_importer_entry = registered<&request_importers>;
 
 /// Reads a file of any known kind. Throws input_error with every problem (file and line): broken lines, arrivals that
 /// are negative or run backwards, prompts or outputs without tokens, nothing in it.

@@ -68,11 +68,7 @@ class policy {
   virtual std::size_t victim(const std::vector<sequence*>& running) const { return running.size() - 1; }
 };
 registry<std::function<std::unique_ptr<policy>()>>& policies();
-struct policy_entry {
-  policy_entry(const char* name, const char* description, std::function<std::unique_ptr<policy>()> make) {
-    policies().add(name, description, std::move(make));
-  }
-};
+using policy_entry = registered<&policies>;
 
 class scheduler {
  public:

@@ -17,7 +17,7 @@ class age final : public arbiter {
   void granted(int, std::int64_t) override {}
 };
 
-const register_arbiter entry{"age", "the oldest transfer first", [] { return std::make_unique<age>(); }};
+const arbiter_entry entry{"age", "the oldest transfer first", [] { return std::make_unique<age>(); }};
 
 }  // namespace
 }  // namespace memwall

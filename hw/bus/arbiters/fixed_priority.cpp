@@ -21,8 +21,8 @@ class fixed_priority final : public arbiter {
   std::vector<int> m_priority;
 };
 
-const register_arbiter entry{"fixed_priority", "the highest priority first, always; others may starve",
-                             [] { return std::make_unique<fixed_priority>(); }};
+const arbiter_entry entry{"fixed_priority", "the highest priority first, always; others may starve",
+                          [] { return std::make_unique<fixed_priority>(); }};
 
 }  // namespace
 }  // namespace memwall

@@ -20,7 +20,7 @@ class round_robin final : public arbiter {
   int m_last = -1;
 };
 
-const register_arbiter entry{"round_robin", "one granule each in turn", [] { return std::make_unique<round_robin>(); }};
+const arbiter_entry entry{"round_robin", "one granule each in turn", [] { return std::make_unique<round_robin>(); }};
 
 }  // namespace
 }  // namespace memwall

@@ -40,8 +40,8 @@ class weighted final : public arbiter {
   std::int64_t m_left = 0;  // granules that m_current may still take in a row
 };
 
-const register_arbiter entry{"weighted", "in turn, `weight` granules in a row each",
-                             [] { return std::make_unique<weighted>(); }};
+const arbiter_entry entry{"weighted", "in turn, `weight` granules in a row each",
+                          [] { return std::make_unique<weighted>(); }};
 
 }  // namespace
 }  // namespace memwall

@@ -28,7 +28,7 @@ fabric_plan plan(const fabric_shape& shape) {
   return out;
 }
 
-const register_topology entry{"crossbar", {"a channel at every port", [](int, int) { return 0; }, plan}};
+const topology_entry entry{"crossbar", "a channel at every port", {[](int, int) { return 0; }, plan}};
 
 }  // namespace
 }  // namespace memwall

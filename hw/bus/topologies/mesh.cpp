@@ -15,9 +15,9 @@ fabric_plan plan(const fabric_shape& shape) {
   });
 }
 
-const register_topology entry{
-    "mesh",
-    {"columns x rows routers, along the row first", [](int columns, int rows) { return columns * rows; }, plan}};
+const topology_entry entry{"mesh",
+                           "columns x rows routers, along the row first",
+                           {[](int columns, int rows) { return columns * rows; }, plan}};
 
 }  // namespace
 }  // namespace memwall

@@ -16,9 +16,9 @@ fabric_plan plan(const fabric_shape& shape) {
   });
 }
 
-const register_topology entry{"ring",
-                              {"columns x rows stops in a circle, both ways, the shorter way",
-                               [](int columns, int rows) { return columns * rows; }, plan}};
+const topology_entry entry{"ring",
+                           "columns x rows stops in a circle, both ways, the shorter way",
+                           {[](int columns, int rows) { return columns * rows; }, plan}};
 
 }  // namespace
 }  // namespace memwall

@@ -14,7 +14,7 @@ fabric_plan plan(const fabric_shape& shape) {
   return out;
 }
 
-const register_topology entry{"shared", {"one channel for everybody", [](int, int) { return 0; }, plan}};
+const topology_entry entry{"shared", "one channel for everybody", {[](int, int) { return 0; }, plan}};
 
 }  // namespace
 }  // namespace memwall

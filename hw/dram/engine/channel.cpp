@@ -13,7 +13,7 @@ constexpr clocks_t long_ago = -(clocks_t{1} << 40);
 
 }  // namespace
 
-channel::channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency)
+channel::channel(const channel_setup& setup, int index, replay_table* table, clock_histogram* latency)
     : m_setup(setup), m_index(index), m_latency(latency), m_table(table) {
   bank_state b{};
   std::fill(std::begin(b.t), std::end(b.t), 0);

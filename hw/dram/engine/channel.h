@@ -93,7 +93,7 @@ class channel {
  public:
   /// `table`: shared by the channels of a memory; nullptr: no replay.
   /// `latency`: of reads and of writes, where all channels of a memory add theirs.
-  channel(const channel_setup& setup, int index, replay_table* table, latency_histogram* latency);
+  channel(const channel_setup& setup, int index, replay_table* table, clock_histogram* latency);
   /// The engine as that of channel `index`, for `members` channels, of which it is the first.
   void stand_for(int index, int members) {
     m_index = index;
@@ -332,7 +332,7 @@ class channel {
   int m_works = 0;
   bool m_attribute = true, m_expects_more = false, m_skipping = false;
   channel_counts m_counts;
-  latency_histogram* m_latency;
+  clock_histogram* m_latency;
   std::vector<finished_work> m_finished;
   command_listener* m_listener = nullptr;
   std::vector<command_record> m_held;  ///< decided on, but shorter commands of the other bus may end before: see emit()
@@ -354,7 +354,7 @@ class channel {
   clocks_t m_until = -1;         ///< valid_until() when it was last asked
   clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
-  struct recorder* m_recorder = nullptr;
+  struct block_recorder* m_recorder = nullptr;
 };
 
 }  // namespace memwall::dram

@@ -146,7 +146,7 @@ void channel::record_block() {
   materialise();
   const std::int32_t from = m_state;
   const clocks_t start = s.cursor;
-  recorder rec;
+  block_recorder rec;
   rec.start = start;
   std::vector<clocks_t> due;
   std::vector<cause_clocks> causes;
@@ -195,7 +195,7 @@ void channel::record_block() {
       auto& seen = rec.latencies[k];
       std::sort(seen.begin(), seen.end());
       for (const std::int32_t v : seen) {
-        const int bucket = latency_histogram::bucket_of(v);
+        const int bucket = clock_histogram::bucket_of(v);
         if (b.latencies[k].empty() || b.latencies[k].back().first != bucket) b.latencies[k].emplace_back(bucket, 0);
         ++b.latencies[k].back().second;
         b.latency_sum[k] += v;

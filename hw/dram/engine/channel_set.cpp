@@ -92,7 +92,7 @@ void channel_set::merge(clocks_t now) {
   m_pause = m_longest_pause;
 }
 
-void channel_set::add_to(channel_counts& counts, latency_histogram latency[2], cause_clocks& causes, clocks_t now) {
+void channel_set::add_to(channel_counts& counts, clock_histogram latency[2], cause_clocks& causes, clocks_t now) {
   counts += m_counts;
   for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
   for (const auto& bus : m_causes)

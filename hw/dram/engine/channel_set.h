@@ -48,7 +48,7 @@ class channel_set {
   void separate(bool apart, Split&& split);
 
   /// Sums over all channels; causes up to `now`.
-  void add_to(channel_counts& counts, latency_histogram latency[2], cause_clocks& causes, clocks_t now);
+  void add_to(channel_counts& counts, clock_histogram latency[2], cause_clocks& causes, clocks_t now);
   /// Clocks with data on each channel's buses before clock `now`.
   void data_clocks(clocks_t now, std::vector<clocks_t>& out) const;
 
@@ -68,7 +68,7 @@ class channel_set {
   std::vector<channel_run> m_runs;
   std::vector<int> m_leaving;
   std::vector<std::int32_t> m_words;
-  latency_histogram m_latency[2];  ///< of all channels
+  clock_histogram m_latency[2];  ///< of all channels
   // What classes counted before they merged.
   channel_counts m_counts;
   std::vector<cause_clocks> m_causes;  ///< by bus

@@ -53,10 +53,10 @@ policy_registry<Base>& policies();
 
 /// At the end of a policy's file:  const policy_entry<scheduler, my_rule> entry{"my_rule", "what it does"};
 template <class Base, class Policy>
-struct policy_entry {
-  policy_entry(const char* name, const char* description) {
-    policies<Base>().add(name, description, [](const channel_setup& s) { return std::make_unique<Policy>(s); });
-  }
+struct policy_entry : registered<&policies<Base>> {
+  policy_entry(const char* name, const char* description)
+      : registered<&policies<Base>>(name, description,
+                                    [](const channel_setup& s) { return std::make_unique<Policy>(s); }) {}
 };
 
 }  // namespace memwall::dram

@@ -34,8 +34,8 @@ std::int32_t replay_table::find_or_add(const std::vector<std::int32_t>& words, i
 
 std::int32_t replay_table::add_block(std::int32_t from, block b) {
   const auto i = static_cast<std::int32_t>(m_blocks.size());
-  m_bytes += sizeof(block) + b.admissions.size() * sizeof(recorder::admission) +
-             b.services.size() * sizeof(recorder::service) + b.bookings.size() * sizeof(recorder::booking) +
+  m_bytes += sizeof(block) + b.admissions.size() * sizeof(block_recorder::admission) +
+             b.services.size() * sizeof(block_recorder::service) + b.bookings.size() * sizeof(block_recorder::booking) +
              (b.latencies[0].size() + b.latencies[1].size()) * 8 + b.by_cause.size() * sizeof(cause_clocks) +
              b.flows.size() * sizeof(flow) + 96;
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
@@ -47,7 +47,7 @@ std::int32_t replay_table::add_block(std::int32_t from, block b) {
 void replay_table::fold() {
   statistics::replay_counts unused;
   channel_counts counts;
-  latency_histogram latency[2];
+  clock_histogram latency[2];
   add_to(counts, latency, unused);
   m_counts = counts;
   for (int k = 0; k < 2; ++k) m_latency[k] = latency[k];
@@ -62,8 +62,7 @@ void replay_table::clear() {
   m_bytes = 0;
 }
 
-void replay_table::add_to(channel_counts& counts, latency_histogram latency[2],
-                          statistics::replay_counts& replay) const {
+void replay_table::add_to(channel_counts& counts, clock_histogram latency[2], statistics::replay_counts& replay) const {
   counts += m_counts;
   for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
   for (const block& b : m_blocks) {

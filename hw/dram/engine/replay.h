@@ -15,7 +15,7 @@ namespace memwall::dram {
 
 /// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's
 /// position.
-struct recorder {
+struct block_recorder {
   struct admission {
     std::int32_t clock;
     std::uint16_t order;  ///< column commands before it
@@ -57,9 +57,9 @@ class replay_table {
     std::int64_t latency_sum[2] = {0, 0}, latency_max[2] = {0, 0}, latency_min[2] = {0, 0};
     std::vector<cause_clocks> by_cause;
     std::vector<flow> flows;
-    std::vector<recorder::admission> admissions;
-    std::vector<recorder::service> services;
-    std::vector<recorder::booking> bookings;
+    std::vector<block_recorder::admission> admissions;
+    std::vector<block_recorder::service> services;
+    std::vector<block_recorder::booking> bookings;
   };
   struct state {
     std::vector<std::int32_t> words;
@@ -90,7 +90,7 @@ class replay_table {
   /// Forgets all states and blocks, keeps what they counted. Every channel has to leave_replay() before.
   void clear();
   /// Adds what the replayed blocks counted.
-  void add_to(channel_counts& counts, latency_histogram latency[2], statistics::replay_counts& replay) const;
+  void add_to(channel_counts& counts, clock_histogram latency[2], statistics::replay_counts& replay) const;
 
   std::vector<std::int32_t> scratch;
   std::int64_t lookups = 0, hits = 0, replayed = 0, simulated = 0;
@@ -102,7 +102,7 @@ class replay_table {
   std::vector<block> m_blocks;
   std::unordered_multimap<std::uint64_t, std::int32_t> m_index;
   channel_counts m_counts;
-  latency_histogram m_latency[2];
+  clock_histogram m_latency[2];
   std::int64_t m_evicted = 0;
 };
 

@@ -27,20 +27,18 @@ class bus_hardware final : public hardware {
   bus m_bus;
 };
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "bus", "shared bus or crossbar with arbitration",
-      {[](const module_description& d, build_context&, problem_list& problems) -> std::unique_ptr<hardware> {
-         bus_params p;
-         problem_list mine;
-         bus_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count"});
-         if (mine.empty()) check_bus_params(p, mine, d.tree.where(), "modules." + d.group);
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         return std::make_unique<bus_hardware>(d, p);
-       },
-       [] { return bus_param_table().describe(); }});
-  return true;
-}();
+const hardware_entry entry{
+    "bus",
+    "shared bus or crossbar with arbitration",
+    {[](const module_description& d, build_context&, problem_list& problems) -> std::unique_ptr<hardware> {
+       bus_params p;
+       problem_list mine;
+       bus_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count"});
+       if (mine.empty()) check_bus_params(p, mine, d.tree.where(), "modules." + d.group);
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       return std::make_unique<bus_hardware>(d, p);
+     },
+     [] { return bus_param_table().describe(); }}};
 
 }  // namespace
 }  // namespace memwall::platforms

@@ -154,27 +154,25 @@ void fit_size(const module_description& d, dram_params& p, build_context& contex
   }
 }
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "dram", "DRAM: channels of a standard behind a controller each",
-      {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
-         problem_list mine;
-         dram_params p = read_dram_params(d.tree, mine, "modules." + d.group, {"type", "count", "address"});
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         fit_size(d, p, context);
-         p.controller.replay = p.controller.replay && context.replay;
-         return std::make_unique<dram_hardware>(d, p);
-       },
-       [] {
-         auto out = dram_param_table().describe();
-         for (auto& p : dram::controller_table().describe()) {
-           p.name = "controller." + p.name;
-           out.push_back(p);
-         }
-         return out;
-       }});
-  return true;
-}();
+const hardware_entry entry{
+    "dram",
+    "DRAM: channels of a standard behind a controller each",
+    {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
+       problem_list mine;
+       dram_params p = read_dram_params(d.tree, mine, "modules." + d.group, {"type", "count", "address"});
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       fit_size(d, p, context);
+       p.controller.replay = p.controller.replay && context.replay;
+       return std::make_unique<dram_hardware>(d, p);
+     },
+     [] {
+       auto out = dram_param_table().describe();
+       for (auto& p : dram::controller_table().describe()) {
+         p.name = "controller." + p.name;
+         out.push_back(p);
+       }
+       return out;
+     }}};
 
 }  // namespace
 }  // namespace memwall::platforms

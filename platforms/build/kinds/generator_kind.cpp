@@ -37,22 +37,20 @@ class generator_hardware final : public hardware {
   traffic_generator m_generator;
 };
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "traffic_generator", "an initiator that only makes load",
-      {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
-         problem_list mine;
-         generator_params p;
-         generator_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count"});
-         if (p.memory.empty())
-           mine.add({d.tree.where(), "modules." + d.group + ".memory", "is missing", "a memory module", ""});
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         const int id = context.new_source(d.name);
-         return std::make_unique<generator_hardware>(d, p, id, context.seed + static_cast<std::uint64_t>(id));
-       },
-       [] { return generator_param_table().describe(); }});
-  return true;
-}();
+const hardware_entry entry{
+    "traffic_generator",
+    "an initiator that only makes load",
+    {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
+       problem_list mine;
+       generator_params p;
+       generator_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count"});
+       if (p.memory.empty())
+         mine.add({d.tree.where(), "modules." + d.group + ".memory", "is missing", "a memory module", ""});
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       const int id = context.new_source(d.name);
+       return std::make_unique<generator_hardware>(d, p, id, context.seed + static_cast<std::uint64_t>(id));
+     },
+     [] { return generator_param_table().describe(); }}};
 
 }  // namespace
 }  // namespace memwall::platforms

@@ -33,18 +33,16 @@ class link_hardware final : public hardware {
   link m_link;
 };
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "link", "point-to-point link: PCIe, NVLink, die-to-die",
-      {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
-         problem_list mine;
-         const link_params p = read_link_params(d.tree, mine, "modules." + d.group, {"type", "count"});
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         return std::make_unique<link_hardware>(d, p, context.sources);
-       },
-       [] { return link_param_table().describe(); }});
-  return true;
-}();
+const hardware_entry entry{
+    "link",
+    "point-to-point link: PCIe, NVLink, die-to-die",
+    {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
+       problem_list mine;
+       const link_params p = read_link_params(d.tree, mine, "modules." + d.group, {"type", "count"});
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       return std::make_unique<link_hardware>(d, p, context.sources);
+     },
+     [] { return link_param_table().describe(); }}};
 
 }  // namespace
 }  // namespace memwall::platforms

@@ -55,20 +55,18 @@ class pager_hardware final : public hardware {
   pager m_pager;
 };
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "pager", "unified memory: pages migrate between a device's and the host's memory on faults",
-      {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
-         problem_list mine;
-         pager_params p;
-         pager_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
-         if (mine.empty()) check_pager_params(p, mine, d.tree.where(), "modules." + d.group);
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         return std::make_unique<pager_hardware>(d, p, context.new_source(d.name));
-       },
-       [] { return pager_param_table().describe(); }});
-  return true;
-}();
+const hardware_entry entry{
+    "pager",
+    "unified memory: pages migrate between a device's and the host's memory on faults",
+    {[](const module_description& d, build_context& context, problem_list& problems) -> std::unique_ptr<hardware> {
+       problem_list mine;
+       pager_params p;
+       pager_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
+       if (mine.empty()) check_pager_params(p, mine, d.tree.where(), "modules." + d.group);
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       return std::make_unique<pager_hardware>(d, p, context.new_source(d.name));
+     },
+     [] { return pager_param_table().describe(); }}};
 
 }  // namespace
 }  // namespace memwall::platforms

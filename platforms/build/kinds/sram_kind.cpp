@@ -55,19 +55,17 @@ class sram_hardware final : public hardware {
   sram_module m_sram;
 };
 
-const bool registered = [] {
-  hardware_kinds().add(
-      "sram", "on-chip buffer",
-      {[](const module_description& d, build_context&, problem_list& problems) -> std::unique_ptr<hardware> {
-         problem_list mine;
-         sram_params p;
-         sram_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
-         if (!mine.empty()) return problems.add(mine), nullptr;
-         return std::make_unique<sram_hardware>(d, p);
-       },
-       [] { return sram_param_table().describe(); }});
-  return true;
-}();
+const hardware_entry entry{
+    "sram",
+    "on-chip buffer",
+    {[](const module_description& d, build_context&, problem_list& problems) -> std::unique_ptr<hardware> {
+       problem_list mine;
+       sram_params p;
+       sram_param_table().read(d.tree, p, mine, "modules." + d.group, {"type", "count", "address"});
+       if (!mine.empty()) return problems.add(mine), nullptr;
+       return std::make_unique<sram_hardware>(d, p);
+     },
+     [] { return sram_param_table().describe(); }}};
 
 }  // namespace
 }  // namespace memwall::platforms
