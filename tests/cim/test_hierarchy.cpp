@@ -123,6 +123,18 @@ TEST(cim_hierarchy, energy_counts_every_tile_and_every_macro) {
   EXPECT_NEAR(c.macro_energy[component::leakage], 134e3 * 1e-3 * (4 * 3 + 2 * 1), 1e-9);
 }
 
+// 128 x 48 weights are six pieces: a tile of four and one of two. What leaks is six macros and two tiles, not eight.
+TEST(cim_hierarchy, a_tile_that_is_not_full_leaks_what_it_has) {
+  const round_macro m;
+  hierarchy_params h = two_chips();
+  h.macros_per_tile = 4;
+  const layer_cost c = cost_layer(h, m, fold_layer(m, 128, 48, 8), 1, 8, 8);
+  EXPECT_EQ(c.macros, 6);
+  EXPECT_EQ(c.tiles, 2);
+  EXPECT_NEAR(c.macro_energy[component::leakage], static_cast<double>(c.total) * 1e-3 * (6 * 3 + 2 * 1), 1e-9);
+  EXPECT_NEAR(c.macro_energy[component::array], 6.0, 1e-12);
+}
+
 // On one chip of two tiles nothing crosses the package: 2 x (2 + 10) ns. The chip carries 128 B in and the sums of two
 // columns out, 192 B at 192 GB/s.
 TEST(cim_hierarchy, what_stays_on_a_chip_pays_no_package) {
