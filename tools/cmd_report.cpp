@@ -11,6 +11,7 @@
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
 #include "hw/common/json_document.h"
+#include "platforms/tell/summary.h"
 #include "tools/commands.h"
 #include "tools/process/files.h"
 #include "tools/report_data.h"
@@ -134,6 +135,9 @@ void report(const options& o) {
                     {"memwall_version", MEMWALL_VERSION},
                     {"runs", ordered_json::array()},
                     {"sweeps", ordered_json::array()}};
+  if (!results.empty())
+    for (const auto& figure : platforms::result_figures())
+      data["figures"].push_back({{"path", figure.path}, {"unit", figure.unit}, {"doc", figure.doc}});
   const auto labels = run_labels(results, f.directories);
   const std::size_t rows = report_layer_rows / std::max<std::size_t>(1, results.size());
   for (std::size_t i = 0; i < results.size(); ++i)

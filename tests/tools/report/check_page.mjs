@@ -137,5 +137,22 @@ await check_pages(async ({memwall, dir, check, report, open, chart: rows_of, all
   check((await true_page.value(`document.getElementById('layers-table-count').textContent`)).includes(` of ${files[0].layers.length} rows`), 'all operators are in the table');
   for (const id of ['stalls', 'stalls-by', 'what-if', 'roofline', 'timeline', 'latency', 'capacity', 'energy', 'layers-table', 'configuration'])
     check(await true_page.value(`document.getElementById('${id}') !== null`), `real results have ${id}`);
+  // Every number of the results that has no table or chart of its own is under "Every figure", with its declared unit
+  // and meaning: what the program declares is all that the page knows of it.
+  const declared = new Map([...execFileSync(memwall, ['describe', 'result'], {encoding: 'utf8'}).matchAll(/^(\S+) \(([^)]*)\)\n {4}(.*)$/gm)].map((m) => [m[1], m[3]]));
+  const shown = JSON.parse(await true_page.value(`(() => { const d = document.getElementById('figures'); d.open = true; return new Promise((done) => setTimeout(() => done(
+    JSON.stringify([...d.querySelectorAll('tbody tr')].map((r) => [...r.cells].map((c) => c.textContent)))), 200)); })()`));
+  const row = new Map(shown.map((r) => [r[0], r]));
+  for (const [key, value] of Object.entries(files[0].summary)) {
+    if (typeof value !== 'number') continue;
+    const r = row.get(`summary.${key}`);
+    check(r !== undefined, `summary.${key} is among every figure`);
+    if (!r) continue;
+    check(near(Number(r[1]), value, 0.0006) || value === 0, `summary.${key} reads ${r[1]}, is ${value}`);
+    check(r[4] === declared.get(`summary.${key}`), `summary.${key} means "${r[4]}"`);
+  }
+  for (const cause of Object.keys(files[0].stall_stack_ns)) check(row.has(`stall_stack_ns.${cause}`), `${cause} is among every figure`);
+  for (const m of files[0].memories) check(row.has(`memories[${m.name}].read_bytes`), `bytes of ${m.name} are among every figure`);
+  await true_page.value(`document.getElementById('figures').open = false`);
   await keep(true_page, 'real_light');
 });

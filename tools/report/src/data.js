@@ -39,7 +39,7 @@ export function load() {
     index, label: run.label, result: run.result ?? {}, summary: run.result?.summary ?? {}, notes: run.notes ?? [],
     by_kind: run.by_kind ?? [], layers: new layer_table(run.layers),
   }));
-  return {runs, sweeps: raw.sweeps ?? [], version: raw.memwall_version, notes: raw.notes ?? []};
+  return {runs, sweeps: raw.sweeps ?? [], version: raw.memwall_version, notes: raw.notes ?? [], figures: raw.figures ?? []};
 }
 
 /** Value at a dotted path of an object, or undefined. */

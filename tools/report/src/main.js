@@ -5,6 +5,7 @@ import {draw_queued, redraw_all, set_patterns} from './chart.js';
 import {config_parts} from './config.js';
 import {load} from './data.js';
 import {h} from './dom.js';
+import {figures_part} from './figures.js';
 import {layer_part} from './layers.js';
 import {memory_parts} from './memory.js';
 import {overview, paint_swatches, workload_line} from './overview.js';
@@ -87,7 +88,7 @@ if (runs.length) {
   }
 }
 for (const part of sweep_sections(sweeps, grids)) section(part.id, part.title, part.parts);
-if (runs.length) section('configuration', 'Configuration', config_parts(runs));
+if (runs.length) section('configuration', 'Configuration', [...config_parts(runs), figures_part(runs, data.figures)]);
 document.getElementById('version').textContent = data.version ? `memwall ${data.version}` : 'memwall';
 
 theme_buttons();
