@@ -75,23 +75,30 @@ class candidates {
   template <class Limit>
   found first(std::int64_t now, Limit&& limit) {
     if (now - m_epoch > span) rebase(now, m_first_age);
+    std::int64_t least = nobody;
+    if (m_count < m_limit.size()) {  // fewer banks than limits: each has its own looked up
+      for (std::size_t word = 0; word < m_waiting.size(); ++word)
+        for (std::uint64_t bits = m_waiting[word]; bits != 0; bits &= bits - 1) {
+          const std::size_t i = word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
+          const std::int64_t mine = limited(m_key[i], shifted(limit(m_class[i] / kinds, m_class[i] % kinds)));
+          least = mine < least ? mine : least;
+        }
+      return of_key(least);
+    }
     const int ranks = static_cast<int>(m_limit.size()) / kinds;
     for (int r = 0, i = 0; r < ranks; ++r)
-      for (int kind = 0; kind < kinds; ++kind, ++i)
-        m_limit[static_cast<std::size_t>(i)] = (limit(r, kind) - m_epoch) * (std::int64_t{1} << order_bits);
-    std::int64_t least = nobody;
+      for (int kind = 0; kind < kinds; ++kind, ++i) m_limit[static_cast<std::size_t>(i)] = shifted(limit(r, kind));
     if (2 * m_count >= m_key.size()) {
       least = least_key_of(m_key.data(), m_class.data(), m_limit.data(), m_key.size());
     } else {
       for (std::size_t word = 0; word < m_waiting.size(); ++word)
         for (std::uint64_t bits = m_waiting[word]; bits != 0; bits &= bits - 1) {
           const std::size_t i = word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
-          const std::int64_t mine = limited(m_key[i], m_limit[m_class[i]]);
+          const std::int64_t mine = limited(m_key[i], m_limit[static_cast<std::size_t>(m_class[i])]);
           least = mine < least ? mine : least;
         }
     }
-    if (least == nobody) return {};
-    return {m_epoch + (least >> order_bits), static_cast<int>(least & ((1 << bank_bits) - 1))};
+    return of_key(least);
   }
 
   /// The least of keys after their limits; `classes` name a key's limit.
@@ -99,6 +106,11 @@ class candidates {
                                    std::size_t n);
 
  private:
+  std::int64_t shifted(std::int64_t clock) const { return (clock - m_epoch) * (std::int64_t{1} << order_bits); }
+  found of_key(std::int64_t key) const {
+    if (key == nobody) return {};
+    return {m_epoch + (key >> order_bits), static_cast<int>(key & ((1 << bank_bits) - 1))};
+  }
   /// A key whose clock is not before its limit's.
   static std::int64_t limited(std::int64_t key, std::int64_t limit) {
     const std::int64_t mine = limit | (key & order_mask);

@@ -46,9 +46,7 @@ channel::channel(const channel_setup& setup, int index, replay_table* table, clo
   s.timed.assign(at((setup.banks + 63) / 64), 0);
 }
 
-void channel::emit(command c, clocks_t t, int rank, int b, std::int64_t row, int column) {
-  ++m_counts.commands[static_cast<std::size_t>(c)];
-  if (m_listener == nullptr) return;
+void channel::tell(command c, clocks_t t, int rank, int b, std::int64_t row, int column) {
   command_record r;
   r.cycle = t;
   r.kind = c;
@@ -130,6 +128,13 @@ void channel::find_admission() {
   const bool space[2] = {s.queues->has_room(false), s.queues->has_room(true)};
   if (!space[0] && !space[1]) return;
   const clocks_t open = m_setup.gated ? later(s.cursor, s.front->open_at()) : s.cursor;
+  if (n == 1) {  // mostly one core has all of a memory
+    if (const std::int32_t head = s.sources[0].head; head >= 0 && space[m_pool[at(head)].write]) {
+      m_admission_time = later(open, ready_clock(m_pool[at(head)]));
+      m_admission_source = 0;
+    }
+    return;
+  }
   for (int k = 0; k < n; ++k) {
     int i = s.turn + k;
     if (i >= n) i -= n;

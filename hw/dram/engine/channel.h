@@ -307,11 +307,15 @@ class channel {
   clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
   void show_until(clocks_t clock);
-  void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1);
+  void emit(command c, clocks_t t, int rank, int b, std::int64_t row = -1, int column = -1) {
+    ++m_counts.commands[static_cast<std::size_t>(c)];
+    if (m_listener != nullptr) tell(c, t, rank, b, row, column);
+  }
+  void tell(command c, clocks_t t, int rank, int b, std::int64_t row, int column);
   std::int16_t oldest_waiting() const;
   int list_of(bool write) const { return m_setup.unified ? 0 : static_cast<int>(write); }
   int current_list() const { return m_setup.unified ? 0 : static_cast<int>(s.write_mode); }
-  int bus_of(int rank) const { return rank / m_setup.ranks_per_bus; }
+  int bus_of(int rank) const { return m_setup.buses == 1 ? 0 : rank / m_setup.ranks_per_bus; }
   void set_bit(std::vector<std::uint64_t>& m, int b) {
     m[static_cast<std::size_t>(b) >> 6] |= std::uint64_t{1} << (b & 63);
   }

@@ -226,7 +226,6 @@ void channel::issue_column(int b, clocks_t t) {
   data.last_rank = place.rank;
   data.last_write = write;
 
-  const int first_rank = bus * m_setup.ranks_per_bus;
   if (write) {
     at_least(bank.t[slot_pre], t + m_setup.write_to_pre);
     at_least(group.t[slot_wr], t + c.CCD_L_WR);
@@ -241,7 +240,7 @@ void channel::issue_column(int b, clocks_t t) {
   }
   postpone(b, slot_rd);
   if (write) postpone(b, slot_wr);
-  for (int r = first_rank; r < first_rank + m_setup.ranks_per_bus; ++r) {
+  for (int n = m_setup.ranks_per_bus, r = bus * n; n > 1 && r < (bus + 1) * n; ++r) {
     if (r == place.rank) continue;
     rank_state& other = s.ranks[at(r)];
     if (m_setup.stacked) {
