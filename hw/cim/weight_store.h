@@ -15,25 +15,20 @@
 namespace memwall::cim {
 
 /// Hands out parts of large blocks that the system may back with huge pages: the first touch of each small page costs
-/// more than the weights on it. A block is given back with its last part. Elements are not cleared.
+/// more than the weights on it. A block whose last part is given back waits for the next weights. Elements are not
+/// cleared.
 class weight_blocks {
  public:
   static void* take(std::size_t bytes) {
-    static std::mutex guard;
-    static block* open = nullptr;
     const std::size_t needed = (bytes + 2 * header - 1) / header * header;
-    const std::lock_guard<std::mutex> lock(guard);
-    if (open == nullptr || open->used + needed > open->size) {
-      if (open != nullptr) release(open);  // the block's own part
-      open = new_block(needed);
-    }
-    std::byte* part = reinterpret_cast<std::byte*>(open) + open->used;
-    open->used += needed;
-    ++open->parts;
-    *reinterpret_cast<block**>(part) = open;
+    const auto [of, part] = the_store().take(needed);
+    *reinterpret_cast<block**>(part) = of;  // may be the first touch of a page: not under the lock
     return part + header;
   }
-  static void give_back(void* data) { release(*reinterpret_cast<block**>(static_cast<std::byte*>(data) - header)); }
+  static void give_back(void* data) {
+    block* b = *reinterpret_cast<block**>(static_cast<std::byte*>(data) - header);
+    if (--b->parts == 0) the_store().put(b);
+  }
 
  private:
   static constexpr std::size_t header = 64, page = std::size_t{2} << 20, usual = 8 * page;
@@ -41,15 +36,52 @@ class weight_blocks {
     std::size_t size, used;
     std::atomic<std::size_t> parts;
   };
-  static block* new_block(std::size_t needed) {
-    const std::size_t size = std::max(usual, (needed + header + page - 1) / page * page);
-    void* memory = std::aligned_alloc(page, size);
-    if (memory == nullptr) throw std::bad_alloc();
-    madvise(memory, size, MADV_HUGEPAGE);  // a wish
-    return new (memory) block{size, header, {1}};
-  }
-  static void release(block* b) {
-    if (--b->parts == 0) std::free(b);
+  class store {
+   public:
+    std::pair<block*, std::byte*> take(std::size_t needed) {
+      const std::lock_guard<std::mutex> lock(m_guard);
+      if (m_open == nullptr || m_open->used + needed > m_open->size) {
+        if (m_open != nullptr && --m_open->parts == 0) keep(m_open);  // the block's own part
+        m_open = get(needed);
+      }
+      std::byte* part = reinterpret_cast<std::byte*>(m_open) + m_open->used;
+      m_open->used += needed;
+      ++m_open->parts;
+      return {m_open, part};
+    }
+    void put(block* b) {
+      const std::lock_guard<std::mutex> lock(m_guard);
+      keep(b);
+    }
+
+   private:
+    block* get(std::size_t needed) {
+      const std::size_t size = std::max(usual, (needed + header + page - 1) / page * page);
+      void* memory = nullptr;
+      if (size == usual && !m_spare.empty()) {
+        memory = m_spare.back();
+        m_spare.pop_back();
+      } else {
+        memory = std::aligned_alloc(page, size);
+        if (memory == nullptr) throw std::bad_alloc();
+        madvise(memory, size, MADV_HUGEPAGE);  // a wish
+      }
+      return new (memory) block{size, header, {1}};
+    }
+    void keep(block* b) {
+      if (b->size == usual)
+        m_spare.push_back(b);
+      else
+        std::free(b);
+    }
+    std::mutex m_guard;
+    block* m_open = nullptr;
+    std::vector<block*> m_spare;  // of the usual size
+  };
+  // Never destroyed: arrays may be given back when all else has ended.
+  static store& the_store() {
+    static store* const s = new store;
+    return *s;
   }
 };
 

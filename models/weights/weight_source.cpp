@@ -142,13 +142,35 @@ class file_weights final : public weight_source {
   std::vector<std::string> m_names;
 };
 
-// splitmix64; its top 24 bits as a number in [-reach, reach).
-MEMWALL_EACH_CPU void draw(std::uint64_t seed, std::int64_t first, std::int64_t count, float reach, float* out) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    std::uint64_t z = seed + static_cast<std::uint64_t>(first + i) * 0x9e3779b97f4a7c15U;
+// A number in [-reach, reach) from 24 bits.
+inline float spread(std::uint64_t bits, float reach) {
+  return (static_cast<float>(static_cast<std::int32_t>(bits & 0xffffffU)) * 0x1p-23F - 1.0F) * reach;
+}
+
+// Two numbers from each hash (splitmix64) of half a place, `first` even: its top 24 bits, and those from bit 8 on.
+MEMWALL_EACH_CPU void draw_pairs(std::uint64_t seed, std::int64_t first, std::int64_t pairs, float reach, float* out) {
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    std::uint64_t z = seed + static_cast<std::uint64_t>(first / 2 + i) * 0x9e3779b97f4a7c15U;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    out[i] = (static_cast<float>(static_cast<std::int32_t>((z ^ (z >> 31)) >> 40)) * 0x1p-23F - 1.0F) * reach;
+    z ^= z >> 31;
+    out[2 * i] = spread(z >> 40, reach);
+    out[2 * i + 1] = spread(z >> 8, reach);
+  }
+}
+
+void draw(std::uint64_t seed, std::int64_t first, std::int64_t count, float reach, float* out) {
+  float pair[2];
+  if (first % 2 != 0 && count > 0) {
+    draw_pairs(seed, first - 1, 1, reach, pair);
+    *out++ = pair[1];
+    ++first;
+    --count;
+  }
+  draw_pairs(seed, first, count / 2, reach, out);
+  if (count % 2 != 0) {
+    draw_pairs(seed, first + count - 1, 1, reach, pair);
+    out[count - 1] = pair[0];
   }
 }
 

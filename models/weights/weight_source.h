@@ -16,6 +16,8 @@ class weight_source {
   /// several threads.
   virtual void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
                      float* out) const = 0;
+  /// The largest magnitude of each row, where that is known without reading (`out`: w.rows numbers); else false.
+  virtual bool largest_of_rows(const weight& /*w*/, float* /*out*/) const { return false; }
   void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const {
     block(w, first, count, 0, w.columns, out);
   }

@@ -107,8 +107,11 @@ const unsigned char* tensor_image::at(const std::string& tensor) const {
   throw std::logic_error("no tensor '" + tensor + "'");
 }
 
-std::vector<float> logits_of(machine& by, const model& m, const dtypes& types,
-                             const std::vector<std::int32_t>& tokens) {
+namespace {
+
+/// One pass over a text; `f` gets the tensors it leaves.
+template <class F>
+void one_pass(machine& by, const model& m, const dtypes& types, const std::vector<std::int32_t>& tokens, F&& f) {
   trace::workload w;
   w.phase = trace::workload::phases::prefill;
   w.prompt = static_cast<std::int64_t>(tokens.size());
@@ -118,9 +121,22 @@ std::vector<float> logits_of(machine& by, const model& m, const dtypes& types,
   tensor_image image(stream->header());
   trace::op op;
   while (stream->next(op)) image.execute(by, op, pass_of(op, w, tokens, true));
-  std::vector<float> out(static_cast<std::size_t>(w.prompt * m.vocab));
-  by.activations().decode(image.at("act.logits"), w.prompt * m.vocab, 1, out.data());
+  f(image);
+}
+
+}  // namespace
+
+std::vector<float> logits_of(machine& by, const model& m, const dtypes& types,
+                             const std::vector<std::int32_t>& tokens) {
+  std::vector<float> out(tokens.size() * static_cast<std::size_t>(m.vocab));
+  one_pass(by, m, types, tokens, [&](const tensor_image& image) {
+    by.activations().decode(image.at("act.logits"), static_cast<std::int64_t>(out.size()), 1, out.data());
+  });
   return out;
+}
+
+void pass_over(machine& by, const model& m, const dtypes& types, const std::vector<std::int32_t>& tokens) {
+  one_pass(by, m, types, tokens, [](const tensor_image&) {});
 }
 
 trace::workload workload_for(const dtypes& types, std::int64_t prompt, std::int64_t count) {

@@ -36,6 +36,9 @@ class tensor_image {
 /// Logits of every position of a text, `vocab` numbers each: one pass.
 std::vector<float> logits_of(machine& by, const model& m, const dtypes& types, const std::vector<std::int32_t>& tokens);
 
+/// The same pass, of which nothing is wanted but what the machine notes (value_settings::ranges_only).
+void pass_over(machine& by, const model& m, const dtypes& types, const std::vector<std::int32_t>& tokens);
+
 struct generated {
   std::vector<std::int32_t> tokens;        ///< the new ones
   std::vector<std::vector<float>> logits;  ///< that each was chosen from

@@ -87,14 +87,15 @@ const held_matrix& machine::matrix(const std::string& name) {
         std::any_of(m_cores.begin(), m_cores.end(), [](const auto& c) { return c.second->scales_by_column(); });
     constexpr std::int64_t block = 64;
     std::vector<float> largest(static_cast<std::size_t>(w.rows));
-    parallel_for((w.rows + block - 1) / block, m_settings.threads, [&](std::int64_t b) {
-      const std::int64_t first = b * block, count = std::min(block, w.rows - first);
-      std::vector<float> rows(static_cast<std::size_t>(count * w.columns));
-      m_source.rows(w, first, count, rows.data());
-      for (std::int64_t r = 0; r < count; ++r)
-        largest[static_cast<std::size_t>(first + r)] =
-            largest_magnitude(&rows[static_cast<std::size_t>(r * w.columns)], w.columns);
-    });
+    if (!m_source.largest_of_rows(w, largest.data()))
+      parallel_for((w.rows + block - 1) / block, m_settings.threads, [&](std::int64_t b) {
+        const std::int64_t first = b * block, count = std::min(block, w.rows - first);
+        std::vector<float> rows(static_cast<std::size_t>(count * w.columns));
+        m_source.rows(w, first, count, rows.data());
+        for (std::int64_t r = 0; r < count; ++r)
+          largest[static_cast<std::size_t>(first + r)] =
+              largest_magnitude(&rows[static_cast<std::size_t>(r * w.columns)], w.columns);
+      });
     if (!by_column) largest = {*std::max_element(largest.begin(), largest.end())};
     for (const float v : largest) h.scales.push_back(v > 0 ? v / static_cast<float>(h.type.top()) : 1.0F);
   }
@@ -147,8 +148,11 @@ const product_unit& machine::unit(const std::string& name, const trace::op& op) 
 
 const product_unit& machine::expert_unit(const std::string& name, const trace::op& op, std::int64_t expert) {
   const value_core* core = core_for(op);
-  auto& kept = m_units[{name + "#" + std::to_string(expert), core == nullptr ? "" : core->name()}];
-  if (kept != nullptr) return *kept;
+  // Where nothing is kept, one place is enough for all.
+  auto& kept = m_settings.once ? m_units[{"", ""}]
+                               : m_units[{name + "#" + std::to_string(expert), core == nullptr ? "" : core->name()}];
+  if (kept != nullptr && !m_settings.once) return *kept;
+  kept.reset();
   // An expert's rows of the stack.
   held_matrix part = matrix(name);
   part.rows /= m_model.moe->experts;
@@ -217,6 +221,7 @@ void machine::multiply(const trace::op& op, const trace::header& header, const p
   const auto x = values(bytes.read(in), rows * op.k);
   float& largest = m_largest[name];
   largest = std::max(largest, largest_magnitude(x.data(), static_cast<std::int64_t>(x.size())));
+  if (m_settings.ranges_only && op.kind == trace::op_kind::lm_head) return;  // nothing follows that asks for logits
   std::vector<float> y(static_cast<std::size_t>(rows * op.n));
   if (const unsigned char* given = bytes.read(table)) {
     // The matrix came over the wires: what they brought is what is multiplied.
@@ -227,6 +232,8 @@ void machine::multiply(const trace::op& op, const trace::header& header, const p
       std::copy_n(given + r * row, count * row, out);
     };
     new_unit(name, op, arrived)->run(x.data(), rows, first, y.data());
+  } else if (m_settings.once) {
+    new_unit(name, op, matrix(name))->run(x.data(), rows, first, y.data());
   } else {
     unit(name, op).run(x.data(), rows, first, y.data());
   }

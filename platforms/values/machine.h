@@ -22,7 +22,9 @@ struct value_settings {
   /// Layer that the platform computes, the others in single precision on the same integers; -1: the model's end; -2:
   /// all.
   std::int64_t only_layer = -2;
-  bool measure = false;  ///< SNR of every product on a macro, against single precision
+  bool once = false;         ///< one pass is all: what a product was computed with is not kept
+  bool ranges_only = false;  ///< for largest_inputs() alone: without the product of the model's end
+  bool measure = false;      ///< SNR of every product on a macro, against single precision
 };
 
 /// Where an operator's operands come from and go to: bytes by the position of a use in op::uses.
