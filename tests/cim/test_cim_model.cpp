@@ -88,6 +88,28 @@ TEST(cim_model, experts_in_arrays_of_their_own_compute_side_by_side) {
   EXPECT_LT(shared.compute.sum(), alone.compute.sum() + 3 * port);
 }
 
+// What remedies cost, on a unit of 2 TOPS at 1 pJ an operation, for 4 vectors of 128 inputs and 64 outputs. Ranges by
+// vector: two operations an input, 1024 in 512 ps. Scales by column: one an output, 256 in 128 ps, and two bytes of the
+// buffer each of the 64.
+TEST(cim_model, ranges_by_vector_and_scales_by_column_take_the_vector_unit) {
+  const auto of = [](const std::string& more) {
+    return core(
+               "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 512, bits_per_cell: 8}, pipeline: "
+               "false, "
+               "vector_rate: 2 TOPS, energy_per_flop: 1 pJ, energy_per_buffer_byte: 3 pJ, hierarchy: {macros_per_tile: "
+               "8}" +
+               more + "}")
+        ->plan(product(4, 128, 64, true));
+  };
+  const work plain = of(""), ranges = of(", input_range: vector"), scales = of(", weight_scale: column"),
+             both = of(", input_range: vector, weight_scale: column");
+  EXPECT_EQ(ranges.compute[stall::compute] - plain.compute[stall::compute], 512);
+  EXPECT_NEAR(ranges.energy_pj - plain.energy_pj, 1024, 1e-6);
+  EXPECT_EQ(scales.compute[stall::compute] - plain.compute[stall::compute], 128);
+  EXPECT_NEAR(scales.energy_pj - plain.energy_pj, 256 + 2 * 64 * 3, 1e-6);
+  EXPECT_EQ(both.compute.sum() - plain.compute.sum(), 640);
+}
+
 // 1 mW a macro and 3 mW a tile of one macro: what is gated keeps a tenth, what computes has all of it, and 50 ns
 // before.
 TEST(cim_model, power_gating_leaves_a_share_of_the_leakage_to_what_is_idle) {

@@ -182,6 +182,21 @@ TEST(cim_cost, drift_compensation_reads_the_array) {
   EXPECT_NEAR(often->leakage_mw(), read_pj * 1e-9, read_pj * 1e-15);
 }
 
+// Slices: two cells a weight instead of one take two columns and two conversions a column. Fewer rows at once: a read
+// and a conversion for each group.
+TEST(cim_cost, slices_and_groups_of_rows_repeat_reads_and_conversions) {
+  const auto at = [](const std::string& more) {
+    return from_yaml("{type: analog_crossbar, rows: 64, columns: 64, adc_timing: serial, " + more + "}");
+  };
+  const mvm_shape s{64, 16, 1, 8, 8, 0};
+  const auto whole = at("bits_per_cell: 8"), halves = at("bits_per_cell: 4"),
+             groups = at("bits_per_cell: 8, rows_parallel: 16");
+  EXPECT_EQ(halves->shape(8).cols * 2, whole->shape(8).cols);
+  EXPECT_NEAR(halves->mvm(s).energy[component::adc], 2 * whole->mvm(s).energy[component::adc], 1e-9);
+  EXPECT_NEAR(groups->mvm(s).energy[component::adc], 4 * whole->mvm(s).energy[component::adc], 1e-9);
+  EXPECT_NEAR(groups->mvm(s).interval, 4 * whole->mvm(s).interval, 2);  // picoseconds, rounded each
+}
+
 // More bits are not free: a SAR at 9 bits below its knee of 9 costs 1 + 1 a step where 8 bits cost 1 + 1/2; a flash has
 // a comparator a level; a ramp takes a step a level.
 TEST(cim_cost, converters_cost_what_their_resolution_costs) {
