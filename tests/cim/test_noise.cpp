@@ -251,6 +251,22 @@ TEST(cim_noise, read_noise_grows_towards_small_conductances_up_to_a_cap) {
   }
 }
 
+// The variance of every level, by its definition: to 2e-5 of it.
+TEST(cim_noise, read_variance_follows_its_law_at_every_level) {
+  for (const double exponent : {0.0, 0.65, 1.0, 2.0})
+    for (double g = 1e-4; g < 4; g *= 1.07) {
+      const float level = static_cast<float>(g) * 255;
+      double sum = 7;
+      add_read_variance({255, 0.0088F, static_cast<float>(exponent)}, &level, 1, &sum);
+      const double sigma = static_cast<double>(level) * std::min(0.0088F * std::pow(g, -exponent), 0.2);
+      EXPECT_NEAR((sum - 7) / (sigma * sigma), 1, 5e-5 + 1e-15 / (sigma * sigma)) << g << ' ' << exponent;
+    }
+  const float none = 0;
+  double sum = 0;
+  add_read_variance({255, 0.0088F, 0.65F}, &none, 1, &sum);
+  EXPECT_EQ(sum, 0);
+}
+
 // Pairs: both numbers normal, without a connection to each other or to those of the next index; five standard errors.
 TEST(cim_noise, pairs_of_random_numbers_are_normal_and_independent) {
   constexpr std::size_t n = 500'000;
