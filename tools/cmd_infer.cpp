@@ -123,6 +123,12 @@ void print(const json& r, const infer_arguments& a, const std::string& head) {
     line("time a token", human_time(s["time_per_token_ns"].get<double>()));
     line("energy a token", human_energy(s["energy_per_token_pj"].get<double>()));
   }
+  if (r.contains("calibration")) {
+    const auto& c = r["calibration"];
+    line("ranges of inputs, once",
+         fmt::format("{} over {} tokens, {}", human_time(c["time_ns"].get<double>()), c["tokens"].get<std::int64_t>(),
+                     human_energy(c["energy_pj"].get<double>())));
+  }
   if (r.contains("payload")) {
     const auto& p = r["payload"];
     line("carried by transfers",
@@ -140,7 +146,8 @@ void print(const json& r, const infer_arguments& a, const std::string& head) {
 }  // namespace
 
 static json simulate_token(const infer_arguments& a, const platforms::inference_request& r, const trace::workload& w,
-                           const std::vector<std::int32_t>& tokens, const platforms::inference* carried) {
+                           const std::vector<std::int32_t>& tokens, const platforms::inference& known_of,
+                           bool carried) {
   return in_child([&] {
     platforms::run_options o;
     o.platform = *r.platform;
@@ -149,15 +156,17 @@ static json simulate_token(const infer_arguments& a, const platforms::inference_
     o.command = "memwall infer";
     o.transfer_bytes = a.transfer_bytes;
     const auto known = std::make_shared<const std::vector<std::int32_t>>(tokens);
-    o.source = [&] { return platforms::with_tokens(trace::generate(r.shape, w), r.shape, known); };
+    o.source = [&] {
+      return platforms::with_tokens(trace::generate(r.shape, w), r.shape, known, false, &known_of.routes);
+    };
     platforms::built_hook on_built;
     std::unique_ptr<platforms::machine> values;
     std::unique_ptr<platforms::payload_run> payload;
-    if (carried != nullptr) {
+    if (carried) {
       o.platform = platforms::keep_bytes(*r.platform);
       values = std::make_unique<platforms::machine>(r.shape, r.arithmetic, *r.weights, r.platform, r.settings,
-                                                    carried->ranges);
-      payload = std::make_unique<platforms::payload_run>(*values, r.shape, w, tokens);
+                                                    known_of.ranges);
+      payload = std::make_unique<platforms::payload_run>(*values, r.shape, w, tokens, known_of.routes);
       o.source = [&] { return payload->source(); };
       on_built = [&](platforms::system& hw, const platforms::placement& where) { payload->attach(hw, where); };
     }
@@ -166,6 +175,7 @@ static json simulate_token(const infer_arguments& a, const platforms::inference_
     json out{{"time_ns", s.at("time_ns")},
              {"time_per_token_ns", s.at("time_per_token_ns")},
              {"energy_per_token_pj", s.at("energy_per_token_pj")},
+             {"energy_pj", result.at("energy").at("total_pj")},
              {"phase", trace::name_of(w.phase)},
              {"context", w.longest()}};
     // Of it what work takes (not leakage), and what converters take.
@@ -181,7 +191,7 @@ static json simulate_token(const infer_arguments& a, const platforms::inference_
     if (payload == nullptr) return out;
     const auto& found = payload->found();
     out["tokens"] = found.tokens;
-    out["equal"] = found.tokens == carried->made.tokens && found.logits == carried->made.logits;
+    out["equal"] = found.tokens == known_of.made.tokens && found.logits == known_of.made.logits;
     out["transfers"] = found.transfers;
     out["bytes_read"] = found.bytes_read;
     out["bytes_written"] = found.bytes_written;
@@ -266,9 +276,20 @@ json infer_session::run(const platforms::platform_description* p, const std::fun
     w.types = r.settings.types;
     tokens = r.text;
   }
-  out["simulated"] = simulate_token(m_arguments, r, w, tokens, nullptr);
+  out["simulated"] = simulate_token(m_arguments, r, w, tokens, i, false);
+  if (platforms::fixes_ranges(p) && m_arguments.sweeps.empty() && !m_arguments.sensitivity) {
+    // Input ranges are fixed by a pass over a text on the same machine, once.
+    const auto seen = platforms::calibration_of(r);
+    trace::workload pass;
+    pass.phase = trace::workload::phases::prefill;
+    pass.prompt = static_cast<std::int64_t>(seen.size());
+    pass.types = r.settings.types;
+    const json cost = simulate_token(m_arguments, r, pass, seen, {}, false);
+    out["calibration"] = {
+        {"tokens", pass.prompt}, {"time_ns", cost.at("time_ns")}, {"energy_pj", cost.at("energy_pj")}};
+  }
   if (m_arguments.payload) {
-    out["payload"] = simulate_token(m_arguments, r, w, tokens, &i);
+    out["payload"] = simulate_token(m_arguments, r, w, tokens, i, true);
     if (!out["payload"]["equal"].get<bool>())
       throw std::runtime_error("what came over the wires gave other values than the direct computation: " +
                                out["payload"].dump());
@@ -311,7 +332,7 @@ void add_infer(CLI::App& app) {
   a->threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   CLI::App* c = app.add_subcommand("infer", "a language model's words on a platform, beside their time and energy");
   c->add_option("--model", a->model,
-                "tiny-llama, or a folder with config.json, tokenizer.json and .safetensors, of any family but DeepSeek")
+                "tiny-llama, or a folder with config.json, tokenizer.json and .safetensors, of any family")
       ->required();
   c->add_option("--platform", a->platform, "a preset or a YAML file");
   c->add_option("--prompt", a->prompt, "text to go on from");

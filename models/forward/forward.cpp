@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
 
 namespace memwall {
@@ -96,6 +98,59 @@ expert_choice choose_experts(const float* logits, std::int64_t experts, std::int
   order.resize(static_cast<std::size_t>(active));
   share.resize(static_cast<std::size_t>(active));
   return {order, share};
+}
+
+namespace {
+
+/// The first `count` of `of` places by falling value; the first of equal ones.
+std::vector<std::int64_t> largest_places(const std::vector<float>& of, std::int64_t count) {
+  std::vector<std::int64_t> order(of.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return of[static_cast<std::size_t>(a)] > of[static_cast<std::size_t>(b)];
+  });
+  order.resize(static_cast<std::size_t>(count));
+  return order;
+}
+
+}  // namespace
+
+expert_choice choose_in_groups(const float* logits, const float* correction, std::int64_t experts, std::int64_t active,
+                               const numerics& n) {
+  std::vector<float> scores(logits, logits + experts);
+  if (n.experts_sigmoid)
+    for (float& s : scores) s = 1.0F / (1.0F + std::exp(-s));
+  else
+    softmax(scores.data(), experts);
+  std::vector<float> ranked = scores;
+  if (correction != nullptr)
+    for (std::size_t e = 0; e < ranked.size(); ++e) ranked[e] += correction[e];
+  const auto size = static_cast<std::size_t>(experts / n.expert_groups);
+  if (n.groups_taken < n.expert_groups) {
+    std::vector<float> of_group;
+    for (std::size_t g = 0; g < static_cast<std::size_t>(n.expert_groups); ++g) {
+      std::vector<float> own(ranked.begin() + static_cast<std::ptrdiff_t>(g * size),
+                             ranked.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
+      std::sort(own.begin(), own.end(), std::greater<>());
+      of_group.push_back(own[0] + (n.group_by_two && size > 1 ? own[1] : 0.0F));
+    }
+    std::vector<bool> taken(of_group.size(), false);
+    for (const std::int64_t g : largest_places(of_group, n.groups_taken)) taken[static_cast<std::size_t>(g)] = true;
+    for (std::size_t e = 0; e < ranked.size(); ++e)
+      if (!taken[e / size]) ranked[e] = -std::numeric_limits<float>::infinity();
+  }
+  expert_choice out;
+  out.expert = largest_places(ranked, active);
+  double sum = 0;
+  for (const std::int64_t e : out.expert) {
+    out.share.push_back(scores[static_cast<std::size_t>(e)]);
+    sum += static_cast<double>(out.share.back());
+  }
+  for (float& s : out.share) {
+    if (n.experts_normalised) s = static_cast<float>(static_cast<double>(s) / (sum + 1e-20));
+    if (n.shares_scaled) s *= static_cast<float>(n.experts_scale);
+  }
+  return out;
 }
 
 void rms_norm(const float* x, const float* gain, std::int64_t rows, std::int64_t width, double eps, float* out) {

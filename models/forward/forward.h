@@ -32,10 +32,15 @@ struct numerics {
   double logit_cap = 0;             ///< logits, too
   bool alibi_scaled = false;        ///< ALiBi's distances are scaled as scores are (Falcon)
   bool experts_normalised = false;  ///< the chosen experts' shares sum to 1
+  // DeepSeek: scores are sigmoids (V3) or a softmax over all; the best groups of experts first, by their best expert or
+  // by the sum of their two best; a correction that counts in the choice alone; shares times a factor.
+  bool experts_grouped = false, experts_sigmoid = false, group_by_two = false, shares_scaled = false;
+  std::int64_t expert_groups = 1, groups_taken = 1;
+  double experts_scale = 1;
 };
 
-/// Reads m.file, and refuses, by name, what the forward pass does not compute: latent attention, other activations,
-/// other ways to scale positions, families whose checkpoints are not known. Throws input_error.
+/// Reads m.file, and refuses, by name, what the forward pass does not compute: other activations, other ways to scale
+/// positions, families whose checkpoints are not known. Throws input_error.
 numerics read_numerics(const model& m);
 
 /// The cosines and sines of a position, head_dim / 2 each.
@@ -69,6 +74,9 @@ struct expert_choice {
   std::vector<float> share;
 };
 expert_choice choose_experts(const float* logits, std::int64_t experts, std::int64_t active, bool normalised);
+/// The same by numerics::experts_grouped; `correction` (may be nullptr) is added to the scores in the choice alone.
+expert_choice choose_in_groups(const float* logits, const float* correction, std::int64_t experts, std::int64_t active,
+                               const numerics& n);
 
 /// out = x / sqrt(mean(x^2) + eps) * gain, for each row.
 void rms_norm(const float* x, const float* gain, std::int64_t rows, std::int64_t width, double eps, float* out);

@@ -129,6 +129,7 @@ stored_tensor read_entry(const std::string& file, const std::string& name, const
            "has " + std::to_string(end - begin) + " bytes for " + t.shape_text() + " values of " + t.type_name,
            std::to_string(needed) + " bytes");
   t.data = data + begin;
+  t.bytes = needed;
   return t;
 }
 
@@ -219,6 +220,14 @@ void tensor_files::add_shards(const std::string& index) {
 const stored_tensor* tensor_files::find(const std::string& name) const {
   const auto found = m_tensors.find(name);
   return found == m_tensors.end() ? nullptr : &found->second;
+}
+
+void stored_tensor::rest() const {
+  // Whole pages of its own: the first and the last may belong to neighbours too.
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page,
+             end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / page * page;
+  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a wish; it is mapped to read
 }
 
 std::string stored_tensor::shape_text() const {

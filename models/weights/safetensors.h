@@ -22,9 +22,12 @@ struct stored_tensor {
   std::vector<std::int64_t> shape;
   std::int64_t count = 0;               ///< elements
   const unsigned char* data = nullptr;  ///< in the mapped file
+  std::uint64_t bytes = 0;
   /// Elements [first, first + n) as single precision.
   void read(std::int64_t first, std::int64_t n, float* out) const;
   std::string shape_text() const;
+  /// Its pages leave memory until they are read again.
+  void rest() const;
 };
 
 /// Every tensor of a model's folder: model.safetensors, or the shards that model.safetensors.index.json names, or the

@@ -66,6 +66,13 @@ const std::vector<naming>& namings() {
                           {"moe.router", "mlp.router"},
                           {"moe.gate_up", "mlp.experts.gate_up_proj", lie::stacked},
                           {"moe.down", "mlp.experts.down_proj", lie::stacked}})},
+      {"deepseek", "model.", "layers.#.",
+       with(llama_rules, {{"attn.q_b", "self_attn.q_b_proj"},
+                          {"moe.router", "mlp.gate"},
+                          {"moe.gate_up", "mlp.experts.@.gate_proj mlp.experts.@.up_proj"},
+                          {"moe.down", "mlp.experts.@.down_proj"},
+                          {"moe.shared.gate_up", "mlp.shared_experts.gate_proj mlp.shared_experts.up_proj"},
+                          {"moe.shared.down", "mlp.shared_experts.down_proj"}})},
       {"gemma2", "model.", "layers.#.", with(llama_rules, gemma_rules)},
       {"gemma3", "model.", "layers.#.", with(llama_rules, gemma_rules)},
       {"gpt2",
@@ -231,6 +238,37 @@ std::vector<std::int64_t> rows_of(const model& m, std::size_t parts, std::int64_
   return {rows};
 }
 
+/// What DeepSeek's attention is made of: the first products side by side; norms of the two latents; the expansion, all
+/// heads' keys and then all values, where the file has both of a head together. Empty: as others.
+std::vector<tensor_part> latent_parts(const model& m, const std::string& name, const std::string& self) {
+  const auto& a = *m.mla;
+  const std::int64_t query = m.heads * (a.nope + a.rope), first = a.q_rank > 0 ? a.q_rank : query;
+  const auto plain = [](const std::string& tensor, std::vector<std::int64_t> shape) {
+    const std::int64_t columns = shape.size() > 1 ? shape[1] : 1;
+    return tensor_part{tensor, shape, shape[0], 0, columns, 1};
+  };
+  if (name == "attn.qkv_a")
+    return {plain(self + (a.q_rank > 0 ? "q_a_proj.weight" : "q_proj.weight"), {first, m.hidden}),
+            plain(self + "kv_a_proj_with_mqa.weight", {a.kv_rank + a.rope, m.hidden})};
+  if (name == "attn.qkv_a_norm") {
+    std::vector<tensor_part> out;
+    if (a.q_rank > 0) out.push_back(plain(self + "q_a_layernorm.weight", {a.q_rank}));
+    out.push_back(plain(self + "kv_a_layernorm.weight", {a.kv_rank}));
+    return out;
+  }
+  if (name != "attn.kv_b") return {};
+  std::vector<tensor_part> out;
+  const std::int64_t head = a.nope + a.value;
+  const auto add = [&](std::int64_t from, std::int64_t rows) {
+    for (std::int64_t h = 0; h < m.heads; ++h)
+      out.push_back(
+          {self + "kv_b_proj.weight", {m.heads * head, a.kv_rank}, rows, (h * head + from) * a.kv_rank, a.kv_rank, 1});
+  };
+  add(0, a.nope);
+  add(a.nope, a.value);
+  return out;
+}
+
 }  // namespace
 
 bool has_tensor_names(const std::string& family) {
@@ -251,6 +289,11 @@ std::vector<tensor_part> parts_of(const model& m, const weight& w) {
     collector c(m, w, kind);
     c.plain({by->head}, {kind == ".bias" ? w.columns : w.rows});
     return c.out;
+  }
+  if (m.mla) {
+    if (name == "moe.router" && kind == ".bias")
+      return {{before + "mlp.gate.e_score_correction_bias", {w.columns}, w.columns, 0, 1, 1}};
+    if (auto parts = latent_parts(m, name, before + "self_attn."); !parts.empty()) return parts;
   }
   const auto found = std::find_if(by->rules.begin(), by->rules.end(), [&](const rule& r) { return name == r.ours; });
   std::string theirs;
@@ -305,6 +348,9 @@ bool may_be_left(const model& m, const std::string& tensor) {
   for (const char* end :
        {"rotary_emb.inv_freq", "attention.bias", "attention.masked_bias", ".attn.bias", ".attn.masked_bias"})
     if (ends_with(tensor, end)) return true;
+  // Layers behind the last that predict further tokens.
+  const std::string behind = "model.layers." + std::to_string(m.layers) + ".";
+  if (m.family == "deepseek" && tensor.compare(0, behind.size(), behind) == 0) return true;
   return m.tied && tensor == "lm_head.weight";
 }
 

@@ -53,12 +53,23 @@ class file_weights final : public weight_source {
     }
   }
 
+  void rest(const weight& w) const override {
+    const stored_tensor* last = nullptr;
+    for (const piece& p : m_pieces.at(w.name)) {
+      if (p.tensor != last) p.tensor->rest();
+      last = p.tensor;
+    }
+  }
+
  private:
   struct piece {
     const stored_tensor* tensor;
     const stored_tensor* scale;  // of 8-bit tensors: one number, or one a row
     tensor_part where;
+    const stored_tensor* block_scale = nullptr;  // of 8-bit tensors: one a square of 128 x 128
+    const stored_tensor* mx_scale = nullptr;     // of MXFP4 blocks: an exponent for every 32 values along the inputs
   };
+  static constexpr std::int64_t square = 128, mx_block = 32;
 
   // Some files leave out what stands before all names ("model.", "transformer."), or the first of two such words.
   const stored_tensor* look_up(const std::string& name, std::set<std::string>& used) {
@@ -86,7 +97,15 @@ class file_weights final : public weight_source {
     const stored_tensor* t = look_up(p.name, used);
     stored_tensor wanted;
     wanted.shape = p.shape;
+    if (t == nullptr && add_mx(w, p, used, problems)) return;
     if (t == nullptr) {
+      std::string packed = p.name;
+      if (const auto end = packed.rfind(".weight"); end != std::string::npos) packed.replace(end, 7, ".qweight");
+      if (look_up(packed, used) != nullptr) {
+        problems.add({m_files.path(), packed, "is packed (GPTQ, AWQ), which is not read",
+                      "'" + p.name + "' of " + wanted.shape_text() + " values", ""});
+        return;
+      }
       problems.add({m_files.path(), p.name, "is missing", "a tensor of " + wanted.shape_text() + " values", ""});
       return;
     }
@@ -96,18 +115,62 @@ class file_weights final : public weight_source {
       problems.add(
           {t->file, p.name, "has type " + t->type_name, "F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I8 or U8", ""});
     const stored_tensor* scale = look_up(p.name + "_scale", used);
+    const stored_tensor* squares = look_up(p.name + "_scale_inv", used);
     const std::int64_t rows = p.shape.front();
+    if (squares != nullptr) {
+      const auto over = [](std::int64_t n) { return (n + square - 1) / square; };
+      wanted.shape = {over(rows), over(p.shape.back())};
+      if (squares->shape != wanted.shape || p.shape.size() != 2 || p.column_step != 1)
+        problems.add({squares->file, squares->name, "has the shape " + squares->shape_text(),
+                      wanted.shape_text() + ", one a square of 128 x 128", ""});
+    }
     if (scale != nullptr && scale->count != 1 && (scale->count != rows || p.column_step != 1))
       problems.add({scale->file, scale->name, "has the shape " + scale->shape_text(),
                     "one number, or " + std::to_string(rows) + ", one a row", ""});
-    if (scale == nullptr && (t->type == stored_type::i8 || t->type == stored_type::u8))
+    if (scale == nullptr && squares == nullptr && (t->type == stored_type::i8 || t->type == stored_type::u8))
       problems.add({t->file, p.name, "is of 8-bit integers without '" + p.name + "_scale'", "their scale", ""});
-    m_pieces[w.name].push_back({t, scale, p});
+    m_pieces[w.name].push_back({t, scale, p, squares});
+  }
+
+  /// gpt-oss's experts in MXFP4: NAME_blocks, experts x outputs x blocks of 32 inputs x 16 bytes, and NAME_scales.
+  bool add_mx(const weight& w, const tensor_part& p, std::set<std::string>& used, problem_list& problems) {
+    const stored_tensor *blocks = look_up(p.name + "_blocks", used), *scales = look_up(p.name + "_scales", used);
+    if (blocks == nullptr || scales == nullptr || p.shape.size() != 3) return false;
+    const std::int64_t inputs = p.shape[1];
+    stored_tensor wanted;
+    wanted.shape = {p.shape[0], p.shape[2], inputs / mx_block, mx_block / 2};
+    if (inputs % mx_block != 0 || blocks->shape != wanted.shape || blocks->type != stored_type::u8)
+      problems.add({blocks->file, blocks->name, "has type " + blocks->type_name + ", shape " + blocks->shape_text(),
+                    "U8, " + wanted.shape_text(), ""});
+    wanted.shape.pop_back();
+    if (scales->shape != wanted.shape || scales->type != stored_type::u8)
+      problems.add({scales->file, scales->name, "has type " + scales->type_name + ", shape " + scales->shape_text(),
+                    "U8, " + wanted.shape_text(), ""});
+    piece out{blocks, nullptr, p};
+    out.mx_scale = scales;
+    m_pieces[w.name].push_back(std::move(out));
+    return true;
+  }
+
+  /// Values E2M1 (OCP Microscaling Formats 1.0), the first of two in the low half of a byte, times 2^(scale - 127).
+  static void read_mx(const piece& p, std::int64_t first, std::int64_t n, std::int64_t column, std::int64_t columns,
+                      float* out) {
+    constexpr float values[16] = {0, 0.5F, 1, 1.5F, 2, 3, 4, 6, -0.0F, -0.5F, -1, -1.5F, -2, -3, -4, -6};
+    const std::int64_t outputs = p.where.shape[2], inputs = p.where.shape[1], all = inputs * outputs;
+    const std::int64_t row = p.where.first / all * outputs + p.where.first % all;
+    for (std::int64_t r = 0; r < n; ++r)
+      for (std::int64_t c = column; c < column + columns; ++c) {
+        const std::int64_t at = (row + (first + r) * p.where.row_step) * inputs + c;
+        const unsigned char both = p.tensor->data[at / 2];
+        const int power = p.mx_scale->data[at / mx_block] - 127;
+        *out++ = std::ldexp(values[at % 2 == 0 ? both & 15 : both >> 4], power);
+      }
   }
 
   static void read(const piece& p, std::int64_t first, std::int64_t n, std::int64_t column, std::int64_t columns,
                    float* out) {
     const tensor_part& at = p.where;
+    if (p.mx_scale != nullptr) return read_mx(p, first, n, column, columns, out);
     const std::int64_t begin = at.first + first * at.row_step + column * at.column_step;
     if (at.column_step == 1 && at.row_step == columns) {
       p.tensor->read(begin, n * columns, out);
@@ -120,6 +183,15 @@ class file_weights final : public weight_source {
         p.tensor->read(begin + c * at.column_step, static_cast<std::int64_t>(run.size()), run.data());
         for (std::int64_t r = 0; r < n; ++r) out[r * columns + c] = run[static_cast<std::size_t>(r * at.row_step)];
       }
+    }
+    if (p.block_scale != nullptr) {
+      const std::int64_t row = at.row_step > 0 ? at.first / at.row_step + first : 0, across = p.block_scale->shape[1];
+      for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t c = 0; c < columns; ++c) {
+          float s = 1;
+          p.block_scale->read((row + r) / square * across + (column + c) / square, 1, &s);
+          out[r * columns + c] *= s;
+        }
     }
     if (p.scale != nullptr)
       apply(*p.scale, at.column_step == 1 && at.row_step > 0 ? at.first / at.row_step + first : 0, n, columns, out);

@@ -18,6 +18,8 @@ class weight_source {
                      float* out) const = 0;
   /// The largest magnitude of each row, where that is known without reading (`out`: w.rows numbers); else false.
   virtual bool largest_of_rows(const weight& /*w*/, float* /*out*/) const { return false; }
+  /// Nobody reads the weight for a while: what of a file is mapped for it may leave memory.
+  virtual void rest(const weight& /*w*/) const {}
   void rows(const weight& w, std::int64_t first, std::int64_t count, float* out) const {
     block(w, first, count, 0, w.columns, out);
   }

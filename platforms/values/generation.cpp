@@ -2,6 +2,7 @@
 #include "platforms/values/generation.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace memwall::platforms {
@@ -10,12 +11,19 @@ namespace {
 class known_tokens final : public trace::op_stream {
  public:
   known_tokens(std::unique_ptr<trace::op_stream> plain, const model& m,
-               std::shared_ptr<const std::vector<std::int32_t>> tokens, bool all_logits)
-      : m_plain(std::move(plain)), m_tokens(std::move(tokens)), m_all(all_logits) {
+               std::shared_ptr<const std::vector<std::int32_t>> tokens, bool all_logits, const expert_routes* routes)
+      : m_plain(std::move(plain)), m_tokens(std::move(tokens)), m_all(all_logits), m_moe(m.moe) {
+    if (routes != nullptr) m_routes = *routes;
     const auto& w = header().workload;
     m_row = bytes_of(w.types.weights, m.hidden);
     m_activation_row = bytes_of(w.types.activations, m.hidden);
-    m_qkv_row = bytes_of(w.types.activations, (m.heads + 2 * m.kv_heads) * m.head_dim);
+    m_rows["act.qkv"] = bytes_of(w.types.activations, (m.heads + 2 * m.kv_heads) * m.head_dim);
+    if (m.mla) {
+      const std::int64_t query = m.heads * (m.mla->nope + m.mla->rope);
+      m_rows["act.qkv_a"] =
+          bytes_of(w.types.activations, (m.mla->q_rank > 0 ? m.mla->q_rank : query) + m.mla->kv_rank + m.mla->rope);
+      m_rows["act.q"] = bytes_of(w.types.activations, query);
+    }
   }
   const trace::header& header() const override { return m_plain->header(); }
   std::int64_t size() const override { return m_plain->size(); }
@@ -36,25 +44,60 @@ class known_tokens final : public trace::op_stream {
     }
     // Values stand where they were written: what takes a part of each row of queries, keys and values reads the rows.
     for (auto& u : out.uses)
-      if (header().tensors[u.tensor].name == "act.qkv") u.bytes = pass.rows * m_qkv_row;
+      if (const auto found = m_rows.find(header().tensors[u.tensor].name); found != m_rows.end())
+        u.bytes = pass.rows * found->second;
     if (out.kind == trace::op_kind::norm && out.layer < 0 && out.name == "norm" && !m_all)
       out.uses.front().offset = (pass.rows - 1) * m_activation_row;
+    if (out.kind == trace::op_kind::expert_gemm) take_routes(out, pass);
     return true;
   }
 
  private:
+  /// Reads the experts that the positions took; neighbours as one block.
+  void take_routes(trace::op& o, const pass_facts& pass) const {
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(m_moe->experts), 0);
+    for (std::int64_t r = 0; r < pass.rows; ++r) {
+      const auto found = m_routes.find({pass.past + r, o.layer});
+      if (found == m_routes.end()) return;
+      for (const std::int64_t e : found->second) ++rows[static_cast<std::size_t>(e)];
+    }
+    const auto& types = header().workload.types;
+    std::vector<trace::tensor_use> uses{o.uses.front()};
+    o.group_rows.clear();
+    for (const std::int64_t r : rows)
+      if (r > 0) o.group_rows.push_back(r);
+    // The stack's uses, then those of its biases.
+    for (std::size_t u = 1; u + 1 < o.uses.size(); ++u) {
+      if (o.uses[u].tensor == uses.back().tensor) continue;
+      const std::uint32_t tensor = o.uses[u].tensor;
+      const std::int64_t one = uses.size() == 1 ? bytes_of(types.experts, o.n, o.k) : bytes_of(types.vectors(), 1, o.n);
+      for (std::int64_t e = 0; e < m_moe->experts; ++e) {
+        if (rows[static_cast<std::size_t>(e)] == 0) continue;
+        if (auto& last = uses.back(); last.tensor == tensor && last.offset + last.bytes == e * one)
+          last.bytes += one;
+        else
+          uses.push_back({tensor, trace::access::read, e * one, one});
+      }
+    }
+    uses.push_back(o.uses.back());
+    o.uses = std::move(uses);
+  }
+
   std::unique_ptr<trace::op_stream> m_plain;
   std::shared_ptr<const std::vector<std::int32_t>> m_tokens;
   bool m_all;
-  std::int64_t m_row = 0, m_activation_row = 0, m_qkv_row = 0;
+  std::optional<moe_shape> m_moe;
+  expert_routes m_routes;
+  std::int64_t m_row = 0, m_activation_row = 0;
+  std::map<std::string, std::int64_t> m_rows;  // bytes of a row that operators take a part of
 };
 
 }  // namespace
 
 std::unique_ptr<trace::op_stream> with_tokens(std::unique_ptr<trace::op_stream> plain, const model& m,
-                                              std::shared_ptr<const std::vector<std::int32_t>> tokens,
-                                              bool all_logits) {
-  return std::make_unique<known_tokens>(std::move(plain), m, std::move(tokens), all_logits);
+                                              std::shared_ptr<const std::vector<std::int32_t>> tokens, bool all_logits,
+                                              const expert_routes* routes) {
+  return std::make_unique<known_tokens>(std::move(plain), m, std::move(tokens), all_logits, routes);
 }
 
 pass_facts pass_of(const trace::op& op, const trace::workload& w, const std::vector<std::int32_t>& tokens,

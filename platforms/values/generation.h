@@ -12,10 +12,11 @@
 namespace memwall::platforms {
 
 /// A trace whose tokens are known: the embedding reads their rows, and the model's end the last position.
-/// `tokens` may grow while the trace is read.
+/// `tokens` may grow while the trace is read. `routes`: experts that positions took, instead of drawn ones, where all
+/// of a pass are known.
 std::unique_ptr<trace::op_stream> with_tokens(std::unique_ptr<trace::op_stream> plain, const model& m,
                                               std::shared_ptr<const std::vector<std::int32_t>> tokens,
-                                              bool all_logits = false);
+                                              bool all_logits = false, const expert_routes* routes = nullptr);
 
 /// The pass that an operator of a trace of one sequence belongs to.
 pass_facts pass_of(const trace::op& op, const trace::workload& w, const std::vector<std::int32_t>& tokens,

@@ -33,6 +33,7 @@ class noting_source final : public weight_source {
     for (std::int64_t r = 0; r < count; ++r)
       if (largest[r] == unknown) largest[r] = largest_magnitude(out + r * columns, columns);
   }
+  void rest(const weight& w) const override { m_of->rest(w); }
   bool largest_of_rows(const weight& w, float* out) const override {
     const auto& largest = m_largest.at(w.name);
     std::copy(largest.begin(), largest.end(), out);
@@ -69,6 +70,13 @@ class reference_pass {
   std::vector<float> m_logits;
 };
 
+/// Weights that are no numbers make logits that are none.
+void check_numbers(const inference_request& r, const float* logits, std::size_t count) {
+  if (!std::all_of(logits, logits + count, [](float v) { return std::isfinite(v); }))
+    throw input_error(problem{r.shape.name, "", "gives logits that are infinite or no numbers (NaN)",
+                              "weights and types that keep every value finite", ""});
+}
+
 class comparison {
  public:
   comparison(inference& out, std::int64_t vocab) : m_out(out), m_vocab(vocab) {}
@@ -90,14 +98,6 @@ class comparison {
   std::int64_t m_vocab;
 };
 
-bool fixes_ranges(const inference_request& r) {
-  if (r.platform == nullptr) return false;
-  return std::any_of(r.platform->modules.begin(), r.platform->modules.end(), [](const module_description& d) {
-    const value_core core(d);
-    return core.on_integers() && !core.ranges_by_vector();
-  });
-}
-
 }  // namespace
 
 double inference::perplexity() const {
@@ -112,8 +112,7 @@ namespace {
 /// Input ranges of products, from the begin of a text in single precision.
 std::map<std::string, float> ranges_of(const inference_request& r, const weight_source& weights,
                                        reference_pass& reference, bool compare) {
-  tokens seen = !r.calibration.empty() ? r.calibration : !r.text.empty() ? r.text : r.prompt;
-  seen.resize(std::min(seen.size(), static_cast<std::size_t>(r.context)));
+  const tokens seen = calibration_of(r);
   if (compare && r.calibration.empty()) {
     reference.logits(seen);  // which will be asked for
     return reference.largest_inputs();
@@ -129,7 +128,7 @@ std::map<std::string, float> ranges_of(const inference_request& r, const weight_
 
 inference infer(const inference_request& r) {
   const model& m = r.shape;
-  const bool compare = r.compare && r.platform != nullptr, fixed = fixes_ranges(r);
+  const bool compare = r.compare && r.platform != nullptr, fixed = fixes_ranges(r.platform);
   std::shared_ptr<const weight_source> weights = r.weights;
   if (fixed) weights = std::make_shared<noting_source>(r.weights, m);
   reference_pass reference(r, *weights);
@@ -150,6 +149,7 @@ inference infer(const inference_request& r) {
       const tokens part(r.text.begin() + static_cast<std::ptrdiff_t>(at),
                         r.text.begin() + static_cast<std::ptrdiff_t>(end));
       const auto logits = logits_of(own, m, r.settings.types, part);
+      check_numbers(r, logits.data(), logits.size());
       const float* exact = compare ? reference.logits(part).data() : nullptr;
       for (std::size_t i = at == 0 ? 0 : window / 2 - 1; i + 1 < part.size(); ++i)
         with.score(&logits[i * vocab], compare ? exact + i * vocab : nullptr, part[i + 1]);
@@ -172,6 +172,7 @@ inference infer(const inference_request& r) {
       });
       if (scores) logits = logits_of(own, m, r.settings.types, r.prompt);
     }
+    for (const auto& row : out.made.logits) check_numbers(r, row.data(), row.size());
     const float* exact = nullptr;
     if (compare) {
       // The reference reads what was written here, so that one slip does not count again at each later token.
@@ -187,7 +188,21 @@ inference infer(const inference_request& r) {
     }
   }
   out.layers = own.quality();
+  out.routes = own.routes();
   return out;
+}
+
+bool fixes_ranges(const platform_description* p) {
+  return p != nullptr && std::any_of(p->modules.begin(), p->modules.end(), [](const module_description& d) {
+           const value_core core(d);
+           return core.on_integers() && !core.ranges_by_vector();
+         });
+}
+
+tokens calibration_of(const inference_request& r) {
+  tokens seen = !r.calibration.empty() ? r.calibration : !r.text.empty() ? r.text : r.prompt;
+  seen.resize(std::min(seen.size(), static_cast<std::size_t>(r.context)));
+  return seen;
 }
 
 dtypes usual_types(const platform_description& p) {

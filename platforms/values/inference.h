@@ -36,6 +36,7 @@ struct inference {
   double divergence = 0;  ///< summed
   std::vector<machine::layer_quality> layers;
   std::map<std::string, float> ranges;
+  expert_routes routes;  ///< of the prompt and what follows, or of a text's first window
   double perplexity() const;
   double reference_perplexity() const;
 };
@@ -43,6 +44,10 @@ struct inference {
 /// A text is cut into windows that overlap by half: every token but those of the first half window is predicted from
 /// at least context / 2 tokens before it.
 inference infer(const inference_request& r);
+
+/// Whether a core's input ranges are fixed beforehand, and the tokens that fix them.
+bool fixes_ranges(const platform_description* p);
+std::vector<std::int32_t> calibration_of(const inference_request& r);
 
 /// The types that a platform's cores compute on where nobody says: integers as wide as the macros hold (at most 8 bits)
 /// beside fp16, or fp16 alone.

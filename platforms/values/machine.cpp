@@ -35,6 +35,15 @@ const mapping_rule& rule_for(const platform_description& p, const trace::op& op)
   return *found;
 }
 
+/// Latent attention rotates a part of each head that stands by itself.
+model rotated_part(model m) {
+  if (m.mla) {
+    m.head_dim = m.mla->rope;
+    m.rope_fraction = 1;
+  }
+  return m;
+}
+
 constexpr std::int64_t measured_rows = 4;  // of a pass, for the SNR
 
 }  // namespace
@@ -53,8 +62,8 @@ machine::machine(const model& m, const numerics& n, const weight_source& source,
       m_ranges(std::move(ranges)),
       m_activation(settings.types.activations, "--dtype", "activations"),
       m_cache(settings.types.kv, "--dtype", "kv"),
-      m_rotations(m, n),
-      m_local_rotations(m, n, true) {
+      m_rotations(rotated_part(m), n),
+      m_local_rotations(rotated_part(m), n, true) {
   if (m.positions == model::position_kind::alibi) m_slopes = alibi_slopes(m.heads);
   for (const codec* c : {&m_activation, &m_cache})
     if (c->has_scale())
@@ -96,6 +105,11 @@ const held_matrix& machine::matrix(const std::string& name) {
           largest[static_cast<std::size_t>(first + r)] =
               largest_magnitude(&rows[static_cast<std::size_t>(r * w.columns)], w.columns);
       });
+    m_source.rest(w);
+    for (const float v : largest)
+      if (!std::isfinite(v))
+        throw input_error(problem{m_model.name, name, "holds numbers that are infinite or none (NaN)",
+                                  "finite weights, to be held as integers", ""});
     if (!by_column) largest = {*std::max_element(largest.begin(), largest.end())};
     for (const float v : largest) h.scales.push_back(v > 0 ? v / static_cast<float>(h.type.top()) : 1.0F);
   }
@@ -120,7 +134,7 @@ std::int64_t machine::row_bytes(const std::string& name) {
 }
 
 std::unique_ptr<product_unit> machine::new_unit(const std::string& name, const trace::op& op, const held_matrix& w,
-                                                std::uint64_t part) {
+                                                std::uint64_t part, bool ranged) {
   unit_options o;
   o.threads = m_settings.threads;
   o.age = m_settings.age;
@@ -134,7 +148,7 @@ std::unique_ptr<product_unit> machine::new_unit(const std::string& name, const t
   o.arithmetic = in.bits_e4 >= 320000 ? "fp32" : in.number == dtype::kind::bf ? "bf16" : "fp16";
   // Routers keep their floating-point type: the vector unit beside the arrays multiplies them.
   if (core->on_integers() && op.kind == trace::op_kind::router) return make_unit(reference, w, o);
-  if (core->on_integers() && !core->ranges_by_vector())
+  if (ranged && core->on_integers() && !core->ranges_by_vector())
     if (const auto found = m_ranges.find(name); found != m_ranges.end()) o.range = found->second;
   return make_unit(*core, w, o);
 }
@@ -153,7 +167,12 @@ const product_unit& machine::expert_unit(const std::string& name, const trace::o
                                : m_units[{name + "#" + std::to_string(expert), core == nullptr ? "" : core->name()}];
   if (kept != nullptr && !m_settings.once) return *kept;
   kept.reset();
-  // An expert's rows of the stack.
+  kept = new_unit(name, op, part_of_expert(name, expert), static_cast<std::uint64_t>(expert));
+  return *kept;
+}
+
+/// An expert's rows of the stack.
+held_matrix machine::part_of_expert(const std::string& name, std::int64_t expert) {
   held_matrix part = matrix(name);
   part.rows /= m_model.moe->experts;
   part.first_row = expert * part.rows;
@@ -163,8 +182,26 @@ const product_unit& machine::expert_unit(const std::string& name, const trace::o
   part.read = [&whole, first = part.first_row](std::int64_t r, std::int64_t count, unsigned char* out) {
     whole.read(first + r, count, out);
   };
-  kept = new_unit(name, op, part, static_cast<std::uint64_t>(expert));
-  return *kept;
+  return part;
+}
+
+/// One bias an output and expert, of those experts that came over the wires; else of all.
+std::vector<float> machine::expert_bias(const trace::op& op, const trace::header& header, const std::string& name,
+                                        operand_bytes& bytes) {
+  if (m_weights.count(name) == 0) return {};
+  const held_matrix& h = matrix(name);
+  const std::int64_t row = h.type.row_bytes(h.columns);
+  std::vector<float> out;
+  for (std::size_t u = 0; u < op.uses.size(); ++u) {
+    if (header.tensors[op.uses[u].tensor].name != name) continue;
+    const unsigned char* given = bytes.read(u);
+    if (given == nullptr) break;
+    out.resize(static_cast<std::size_t>(h.rows * h.columns));
+    for (std::int64_t r = 0; r < op.uses[u].bytes / row; ++r)
+      h.type.decode(given + r * row, h.columns, 1,
+                    &out[static_cast<std::size_t>((op.uses[u].offset / row + r) * h.columns)]);
+  }
+  return out.empty() ? vector_of(name, nullptr) : out;
 }
 
 std::vector<float> machine::vector_of(const std::string& name, const unsigned char* bytes) {
@@ -213,17 +250,13 @@ void machine::measure(const std::string& name, const float* x, std::int64_t rows
   }
 }
 
-void machine::multiply(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
-  const std::size_t in = use_of(op, trace::access::read), table = use_of(op, trace::access::read, 1);
-  const std::string& name = header.tensors[op.uses[table].tensor].name;
-  const std::int64_t rows = op.kind == trace::op_kind::lm_head && pass.all_logits ? pass.rows : op.m;
-  const std::int64_t first = op.kind == trace::op_kind::lm_head ? pass.past + pass.rows - rows : pass.past;
-  const auto x = values(bytes.read(in), rows * op.k);
+std::vector<float> machine::product_of(const trace::op& op, const std::string& name, const std::vector<float>& x,
+                                       std::int64_t rows, std::int64_t first, const unsigned char* given) {
   float& largest = m_largest[name];
   largest = std::max(largest, largest_magnitude(x.data(), static_cast<std::int64_t>(x.size())));
-  if (m_settings.ranges_only && op.kind == trace::op_kind::lm_head) return;  // nothing follows that asks for logits
+  if (m_settings.ranges_only && op.kind == trace::op_kind::lm_head) return {};  // nothing follows that asks for logits
   std::vector<float> y(static_cast<std::size_t>(rows * op.n));
-  if (const unsigned char* given = bytes.read(table)) {
+  if (given != nullptr) {
     // The matrix came over the wires: what they brought is what is multiplied.
     held_matrix arrived = matrix(name);
     arrived.source = nullptr;
@@ -239,22 +272,217 @@ void machine::multiply(const trace::op& op, const trace::header& header, const p
   }
   if (const value_core* core = core_for(op); m_settings.measure && core != nullptr && core->macro() != nullptr)
     measure(name, x.data(), rows, y.data());
-  if (m_weights.count(name + ".bias") != 0) {
-    const auto bias = vector_of(name + ".bias", bytes.read(use_of(op, trace::access::read, 2)));
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] += bias[i % bias.size()];
+  m_source.rest(weight_named(name));
+  return y;
+}
+
+void machine::multiply(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
+  const std::size_t in = use_of(op, trace::access::read), table = use_of(op, trace::access::read, 1);
+  const std::string& name = header.tensors[op.uses[table].tensor].name;
+  const std::int64_t rows = op.kind == trace::op_kind::lm_head && pass.all_logits ? pass.rows : op.m;
+  const std::int64_t first = op.kind == trace::op_kind::lm_head ? pass.past + pass.rows - rows : pass.past;
+  std::vector<float> x;
+  if (local_name(op) == "attn.q_b") {
+    // The latent of queries stands before that of keys and values.
+    const std::int64_t width = op.k + m_model.mla->kv_rank + m_model.mla->rope;
+    const auto all = values(bytes.read(in), rows * width);
+    for (std::int64_t r = 0; r < rows; ++r) x.insert(x.end(), all.begin() + r * width, all.begin() + r * width + op.k);
+  } else {
+    x = values(bytes.read(in), rows * op.k);
   }
+  auto y = product_of(op, name, x, rows, first, bytes.read(table));
+  if (y.empty()) return;
+  std::vector<float> bias;
+  if (m_weights.count(name + ".bias") != 0)
+    bias = vector_of(name + ".bias", bytes.read(use_of(op, trace::access::read, 2)));
+  const bool corrects = op.kind == trace::op_kind::router && m_numerics.experts_grouped;
+  if (!bias.empty() && !corrects)
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += bias[i % bias.size()];
   if (op.kind == trace::op_kind::lm_head && m_numerics.logit_cap > 0)
     soft_cap(y.data(), static_cast<std::int64_t>(y.size()), m_numerics.logit_cap);
-  if (op.kind == trace::op_kind::router) route(op, pass, y);
+  if (op.kind == trace::op_kind::router) route(op, pass, y, corrects ? bias : std::vector<float>());
   store(bytes, use_of(op, trace::access::write), y);
 }
 
+/// A prompt's latents to keys and values of every head: all keys, then all values of a position.
+void machine::expand(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
+  const std::size_t table = use_of(op, trace::access::read), cache = use_of(op, trace::access::read, 1);
+  const std::string& name = header.tensors[op.uses[table].tensor].name;
+  const std::int64_t rank = m_model.mla->kv_rank, turned = m_model.mla->rope;
+  const unsigned char* from = bytes.read(cache);
+  std::vector<float> x, row(static_cast<std::size_t>(rank + turned));
+  m_key_turns.clear();
+  for (std::int64_t p = 0; p < op.m; ++p) {
+    m_cache.decode(from + p * m_cache.row_bytes(rank + turned), rank + turned, 1, row.data());
+    x.insert(x.end(), row.begin(), row.begin() + rank);
+    m_key_turns.insert(m_key_turns.end(), row.begin() + rank, row.end());
+  }
+  store(bytes, use_of(op, trace::access::write),
+        product_of(op, name, x, op.m, pass.past + pass.rows - op.m, bytes.read(table)));
+}
+
+/// One head's part of the expansion, from what is held: keys turned, so that latents come out; values as they are.
+held_matrix machine::part_of_head(const std::string& name, std::int64_t head, bool keys, const unsigned char* given) {
+  const auto& a = *m_model.mla;
+  const held_matrix& whole = matrix(name);
+  const std::int64_t rows = keys ? a.nope : a.value;
+  const std::int64_t from = keys ? head * rows : m_model.heads * a.nope + head * rows;
+  std::vector<float> held(static_cast<std::size_t>(rows * a.kv_rank));
+  if (given == nullptr) {
+    whole.reals(from, rows, held.data());
+  } else {
+    const std::int64_t row = whole.type.row_bytes(a.kv_rank);
+    for (std::int64_t r = 0; r < rows; ++r)
+      whole.type.decode(given + (head * rows + r) * row, a.kv_rank, whole.scale_of(from + r),
+                        &held[static_cast<std::size_t>(r * a.kv_rank)]);
+  }
+  held_matrix part = whole;
+  part.source = nullptr;
+  part.first_row = 0;
+  part.rows = keys ? a.kv_rank : rows;
+  part.columns = keys ? rows : a.kv_rank;
+  auto own = std::make_shared<std::vector<float>>(held.size());
+  for (std::int64_t r = 0; r < part.rows; ++r)
+    for (std::int64_t c = 0; c < part.columns; ++c)
+      (*own)[static_cast<std::size_t>(r * part.columns + c)] =
+          held[static_cast<std::size_t>(keys ? c * a.kv_rank + r : r * a.kv_rank + c)];
+  if (part.scales.size() > 1) {
+    part.scales.clear();
+    for (std::int64_t r = 0; r < part.rows; ++r) {
+      const float v = largest_magnitude(&(*own)[static_cast<std::size_t>(r * part.columns)], part.columns);
+      part.scales.push_back(v > 0 ? v / static_cast<float>(part.type.top()) : 1.0F);
+    }
+  }
+  part.read = [own, type = part.type, columns = part.columns, scales = part.scales](
+                  std::int64_t first, std::int64_t count, unsigned char* out) {
+    const std::int64_t bytes = type.row_bytes(columns);
+    for (std::int64_t r = first; r < first + count; ++r, out += bytes) {
+      const float scale = scales.empty() ? 1.0F : scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(r)];
+      type.encode(&(*own)[static_cast<std::size_t>(r * columns)], columns, scale, out);
+    }
+  };
+  return part;
+}
+
+/// A token's queries to latents, or what it attended to values, head by head. Inputs have the range of each vector.
+void machine::absorb(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes) {
+  const auto& a = *m_model.mla;
+  const bool keys = local_name(op) == "attn.absorb_k";
+  const std::size_t table = use_of(op, trace::access::read, 1);
+  const std::string& name = header.tensors[op.uses[table].tensor].name;
+  const std::int64_t stride = keys ? a.nope + a.rope : a.kv_rank;
+  const auto x = values(bytes.read(use_of(op, trace::access::read)), pass.rows * m_model.heads * stride);
+  const unsigned char* given = bytes.read(table);
+  const value_core* core = core_for(op);
+  std::vector<float> y(static_cast<std::size_t>(pass.rows * m_model.heads * op.n));
+  for (std::int64_t h = 0; h < m_model.heads; ++h) {
+    std::unique_ptr<product_unit> passing;
+    auto& kept = given != nullptr
+                     ? passing
+                     : m_units[{name + (keys ? "#k" : "#v") + std::to_string(h), core == nullptr ? "" : core->name()}];
+    if (kept == nullptr)
+      kept = new_unit(name, op, part_of_head(name, h, keys, given), static_cast<std::uint64_t>(2 * h + (keys ? 1 : 2)),
+                      false);
+    for (std::int64_t r = 0; r < pass.rows; ++r)
+      kept->run(&x[static_cast<std::size_t>((r * m_model.heads + h) * stride)], 1, pass.past + r,
+                &y[static_cast<std::size_t>((r * m_model.heads + h) * op.n)]);
+  }
+  store(bytes, use_of(op, trace::access::write), y);
+}
+
+/// Over expanded keys and values (prompts), or over the latents themselves: a head's score is that of its own part and
+/// that of the rotated part, which all heads' keys share.
+void machine::attend_latent(const trace::op& op, const trace::header& header, const pass_facts& pass,
+                            operand_bytes& bytes) {
+  const auto& a = *m_model.mla;
+  const std::int64_t heads = m_model.heads, q_width = a.nope + a.rope;
+  const std::size_t first_use = use_of(op, trace::access::read), second_use = use_of(op, trace::access::read, 1);
+  const bool latent = header.tensors[op.uses[first_use].tensor].name == "act.q_latent";
+  const auto q = values(bytes.read(latent ? second_use : first_use), pass.rows * heads * q_width);
+  const std::int64_t seen = pass.past + pass.rows;
+  // Of every position: what the own parts of queries meet, its rotated part, and what is summed.
+  std::vector<float> own, keys, turns;
+  const std::int64_t key = latent ? a.kv_rank : a.nope, content = latent ? a.kv_rank : a.value;
+  if (latent) {
+    own = values(bytes.read(first_use), pass.rows * heads * a.kv_rank);
+    const unsigned char* from = bytes.read(use_of(op, trace::access::read, 2));
+    std::vector<float> row(static_cast<std::size_t>(a.kv_rank + a.rope));
+    for (std::int64_t p = 0; p < seen; ++p) {
+      m_cache.decode(from + p * m_cache.row_bytes(a.kv_rank + a.rope), a.kv_rank + a.rope, 1, row.data());
+      keys.insert(keys.end(), row.begin(), row.begin() + a.kv_rank);
+      turns.insert(turns.end(), row.begin() + a.kv_rank, row.end());
+    }
+  } else {
+    keys = values(bytes.read(second_use), seen * heads * (a.nope + a.value));
+    turns = m_key_turns;
+  }
+  const auto key_of = [&](std::int64_t p, std::int64_t h) {
+    return latent ? &keys[static_cast<std::size_t>(p * a.kv_rank)]
+                  : &keys[static_cast<std::size_t>(p * heads * (a.nope + a.value) + h * a.nope)];
+  };
+  const auto content_of = [&](std::int64_t p, std::int64_t h) {
+    return latent ? key_of(p, h)
+                  : &keys[static_cast<std::size_t>(p * heads * (a.nope + a.value) + heads * a.nope + h * a.value)];
+  };
+  const auto scale = static_cast<float>(m_numerics.score_scale);
+  std::vector<float> out(static_cast<std::size_t>(pass.rows * heads * content), 0.0F);
+  parallel_for(pass.rows * heads, m_settings.threads, [&](std::int64_t task) {
+    const std::int64_t r = task / heads, h = task % heads, count = pass.past + r + 1;
+    const float* query = &q[static_cast<std::size_t>((r * heads + h) * q_width)];
+    const float* meets = latent ? &own[static_cast<std::size_t>((r * heads + h) * a.kv_rank)] : query;
+    std::vector<float> scores(static_cast<std::size_t>(count));
+    for (std::int64_t p = 0; p < count; ++p) {
+      float sum = 0;
+      for (std::int64_t i = 0; i < key; ++i) sum += meets[i] * key_of(p, h)[i];
+      for (std::int64_t i = 0; i < a.rope; ++i)
+        sum += query[a.nope + i] * turns[static_cast<std::size_t>(p * a.rope + i)];
+      scores[static_cast<std::size_t>(p)] = sum * scale;
+    }
+    softmax(scores.data(), count);
+    float* to = &out[static_cast<std::size_t>((r * heads + h) * content)];
+    for (std::int64_t p = 0; p < count; ++p)
+      for (std::int64_t i = 0; i < content; ++i) to[i] += scores[static_cast<std::size_t>(p)] * content_of(p, h)[i];
+  });
+  store(bytes, use_of(op, trace::access::write), out);
+}
+
+/// Rotates the rotated parts of queries and the one of the key, and writes latents with it into the cache.
+void machine::rotate_latent(const trace::op& op, const pass_facts& pass, operand_bytes& bytes) {
+  const auto& a = *m_model.mla;
+  const std::int64_t heads = m_model.heads, q_width = a.nope + a.rope, query = heads * q_width;
+  const std::int64_t before = a.q_rank > 0 ? a.q_rank : query, latent = a.kv_rank + a.rope;
+  std::size_t nth = 0;
+  std::vector<float> q;
+  if (a.q_rank > 0) q = values(bytes.read(use_of(op, trace::access::read, nth++)), pass.rows * query);
+  auto rows = values(bytes.read(use_of(op, trace::access::read, nth)), pass.rows * (before + latent));
+  std::vector<unsigned char> cached(static_cast<std::size_t>(pass.rows * m_cache.row_bytes(latent)));
+  for (std::int64_t r = 0; r < pass.rows; ++r) {
+    float* row = &rows[static_cast<std::size_t>(r * (before + latent))];
+    if (a.q_rank == 0) q.insert(q.end(), row, row + query);
+    for (std::int64_t h = 0; h < heads; ++h)
+      m_rotations.apply(pass.past + r, &q[static_cast<std::size_t>(r * query + h * q_width + a.nope)]);
+    m_rotations.apply(pass.past + r, row + before + a.kv_rank);
+    m_cache.encode(row + before, latent, 1, &cached[static_cast<std::size_t>(r * m_cache.row_bytes(latent))]);
+  }
+  const std::size_t first = use_of(op, trace::access::write);
+  store(bytes, first, q);
+  const std::size_t to = use_of(op, trace::access::write, 1);
+  std::copy(cached.begin(), cached.end(), bytes.write(to, static_cast<std::int64_t>(cached.size())));
+}
+
 /// Which experts compute which rows. The operators of experts follow in the same layer.
-void machine::route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits) {
+void machine::route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits,
+                    const std::vector<float>& correction) {
   m_routing.clear();
+  for (std::int64_t r = 0; r < pass.rows; ++r) {
+    const float* row = &logits[static_cast<std::size_t>(r * op.n)];
+    m_routing.push_back(m_numerics.experts_grouped
+                            ? choose_in_groups(row, correction.empty() ? nullptr : correction.data(), op.n,
+                                               m_model.moe->active, m_numerics)
+                            : choose_experts(row, op.n, m_model.moe->active, m_numerics.experts_normalised));
+  }
   for (std::int64_t r = 0; r < pass.rows; ++r)
-    m_routing.push_back(choose_experts(&logits[static_cast<std::size_t>(r * op.n)], op.n, m_model.moe->active,
-                                       m_numerics.experts_normalised));
+    m_routes.emplace(std::pair{pass.past + r, std::int64_t{op.layer}}, m_routing[static_cast<std::size_t>(r)].expert);
 }
 
 /// Rows of one expert together; the j-th choice of row r is row r x active + j of what comes out (and of what the
@@ -271,8 +499,18 @@ void machine::run_experts(const trace::op& op, const trace::header& header, cons
   for (std::int64_t r = 0; r < pass.rows; ++r)
     for (std::int64_t j = 0; j < active; ++j)
       rows_of[m_routing[static_cast<std::size_t>(r)].expert[static_cast<std::size_t>(j)]].push_back(r * active + j);
-  std::vector<float> bias;
-  if (m_weights.count(name + ".bias") != 0) bias = vector_of(name + ".bias", nullptr);
+  const std::vector<float> bias = expert_bias(op, header, name + ".bias", bytes);
+  // Where an expert's matrix lies in what came over the wires.
+  const std::int64_t one = matrix(name).type.row_bytes(columns) * op.n;
+  const auto arrived = [&](std::int64_t expert) -> const unsigned char* {
+    for (std::size_t u = 0; u < op.uses.size(); ++u) {
+      const auto& use = op.uses[u];
+      if (use.tensor == op.uses[table].tensor && use.offset <= expert * one &&
+          (expert + 1) * one <= use.offset + use.bytes)
+        if (const unsigned char* given = bytes.read(u)) return given + (expert * one - use.offset);
+    }
+    return nullptr;
+  };
   std::vector<float> y(static_cast<std::size_t>(pass.rows * active * op.n));
   for (const auto& [expert, rows] : rows_of) {
     const auto count = static_cast<std::int64_t>(rows.size());
@@ -281,13 +519,24 @@ void machine::run_experts(const trace::op& op, const trace::header& header, cons
       const auto* from = &x[static_cast<std::size_t>((inner ? row : row / active) * columns)];
       own.insert(own.end(), from, from + columns);
     }
-    expert_unit(name, op, expert).run(own.data(), count, pass.past, part.data());
+    if (const unsigned char* given = arrived(expert)) {
+      held_matrix m = part_of_expert(name, expert);
+      m.source = nullptr;
+      const std::int64_t row = m.type.row_bytes(columns);
+      m.read = [given, row](std::int64_t r, std::int64_t n, unsigned char* out) {
+        std::copy_n(given + r * row, n * row, out);
+      };
+      new_unit(name, op, m, static_cast<std::uint64_t>(expert))->run(own.data(), count, pass.past, part.data());
+    } else {
+      expert_unit(name, op, expert).run(own.data(), count, pass.past, part.data());
+    }
     for (std::int64_t i = 0; i < count; ++i)
       for (std::int64_t c = 0; c < op.n; ++c)
         y[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)] * op.n + c)] =
             part[static_cast<std::size_t>(i * op.n + c)] +
             (bias.empty() ? 0.0F : bias[static_cast<std::size_t>(expert * op.n + c)]);
   }
+  m_source.rest(weight_named(name));
   store(bytes, use_of(op, trace::access::write), y);
 }
 
@@ -301,6 +550,10 @@ void machine::combine(const trace::op& op, const pass_facts& pass, operand_bytes
       for (std::int64_t c = 0; c < h; ++c)
         y[static_cast<std::size_t>(r * h + c)] += share * x[static_cast<std::size_t>((r * active + j) * h + c)];
     }
+  if (m_model.moe->shared > 0) {
+    const auto shared = values(bytes.read(use_of(op, trace::access::read, 1)), pass.rows * h);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += shared[i];
+  }
   store(bytes, use_of(op, trace::access::write), y);
 }
 
@@ -450,6 +703,21 @@ void machine::normalise(const trace::op& op, const trace::header& header, const 
     store(bytes, out, y);
     return;
   }
+  if (local_name(op) == "attn.qkv_a_norm") {
+    // The latents of queries and of keys and values, each by itself; what is rotated stays.
+    const auto& a = *m_model.mla;
+    const std::int64_t query = m_model.heads * (a.nope + a.rope), before = a.q_rank > 0 ? a.q_rank : query,
+                       width = before + a.kv_rank + a.rope;
+    auto x = values(bytes.read(from_use), pass.rows * width);
+    for (std::int64_t r = 0; r < pass.rows; ++r) {
+      float* row = &x[static_cast<std::size_t>(r * width)];
+      if (a.q_rank > 0) rms_norm(row, gain.data(), 1, a.q_rank, m_numerics.norm_eps, row);
+      rms_norm(row + before, &gain[static_cast<std::size_t>(a.q_rank)], 1, a.kv_rank, m_numerics.norm_eps,
+               row + before);
+    }
+    store(bytes, out, x);
+    return;
+  }
   const std::int64_t rows = op.layer < 0 && local_name(op) == "norm" && !pass.all_logits ? 1 : pass.rows;
   const auto x = values(bytes.read(from_use), rows * h);
   std::vector<float> y(x.size());
@@ -500,21 +768,24 @@ void machine::execute(const trace::op& op, const trace::header& header, const pa
     case trace::op_kind::norm:
       return normalise(op, header, pass, bytes);
     case trace::op_kind::gemm:
+      if (name == "attn.kv_b") return expand(op, header, pass, bytes);
+      if (name == "attn.absorb_k" || name == "attn.absorb_v") return absorb(op, header, pass, bytes);
+      return multiply(op, header, pass, bytes);
     case trace::op_kind::router:
     case trace::op_kind::lm_head:
       return multiply(op, header, pass, bytes);
     case trace::op_kind::expert_gemm:
       return run_experts(op, header, pass, bytes);
     case trace::op_kind::rope:
-      return rotate(op, pass, bytes);
+      return m_model.mla ? rotate_latent(op, pass, bytes) : rotate(op, pass, bytes);
     case trace::op_kind::attention:
-      return attend(op, header, pass, bytes);
+      return m_model.mla ? attend_latent(op, header, pass, bytes) : attend(op, header, pass, bytes);
     case trace::op_kind::elementwise: {
       if (name == "attn.cache") return rotate(op, pass, bytes);
       if (name == "moe.combine") return combine(op, pass, bytes);
       const std::int64_t rows = name == "moe.act" ? pass.rows * m_model.moe->active : pass.rows;
       std::vector<float> y(static_cast<std::size_t>(rows * op.n));
-      if (name == "mlp.act" || name == "moe.act") {
+      if (name == "mlp.act" || name == "moe.act" || name == "moe.shared.act") {
         const auto x = read(0, rows * op.k);
         mlp_activation(m_model, m_numerics, x.data(), rows, op.n, y.data());
       } else {

@@ -44,6 +44,9 @@ struct pass_facts {
   bool all_logits = false;               ///< the model's end for every position, not for the last alone
 };
 
+/// Experts by position and layer, in the order of their shares.
+using expert_routes = std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::int64_t>>;
+
 class machine {
  public:
   /// `platform` nullptr: the reference, everything in single precision. `ranges`: largest inputs of each weight's
@@ -67,6 +70,8 @@ class machine {
     double snr_db() const;
   };
   const std::vector<layer_quality>& quality() const { return m_quality; }
+  /// Of each position that was computed first: later passes over other texts do not count.
+  const expert_routes& routes() const { return m_routes; }
   const value_core* core_for(const trace::op& op) const;
   const codec& activations() const { return m_activation; }
 
@@ -75,15 +80,27 @@ class machine {
   const held_matrix& matrix(const std::string& name);
   const product_unit& unit(const std::string& name, const trace::op& op);
   const product_unit& expert_unit(const std::string& name, const trace::op& op, std::int64_t expert);
+  held_matrix part_of_expert(const std::string& name, std::int64_t expert);
+  std::vector<float> expert_bias(const trace::op& op, const trace::header& header, const std::string& name,
+                                 operand_bytes& bytes);
   std::unique_ptr<product_unit> new_unit(const std::string& name, const trace::op& op, const held_matrix& w,
-                                         std::uint64_t part = 0);
+                                         std::uint64_t part = 0, bool ranged = true);
   std::vector<float> vector_of(const std::string& name, const unsigned char* bytes);
   void multiply(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  /// y = x W^T of a weight and its rows of inputs, with the matrix that came over the wires where one did.
+  std::vector<float> product_of(const trace::op& op, const std::string& name, const std::vector<float>& x,
+                                std::int64_t rows, std::int64_t first, const unsigned char* given);
+  void expand(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  void absorb(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  held_matrix part_of_head(const std::string& name, std::int64_t head, bool keys, const unsigned char* given);
+  void attend_latent(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
+  void rotate_latent(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
   void attend(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
   void embed(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
   void normalise(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
   void rotate(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
-  void route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits);
+  void route(const trace::op& op, const pass_facts& pass, const std::vector<float>& logits,
+             const std::vector<float>& correction);
   void run_experts(const trace::op& op, const trace::header& header, const pass_facts& pass, operand_bytes& bytes);
   void combine(const trace::op& op, const pass_facts& pass, operand_bytes& bytes);
   void measure(const std::string& name, const float* x, std::int64_t rows, const float* y);
@@ -106,6 +123,8 @@ class machine {
   rotations m_rotations, m_local_rotations;
   std::vector<float> m_slopes;           // of ALiBi, by head
   std::vector<expert_choice> m_routing;  // of the layer at work, by row
+  expert_routes m_routes;
+  std::vector<float> m_key_turns;  // rotated parts of the keys of the layer at work (latent attention, prompts)
 };
 
 }  // namespace memwall::platforms

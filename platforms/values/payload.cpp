@@ -257,20 +257,18 @@ class payload_run::recording final : public trace::op_stream {
   payload_run& m_run;
 };
 
-payload_run::payload_run(machine& values, const model& m, const trace::workload& w, std::vector<std::int32_t> tokens)
+payload_run::payload_run(machine& values, const model& m, const trace::workload& w, std::vector<std::int32_t> tokens,
+                         expert_routes routes)
     : m_values(values),
       m_model(m),
       m_workload(w),
-      m_tokens(std::make_shared<const std::vector<std::int32_t>>(std::move(tokens))) {
-  if (m.moe)
-    throw input_error(problem{
-        "--payload", "", "which experts a token takes is known in the run alone: '" + m.name + "' has no payload mode",
-        "a dense model", ""});
-}
+      m_tokens(std::make_shared<const std::vector<std::int32_t>>(std::move(tokens))),
+      m_routes(std::move(routes)) {}
 payload_run::~payload_run() = default;
 
 std::unique_ptr<trace::op_stream> payload_run::source() {
-  auto out = std::make_unique<recording>(with_tokens(trace::generate(m_model, m_workload), m_model, m_tokens), *this);
+  auto out = std::make_unique<recording>(
+      with_tokens(trace::generate(m_model, m_workload), m_model, m_tokens, false, &m_routes), *this);
   m_header = out->header();
   return out;
 }

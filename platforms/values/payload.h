@@ -27,7 +27,9 @@ platform_description keep_bytes(platform_description p);
 /// has kept on chip and another reads goes that way too: the timing model takes caches for coherent.
 class payload_run {
  public:
-  payload_run(machine& values, const model& m, const trace::workload& w, std::vector<std::int32_t> tokens);
+  /// `routes`: the experts that each position takes (inference::routes).
+  payload_run(machine& values, const model& m, const trace::workload& w, std::vector<std::int32_t> tokens,
+              expert_routes routes = {});
   ~payload_run();
 
   /// For run_options: the trace, and what to do when the hardware is there.
@@ -49,6 +51,7 @@ class payload_run {
   model m_model;
   trace::workload m_workload;
   std::shared_ptr<const std::vector<std::int32_t>> m_tokens;
+  expert_routes m_routes;
   std::map<std::uint64_t, trace::op> m_ops;  // by id
   trace::header m_header;
   const placement* m_where = nullptr;

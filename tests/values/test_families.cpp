@@ -552,8 +552,102 @@ void experts(mixture kind) {
   }
   c.expect(c.linear(c.rms_norm(x, base + "norm"), "lm_head", 40, false));
 }
+/// DeepSeek: latents of queries (V3) and of keys and values, a rotated part that all keys share, pairs of neighbours;
+/// the first layer dense, then eight experts in four groups, of which two are taken, beside a shared one.
+void deepseek(bool third) {
+  checkpoint c(
+      std::string("{") +
+          (third
+               ? R"("model_type":"deepseek_v3","q_lora_rank":10,"routed_scaling_factor":1.5,)"
+               : R"("model_type":"deepseek_v2","q_lora_rank":null,"topk_method":"group_limited_greedy","norm_topk_prob":false,"routed_scaling_factor":1.5,)") +
+          R"("hidden_size":24,"intermediate_size":20,"num_hidden_layers":2,"num_attention_heads":4,"kv_lora_rank":8,)"
+          R"("qk_nope_head_dim":6,"qk_rope_head_dim":4,"v_head_dim":5,"vocab_size":40,"first_k_dense_replace":1,)"
+          R"("n_routed_experts":8,"n_shared_experts":1,"num_experts_per_tok":3,"moe_intermediate_size":20,"n_group":4,"topk_group":2,)"
+          R"("rms_norm_eps":1e-6,"max_position_embeddings":64})",
+      tokens);
+  const std::string base = "model.";
+  mat x = c.embedding(base + "embed_tokens", 40, 24);
+  const auto gated = [&](const mat& in, const std::string& at) {
+    mat inner = each(c.linear(in, at + "gate_proj", 20, false), silu);
+    const mat up = c.linear(in, at + "up_proj", 20, false);
+    for (std::size_t p = 0; p < in.size(); ++p)
+      for (std::size_t i = 0; i < 20; ++i) inner[p][i] *= up[p][i];
+    return c.linear(inner, at + "down_proj", 24, false);
+  };
+  for (int l = 0; l < 2; ++l) {
+    const std::string at = base + layer_name("layers.", l), self = at + "self_attn.";
+    const mat n = c.rms_norm(x, at + "input_layernorm");
+    const mat q = third ? c.linear(c.rms_norm(c.linear(n, self + "q_a_proj", 10, false), self + "q_a_layernorm"),
+                                   self + "q_b_proj", 40, false)
+                        : c.linear(n, self + "q_proj", 40, false);
+    const mat low = c.linear(n, self + "kv_a_proj_with_mqa", 12, false);
+    const mat both = c.linear(c.rms_norm(columns(low, 0, 8), self + "kv_a_layernorm"), self + "kv_b_proj", 44, false);
+    const mat k_turned = turned(columns(low, 8, 4), 4, 4, 10000, true);
+    mat attended(x.size());
+    for (std::size_t h = 0; h < 4; ++h) {
+      const mat qh = join(columns(q, h * 10, 6), turned(columns(q, h * 10 + 6, 4), 4, 4, 10000, true));
+      const mat kh = join(columns(both, h * 11, 6), k_turned), vh = columns(both, h * 11 + 6, 5);
+      mat out(x.size(), std::vector<double>(5, 0));
+      for (std::size_t p = 0; p < x.size(); ++p) {
+        std::vector<double> e;
+        double sum = 0;
+        for (std::size_t j = 0; j <= p; ++j) {
+          double s = 0;
+          for (std::size_t i = 0; i < 10; ++i) s += qh[p][i] * kh[j][i];
+          e.push_back(std::exp(s / std::sqrt(10.0)));
+          sum += e.back();
+        }
+        for (std::size_t j = 0; j <= p; ++j)
+          for (std::size_t i = 0; i < 5; ++i) out[p][i] += e[j] / sum * vh[j][i];
+      }
+      attended = join(attended, out);
+    }
+    x = x + c.linear(attended, self + "o_proj", 24, false);
+    const mat m = c.rms_norm(x, at + "post_attention_layernorm");
+    if (l == 0) {
+      x = x + gated(m, at + "mlp.");
+      continue;
+    }
+    std::vector<mat> outputs;
+    for (std::size_t e = 0; e < 8; ++e) outputs.push_back(gated(m, at + "mlp.experts." + std::to_string(e) + "."));
+    const mat logits = c.linear(m, at + "mlp.gate", 8, false);
+    std::vector<double> correction(8, 0.0);
+    if (third)
+      for (std::size_t e = 0; e < 8; ++e)
+        correction[e] = static_cast<double>(c.at(at + "mlp.gate.e_score_correction_bias", {8}).values[e]);
+    x = x + gated(m, at + "mlp.shared_experts.");
+    for (std::size_t p = 0; p < x.size(); ++p) {
+      std::vector<double> scores, ranked, groups;
+      double all = 0;
+      for (const double v : logits[p]) all += std::exp(v);
+      for (std::size_t e = 0; e < 8; ++e) {
+        scores.push_back(third ? 1 / (1 + std::exp(-logits[p][e])) : std::exp(logits[p][e]) / all);
+        ranked.push_back(scores[e] + correction[e]);
+      }
+      // A group of two: their sum (V3), or the better one.
+      for (std::size_t g = 0; g < 4; ++g)
+        groups.push_back(third ? ranked[2 * g] + ranked[2 * g + 1] : std::max(ranked[2 * g], ranked[2 * g + 1]));
+      const auto taken = best(groups, 2);
+      for (std::size_t e = 0; e < 8; ++e)
+        if (e / 2 != taken[0] && e / 2 != taken[1]) ranked[e] = -1e9;
+      const auto chosen = best(ranked, 3);
+      double sum = 0;
+      for (const auto e : chosen) sum += scores[e];
+      for (const auto e : chosen)
+        for (std::size_t i = 0; i < 24; ++i) x[p][i] += (third ? scores[e] / sum : scores[e]) * 1.5 * outputs[e][p][i];
+    }
+  }
+  c.at(base + "layers.2.enorm.weight", {24});  // of a layer that predicts further tokens: not read
+  c.expect(c.linear(c.rms_norm(x, base + "norm"), "lm_head", 40, false));
+}
 }  // namespace
 
+TEST(families, deepseek_v2) {
+  deepseek(false);
+}
+TEST(families, deepseek_v3) {
+  deepseek(true);
+}
 TEST(families, gemma2) {
   gemma(2);
 }

@@ -30,6 +30,28 @@ TEST(forward, rotations_turn_pairs) {
   EXPECT_NEAR(head[3], std::cos(0.03), 1e-6);
 }
 
+// DeepSeek-V3's: waves slowed by 40, two factors of 1: rotations keep their size, scores are sharpened by
+// (0.1 ln 40 + 1)^2 = 1.3689^2.
+TEST(forward, scores_of_a_stretched_context_are_sharpened) {
+  const test::temp_dir dir;
+  const auto of = [&](const char* scaling) {
+    std::ofstream(dir / "config.json")
+        << R"({"model_type":"deepseek_v3","hidden_size":24,"intermediate_size":20,"num_hidden_layers":1,"num_attention_heads":4,)"
+           R"("q_lora_rank":10,"kv_lora_rank":8,"qk_nope_head_dim":128,"qk_rope_head_dim":64,"v_head_dim":5,"vocab_size":40,)"
+           R"("n_routed_experts":null,"first_k_dense_replace":0,"max_position_embeddings":64)"
+        << scaling << "}";
+    return read_numerics(load_model(dir.path()));
+  };
+  EXPECT_NEAR(of("").score_scale, 1 / std::sqrt(192.0), 1e-12);
+  const numerics n = of(
+      R"(,"rope_scaling":{"type":"yarn","factor":40,"mscale":1.0,"mscale_all_dim":1.0,"beta_fast":32,"beta_slow":1,"original_max_position_embeddings":4096})");
+  const double sharper = 0.1 * std::log(40.0) + 1;
+  EXPECT_NEAR(n.score_scale, sharper * sharper / std::sqrt(192.0), 1e-12);
+  EXPECT_NEAR(n.yarn_magnitude, 1, 1e-12);
+  EXPECT_NEAR(of(R"(,"rope_scaling":{"type":"yarn","factor":40,"mscale":0.5,"mscale_all_dim":1.0})").yarn_magnitude,
+              (0.05 * std::log(40.0) + 1) / sharper, 1e-12);
+}
+
 // Llama 3.1's scaling: waves longer than 8192 / 1 positions are slowed by the factor, shorter than 8192 / 4 left alone.
 TEST(forward, long_waves_are_slowed_down) {
   model m;
@@ -69,6 +91,19 @@ TEST(forward, what_is_not_computed_is_refused_by_name) {
   std::ofstream(dir / "config.json")
       << R"({"model_type":"llama","hidden_size":4,"intermediate_size":4,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":2,"rope_scaling":{"rope_type":"longrope","factor":2}})";
   EXPECT_THROW(read_numerics(load_model(dir.path())), input_error);
-  EXPECT_THROW(read_numerics(load_model("deepseek-v3")), input_error);
   EXPECT_EQ(read_numerics(load_model("llama-3.2-1b")).rope_theta, 500000);
+  const numerics deep = read_numerics(load_model("deepseek-v3"));  // defaults of its library
+  EXPECT_TRUE(deep.experts_sigmoid && deep.group_by_two && deep.experts_normalised && deep.rope_interleaved);
+  EXPECT_EQ(deep.expert_groups, 8);
+  EXPECT_EQ(deep.groups_taken, 4);
+  EXPECT_EQ(deep.experts_scale, 2.5);
+  for (const char* broken : {R"("scoring_func":"tanh")", R"("topk_method":"random")", R"("n_group":3,"topk_group":1)",
+                             R"("n_group":4,"topk_group":1)"}) {
+    std::ofstream(dir / "config.json")
+        << R"({"model_type":"deepseek_v3","hidden_size":24,"intermediate_size":20,"num_hidden_layers":1,"num_attention_heads":4,)"
+           R"("kv_lora_rank":8,"qk_nope_head_dim":6,"qk_rope_head_dim":4,"v_head_dim":5,"vocab_size":40,"n_routed_experts":8,)"
+           R"("num_experts_per_tok":3,"moe_intermediate_size":20,"max_position_embeddings":64,)"
+        << broken << "}";
+    EXPECT_THROW(read_numerics(load_model(dir.path())), input_error) << broken;
+  }
 }

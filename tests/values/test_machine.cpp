@@ -230,6 +230,115 @@ TEST(machine, ranges_are_fixed_on_a_text) {
   EXPECT_NEAR(infer(r).nll, i.reference_nll, 1e-9);
 }
 
+// What is computed once and not kept, with scales noted on the way, is what a machine that keeps everything computes:
+// to the bit, with noise too; and so is one window of a text.
+TEST(machine, one_pass_gives_what_several_do) {
+  const small_model s;
+  for (const char* platform : {"cim_analog", "cim_sram", "von_neumann_h100", "cim_dram"}) {
+    const auto p = load_platform(platform);
+    inference_request r;
+    r.shape = s.shape;
+    r.arithmetic = s.arithmetic;
+    r.weights = s.weights;
+    r.platform = &p;
+    r.settings.types = usual_types(p);
+    r.prompt = {1, 2, 3, 4, 5};
+    r.new_tokens = 1;
+    const inference one = infer(r);
+    r.new_tokens = 3;
+    const inference three = infer(r);
+    ASSERT_EQ(one.made.logits[0], three.made.logits[0]) << platform;
+    EXPECT_EQ(one.made.tokens[0], three.made.tokens[0]);
+    EXPECT_EQ(one.ranges, three.ranges);
+    EXPECT_EQ(one.nll, three.nll);
+    EXPECT_EQ(one.reference_nll, three.reference_nll);
+    EXPECT_EQ(one.scored, 4);
+    r.compare = false;
+    r.new_tokens = 1;
+    EXPECT_EQ(infer(r).made.logits, one.made.logits) << "without the reference";
+    // A machine of its own, which reads scales from the weights themselves.
+    machine kept(s.shape, s.arithmetic, *s.weights, &p, r.settings, one.ranges);
+    EXPECT_EQ(generate_tokens(kept, s.shape, workload_for(r.settings.types, 5, 1), r.prompt, 1).logits,
+              one.made.logits);
+    const auto whole = logits_of(kept, s.shape, r.settings.types, r.prompt);
+    inference_request text = r;
+    text.prompt.clear();
+    text.text = r.prompt;
+    text.context = 8;
+    double nll = 0;
+    for (std::size_t i = 0; i < 4; ++i) nll += negative_log_likelihood(&whole[i * 50], 50, r.prompt[i + 1]);
+    EXPECT_NEAR(infer(text).nll, nll, 1e-9) << platform;
+  }
+}
+
+// A weight that is no number is bad input wherever it is held; `inf` in one row, NaN in another.
+TEST(machine, weights_that_are_no_numbers_are_named) {
+  class broken final : public weight_source {
+   public:
+    broken(std::shared_ptr<const weight_source> of, float v) : m_of(std::move(of)), m_value(v) {}
+    void block(const weight& w, std::int64_t first, std::int64_t count, std::int64_t column, std::int64_t columns,
+               float* out) const override {
+      m_of->block(w, first, count, column, columns, out);
+      if (w.name == "layers.1.mlp.down" && first <= 3 && 3 < first + count && column == 0)
+        out[(3 - first) * columns] = m_value;
+    }
+
+   private:
+    std::shared_ptr<const weight_source> m_of;
+    float m_value;
+  };
+  const small_model s;
+  for (const float v : {INFINITY, -INFINITY, NAN})
+    for (const char* platform : {"cim_sram", "von_neumann_h100", "cim_dram"}) {
+      const auto p = load_platform(platform);
+      inference_request r;
+      r.shape = s.shape;
+      r.arithmetic = s.arithmetic;
+      r.weights = std::make_shared<broken>(s.weights, v);
+      r.platform = &p;
+      r.settings.types = usual_types(p);
+      r.prompt = {1, 2, 3};
+      r.new_tokens = 1;
+      r.compare = false;
+      EXPECT_THROW(infer(r), input_error) << platform << ' ' << v;
+    }
+}
+
+// A mixture's experts are read where they were chosen: rows of a pass, parts of the stack, neighbours as one block.
+TEST(machine, the_trace_reads_the_experts_that_values_choose) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "config.json")
+      << R"({"model_type":"mixtral","num_local_experts":8,"num_experts_per_tok":2,"intermediate_size":20,"hidden_size":24,)"
+         R"("num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":6,"vocab_size":50,"max_position_embeddings":64})";
+  const model m = load_model(dir.path());
+  const auto w = workload_for(dtypes::parse("fp16"), 2, 1);
+  const auto tokens = std::make_shared<const std::vector<std::int32_t>>(std::vector<std::int32_t>{1, 2});
+  // Layer 0: experts 1 and 2, then 2 and 5. Layer 1: not all known, so that drawn ones stay.
+  const expert_routes routes{{{0, 0}, {1, 2}}, {{1, 0}, {5, 2}}, {{0, 1}, {1, 2}}};
+  const auto stream = with_tokens(trace::generate(m, w), m, tokens, false, &routes);
+  const auto plain = with_tokens(trace::generate(m, w), m, tokens);
+  const std::int64_t up = 2 * 20 * 24 * 2, down = 24 * 20 * 2;  // bytes of an expert
+  trace::op op, drawn;
+  int met = 0;
+  while (stream->next(op) && plain->next(drawn)) {
+    if (op.kind != trace::op_kind::expert_gemm) continue;
+    ++met;
+    if (op.layer == 1) {
+      EXPECT_EQ(op.group_rows, drawn.group_rows);
+      continue;
+    }
+    const std::int64_t one = op.name == "layers.0.moe.gate_up" ? up : down;
+    EXPECT_EQ(op.group_rows, (std::vector<std::int64_t>{1, 2, 1}));
+    ASSERT_EQ(op.uses.size(), 4U);  // inputs, experts 1 and 2, expert 5, results
+    EXPECT_EQ(op.uses[1].offset, one);
+    EXPECT_EQ(op.uses[1].bytes, 2 * one);
+    EXPECT_EQ(op.uses[2].offset, 5 * one);
+    EXPECT_EQ(op.uses[2].bytes, one);
+    EXPECT_EQ(op.uses[3].what, trace::access::write);
+  }
+  EXPECT_EQ(met, 4);
+}
+
 TEST(machine, macros_refuse_types_they_cannot_hold) {
   const small_model s;
   EXPECT_THROW(on_platform(s, "cim_sram", {}, "fp16", {1}, 1), input_error);

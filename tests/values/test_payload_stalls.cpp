@@ -58,6 +58,15 @@ const char* const llama =
     R"("num_key_value_heads":2,"head_dim":6,"vocab_size":50,"rms_norm_eps":1e-5,"max_position_embeddings":64})";
 const char* const gpt2 = R"({"model_type":"gpt2","n_embd":24,"n_layer":2,"n_head":4,"vocab_size":50,"n_positions":64})";
 
+const char* const mixture =
+    R"({"model_type":"gpt_oss","num_local_experts":4,"num_experts_per_tok":2,"intermediate_size":20,"sliding_window":3,)"
+    R"("hidden_size":24,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":6,"vocab_size":50,"max_position_embeddings":64})";
+const char* const latents =
+    R"({"model_type":"deepseek_v3","hidden_size":24,"intermediate_size":20,"num_hidden_layers":2,"num_attention_heads":4,)"
+    R"("q_lora_rank":10,"kv_lora_rank":8,"qk_nope_head_dim":6,"qk_rope_head_dim":4,"v_head_dim":5,"vocab_size":50,)"
+    R"("first_k_dense_replace":1,"n_routed_experts":8,"n_shared_experts":1,"num_experts_per_tok":2,"moe_intermediate_size":20,)"
+    R"("n_group":4,"topk_group":2,"max_position_embeddings":64})";
+
 class payload_stalls : public testing::TestWithParam<setup> {};
 
 }  // namespace
@@ -84,7 +93,7 @@ TEST_P(payload_stalls, values_stay_to_the_bit) {
 
   std::vector<std::int32_t> tokens = prompt;
   tokens.insert(tokens.end(), expected.tokens.begin(), expected.tokens.end());
-  payload_run payload(carried, shape, w, tokens);
+  payload_run payload(carried, shape, w, tokens, direct.routes());
   run_options o;
   o.platform = keep_bytes(p);
   o.version = "test";
@@ -105,4 +114,8 @@ INSTANTIATE_TEST_SUITE_P(platforms, payload_stalls,
                                          setup{"cim_analog", accelerator, "int8/fp16/fp16", "burst", llama, 4},
                                          setup{"von_neumann_h100", card, "fp16", "auto", llama, 5},
                                          setup{"von_neumann_h100", card, "fp16", "burst", llama, 6},
-                                         setup{"von_neumann_h100", card, "fp16", "burst", gpt2, 7}));
+                                         setup{"von_neumann_h100", card, "fp16", "burst", gpt2, 7},
+                                         setup{"von_neumann_h100", card, "fp16", "burst", mixture, 8},
+                                         setup{"cim_sram", accelerator, "int8/fp16/fp16", "auto", mixture, 9},
+                                         setup{"von_neumann_h100", card, "fp16", "burst", latents, 10},
+                                         setup{"cim_sram", accelerator, "int8/fp16/fp16", "burst", latents, 11}));

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <map>
+#include <set>
 
 #include "hw/common/error.h"
 #include "models/weights/safetensors.h"
+#include "models/weights/tensor_names.h"
 #include "models/weights/weight_source.h"
 #include "tests/support/temp_dir.h"
 
@@ -153,4 +157,152 @@ TEST(weight_source, missing_extra_and_misshapen_tensors_are_named_together) {
     EXPECT_NE(text.find("did you mean 'model.layers.0.self_attn.v_proj.weight'"), std::string::npos) << text;
     EXPECT_EQ(e.problems().size(), 3U);
   }
+}
+
+namespace {
+
+/// A checkpoint of zeros for a config.json, with some tensors of the test's own.
+struct own_tensor {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::string bytes;
+};
+void write_checkpoint(const test::temp_dir& dir, const std::string& config,
+                      const std::map<std::string, own_tensor>& own, const std::set<std::string>& without) {
+  std::ofstream(dir / "config.json") << config;
+  const model m = load_model(dir.path());
+  std::map<std::string, own_tensor> all = own;
+  for (const weight& w : weights_of(m))
+    for (const tensor_part& p : parts_of(m, w)) {
+      std::size_t count = 1;
+      for (const auto s : p.shape) count *= static_cast<std::size_t>(s);
+      if (without.count(p.name) == 0) all.insert({p.name, {"F32", p.shape, std::string(4 * count, '\0')}});
+    }
+  std::string header = "{", data;
+  for (const auto& [name, t] : all) {
+    std::string shape;
+    for (const auto s : t.shape) shape += (shape.empty() ? "" : ",") + std::to_string(s);
+    header += (header.size() > 1 ? ",\"" : "\"") + name + R"(":{"dtype":")" + t.dtype + R"(","shape":[)" + shape +
+              R"(],"data_offsets":[)" + std::to_string(data.size()) + "," +
+              std::to_string(data.size() + t.bytes.size()) + "]}";
+    data += t.bytes;
+  }
+  write(dir / "model.safetensors", file_of(header + "}", data));
+}
+
+}  // namespace
+
+// gpt-oss: blocks of 32 inputs in 16 bytes, the first of two values in the low half; gates at even rows of the tensor,
+// the others between them. Value: E2M1 (0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives) x 2^(scale - 127).
+TEST(safetensors, experts_in_mxfp4_are_read) {
+  constexpr std::int64_t experts = 2, rows = 128, inputs = 64;  // two gates of 64 outputs
+  const std::string config =
+      R"({"model_type":"gpt_oss","num_local_experts":2,"num_experts_per_tok":1,"intermediate_size":64,"hidden_size":64,)"
+      R"("num_hidden_layers":1,"num_attention_heads":2,"num_key_value_heads":2,"head_dim":4,"vocab_size":10,"max_position_embeddings":64,"sliding_window":8})";
+  const auto code = [](std::int64_t e, std::int64_t r, std::int64_t c) { return (7 * e + 3 * r + 5 * c) % 16; };
+  const auto exponent = [](std::int64_t e, std::int64_t r, std::int64_t b) { return 120 + (e + r + 2 * b) % 12; };
+  own_tensor blocks{"U8", {experts, rows, inputs / 32, 16}, ""}, scales{"U8", {experts, rows, inputs / 32}, ""};
+  for (std::int64_t e = 0; e < experts; ++e)
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t b = 0; b < inputs / 32; ++b) {
+        scales.bytes += static_cast<char>(exponent(e, r, b));
+        for (std::int64_t i = 0; i < 16; ++i)
+          blocks.bytes += static_cast<char>(code(e, r, 32 * b + 2 * i) | code(e, r, 32 * b + 2 * i + 1) << 4);
+      }
+  const std::string name = "model.layers.0.mlp.experts.gate_up_proj";
+  const test::temp_dir dir;
+  write_checkpoint(dir, config, {{name + "_blocks", blocks}, {name + "_scales", scales}}, {name});
+  const model m = load_model(dir.path());
+  const auto source = open_weights(m, dir.path());
+  const auto all = weights_of(m);
+  const weight& w =
+      *std::find_if(all.begin(), all.end(), [](const weight& v) { return v.name == "layers.0.moe.gate_up"; });
+  const double table[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+  const auto value = [&](std::int64_t e, std::int64_t r, std::int64_t c) {
+    const auto v = code(e, r, c);
+    return (v < 8 ? 1 : -1) * table[v % 8] * std::pow(2.0, static_cast<double>(exponent(e, r, c / 32)) - 127);
+  };
+  std::vector<float> got(static_cast<std::size_t>(w.count()));
+  source->rows(w, 0, w.rows, got.data());
+  for (std::int64_t e = 0; e < experts; ++e)
+    for (std::int64_t r = 0; r < rows; ++r)  // of ours: 64 gates, then 64 others
+      for (std::int64_t c = 0; c < inputs; ++c)
+        ASSERT_EQ(static_cast<double>(got[static_cast<std::size_t>((e * rows + r) * inputs + c)]),
+                  value(e, r < 64 ? 2 * r : 2 * (r - 64) + 1, c))
+            << e << ' ' << r << ' ' << c;
+  // A part in the midst.
+  float part[6];
+  source->block(w, rows + 70, 2, 33, 3, part);
+  for (std::int64_t i = 0; i < 6; ++i) EXPECT_EQ(static_cast<double>(part[i]), value(1, 13 + 2 * (i / 3), 33 + i % 3));
+  // Misshapen or missing halves are named.
+  blocks.shape = {experts, rows, 16, inputs / 32};
+  write_checkpoint(dir, config, {{name + "_blocks", blocks}, {name + "_scales", scales}}, {name});
+  EXPECT_THROW(open_weights(m, dir.path()), input_error);
+  write_checkpoint(dir, config, {{name + "_scales", scales}}, {name});
+  EXPECT_THROW(open_weights(m, dir.path()), input_error);
+}
+
+// FP8 with a scale for each square of 128 x 128: all values are 1 (0x38), so that scales are what is read.
+TEST(safetensors, squares_of_fp8_have_their_scales) {
+  const std::string config =
+      R"({"model_type":"llama","hidden_size":132,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
+      R"("num_key_value_heads":1,"head_dim":66,"vocab_size":10,"max_position_embeddings":64})";
+  const std::string name = "model.layers.0.self_attn.o_proj.weight";
+  const float scales[] = {1, 2, 3, 4};
+  const std::string bytes(reinterpret_cast<const char*>(scales), sizeof scales);
+  const test::temp_dir dir;
+  const auto file = [&](const std::vector<std::int64_t>& shape) {
+    write_checkpoint(
+        dir, config,
+        {{name, {"F8_E4M3", {132, 132}, std::string(132 * 132, '\x38')}}, {name + "_scale_inv", {"F32", shape, bytes}}},
+        {});
+  };
+  file({2, 2});
+  const model m = load_model(dir.path());
+  const auto all = weights_of(m);
+  const weight& w = *std::find_if(all.begin(), all.end(), [](const weight& v) { return v.name == "layers.0.attn.o"; });
+  const auto source = open_weights(m, dir.path());
+  float part[16];
+  source->block(w, 126, 4, 126, 4, part);
+  const std::vector<float> expected{1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4};
+  EXPECT_EQ(std::vector<float>(part, part + 16), expected);
+  file({4, 1});
+  EXPECT_THROW(open_weights(m, dir.path()), input_error);
+}
+
+// Drawn numbers: any part of a row is the same, wherever it begins; even over +-sqrt(3 / inputs), so that their
+// variance is 1 / inputs; five standard errors (of the square: sqrt(4 / 45) of the reach squared).
+TEST(safetensors, drawn_weights_are_even_and_the_same_in_any_part) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "config.json")
+      << R"({"model_type":"llama","hidden_size":75,"intermediate_size":2000,"num_hidden_layers":1,"num_attention_heads":5,)"
+         R"("num_key_value_heads":1,"head_dim":16,"vocab_size":10,"max_position_embeddings":64})";
+  const model m = load_model(dir.path());
+  const auto source = draw_weights(m, 3);
+  const auto all = weights_of(m);
+  const weight& w =
+      *std::find_if(all.begin(), all.end(), [](const weight& v) { return v.name == "layers.0.mlp.gate_up"; });
+  std::vector<float> whole(static_cast<std::size_t>(w.count()));
+  source->rows(w, 0, w.rows, whole.data());
+  for (const std::int64_t column : {0, 1, 2, 7})
+    for (const std::int64_t columns : {1, 2, 3, 64}) {
+      std::vector<float> part(static_cast<std::size_t>(2 * columns));
+      source->block(w, 5, 2, column, columns, part.data());
+      for (std::int64_t r = 0; r < 2; ++r)
+        for (std::int64_t c = 0; c < columns; ++c)
+          ASSERT_EQ(part[static_cast<std::size_t>(r * columns + c)],
+                    whole[static_cast<std::size_t>((5 + r) * 75 + column + c)]);
+    }
+  const double reach = std::sqrt(3 / 75.0), n = static_cast<double>(whole.size());
+  double sum = 0, squares = 0, next = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const double v = static_cast<double>(whole[i]) / reach;
+    ASSERT_LE(std::fabs(v), 1.0);
+    sum += v;
+    squares += v * v;
+    if (i > 0) next += v * static_cast<double>(whole[i - 1]) / reach;
+  }
+  EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(1 / (3 * n)));
+  EXPECT_NEAR(squares / n, 1.0 / 3, 5 * std::sqrt(4 / (45 * n)));
+  EXPECT_NEAR(next / n, 0, 5 / (3 * std::sqrt(n)));
 }
