@@ -118,8 +118,8 @@ validation_data::validation_data(const std::string& measured, const std::string&
       throw input_error(problem{setups, key, "is missing", "hardware, software, kernels, byte_kernels, attention", ""});
   for (const auto& [unused, n] : tree.find("hardware")->entries()) {
     const std::string devices = text_at(n, "devices", false);
-    m_hardware.push_back(
-        {text_at(n, "match", true), text_at(n, "platform", true), devices.empty() ? 0 : integer(devices, n.where())});
+    m_hardware.push_back({text_at(n, "match", true), text_at(n, "platform", true),
+                          devices.empty() ? 0 : integer(devices, n.where()), list_at(n, "set")});
   }
   for (const auto& [unused, n] : tree.find("software")->entries()) m_software.push_back(software(n, true));
   m_kernel_software = software(*tree.find("kernels"), false);
@@ -181,6 +181,7 @@ setup validation_data::combine(const std::string& hardware, const software_entry
           fmt::format("{}.size={} MiB", memory, static_cast<std::int64_t>(bytes / 1048576) - reserve_mib));
     }
   }
+  out.sets.insert(out.sets.end(), h.sets.begin(), h.sets.end());
   if (!s.parallel.empty() && h.devices > 1) out.sets.push_back("parallel=" + s.parallel);
   out.sets.insert(out.sets.end(), s.sets.begin(), s.sets.end());
   return out;

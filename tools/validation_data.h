@@ -105,6 +105,7 @@ class validation_data {
   struct hardware_entry {
     std::string match, platform;
     std::int64_t devices = 0;
+    std::vector<std::string> sets;  ///< what fewer devices change beside their number
   };
   void read_measured(const std::string& file);
   setup combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const;

@@ -57,6 +57,12 @@ void stream_core::choose_transfers(ps_t path) {
     m_line_time = window_binds ? -1 : std::max(0.0, m_line_time);
   }
   m_few = m_transfer > share;
+  if (m_room_bytes > 0) {  // an eighth of a tile at most: what the last one of a tile asks for early is little
+    const std::int64_t most =
+        whole(m_room_bytes / 8, m_room_bytes / 8 >= m_fidelity.quantum ? m_fidelity.quantum : m_fidelity.burst);
+    m_transfer = std::min(m_transfer, most);
+    m_next_transfer = std::min(m_next_transfer, most);
+  }
 }
 
 ps_t stream_core::next_edge(ps_t t) const {
@@ -96,6 +102,9 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
   m_due_writes.clear();
   m_end_scheduled = false;
   m_last_write_end = m_results_until = 0;
+  const std::int64_t burst = std::max<std::int64_t>(1, m_fidelity.burst);
+  m_room_bytes = m_room_until = (m_work.tile_bytes + burst - 1) / burst * burst;
+  m_room_at = m_read_asked = m_read_gathered = 0;
   const std::uint64_t where =
       m_reads.empty() ? (m_writes.empty() ? 0 : m_writes.front().address) : m_reads.front().address;
   const ps_t path = m_path_latency && !m_work.accesses.empty() ? m_path_latency(where) : 0;
@@ -158,6 +167,7 @@ void stream_core::issue() {
   if (port.can_send()) {
     if (!m_due_writes.empty() && m_due_writes.front().at > now) next = m_due_writes.front().at;
     if (m_read_at < m_reads.size() && m_next_issue > now) next = std::min(next, next_edge(m_next_issue));
+    if (m_room_bytes > 0 && m_read_at < m_reads.size() && m_room_at > now) next = std::min(next, next_edge(m_room_at));
   }
   if (next != never) m_wake.notify(to_sc_time(next - now));
   finish_if_done();
@@ -182,19 +192,30 @@ void stream_core::learn_times(std::int64_t bytes, ps_t latency, ps_t spread) {
   m_line_time = memory * m_line_time + static_cast<double>(bytes) * line;
 }
 
+/// Bytes that may be asked for before the tile that is in the buffer has been computed.
+std::int64_t stream_core::room_left(ps_t now) {
+  if (m_room_bytes == 0) return INT64_MAX;
+  if (m_room_at > now) return 0;
+  const std::int64_t left = m_room_until - m_read_asked;
+  return left > 0 ? std::max(left, m_fidelity.burst) : 0;
+}
+
 bool stream_core::issue_read(ps_t now) {
   if (m_read_at >= m_reads.size() || m_next_issue > now) return false;
+  const std::int64_t room = room_left(now);
+  if (room == 0) return false;
   const operand& o = m_reads[m_read_at];
   // Transfers end at whole stripes; smaller ones at multiples of their size from the begin of a stripe.
   const auto stripe = std::max(m_fidelity.quantum, m_fidelity.burst);
   const auto within = static_cast<std::int64_t>((o.address + static_cast<std::uint64_t>(m_read_offset)) %
                                                 static_cast<std::uint64_t>(stripe));
   const std::int64_t misaligned = within % m_next_transfer;
-  std::int64_t bytes = std::min(m_next_transfer - misaligned, o.bytes - m_read_offset);
-  // All of a transfer is asked for when its first line is due. At the end of an operator nothing follows that makes up
-  // for it: the last transfer goes in ever smaller pieces.
-  if (m_read_at + 1 == m_reads.size() && m_read_offset + bytes == o.bytes) {
-    const std::int64_t unit = m_transfer >= m_fidelity.quantum ? m_fidelity.quantum : m_fidelity.burst;
+  std::int64_t bytes = std::min({m_next_transfer - misaligned, o.bytes - m_read_offset, room});
+  // All of a transfer is asked for when its first line is due. At the end of an operator, or of a tile that the next
+  // one waits for, nothing follows that makes up for it: the last transfer goes in ever smaller pieces.
+  if ((m_read_at + 1 == m_reads.size() && m_read_offset + bytes == o.bytes) || bytes == room) {
+    const std::int64_t unit =
+        m_transfer >= m_fidelity.quantum && m_room_bytes == 0 ? m_fidelity.quantum : m_fidelity.burst;
     const std::int64_t piece = std::max(m_transfer / 16, bytes / 2);
     bytes = std::min(bytes, (piece + unit - 1) / unit * unit);
   }
@@ -218,6 +239,7 @@ bool stream_core::issue_read(ps_t now) {
   m_next_transfer = std::min(m_transfer, 2 * m_next_transfer);
   const std::int64_t offset = m_read_offset;
   m_read_offset += bytes;
+  m_read_asked += bytes;
   if (m_read_offset == o.bytes) {
     ++m_read_at;
     m_read_offset = 0;
@@ -301,7 +323,14 @@ void stream_core::consume() {
 
 void stream_core::consume(const tile& t, const stall_stack& parts) {
   wait_until(t.arrived + m_core_latency, t.held, parts);
-  compute_tile(t.bytes);
+  if (m_room_bytes == 0) return compute_tile(t.bytes);
+  m_read_gathered += t.bytes;
+  const std::int64_t there = m_read_computed + m_read_gathered;
+  if (there < m_room_until && there < m_read_total) return;
+  compute_tile(m_read_gathered);
+  m_read_gathered = 0;
+  m_room_until += m_room_bytes;
+  m_room_at = m_booked;
 }
 
 /// Books the time up to `t` in which the arithmetic had nothing to do.

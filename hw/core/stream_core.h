@@ -25,7 +25,8 @@ struct fidelity {
 };
 
 /// Tiles stream in, are computed on in order while the next ones are on their way (double buffering without end: the
-/// window is the core's), results stream out behind. One operator at a time.
+/// window is the core's), results stream out behind. One operator at a time. A core with one buffer (work::tile_bytes)
+/// asks for the next tile when this one has been computed, and computes on a tile when all of it is there.
 ///
 /// Attribution rule: an instant belongs to launch (the runtime's part of it to host), else to the arithmetic if a tile
 /// is being computed, else to what the oldest missing tile is waiting for: core_requests for as long as the core's own
@@ -81,6 +82,7 @@ class stream_core : public sc_core::sc_module {
   void issue();
   bool issue_read(ps_t now);
   bool issue_write(ps_t now);
+  std::int64_t room_left(ps_t now);
   void send(const operand& o, std::uint64_t offset, std::int64_t bytes, std::uint64_t tag);
   void completed(transfer& t);
   void consume();
@@ -117,8 +119,12 @@ class stream_core : public sc_core::sc_module {
   std::int64_t m_read_offset = 0;
   std::size_t m_write_at = 0;  // operand being scheduled for writing
   std::int64_t m_write_offset = 0, m_write_scheduled = 0, m_write_total = 0;
-  ring<tile> m_tiles;              // issued, not yet computed, in order
-  std::uint64_t m_first_tile = 0;  // tag of m_tiles.front()
+  ring<tile> m_tiles;                                  // issued, not yet computed, in order
+  std::uint64_t m_first_tile = 0;                      // tag of m_tiles.front()
+  std::int64_t m_room_bytes = 0;                       // of work::tile_bytes, in whole bursts; 0: room enough
+  std::int64_t m_room_until = 0;                       // bytes from the operator's begin that have room
+  ps_t m_room_at = 0;                                  // from when on
+  std::int64_t m_read_asked = 0, m_read_gathered = 0;  // asked for; there, and not yet computed on
   ring<due_write> m_due_writes;
   std::int64_t m_in_flight = 0;
   std::int64_t m_transfer = 64, m_next_transfer = 64;  // largest, and how large the next read may be

@@ -59,9 +59,11 @@ struct work {
       0;  ///< a load that misses every cache, unloaded, core to memory and back (published by pointer chasing)
   double fill_bandwidth =
       0;  ///< bytes per second the core can take in, however many requests are in flight; 0: no such limit
-  double result_bandwidth = 0;    ///< bytes per second at which results are sent; 0: as they are made
-  std::int64_t window = 0;        ///< bytes in flight at most
-  double energy_pj = 0;           ///< arithmetic and on-chip movement
+  double result_bandwidth = 0;  ///< bytes per second at which results are sent; 0: as they are made
+  std::int64_t window = 0;      ///< bytes in flight at most
+  std::int64_t tile_bytes = 0;  ///< on-chip room for what is read: so many bytes, free again when all of them have been
+                                ///< computed on, which starts when the last one is there; 0: room enough
+  double energy_pj = 0;         ///< arithmetic and on-chip movement
   std::vector<operand> accesses;  ///< what remains after the on-chip caches
 };
 

@@ -51,7 +51,6 @@ struct npu_model::demand {
   double macs = 0;
   double scratchpad_bytes = 0;  ///< read and written there
   double tile_bytes = 0;        ///< of what streams in, a tile; 0: as it comes
-  double tile_cycles = 0;       ///< the arrays' share of such a tile
   double copies = 1;            ///< of each loaded byte on the network
 
   void read_or_write(const operand& o, std::int64_t bytes, double piece) {
@@ -301,7 +300,6 @@ void npu_model::plan_gemm(const operation& op, demand& d) {
   const double tiles = static_cast<double>(divide_up(op.m, t.tile_m)) * static_cast<double>(divide_up(op.n, t.tile_n)) *
                        static_cast<double>(divide_up(op.k, t.tile_k));
   d.tile_bytes = (t.traffic.input + t.traffic.weight) / tiles;
-  d.tile_cycles = d.array_cycles / (tiles * count);
   d.scratchpad_bytes = d.array_cycles * static_cast<double>(m_chip.rows * m_chip.arrays) * p.input_bytes;
   m_traffic += t.traffic.total() * count;
   m_bound += t.lower_bound * count;
@@ -327,6 +325,7 @@ void npu_model::plan_attention(const operation& op, demand& d) {
         fmt::format("attention's tiles take {:.0f} B, there are {} B", streams + each, to_bytes(m_chip.scratchpad)),
         "a larger scratchpad", ""});
   const std::int64_t blocks = divide_up(queries, block);
+  if (!m_chip.double_buffer) d.tile_bytes = streams;
   const double most = m_chip.descriptor_bytes.value;
   const double run = head * value;
   const double piece = m_chip.descriptor_dimensions > 1 ? most : std::min(most, run);
@@ -429,7 +428,8 @@ void npu_model::count_energy(const operation& op, const demand& d, work& w) {
 work npu_model::plan(const operation& op) {
   work w;
   w.host = host_time(op);
-  const ps_t launch = launch_time(op);
+  ps_t launch = launch_time(op);
+  if (op.kind == work_kind::attention && op.m > 1) launch += op.batch * to_ps(m_stack.attention_launch);
   w.drain = launch > 0 ? to_ps(m_stack.synchronisation) : 0;
   w.launch = w.host + launch - w.drain;
   demand d;
@@ -465,13 +465,12 @@ work npu_model::plan(const operation& op) {
   w.fill_bandwidth = engines * piece / (m_chip.descriptor_time.value + piece / m_chip.dma_bandwidth.value);
   if (m_chip.network_bandwidth.value > 0)
     w.fill_bandwidth = std::min(w.fill_bandwidth, m_chip.network_bandwidth.value / d.copies);
-  // A tile's room is taken from its first descriptor until it is full, and without a second buffer until it is
-  // computed: no more than a tile in that time comes in.
-  if (d.tile_bytes > 0) {
-    const double held = m_chip.load_latency.value + d.tile_bytes / w.fill_bandwidth +
-                        (m_chip.double_buffer ? 0 : d.tile_cycles / clock);
-    w.fill_bandwidth = std::min(w.fill_bandwidth, d.tile_bytes / held);
-  }
+  // A tile's room is taken from its first descriptor until it is full: no more than a tile in that time comes in.
+  // Without a second buffer the next tile waits until this one is computed: stream_core does that, tile by tile.
+  if (d.tile_bytes > 0 && m_chip.double_buffer)
+    w.fill_bandwidth =
+        std::min(w.fill_bandwidth, d.tile_bytes / (m_chip.load_latency.value + d.tile_bytes / w.fill_bandwidth));
+  if (!m_chip.double_buffer) w.tile_bytes = static_cast<std::int64_t>(std::ceil(d.tile_bytes));
   m_descriptors += d.descriptors;
   m_busy_cycles += d.array_cycles;
   m_conflict_cycles += d.conflict_cycles;

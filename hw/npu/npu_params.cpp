@@ -159,6 +159,12 @@ const param_table<npu_software>& npu_software_table() {
                "single row of scores is one lane of the vector unit; 0: spread over all lanes",
                "fitted: decode time over the context")
           .range(0.0, 1e5)
+          .add(
+              "attention_launch", &npu_software::attention_launch,
+              "of a prompt's attention, for each sequence and KV head that a device has: kernels that take them one by "
+              "one",
+              "fitted: requests of many sequences")
+          .range(duration(0), duration(1))
           .add("padded_context", &npu_software::padded_context,
                "positions that attention covers at least: a graph compiled for fixed lengths masks what is not cached",
                "runtime")

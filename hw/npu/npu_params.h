@@ -64,6 +64,7 @@ struct npu_software {
   duration handoff{0};
   bandwidth handoff_bandwidth{0};  // 0: not copied
   double score_cycles = 0;
+  duration attention_launch{0};
   std::int64_t padded_context = 0;
   duration result_time{0};
   duration collective_launch{20e-6};

@@ -153,6 +153,36 @@ TEST_P(stream_core_sizes, do_not_matter_for_the_time) {
 INSTANTIATE_TEST_SUITE_P(rates, stream_core_sizes,
                          testing::Combine(testing::Values(100e9, 32e9), testing::Values<std::int64_t>(64, 1024, 0)));
 
+// One buffer of 64 KiB: load, compute, load, compute. 4 MiB are 64 tiles; each takes 500 ns to the first line (the
+// core's latency), its lines at the memory's or the core's rate, and a 64th of the arithmetic. Two buffers would take
+// 4 MiB / 64 GB/s = 66 us in all.
+TEST_P(stream_core_sizes, one_buffer_loses_the_overlap_tile_by_tile) {
+  work w = reads(4 * mib);
+  w.fill_bandwidth = std::get<0>(GetParam());
+  w.compute[stall::compute] = 40'000'000;
+  w.tile_bytes = 64 * kib;
+  one_core m(w, 50'000, {std::get<1>(GetParam()), 4 * kib, 64, false});
+  m.run();
+  const double line = std::max(1000.0, 64e12 / w.fill_bandwidth);
+  const double closed_form = 64 * (500'000 + 1024 * line + 40e6 / 64);
+  EXPECT_NEAR(static_cast<double>(m.result.end - m.result.start) / closed_form, 1, 0.01);
+  EXPECT_GT(m.result.parts[stall::core_requests], 64 * 400'000) << "that the next tile waited is the core's own limit";
+  std::int64_t until = 0;
+  for (const std::int64_t s : m.sizes) {
+    EXPECT_EQ(until / (64 * kib), (until + s - 1) / (64 * kib)) << "no transfer reaches into the next tile";
+    until += s;
+  }
+}
+// A tile that is no whole number of lines, and a last one that is not full.
+TEST(stream_core, a_tile_of_odd_size_ends) {
+  work w = reads(100 * kib + 8);
+  w.compute[stall::compute] = 1'000'000;
+  w.tile_bytes = 3 * kib + 5;
+  one_core m(w, 50'000);
+  m.run();
+  EXPECT_EQ(m.total(), 100 * kib + 8);
+}
+
 // Results that leave at 8 GB/s: 2 MiB take 262 us, the launch comes before, and the core's own rate is what held them.
 TEST(stream_core, results_leave_at_the_cores_rate) {
   work w;

@@ -158,8 +158,9 @@ TEST(npu_model, descriptors_bound_what_is_under_way) {
   EXPECT_NEAR(slow.plan(gemm(1, 4096, 4096)).fill_bandwidth, 512 / 151.2e-9, 1e6);
 }
 
-// One buffer: a tile's room is held while it loads and while it computes.
-TEST(npu_model, without_a_second_buffer_loading_waits_for_the_array) {
+// One buffer: what a tile brings is the room that the core waits for; two buffers do not wait. 64 x 4096 x 4096 in 1
+// MiB.
+TEST(npu_model, without_a_second_buffer_the_next_tile_waits_for_the_array) {
   npu_params p = small();
   p.silicon.dma_engines = 1;
   p.silicon.dma_bandwidth = bandwidth(32e9);
@@ -170,11 +171,22 @@ TEST(npu_model, without_a_second_buffer_loading_waits_for_the_array) {
   npu_model one(p);
   const work a = two.plan(op), b = one.plan(op);
   EXPECT_NEAR(a.fill_bandwidth, 32e9, 0.1e9);
-  double moved = 0;
-  for (const auto& o : b.accesses)
-    if (!o.write) moved += static_cast<double>(o.bytes);
-  const double load = moved / 32e9, compute = static_cast<double>(b.compute.sum()) * 1e-12;
-  EXPECT_NEAR(moved / b.fill_bandwidth, load + compute, 0.1 * (load + compute));
+  EXPECT_EQ(a.tile_bytes, 0);
+  EXPECT_DOUBLE_EQ(b.fill_bandwidth, 32e9);
+  const auto tile = one.figures(0)["mappings"][0]["tile"];
+  const auto m = tile[0].get<double>(), n = tile[1].get<double>(), k = tile[2].get<double>();
+  const double moved = static_cast<double>(bytes(b, traffic::weights, false) + bytes(b, traffic::activations, false)),
+               tiles = std::ceil(64 / m) * std::ceil(4096 / n) * std::ceil(4096 / k);
+  EXPECT_DOUBLE_EQ(static_cast<double>(b.tile_bytes), std::ceil(moved / tiles));
+  // Attention: a block of 128 keys and values of 128 x 2 bytes.
+  operation attention;
+  attention.kind = work_kind::attention;
+  attention.n = 4096;
+  attention.k = 128;
+  attention.type = "fp16";
+  attention.flops = 4.0 * 4096 * 128;
+  attention.operands = {{1, traffic::kv_cache, false, false, 0, 4096 * 128 * 2 * 2}};
+  EXPECT_EQ(one.plan(attention).tile_bytes, 2 * 128 * 128 * 2);
 }
 
 TEST(npu_model, attention_reads_the_cache_once_a_block_of_queries) {
@@ -202,6 +214,95 @@ TEST(npu_model, attention_reads_the_cache_once_a_block_of_queries) {
     seen += std::ceil(static_cast<double>(std::min(queries, i * block)) / 4) / 4096;
   EXPECT_NEAR(static_cast<double>(bytes(npu.plan(op), traffic::kv_cache, false)), seen * 8 * 4096 * 128 * 4,
               100.0 * static_cast<double>(blocks));
+}
+
+/// A token of 4 query heads for each of 8 KV heads of 128 values of 2 bytes, over `positions`: 64 positions are 256
+/// KiB.
+operation cached_attention(std::int64_t positions) {
+  operation op;
+  op.kind = work_kind::attention;
+  op.n = positions;
+  op.k = 128;
+  op.group = 4;
+  op.batch = 8;
+  op.type = "fp16";
+  op.flops = 4.0 * 4 * 8 * 128 * static_cast<double>(positions);
+  op.operands = {{1, traffic::kv_cache, false, false, 0, positions * 8 * 128 * 2 * 2}};
+  return op;
+}
+
+// A graph for 4096 positions reads and computes 4096 whatever is cached, and more where more is cached.
+TEST(npu_model, a_padded_context_is_read_and_computed_whole) {
+  npu_params p = small();
+  npu_model plain(p);
+  p.software.padded_context = 4096;
+  npu_model padded(p);
+  const std::int64_t all = 4096 * 8 * 128 * 2 * 2;
+  const work full = plain.plan(cached_attention(4096));
+  for (const std::int64_t cached : {1, 1000, 1024, 4096}) {
+    const work w = padded.plan(cached_attention(cached));
+    EXPECT_EQ(bytes(w, traffic::kv_cache, false), all) << cached;
+    EXPECT_EQ(w.compute.sum(), full.compute.sum()) << cached;
+  }
+  EXPECT_EQ(bytes(padded.plan(cached_attention(8192)), traffic::kv_cache, false), 2 * all);
+  EXPECT_EQ(bytes(plain.plan(cached_attention(1024)), traffic::kv_cache, false), all / 4);
+}
+
+// 3 ns for each of 16 x 1024 results are 49.152 us of the host; a single row costs none.
+TEST(npu_model, the_host_takes_its_time_for_each_result_of_many_rows) {
+  npu_params p = small();
+  p.software.result_time = duration(3e-9);
+  p.software.launch = duration(0);
+  npu_model npu(p);
+  const work w = npu.plan(gemm(16, 1024, 512));
+  EXPECT_EQ(w.host, 49'152'000);
+  EXPECT_EQ(w.launch, w.host);
+  operation twice = gemm(16, 1024, 512);
+  twice.batch = 2;
+  EXPECT_EQ(npu.plan(twice).host, 2 * 49'152'000);
+  EXPECT_EQ(npu.plan(gemm(1, 1024, 512)).host, 0);
+}
+
+// 4096 positions x 32 query heads at 100 cycles of 1 ns are 13.1072 ms, and 8 operations each of 1e12 a second 1.048576
+// us. Two queries are no single row: the operations alone, and the arrays' cycles.
+TEST(npu_model, scores_of_a_single_row_take_the_cycles_of_a_lane) {
+  npu_params p = small();
+  p.software.score_cycles = 100;
+  npu_model npu(p);
+  EXPECT_EQ(npu.plan(cached_attention(4096)).compute.sum(), 13'107'200'000 + 1'048'576);
+  operation two = cached_attention(4096);
+  two.m = 2;
+  two.flops *= 2;
+  EXPECT_LT(npu.plan(two).compute.sum(), 2'000'000'000);
+}
+
+// 0.5 ms for each of 16 sequences x 8 KV heads of a prompt; a token's attention is not launched one by one.
+TEST(npu_model, attention_of_a_prompt_is_launched_for_each_sequence_and_kv_head) {
+  npu_params p = small();
+  p.software.launch = duration(2e-6);
+  p.software.attention_launch = duration(0.5e-3);
+  npu_model npu(p);
+  operation op = cached_attention(128);
+  op.batch = 16 * 8;
+  EXPECT_EQ(npu.plan(op).launch, 2'000'000);
+  op.m = 128;
+  EXPECT_EQ(npu.plan(op).launch, 2'000'000 + 64'000'000'000);
+}
+
+// The runtime's part of a pass: 100 us, 40 us more for each of 16 sequences of a step, 1 ms more before a prompt.
+TEST(npu_model, a_pass_has_overheads_of_its_own) {
+  npu_params p = small();
+  p.software.launch = duration(0);
+  p.software.step_overhead = duration(100e-6);
+  p.software.sequence_overhead = duration(40e-6);
+  p.software.prompt_overhead = duration(1e-3);
+  npu_model npu(p);
+  operation op = gemm(16, 1024, 512);
+  EXPECT_EQ(npu.plan(op).host, 0);
+  op.first_of_pass = true;
+  EXPECT_EQ(npu.plan(op).host, 740'000'000);
+  op.first_of_prompt = true;
+  EXPECT_EQ(npu.plan(op).host, 1'100'000'000);
 }
 
 TEST(npu_model, narrow_weights_cost_the_vector_unit) {
