@@ -57,7 +57,7 @@ double iso_value(const json& result, const std::string& quantity) {
       if (v.is_number() && v.get<double>() > 0) return v.get<double>();
     }
   throw input_error(problem{"--iso " + quantity, result["platform"].get<std::string>(), "has no known " + quantity,
-                            "platforms that have some; areas are known of macros only", ""});
+                            "platforms that have some; areas are known of macros, and of NPUs with element_area", ""});
 }
 
 std::vector<std::string> scaled_counts(const json& result, double factor) {

@@ -179,8 +179,9 @@ std::vector<mapping_line> read_mappings(const std::string& path) {
       if (numbers[i] == nullptr) continue;
       char* end = nullptr;
       *numbers[i] = std::strtoll(cells[i].c_str(), &end, 10);
-      if (cells[i].empty() || *end != '\0' || *numbers[i] < 0)
-        throw input_error(problem{line.where, in.head()[i], "got '" + cells[i] + "'", "an integer, 0 or more", ""});
+      constexpr std::int64_t most = std::int64_t{1} << 40;  // a value beyond 64 bits is read as the largest
+      if (cells[i].empty() || *end != '\0' || *numbers[i] < 0 || *numbers[i] > most)
+        throw input_error(problem{line.where, in.head()[i], "got '" + cells[i] + "'", "an integer, 0 to 2^40", ""});
     }
     line.order = cells[3];
     if (std::find(std::begin(orders), std::end(orders), line.order) == std::end(orders))

@@ -174,6 +174,14 @@ TEST(npu_model, without_a_second_buffer_the_next_tile_waits_for_the_array) {
   EXPECT_EQ(a.tile_bytes, 0);
   EXPECT_DOUBLE_EQ(b.fill_bandwidth, 32e9);
   const auto tile = one.figures(0)["mappings"][0]["tile"];
+  npu::tiling_problem q;  // and a tile may take all of the room
+  q.shape = {64, 4096, 4096};
+  q.input_bytes = q.weight_bytes = q.output_bytes = 1;
+  q.scratchpad = 1 << 20;
+  q.step_k = q.step_n = 32;
+  q.buffers = 1;
+  const npu::tiling t = npu::best_tiling(q);
+  EXPECT_EQ(tile, nlohmann::json({t.tile_m, t.tile_n, t.tile_k}));
   const auto m = tile[0].get<double>(), n = tile[1].get<double>(), k = tile[2].get<double>();
   const double moved = static_cast<double>(bytes(b, traffic::weights, false) + bytes(b, traffic::activations, false)),
                tiles = std::ceil(64 / m) * std::ceil(4096 / n) * std::ceil(4096 / k);
