@@ -27,7 +27,7 @@ struct plane {
   int shift = 0;           // place of the slice
   double gain = 1;         // of drift compensation
   std::vector<float> net;  // plus - minus, in units of the weight digit; exact integers without errors; rows x cols
-  std::vector<float> plus, minus;    // kept where the wires' resistance tells them apart
+  std::vector<float> plus, minus;      // kept where the wires' resistance tells them apart
   weight_vector<std::int16_t> coarse;  // net x coarse_scale, instead of net in an array that has settled
   double coarse_scale = 1;
   std::vector<float> noise;       // by group of rows and column: mean variance of a cell's read noise

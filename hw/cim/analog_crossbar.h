@@ -35,9 +35,9 @@ struct analog_crossbar_params : supply {
   int adc_reference_bits = 0;  ///< resolution that step time, energy and area of a SAR or flash hold for; 0: adc_bits
   int adc_knee_bits = 9;       ///< of a SAR: where capacitors come to cost as much as comparator and logic
   double adc_figure_of_merit = 185;  ///< Schreier's, dB: thermal noise asks for at least this energy; 0: not counted
-  bool adc_follows_output = false;  ///< resolution is the width asked for, less the bits of slices already converted
-  int adc_extra_steps = 1;          ///< of a SAR: sampling
-  int columns_per_adc = 1;          ///< output columns (pairs when differential) sharing one converter
+  bool adc_follows_output = false;   ///< resolution is the width asked for, less the bits of slices already converted
+  int adc_extra_steps = 1;           ///< of a SAR: sampling
+  int columns_per_adc = 1;           ///< output columns (pairs when differential) sharing one converter
   duration adc_step{1e-9};
   duration digital_latency{0};  ///< shift-add of the last slice
   // Energy at the nominal supply
@@ -65,9 +65,9 @@ struct analog_crossbar_params : supply {
   double drift = 0,
          drift_slope = 0;  ///< mean exponent nu = drift + slope ln g, limited to drift_min..drift_max
   double drift_min = 0, drift_max = 1;
-  double drift_spread = 0;          ///< sigma of nu, cell to cell
-  duration drift_start{20.0};       ///< t0 of (t / t0)^-nu
-  bool drift_compensation = false;  ///< divides by the array's mean drift
+  double drift_spread = 0;                 ///< sigma of nu, cell to cell
+  duration drift_start{20.0};              ///< t0 of (t / t0)^-nu
+  bool drift_compensation = false;         ///< divides by the array's mean drift
   duration compensation_interval{3600.0};  ///< between the reference reads that tell it
   double read_noise = 0,
          read_noise_exponent = 0;  ///< sigma / G = q g^-exponent sqrt(ln((t + t_read) / 2 t_read)), at most 0.2

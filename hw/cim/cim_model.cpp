@@ -114,7 +114,7 @@ std::string cim_model::reserve(std::int64_t rows, std::int64_t columns, double b
 }
 
 weight_arrays::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns,
-                                                   double bits) {
+                                                      double bits) {
   const int b = stored_bits(bits);
   const auto f = cim::fold_layer(*m_macro, rows, columns, b, m_macro->shape(b).flexible ? m_hierarchy.macros() : 0);
   const auto one = m_macro->program(f.piece_rows, f.piece_cols, b);
