@@ -181,7 +181,7 @@ TEST(npu_model, without_a_second_buffer_the_next_tile_waits_for_the_array) {
   q.step_k = q.step_n = 32;
   q.buffers = 1;
   const npu::tiling t = npu::best_tiling(q);
-  EXPECT_EQ(tile, nlohmann::json({t.tile_m, t.tile_n, t.tile_k}));
+  EXPECT_EQ(tile, nlohmann::ordered_json({t.tile_m, t.tile_n, t.tile_k}));
   const auto m = tile[0].get<double>(), n = tile[1].get<double>(), k = tile[2].get<double>();
   const double moved = static_cast<double>(bytes(b, traffic::weights, false) + bytes(b, traffic::activations, false)),
                tiles = std::ceil(64 / m) * std::ceil(4096 / n) * std::ceil(4096 / k);
