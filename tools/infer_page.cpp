@@ -28,7 +28,11 @@ std::string picture(const json& points, const char* cost, const std::string& tit
     const double x = p[cost].get<double>(), y = p["perplexity"].get<double>();
     x0 = std::min(x0, x), x1 = std::max(x1, x), y0 = std::min(y0, y), y1 = std::max(y1, y);
   }
-  const auto widened = [](double& a, double& b) { a /= 1.1, b *= 1.1; };
+  // A margin of the range, so that points that differ little stand apart; a range that is none gets one.
+  const auto widened = [](double& a, double& b) {
+    const double by = std::max(std::pow(b / a, 0.08), 1.01);
+    a /= by, b *= by;
+  };
   widened(x0, x1);
   widened(y0, y1);
   const auto at_x = [&](double v) { return left + (width - left - right) * std::log(v / x0) / std::log(x1 / x0); };
@@ -88,6 +92,11 @@ std::string infer_page(const json& sweep) {
       sweep["seeds"].get<int>());
   out += picture(sweep["points"], "energy_per_token_pj", "perplexity over energy a token", human_energy);
   out += picture(sweep["points"], "time_per_token_ns", "perplexity over time a token", human_time);
+  // Leakage is often most of the energy and the same for all points; converters tell what their bits cost.
+  const auto& points = sweep["points"];
+  if (std::all_of(points.begin(), points.end(),
+                  [](const json& p) { return p["converter_energy_per_token_pj"].get<double>() > 0; }))
+    out += picture(points, "converter_energy_per_token_pj", "perplexity over converters' energy a token", human_energy);
   out +=
       "<table><tr><th>varied<th>value<th>perplexity<th>95 %<th>top 1<th>time a token<th>energy a token<th>but "
       "leakage<th>converters<th>front</tr>";
@@ -113,7 +122,8 @@ std::string infer_page(const json& sweep) {
   }
   out +=
       "<h2>Other models on analog arrays, as published</h2><p>Of other models, tasks and chips: to stand beside the "
-      "above, not to be matched.</p><table><tr><th>model<th>what<th>condition<th>figure<th>source</tr>";
+      "above, not to be matched. (*): of the paper's tables, as told by others' notes on its "
+      "text.</p><table><tr><th>model<th>what<th>condition<th>figure<th>source</tr>";
   for (const auto& p : sweep["published"])
     out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}</tr>", escaped(p["model"].get<std::string>()),
                        escaped(p["what"].get<std::string>()), escaped(p["condition"].get<std::string>()),

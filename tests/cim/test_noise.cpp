@@ -267,6 +267,24 @@ TEST(cim_noise, read_variance_follows_its_law_at_every_level) {
   EXPECT_EQ(sum, 0);
 }
 
+// A settled array keeps 16 bits a pair: levels lie within 128 and six sigma of 2.56, so that 32767 / 144 = 227 steps a
+// digit are kept at least, and each cell is off by half a step at most.
+TEST(cim_noise, an_array_that_has_settled_keeps_its_levels_finely) {
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 64, columns: 128, bits_per_cell: 8, differential: true, signed_inputs: bipolar, "
+      "dac_bits: 8, adc_ideal: true, clip_conductance: false, program_noise: 0.02}");
+  const number_format f{8, true};
+  std::mt19937_64 random(5);
+  const auto w = random_values(random, 64 * 64, f), x = random_values(random, 64, f);
+  const auto fresh = m->program_weights(w.data(), 64, 64, f, 1), settled = m->program_weights(w.data(), 64, 64, f, 1);
+  settled->settle(0);
+  double most = 0;
+  for (const auto v : x) most += std::abs(v) * 0.5 / 227;
+  const auto exact = compute(*fresh, x, f), kept = compute(*settled, x, f);
+  EXPECT_NE(exact, kept);
+  for (std::size_t c = 0; c < exact.size(); ++c) EXPECT_NEAR(kept[c], exact[c], most) << c;
+}
+
 // Pairs: both numbers normal, without a connection to each other or to those of the next index; five standard errors.
 TEST(cim_noise, pairs_of_random_numbers_are_normal_and_independent) {
   constexpr std::size_t n = 500'000;
