@@ -239,6 +239,16 @@ operation cached_attention(std::int64_t positions) {
   return op;
 }
 
+// Products of many rows use half of the cycles; a single row is a stream of weights, and loses none.
+TEST(npu_model, what_products_sustain_is_not_asked_of_a_single_row) {
+  npu_params p = small();
+  npu_model whole(p);
+  p.silicon.sustained_fraction = 0.5;
+  npu_model half(p);
+  EXPECT_EQ(half.plan(gemm(64, 1024, 512)).compute.sum(), 2 * whole.plan(gemm(64, 1024, 512)).compute.sum());
+  EXPECT_EQ(half.plan(gemm(1, 1024, 512)).compute.sum(), whole.plan(gemm(1, 1024, 512)).compute.sum());
+}
+
 // A graph for 4096 positions reads and computes 4096 whatever is cached, and more where more is cached.
 TEST(npu_model, a_padded_context_is_read_and_computed_whole) {
   npu_params p = small();
