@@ -40,6 +40,12 @@ TEST(address_map, the_rightmost_piece_holds_a_fields_lowest_bits) {
   EXPECT_EQ(map.decode_local(0b1011'01'110).bank_group, 1);
 }
 
+TEST(address_map, a_piece_of_no_bits_holds_nothing) {
+  const address_map with({"row column:0 bank column bankgroup", 1, 64}, ddr4()),
+      without({"row bank column bankgroup", 1, 64}, ddr4());
+  for (std::uint64_t a = 1; a < 1ull << 34; a = a * 3 + 64) EXPECT_EQ(with.decode(a), without.decode(a));
+}
+
 TEST(address_map, a_code_word_is_read_like_other_simulators_write_it) {
   // rochrababgco: row | channel | rank | bank | bank group | column, column lowest
   const address_map words({"row channel rank bank bankgroup column", 4, 64}, ddr4()),
