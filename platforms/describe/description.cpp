@@ -255,14 +255,26 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
   problems.check();
 }
 
+/// The file of a software preset. `where`: who names it.
+config::named_tree read_software(const std::string& name, const std::string& where) {
+  const std::vector<std::string> known = software_names();
+  if (std::find(known.begin(), known.end(), name) == known.end()) {
+    std::string list;
+    for (const auto& n : known) list += (list.empty() ? "" : ", ") + n;
+    throw input_error(problem{where, "software", "unknown software preset '" + name + "'", "one of: " + joined(known),
+                              nearest_name(name, known)});
+  }
+  const std::string path = data_path("platforms/software/" + name + ".yaml");
+  return {path, config::node::parse_file(path)};
+}
+
 /// Overheads of a software stack, by core kind, under what the platform says itself? No: over the platform's defaults
 /// but under --set, so that `--set software=llama_cpp` means something on every preset.
 void apply_software(config::node& tree, const std::string& software, const std::string& where) {
-  const std::vector<std::string> known = software_names();
-  if (std::find(known.begin(), known.end(), software) == known.end())
-    throw input_error(problem{where, "software", "unknown software preset '" + software + "'",
-                              "one of: " + joined(known), nearest_name(software, known)});
-  const config::node preset = config::node::parse_file(data_path("platforms/software/" + software + ".yaml"));
+  const config::node preset = config::with_bases(
+      read_software(software, where), [](const std::string& name, const std::string&, const std::string& named_at) {
+        return read_software(name, named_at);
+      });
   // A serving engine's own figures, those that the platform gives on top.
   if (const config::node* server = preset.find("server")) {
     config::node merged = *server;
