@@ -11,6 +11,7 @@
 #include "hw/common/error.h"
 #include "hw/common/io_error.h"
 #include "platforms/describe/description.h"
+#include "platforms/tell/serving_result.h"
 #include "tools/commands.h"
 #include "tools/crossover.h"
 #include "tools/iso.h"
@@ -18,6 +19,10 @@
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/run_command.h"
+#include "tools/serve/goodput_command.h"
+#include "tools/serve/rate_range.h"
+#include "tools/serve/rate_sweep.h"
+#include "tools/serve/served_points.h"
 #include "tools/sweep/csv_table.h"
 #include "tools/terminal.h"
 
@@ -85,22 +90,6 @@ bool run_all(std::vector<planned_run>& runs, int jobs) {
     if (r.result.is_null())
       r.result = {{"platform", r.name}, {"exit_code", interrupted}, {"message", "not run: interrupted\n"}};
   return complete || refused;
-}
-
-int exit_code_of(const json& result) {
-  return result.value("exit_code", static_cast<int>(done));
-}
-
-/// One name for each platform: the file's, numbered where two are alike.
-std::vector<std::string> short_names(const std::vector<std::string>& platforms) {
-  std::vector<std::string> out;
-  for (const auto& p : platforms) {
-    const std::string stem = fs::path(p).stem().string();
-    std::string name = stem;
-    for (int i = 2; std::find(out.begin(), out.end(), name) != out.end(); ++i) name = stem + "-" + std::to_string(i);
-    out.push_back(name);
-  }
-  return out;
 }
 
 /// --iso: counts of every platform but the first are scaled until it has as much as the first, and it runs again.
@@ -324,6 +313,69 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
   exit_status = worst;
 }
 
+/// Words of a forward pass say nothing of a service, and the other way round.
+void refuse_other_words(const CLI::App& app, bool service) {
+  problem_list problems;
+  const auto refuse = [&](const char* option, const std::string& expected) {
+    if (app.get_option(option)->count() > 0)
+      problems.add({option, "", service ? "given together with --requests" : "given without --requests", expected, ""});
+  };
+  if (service) {
+    for (const char* option : {"--phase", "--batch", "--prompt", "--context", "--tokens", "--prefill-chunk", "--trace"})
+      refuse(option, "lengths come from the requests: input= and output=, or a file's");
+    for (const char* option : {"--whatif", "--vcd", "--timeline"})
+      refuse(option, "memwall serve, which runs one of them");
+    if (app.get_option("--model")->count() == 0) problems.add({"", "--model", "is missing", "--model NAME", ""});
+  } else {
+    for (const char* option :
+         {"--slo", "--slo-share", "--precision", "--replicas", "--first", "--warm-up", "--reuse", "--reuse-error"})
+      refuse(option, "--requests FILE or a specification, such as poisson:n=500,input=512,output=128");
+  }
+  problems.check();
+}
+
+goodput_request service_of(const std::vector<std::string>& platforms, const run_arguments& a, const std::string& iso,
+                           const goodput_request& words) {
+  goodput_request out = words;
+  out.platforms = platforms;
+  out.iso = iso;
+  out.out = a.out;
+  out.jobs = a.jobs;
+  out.quiet = a.quiet;
+  out.json = a.json;
+  serve_arguments& s = out.service;
+  s.model = a.workload.model;
+  if (!a.workload.dtype.empty()) s.dtype = a.workload.dtype;
+  problem_list problems;
+  if (!a.workload.seed.empty()) s.seed = option_integer(a.workload.seed, "--seed", 0, INT64_MAX, problems);
+  problems.check();
+  load_model(s.model);  // told before anything runs
+  dtypes::parse(s.dtype, "--dtype");
+  s.sets = a.sets;
+  s.transfer_bytes = a.transfer_bytes;
+  s.replay = a.replay;
+  return out;
+}
+
+/// --sweep rate=...: the only axis that a service has.
+rate_sweep_request rates_of(const std::vector<std::string>& axes, const goodput_request& asked) {
+  const std::string key = "rate=";
+  if (axes.size() != 1 || axes[0].rfind(key, 0) != 0)
+    throw input_error(problem{"--sweep", axes.size() == 1 ? axes[0] : "", "is no sweep of a service",
+                              "rate=FROM..TO, rate=FROM..TO:POINTS or rate=1,5,20", "rate"});
+  if (!asked.service.slo.empty()) platforms::service_level::parse(asked.service.slo);
+  rate_sweep_request out;
+  out.platforms = asked.platforms;
+  out.service = asked.service;
+  out.rates = parse_rates(axes[0].substr(key.size()), "--sweep");
+  out.out = asked.out;
+  out.jobs = asked.jobs;
+  out.by_platform = true;
+  out.quiet = asked.quiet;
+  out.json = asked.json;
+  return out;
+}
+
 }  // namespace
 
 void add_compare(CLI::App& app) {
@@ -345,12 +397,27 @@ void add_compare(CLI::App& app) {
          "scaled")
       ->check(CLI::IsMember(iso_quantities()));
   arguments->add_to(*sub);
-  sub->callback([arguments, names, axes, iso] {
+  auto service = std::make_shared<goodput_request>();
+  service->service.add_service_to(*sub);
+  sub->add_option("--slo-share", service->share,
+                  "percent of the requests that are to be within --slo: 50, 90, 95 or 99")
+      ->capture_default_str()
+      ->group("Service");
+  sub->add_option("--precision", service->precision, "how near the most that is served is found, relative")
+      ->check(CLI::Range(0.001, 1.0))
+      ->capture_default_str()
+      ->group("Service");
+  sub->callback([sub, arguments, names, axes, iso, service] {
     if (!iso->empty() && !axes->empty())
       throw input_error(problem{"--iso", "", "given together with --sweep", "one of the two", ""});
     if (arguments->jobs == 0) arguments->jobs = cores_here();
     for (const auto& p : *names) platforms::load_platform(p, arguments->sets);  // all errors before any run
-    if (axes->empty())
+    refuse_other_words(*sub, !service->service.requests.empty());
+    if (!service->service.requests.empty() && !axes->empty())
+      sweep_rates(rates_of(*axes, service_of(*names, *arguments, *iso, *service)));
+    else if (!service->service.requests.empty())
+      find_goodput(service_of(*names, *arguments, *iso, *service));
+    else if (axes->empty())
       compare_command(*names, *arguments, *iso);
     else
       sweep_command(*names, *axes, *arguments);

@@ -15,6 +15,7 @@
 #include "tools/commands.h"
 #include "tools/process/files.h"
 #include "tools/report_data.h"
+#include "tools/report_served.h"
 
 namespace memwall::tools {
 namespace {
@@ -44,14 +45,33 @@ std::string read_template() {
 
 /// What the inputs name: files of results, in the order given, and tables of sweeps.
 struct found {
-  std::vector<std::string> results, directories, sweeps;
+  std::vector<std::string> results, directories, sweeps, services;
 };
+
+/// compare.json or rates.json of requests served at several loads; the runs that it names are shown besides.
+void look_for_service(const fs::path& dir, found& f) {
+  std::error_code ignored;
+  for (const char* name : {"compare.json", "rates.json"}) {
+    const fs::path file = dir / name;
+    if (!fs::exists(file, ignored)) continue;
+    const auto root = read_json_document(file.string(), "the compare.json or rates.json of memwall");
+    const std::string schema = root.is_object() ? root.value("schema", "") : "";
+    if (schema != "memwall-goodput-1" && schema != "memwall-rates-1") continue;
+    f.services.push_back(file.string());
+    for (const auto& p : root["platforms"])
+      if (p.contains("folder") && fs::exists(dir / p["folder"].get<std::string>() / "result.json", ignored)) {
+        f.results.push_back((dir / p["folder"].get<std::string>() / "result.json").string());
+        f.directories.push_back((dir / p["folder"].get<std::string>()).string());
+      }
+  }
+}
 
 bool look_into(const fs::path& dir, found& f) {
   std::error_code ignored;
   for (const char* table : {"results.csv", "points.csv"})
     if (fs::exists(dir / table, ignored)) {
       f.sweeps.push_back((dir / table).string());
+      look_for_service(dir, f);
       return true;
     }
   if (!fs::exists(dir / "result.json", ignored)) return false;
@@ -134,14 +154,20 @@ void report(const options& o) {
   ordered_json data{{"schema", "memwall-report-1"},
                     {"memwall_version", MEMWALL_VERSION},
                     {"runs", ordered_json::array()},
+                    {"services", ordered_json::array()},
                     {"sweeps", ordered_json::array()}};
   if (!results.empty())
     for (const auto& figure : platforms::result_figures())
       data["figures"].push_back({{"path", figure.path}, {"unit", figure.unit}, {"doc", figure.doc}});
   const auto labels = run_labels(results, f.directories);
   const std::size_t rows = report_layer_rows / std::max<std::size_t>(1, results.size());
-  for (std::size_t i = 0; i < results.size(); ++i)
+  for (std::size_t i = 0; i < results.size(); ++i) {
     data["runs"].push_back(pack_run(std::move(results[i]), labels[i], rows));
+    if (auto served = pack_served(f.directories[i]); !served.is_null())
+      data["runs"].back()["served"] = std::move(served);
+  }
+  for (const auto& file : f.services)
+    data["services"].push_back(read_json_document(file, "the compare.json or rates.json of memwall"));
   for (const auto& file : f.sweeps) {
     const fs::path dir = fs::absolute(file).lexically_normal().parent_path();
     data["sweeps"].push_back(pack_sweep(file, dir.filename().string()));

@@ -19,6 +19,19 @@ std::string row(const std::string& name, const json& d) {
   return out + "\n";
 }
 
+/// What twice of each part would do for a request.
+std::string whatif_text(const json& r) {
+  if (!r.contains("whatif")) return "";
+  std::string out = r["summary"]["bound_by"].is_string()
+                        ? fmt::format("the wall: {}\n", r["summary"]["bound_by"].get<std::string>())
+                        : "no part alone would make a request faster\n";
+  for (const auto& w : r["whatif"])
+    if (w["factor"] == 2 && w["speedup"].get<double>() > 1.005)
+      out += fmt::format("  {:<22}{:>6.2f}x at twice: a request takes {}\n", w["resource"].get<std::string>(),
+                         w["speedup"].get<double>(), human_time(w["time_ns"]));
+  return out;
+}
+
 }  // namespace
 
 std::string serve_screen(const json& r, const terminal_style& style) {
@@ -54,6 +67,7 @@ std::string serve_screen(const json& r, const terminal_style& style) {
   for (const auto& [v, name] : parts)
     if (sum > 0 && v > 0.005 * sum)
       out += fmt::format("  {:<20}{} {:>5.1f} %\n", name, bar(v / sum, 12, style), 100 * v / sum);
+  out += whatif_text(r);
   if (reuse["mode"] == "on")
     out += fmt::format(
         "reuse: {} of {} operators simulated; {} steps audited, error {:.2f} % on average (95 %: +- {:.2f} "

@@ -258,12 +258,9 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
 /// The file of a software preset. `where`: who names it.
 config::named_tree read_software(const std::string& name, const std::string& where) {
   const std::vector<std::string> known = software_names();
-  if (std::find(known.begin(), known.end(), name) == known.end()) {
-    std::string list;
-    for (const auto& n : known) list += (list.empty() ? "" : ", ") + n;
+  if (std::find(known.begin(), known.end(), name) == known.end())
     throw input_error(problem{where, "software", "unknown software preset '" + name + "'", "one of: " + joined(known),
                               nearest_name(name, known)});
-  }
   const std::string path = data_path("platforms/software/" + name + ".yaml");
   return {path, config::node::parse_file(path)};
 }

@@ -8,7 +8,9 @@
 
 #include "hw/core/core_model.h"
 #include "platforms/place/placement.h"
+#include "platforms/tell/machine.h"
 #include "platforms/tell/result.h"
+#include "platforms/watch/served_timeline.h"
 #include "traces/serving/served_source.h"
 #include "traces/totals.h"
 
@@ -104,6 +106,12 @@ stall_stack stack_of(const serving::engine& server, int replicas) {
   return out;
 }
 
+std::vector<json*> values_of(json& object) {
+  std::vector<json*> out;
+  for (auto& [unused, v] : object.items()) out.push_back(&v);
+  return out;
+}
+
 /// Turns the result of what was simulated into that of the service. Returns what moving a byte takes outside of the
 /// cores, in picojoules.
 double told(json& r, run_summary s, const serve_options& o, const serving::server_params& server,
@@ -138,6 +146,13 @@ double told(json& r, run_summary s, const serve_options& o, const serving::serve
   for (double* rate : {&s.dram_bytes_per_s, &s.dram_utilization, &s.bus_utilization}) *rate *= slower;
   s.flops = all.flops;
   r["summary"] = summary_table().write(s);
+  // A replica is a machine of its own: what was simulated is one of them.
+  r["machine"] = machine_of(r);
+  for (auto& [key, v] : r["machine"].items()) {
+    if (key == "power_w") continue;
+    for (json* n : v.is_object() ? values_of(v) : std::vector<json*>{&v})
+      if (n->is_number()) *n = n->get<double>() * o.replicas;
+  }
   r["serving"] = serving_json(o.requests, engine, server, o.slo);
   return per_byte;
 }
@@ -161,14 +176,19 @@ serve_outcome serve(const serve_options& options) {
   // Made when the memories are known: they say how many KV blocks there are.
   std::optional<step_operators> steps;
   std::optional<serving::engine> engine;
+  std::optional<served_timeline> timeline;
+  if (!options.timeline_file.empty()) timeline.emplace(options.timeline_file, options.replicas);
   std::int64_t number = 0;
   run_options run_with = options.run;
   run_with.on_memories = [&](const std::vector<memory_slot>& slots) {
     const std::int64_t blocks = server.kv_blocks > 0 ? server.kv_blocks : blocks_that_fit(options, server, slots);
     steps.emplace(options.model, options.types, server, blocks * server.block_size, options.run.seed);
     engine.emplace(options.requests, server, blocks, options.replicas, options.model.max_positions);
-    if (options.steps_csv)
-      engine->on_step = [&](const serving::served_step& s) { options.steps_csv(steps_csv_line(number++, s)); };
+    if (options.steps_csv || timeline)
+      engine->on_step = [&](const serving::served_step& s) {
+        if (options.steps_csv) options.steps_csv(steps_csv_line(number++, s));
+        if (timeline) timeline->step(s);
+      };
   };
   run_with.source = [&] { return source_of(*steps)(); };
   run_with.operators = [&] {
@@ -177,6 +197,7 @@ serve_outcome serve(const serve_options& options) {
   };
   run_outcome ran = run(run_with);
 
+  if (timeline) timeline->finish(options.requests, *engine);
   serve_outcome out;
   out.partial = ran.partial;
   out.result = std::move(ran.result);

@@ -22,6 +22,9 @@ struct serve_options {
   bool reuse = true;
   double reuse_bound = 0.01;                          ///< relative error that reuse may have
   std::function<void(const std::string&)> steps_csv;  ///< one line a step; unset: none
+  /// Requests and steps in the time of the service; "": none. (What run.timeline_file and run.vcd_file show is what was
+  /// simulated, one probe after the other.)
+  std::string timeline_file;
 };
 
 struct serve_outcome {

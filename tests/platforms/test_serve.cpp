@@ -68,6 +68,11 @@ TEST(serve, writes_what_happened_and_its_parts_sum) {
   EXPECT_LE(s["kv"]["peak_blocks"], 80);
   EXPECT_GT(s["prefix_hit_rate"], 0.0);
   EXPECT_GT(d["summary"]["energy_per_token_pj"], 0.0);
+  // The software preset derives from another one: what it does not say is the other's.
+  const json& gpu = d["config"]["platform"]["modules"]["gpu"];
+  EXPECT_EQ(gpu["attention"], "flash3");
+  EXPECT_EQ(gpu["load"], "sustained");
+  EXPECT_EQ(gpu["step_overhead"].dump().find("1.1"), std::string::npos) << gpu["step_overhead"];
   double stack = 0;
   for (const auto& [unused, part] : d["stall_stack_ns"].items()) stack += part.get<double>();
   EXPECT_NEAR(stack, s["duration_ns"].get<double>(), 1e-3);
@@ -163,6 +168,79 @@ TEST(serve, more_requests_wait_longer_and_more_replicas_less) {
                shared = mean("--rate 2000 --set server.max_num_seqs=8 --replicas 4");
   EXPECT_LT(alone, crowded);
   EXPECT_LT(shared, crowded);
+}
+
+/// Four replicas are four machines, and draw what their energy over the time says.
+TEST(serve, the_machine_counts_its_replicas) {
+  const std::string words = gpt2 + "--json --requests poisson:rate=400,n=40,input=32,output=8 ";
+  const json one = test::memwall(words).json(), four = test::memwall(words + "--replicas 4").json();
+  for (const char* key : {"chips", "memory_capacity_bytes", "memory_bandwidth_gbps"})
+    EXPECT_EQ(four["machine"][key].get<double>(), 4 * one["machine"][key].get<double>()) << key;
+  for (const json& d : {one, four})
+    EXPECT_NEAR(d["machine"]["power_w"],
+                d["summary"]["energy_pj"].get<double>() / d["serving"]["duration_ns"].get<double>() * 1e-3, 1e-6);
+}
+
+/// The viewer's file: every request has its phases end to end, every step its slice, in the time of the service.
+TEST(serve, the_timeline_is_that_of_requests_and_steps) {
+  const test::temp_dir dir;
+  const auto r =
+      test::memwall(gpt2 + "--requests poisson:rate=60,n=12,input=40,output=6 --timeline --json --out " + dir.path());
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto events = json::parse(test::read_file(dir / "timeline.json"))["traceEvents"];
+  const table requests = read_csv(dir / "requests.csv"), steps = read_csv(dir / "steps.csv");
+  std::size_t slices = 0;
+  double phases = 0, slice_us = 0;
+  std::map<std::string, double> open;
+  for (const auto& e : events) {
+    const std::string kind = e["ph"];
+    if (kind == "X") ++slices, slice_us += e["dur"].get<double>();
+    if (kind == "b") open[e["id"].dump()] = e["ts"].get<double>();
+    if (kind == "e") phases += e["ts"].get<double>() - open.at(e["id"].dump());
+  }
+  EXPECT_EQ(slices, steps.rows);
+  double latency = 0, step_us = 0;
+  for (std::size_t i = 0; i < requests.rows; ++i)
+    latency += static_cast<double>(picoseconds(requests.column.at("last_token_s")[i]) -
+                                   picoseconds(requests.column.at("arrival_s")[i])) *
+               1e-6;
+  for (std::size_t i = 0; i < steps.rows; ++i)
+    step_us +=
+        static_cast<double>(picoseconds(steps.column.at("end_s")[i]) - picoseconds(steps.column.at("start_s")[i])) *
+        1e-6;
+  EXPECT_NEAR(phases, latency, 1e-6 * latency);
+  EXPECT_NEAR(slice_us, step_us, 1e-6 * step_us);
+}
+
+/// Law 6: looking changes nothing. With --vcd every device is simulated, which is why it is one device here.
+TEST(serve, waves_and_timelines_leave_the_result_as_it_is) {
+  const test::temp_dir dir;
+  const std::string words = gpt2 + "--requests closed:users=2,n=4,input=24,output=4 --json ";
+  json plain = test::memwall(words).json(),
+       watched = test::memwall(words + "--vcd=0us:20us --timeline --out " + (dir / "o")).json();
+  for (json* d : {&plain, &watched})
+    for (const char* key : {"host", "outputs"}) d->erase(key);  // of the host; files that were written
+  EXPECT_TRUE(plain == watched);  // a difference would print both
+  EXPECT_TRUE(std::filesystem::file_size(dir / "o/waves.vcd") > 1000);
+  const auto nowhere = test::memwall(words + "--timeline");
+  EXPECT_EQ(nowhere.exit_code, 2);
+  EXPECT_NE(nowhere.err.find("--out DIR"), std::string::npos);
+}
+
+/// Law 11: what whatif prints is what a run with that part changed says.
+TEST(serve, a_printed_gain_is_a_simulated_gain) {
+  const std::string words = gpt2 + "--json --requests poisson:rate=40,n=20,input=64,output=8 ";
+  const auto r = test::memwall(words + "--whatif --factors 2 -j 2");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json d = r.json();
+  ASSERT_FALSE(d["whatif"].empty());
+  const json& most = d["whatif"][0];
+  std::string sets;
+  for (const auto& s : most["set"]) sets += " --set '" + s.get<std::string>() + "'";
+  const json again = test::memwall(words + sets).json();
+  const double before = d["serving"]["e2e_ms"]["mean"], after = again["serving"]["e2e_ms"]["mean"];
+  EXPECT_NEAR(before / after, most["speedup"], 0.01 * before / after) << sets;
+  EXPECT_NEAR(after * 1e6, most["time_ns"], 1e-6 * after * 1e6);
 }
 
 TEST(serve, refuses_what_cannot_be_served) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 
 #include "hw/common/error.h"
 #include "tools/report_data.h"
+#include "tools/report_served.h"
 
 namespace memwall::tools {
 namespace {
@@ -231,6 +233,43 @@ TEST_F(report_files, broken_sweep_table_names_its_line) {
   EXPECT_NE(message_of([&] { pack_sweep(csv, "s"); }).find(":3: "), std::string::npos)
       << message_of([&] { pack_sweep(csv, "s"); });
   EXPECT_NE(message_of([&] { pack_sweep(file(""), "s"); }).find("is empty"), std::string::npos);
+}
+
+TEST_F(report_files, a_served_run_is_packed_over_time) {
+  namespace fs = std::filesystem;
+  const std::string dir = testing::TempDir() + "memwall_served_" + std::to_string(getpid());
+  fs::create_directories(dir);
+  EXPECT_TRUE(pack_served(dir).is_null()) << "no requests.csv, nothing served";
+  std::ofstream(dir + "/requests.csv")
+      << "request,arrival_s,scheduled_s,first_token_s,last_token_s,input_tokens,output_tokens,preemptions,class\n"
+         "a,0.0,0.5,1.0,3.0,10,5,0,x\nb,1.0,1.5,2.0,6.0,20,1,2,\n";
+  // Two of six seconds with two in the batch, one with a third of its tokens in each of three seconds.
+  std::ofstream(dir + "/steps.csv")
+      << "start_s,end_s,running,waiting,kv_blocks,tokens\n0.0,2.0,2,1,10,8\n3.0,6.0,1,0,4,300\n";
+  const auto s = pack_served(dir);
+  EXPECT_EQ(s["requests"]["total"], 2);
+  EXPECT_EQ(s["requests"]["id"], ordered_json::parse(R"(["a","b"])"));
+  EXPECT_EQ(s["latencies"]["ttft_ms"], ordered_json::parse("[1000.0,1000.0]"));
+  EXPECT_EQ(s["latencies"]["e2e_ms"], ordered_json::parse("[3000.0,5000.0]"));
+  EXPECT_EQ(s["latencies"]["tpot_ms"], ordered_json::parse("[500.0]")) << "(3 - 1) s over the four behind the first";
+  const auto& steps = s["steps"];
+  const double width = steps["interval_s"];
+  EXPECT_NEAR(width * static_cast<double>(steps["running"].size()), 6, 1e-9);
+  const auto at = [&](const char* key, double t) {
+    return steps[key][static_cast<std::size_t>(t / width)].get<double>();
+  };
+  EXPECT_NEAR(at("running", 1), 2, 1e-3);
+  EXPECT_NEAR(at("running", 2.5), 0, 1e-3) << "nobody between the steps";
+  EXPECT_NEAR(at("kv_blocks", 4), 4, 1e-3);
+  EXPECT_NEAR(at("tokens_per_s", 4), 100, 0.1);
+  double tokens = 0;
+  for (const auto& v : steps["tokens_per_s"]) tokens += v.get<double>() * width;
+  EXPECT_NEAR(tokens, 308, 0.5) << "tokens are neither lost nor made";
+
+  std::ofstream(dir + "/requests.csv") << "request,arrival_s\na,0\n";
+  EXPECT_NE(message_of([&] { pack_served(dir); }).find("requests.csv:2: class"), std::string::npos)
+      << message_of([&] { pack_served(dir); });
+  fs::remove_all(dir);
 }
 
 }  // namespace

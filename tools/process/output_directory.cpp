@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -24,7 +25,7 @@ namespace {
 constexpr const char* lock_name = ".lock";
 const std::vector<std::string> result_files = {"result.json",   "layers.csv",   "waves.vcd",   "waves.gtkw",
                                                "timeline.json", "compare.json", "results.csv", "run.log",
-                                               "requests.csv",  "steps.csv"};
+                                               "requests.csv",  "steps.csv",    "goodput.svg", "latency.svg", "rates.json"};
 
 /// What the holder of a lock wrote into it: {kind, process, host, folders}.
 nlohmann::json note_in(const std::string& path) {
@@ -97,6 +98,13 @@ void output_directory::note(const std::vector<std::string>& folders) {
       "\n";
   if (::ftruncate(m_file, 0) != 0 || ::pwrite(m_file, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
     throw io_error(m_path + ": cannot be written: " + std::strerror(errno != 0 ? errno : ENOSPC));
+}
+
+void output_directory::add_folders(const std::vector<std::string>& folders) {
+  auto all = note_in(m_path).value("folders", std::vector<std::string>{});
+  for (const auto& f : folders)
+    if (std::find(all.begin(), all.end(), f) == all.end()) all.push_back(f);
+  note(all);
 }
 
 void output_directory::refuse_folders(const std::vector<std::string>& files) const {

@@ -20,6 +20,8 @@ class output_directory {
   /// Removes what an earlier run or comparison left here, and its folders inside (`folders`: ours, for the next one to
   /// remove). Refused (input_error) where a sweep lies: its records are too dear.
   void clear_results(const std::vector<std::string>& folders = {});
+  /// Folders inside that are about to be made: ours, for the next one to remove.
+  void add_folders(const std::vector<std::string>& folders);
 
  private:
   void note(const std::vector<std::string>& folders);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 #include <unordered_set>
 
@@ -148,7 +149,8 @@ bool plan::is_nominal(std::size_t group) const {
 }
 
 std::string plan::resolved(const std::string& path, const std::string& text) const {
-  if (path == "platform" || path == "model" || path == "trace") return resolve_path(text, m_spec.directory);
+  if (path == "platform" || path == "model" || path == "trace" || path == "serve.requests")
+    return resolve_path(text, m_spec.directory);
   return text;
 }
 
@@ -178,7 +180,9 @@ point plan::at(std::size_t number) const {
 
   sha256 hash;
   hash.field("memwall point 1").field(m_program.version).field(m_program.digest);
-  out.arguments.push_back("run");
+  const auto asked = settings.find("serve.requests");
+  const bool serves = asked != settings.end();
+  out.arguments.push_back(serves ? "serve" : "run");
   const auto flag = [&](const std::string& name, const std::string& text) {
     out.arguments.push_back("--" + name);
     out.arguments.push_back(text);
@@ -192,12 +196,20 @@ point plan::at(std::size_t number) const {
       // What the file says counts, not where it lies.
       hash.field(kind).field(s->second).field(content_digest(kind, path));
     }
-  for (const char* prefix : {"workload.", "options."})
+  if (serves) {
+    // A file of requests counts by what it says, too.
+    const std::string path = resolved("serve.requests", asked->second);
+    if (std::error_code none; std::filesystem::is_regular_file(path, none)) {
+      hash.field(content_digest("requests", path));
+      asked->second = path;
+    }
+  }
+  for (const char* prefix : {"serve.", "workload.", "options."})
     for (const auto& [path, text] : settings)
       if (path.rfind(prefix, 0) == 0) flag(path.substr(std::string(prefix).size()), text);
   for (const auto& [path, text] : settings) {
     if (path == "platform" || path == "model" || path == "trace") continue;
-    if (path.rfind("workload.", 0) == 0 || path.rfind("options.", 0) == 0) continue;
+    if (path.rfind("workload.", 0) == 0 || path.rfind("options.", 0) == 0 || path.rfind("serve.", 0) == 0) continue;
     flag("set", path + "=" + text);
   }
   if (m_spec.whatif) {

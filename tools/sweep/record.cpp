@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tools/process/files.h"
+#include "tools/sweep/served_figures.h"
 
 namespace memwall::sweep {
 namespace fs = std::filesystem;
@@ -33,6 +34,7 @@ nlohmann::ordered_json distil_result(const std::string& text) {
   }
   if (!full.is_object() || !full.contains("summary") || !full["summary"].is_object())
     throw std::runtime_error("result.json has no summary");
+  add_served_figures(full);
   json out = json::object();
   for (const char* key : {"schema", "memwall_version", "platform", "model", "workload", "seed", "fidelity", "config",
                           "summary", "stall_stack_ns", "whatif", "whatif_pairs", "host"})

@@ -22,6 +22,8 @@ constexpr std::size_t longest_axis = 1'000'000;
 
 const std::vector<std::string> workload_keys = {"phase",  "batch", "prompt",       "context",
                                                 "tokens", "dtype", "prefill-chunk"};
+const std::vector<std::string> serve_keys = {"requests", "rate",    "slo",   "replicas",
+                                             "first",    "warm-up", "reuse", "reuse-error"};
 const std::vector<std::string> option_keys = {"transfer-bytes", "replay", "seed"};
 
 /// A list or map as one line of YAML, as --set takes it.
@@ -161,6 +163,7 @@ class reader {
     };
     if (path.rfind("workload.", 0) == 0) return known("workload.", workload_keys);
     if (path.rfind("options.", 0) == 0) return known("options.", option_keys);
+    if (path.rfind("serve.", 0) == 0) return known("serve.", serve_keys);
     if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos) {
       m_problems.add({where, path, "is not a path", "a path such as gpu.sms", ""});
       return false;
@@ -184,11 +187,11 @@ class reader {
   void read_base(const node& base) {
     if (!base.is_map())
       return m_problems.add({base.where(), "base", "is not a map", "platform, model, workload, set", ""});
-    allow(base, "base", {"platform", "model", "trace", "workload", "options", "set"});
+    allow(base, "base", {"platform", "model", "trace", "workload", "serve", "options", "set"});
     for (const auto& [key, v] : base.entries()) {
       if (key == "platform" || key == "model" || key == "trace") fix_or_vary(key, v);
       if (key == "workload" && v.is_sequence()) read_workloads(v);
-      if ((key == "workload" || key == "options") && v.is_map())
+      if ((key == "workload" || key == "options" || key == "serve") && v.is_map())
         for (const auto& [k, child] : v.entries()) fix_or_vary(key + "." + k, child);
       if (key == "set") {
         if (!v.is_map())
@@ -446,6 +449,18 @@ class reader {
     m_out.memory_bytes = static_cast<std::uint64_t>(std::max(0.0, memory));
   }
 
+  /// A served model takes its lengths from the requests.
+  void check_service(const std::string& name, bool serves) {
+    for (const auto& path : m_out.names) {
+      const bool of_service = path.rfind("serve.", 0) == 0;
+      if (of_service && !serves)
+        m_problems.add({name, path, "is given without serve.requests", "serve: {requests: poisson:rate=8,n=500}", ""});
+      if (serves && (path == "trace" || (path.rfind("workload.", 0) == 0 && path != "workload.dtype")))
+        m_problems.add({name, path, "is given beside serve.requests",
+                        "lengths of the requests: input= and output=, or a file's", ""});
+    }
+  }
+
   void finish(const std::string& name) {
     const auto has = [&](const char* path) {
       return std::find(m_out.names.begin(), m_out.names.end(), path) != m_out.names.end();
@@ -455,6 +470,7 @@ class reader {
       m_problems.add({name, "base.model", "is missing", "a model's name or folder, or a trace", ""});
     if (has("model") && has("trace"))
       m_problems.add({name, "base.trace", "is given beside a model", "one of the two", ""});
+    check_service(name, has("serve.requests"));
     for (const auto& g : m_out.groups)
       for (const auto& a : g.axes)
         if (a.continuous && m_out.sample == sample_method::none)

@@ -56,7 +56,7 @@ class study {
         m_words(words),
         m_options(options),
         m_resources(resources_of(d, result)),
-        m_time(result["summary"]["time_ns"].get<double>()),
+        m_time(result.at(options.time).get<double>() * options.time_ns),
         m_gain(m_resources.size(), 1.0) {}
 
   bool run() {
@@ -123,7 +123,7 @@ class study {
     if (end.exit_code == done) {
       const json r = json::parse(read_text(base + ".json").value_or(""), nullptr, false);
       if (!r.is_object()) throw io_error(base + ".json: cannot be read");
-      v.time_ns = r["summary"]["time_ns"].get<double>();
+      v.time_ns = r.at(m_options.time).get<double>() * m_options.time_ns;
       if (v.factor == reference() && v.resources.size() == 1) v.layer_ns = layer_times(r);
     } else {
       v.complaint = read_text(base + ".err").value_or("");

@@ -51,6 +51,22 @@ TEST(sweep_plan, workload_options_and_base) {
                                              "decode", "--seed", "3", "--set", "gpu.sms=8"));
 }
 
+TEST(sweep_plan, a_point_with_requests_is_served) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "log.csv") << "arrival_s,input_tokens,output_tokens\n0,1,1\n";
+  const std::string text =
+      "base: {platform: p, model: m, workload: {dtype: fp16}, serve: {requests: log.csv, slo: ttft=9ms}}\n"
+      "axes: {serve.rate: [1, 2]}";
+  const plan p(parse_spec(text, "s.yaml", dir.path()), {"/bin/true", "1", "d"});
+  const std::string file = std::filesystem::weakly_canonical(dir / "log.csv").string();
+  EXPECT_THAT(p.at(1).arguments, ElementsAre("serve", "--platform", "p", "--model", "m", "--rate", "2", "--requests",
+                                             file, "--slo", "ttft=9ms", "--dtype", "fp16"));
+  // Other requests under the same name are another point.
+  const std::string before = p.at(1).key;
+  std::ofstream(dir / "log.csv") << "arrival_s,input_tokens,output_tokens\n0,1,2\n";
+  EXPECT_NE(plan(parse_spec(text, "s.yaml", dir.path()), {"/bin/true", "1", "d"}).at(1).key, before);
+}
+
 TEST(sweep_plan, no_axes_is_one_point) {
   EXPECT_EQ(make("name: x").size(), 1U);
 }

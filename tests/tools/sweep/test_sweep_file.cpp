@@ -73,6 +73,10 @@ TEST(sweep_file, single_problems) {
   EXPECT_THAT(error_of(base + "sample: {method: random}"), HasSubstr("sample.count: is missing"));
   EXPECT_THAT(error_of(base + "limits: {timeout: 60}"), HasSubstr("s.yaml:2: limits.timeout: got '60'"));
   EXPECT_THAT(error_of("base: {platform: p, model: m, trace: t}"), HasSubstr("beside a model"));
+  EXPECT_THAT(error_of("base: {platform: p, model: m, serve: {requets: x}}"), HasSubstr("did you mean 'requests'"));
+  EXPECT_THAT(error_of("base: {platform: p, model: m, serve: {rate: 3}}"), HasSubstr("without serve.requests"));
+  EXPECT_THAT(error_of("base: {platform: p, model: m, serve: {requests: x}, workload: {batch: 3}}"),
+              HasSubstr("workload.batch: is given beside serve.requests"));
   EXPECT_THAT(error_of("- a"), HasSubstr("is not a map"));
   EXPECT_THAT(error_of("a: [1"), HasSubstr("not valid YAML"));
   EXPECT_THROW(read_spec("/does/not/exist.yaml"), input_error);

@@ -37,9 +37,9 @@ export function load() {
   const raw = JSON.parse(document.getElementById('memwall-data').textContent);
   const runs = (raw.runs ?? []).map((run, index) => ({
     index, label: run.label, result: run.result ?? {}, summary: run.result?.summary ?? {}, notes: run.notes ?? [],
-    by_kind: run.by_kind ?? [], layers: new layer_table(run.layers),
+    by_kind: run.by_kind ?? [], layers: new layer_table(run.layers), served: run.served ?? null,
   }));
-  return {runs, sweeps: raw.sweeps ?? [], version: raw.memwall_version, notes: raw.notes ?? [], figures: raw.figures ?? []};
+  return {runs, sweeps: raw.sweeps ?? [], services: raw.services ?? [], version: raw.memwall_version, notes: raw.notes ?? [], figures: raw.figures ?? []};
 }
 
 /** Value at a dotted path of an object, or undefined. */

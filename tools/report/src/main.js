@@ -11,6 +11,7 @@ import {memory_parts} from './memory.js';
 import {overview, paint_swatches, workload_line} from './overview.js';
 import {roofline_card} from './roofline.js';
 import {series_card} from './series.js';
+import {latency_card, load_card, request_card, served_rows, service_parts} from './served.js';
 import {stack_cards} from './stacks.js';
 import {sweep_sections} from './sweep.js';
 
@@ -66,7 +67,7 @@ function theme_buttons() {
   });
 }
 
-const {runs, sweeps} = data;
+const {runs, sweeps, services} = data;
 document.title = `${title()} – memwall`;
 document.getElementById('title').textContent = title();
 document.getElementById('subtitle').textContent = runs.length ? [...new Set(runs.map((r) => workload_line(r.result)))].join(' | ') : '';
@@ -74,6 +75,7 @@ for (const note of data.notes) main.append(h('p', {class: 'warning', role: 'note
 
 if (runs.length) {
   section('overview', 'Overview', overview(runs));
+  section('service', 'Service', [service_parts(services), served_rows(runs), request_card(runs), load_card(runs), latency_card(runs)]);
   const stacks = stack_cards(runs);
   section('time', 'Time', [stacks]);
   section('roofline-section', 'Roofline', [roofline_card(runs)]);
@@ -87,6 +89,7 @@ if (runs.length) {
     section('layers', 'Operators', [layers]);
   }
 }
+if (!runs.length) section('service', 'Service', [service_parts(services)]);
 for (const part of sweep_sections(sweeps, grids)) section(part.id, part.title, part.parts);
 if (runs.length) section('configuration', 'Configuration', [...config_parts(runs), figures_part(runs, data.figures)]);
 document.getElementById('version').textContent = data.version ? `memwall ${data.version}` : 'memwall';

@@ -63,10 +63,10 @@ export function stack_cards(runs) {
     });
     made.push(card);
   }
-  const with_kinds = runs.filter((r) => r.by_kind.length || (r.result.executors ?? []).some((e) => e.stall_stack_ns));
+  const with_kinds = runs.filter((r) => r.by_kind.length || (r.result.executors ?? []).some((e) => sum(e.stall_stack_ns) > 0));
   if (with_kinds.length) {
     let index = with_kinds[0].index;
-    let by = 'kind';
+    let by = with_kinds[0].by_kind.length ? 'kind' : 'executor';
     let mode = 'time';
     const bars = () => {
       const run = runs[index];

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/serve/serve_arguments.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+namespace memwall::tools {
+
+void serve_arguments::add_service_to(CLI::App& app) {
+  app.add_option("--requests", requests,
+                 "a file (CSV with arrival_s,input_tokens,output_tokens; Azure, BurstGPT, Mooncake, JSON Lines) or a "
+                 "specification: poisson:rate=8,n=1000,input=512,output=128, also constant, gamma (cv=), closed "
+                 "(users=)")
+      ->group("Service");
+  app.add_option("--slo", slo, "what clients want: ttft=200ms,tpot=50ms,e2e=10s; goodput counts who got it")
+      ->group("Service");
+  app.add_option("--replicas", replicas, "servers behind a router (server.router)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}))
+      ->capture_default_str()
+      ->group("Service");
+  app.add_option("--first", first, "serve the first N requests only")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+      ->group("Service");
+  app.add_option("--warm-up", warm_up, "leave the first N requests out of the figures")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->group("Service");
+  app.add_option("--reuse", reuse,
+                 "on: operators of the same kind and neighbourhood are simulated once; off: all are simulated")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str()
+      ->group("Service");
+  app.add_option("--reuse-error", reuse_error, "percent that a reused step may be off")
+      ->check(CLI::Range(0.01, 50.0))
+      ->capture_default_str()
+      ->group("Service");
+}
+
+std::vector<std::string> serve_arguments::words() const {
+  std::vector<std::string> out{"--model", model, "--requests", requests, "--dtype", dtype};
+  const auto add = [&out](const char* option, const std::string& value) {
+    if (!value.empty()) out.insert(out.end(), {option, value});
+  };
+  add("--rate", rate);
+  add("--slo", slo);
+  if (replicas != 1) add("--replicas", std::to_string(replicas));
+  if (first > 0) add("--first", std::to_string(first));
+  if (warm_up >= 0) add("--warm-up", std::to_string(warm_up));
+  if (seed != 1) add("--seed", std::to_string(seed));
+  if (reuse != "on") add("--reuse", reuse);
+  if (reuse_error != 1) add("--reuse-error", fmt::format("{}", reuse_error));
+  if (transfer_bytes != "auto") add("--transfer-bytes", transfer_bytes);
+  if (replay != "on") add("--replay", replay);
+  for (const auto& s : sets) add("--set", s);
+  return out;
+}
+
+}  // namespace memwall::tools

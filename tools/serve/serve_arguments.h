@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of a served model, the same in serve and compare.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace memwall::tools {
+
+struct serve_arguments {
+  std::string model, requests, dtype = "bf16", rate, slo, transfer_bytes = "auto", replay = "on", reuse = "on";
+  std::int64_t replicas = 1, first = 0, warm_up = -1, seed = 1;
+  double reuse_error = 1;
+  std::vector<std::string> sets;
+
+  /// What a comparison has not got already: requests, replicas, service level, reuse.
+  void add_service_to(CLI::App& app);
+  /// The options as words of a command line, without --platform and --out.
+  std::vector<std::string> words() const;
+};
+
+}  // namespace memwall::tools
