@@ -60,6 +60,19 @@ double compute_us(gpu_params p, const operation& op) {
   return static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6;
 }
 
+// Four SMs take 4 TB/s from the L2: 8 MB that a first operator left there cross it in 2 us. The first one is paced by
+// the memory, not by the L2.
+TEST(gpu_kernels, operands_that_hit_still_cross_the_l2) {
+  gpu_params p = round_numbers(4);
+  p.silicon.l2 = byte_size(64e6);
+  gpu_model gpu(std::move(p));
+  operation op;
+  op.kind = work_kind::elementwise;
+  op.operands.push_back({1, traffic::activations, false, false, 0, 8'000'000});
+  EXPECT_LT(static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6, 0.1);
+  EXPECT_NEAR(static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6, 2, 1e-6);
+}
+
 // 1024 x 1024 x 2 operations at 0.5 pJ; 2 MiB at 4 pJ a byte through the L2, and at 7 pJ from memory to there.
 TEST(gpu_kernels, energy_of_arithmetic_and_of_the_way_from_memory) {
   gpu_params p = round_numbers(1);

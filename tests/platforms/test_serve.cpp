@@ -220,7 +220,7 @@ TEST(serve, waves_and_timelines_leave_the_result_as_it_is) {
        watched = test::memwall(words + "--vcd=0us:20us --timeline --out " + (dir / "o")).json();
   for (json* d : {&plain, &watched})
     for (const char* key : {"host", "outputs"}) d->erase(key);  // of the host; files that were written
-  EXPECT_TRUE(plain == watched);  // a difference would print both
+  EXPECT_TRUE(plain == watched);                                // a difference would print both
   EXPECT_TRUE(std::filesystem::file_size(dir / "o/waves.vcd") > 1000);
   const auto nowhere = test::memwall(words + "--timeline");
   EXPECT_EQ(nowhere.exit_code, 2);
