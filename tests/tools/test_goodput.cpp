@@ -210,6 +210,17 @@ TEST(goodput, none_within_the_limits_and_what_does_not_fit_are_said) {
   EXPECT_THAT(goodput_table(json::array({e})), HasSubstr("does not fit"));
 }
 
+TEST(goodput, all_at_once_within_the_limits_is_a_least) {
+  found_load f;
+  f.platform = "fast";
+  f.at_once = served(30, 50, 5, 1);
+  f.tried = {{30, f.at_once}};
+  f.carried = 30;
+  const json e = goodput_json(f);
+  EXPECT_TRUE(e["too_much"].is_null());
+  EXPECT_THAT(goodput_table(json::array({e})), HasSubstr("at least 30"));
+}
+
 TEST(goodput, requests_that_are_not_done_are_not_within_limits) {
   json r = served(1, 1, 1, 0.95);
   EXPECT_TRUE(within_limits(r, 95));
@@ -276,7 +287,7 @@ TEST(rate_curves, skip_what_did_not_run) {
 
 const std::string ask =
     "compare --model gpt-2 --dtype fp16 --set software=vllm --requests "
-    "poisson:n=60,input=64,output=16 --slo ttft=60ms,tpot=6ms --precision 0.2 ";
+    "poisson:n=60,input=64,output=16 --slo ttft=20ms,tpot=6ms --precision 0.2 ";
 
 TEST(compare_requests, the_faster_card_serves_more_and_the_bracket_holds) {
   const test::temp_dir dir;

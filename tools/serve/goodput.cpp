@@ -55,6 +55,11 @@ std::string plain(double v) {
   return v > 0 ? fmt::format("{:.4g}", v) : "-";
 }
 
+/// What is carried; where even all requests at once were, more would have to be asked to know the most.
+std::string carried_text(const json& entry) {
+  return (entry["too_much"].is_null() ? "at least " : "") + plain(number(entry["carried"]));
+}
+
 std::string named_limit(const json& entry) {
   if (!entry.contains("limited_by")) return "-";
   const std::string by = entry["limited_by"];
@@ -69,9 +74,10 @@ std::vector<row> rows_of(bool users, int share) {
     };
   };
   std::vector<row> out;
-  if (users) out.push_back({"users", [](const json& e) { return plain(number(e["carried"])); }});
-  out.push_back({users ? "requests/s" : "requests/s it serves",
-                 [users](const json& e) { return plain(number(users ? e["at"]["requests_per_s"] : e["carried"])); }});
+  if (users) out.push_back({"users", carried_text});
+  out.push_back({users ? "requests/s" : "requests/s it serves", [users](const json& e) {
+                   return users ? plain(number(e["at"]["requests_per_s"])) : carried_text(e);
+                 }});
   out.push_back({"requests under way", [](const json& e) { return plain(number(e["at"]["under_way"])); }});
   out.push_back({"output tokens/s", [](const json& e) { return plain(number(e["at"]["output_tokens_per_s"])); }});
   out.push_back({"first token, " + percentile(share), time("ttft_ms")});
