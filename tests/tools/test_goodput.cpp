@@ -182,6 +182,17 @@ TEST(goodput, tells_what_is_served_and_which_limit_ends_it) {
   EXPECT_NEAR(e["at"]["requests_per_s_per_kw"], 100, 1e-9);
 }
 
+// Whatever was tried is carried: what all at once came to is the least that is too much.
+TEST(goodput, the_throughput_without_limits_is_too_much) {
+  found_load f = machine("a", 1);
+  f.tried.erase(f.tried.begin());
+  f.ceiling = 10.4;
+  const json e = goodput_json(f);
+  EXPECT_EQ(e["too_much"], 10.4);
+  EXPECT_EQ(e["limited_by"], "ttft") << "900 of 100 ms, 30 of 10";
+  EXPECT_EQ(goodput_table(json::array({e})).find("at least"), std::string::npos);
+}
+
 TEST(goodput, who_loses_is_said) {
   const json entries = {goodput_json(machine("a", 1)), goodput_json(machine("b", 0.25)), goodput_json(machine("c", 4))};
   EXPECT_THAT(goodput_verdict(entries[1], entries[0]),
@@ -215,7 +226,7 @@ TEST(goodput, all_at_once_within_the_limits_is_a_least) {
   f.platform = "fast";
   f.at_once = served(30, 50, 5, 1);
   f.tried = {{30, f.at_once}};
-  f.carried = 30;
+  f.carried = f.ceiling = 30;
   const json e = goodput_json(f);
   EXPECT_TRUE(e["too_much"].is_null());
   EXPECT_THAT(goodput_table(json::array({e})), HasSubstr("at least 30"));

@@ -145,7 +145,11 @@ json goodput_json(const found_load& f) {
     if (t.load <= f.carried) best = &t;
     if (t.load > f.carried && beyond == nullptr) beyond = &t;
   }
-  out["too_much"] = beyond != nullptr ? json(beyond->load) : json(nullptr);
+  out["too_much"] = nullptr;
+  if (beyond != nullptr)
+    out["too_much"] = beyond->load;
+  else if (f.ceiling > f.carried)
+    out["too_much"] = f.ceiling;
   if (const auto tight = tightest_limit(beyond != nullptr ? beyond->result : f.at_once, f.share))
     out["limited_by"] = tight->first;
   const json& once = f.at_once["serving"];

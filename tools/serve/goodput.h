@@ -24,6 +24,8 @@ struct found_load {
   nlohmann::ordered_json at_once;  ///< the result with all requests at once; or {exit_code, message}: nothing was tried
   std::vector<tried_load> tried;
   double carried = 0;  ///< 0: none
+  /// What all at once came to: too much, unless that was within the limits.
+  double ceiling = 0;
 };
 
 /// Whether so many percent of a served run's requests are within its limits.

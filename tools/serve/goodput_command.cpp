@@ -85,6 +85,7 @@ void take(candidate& c, const search_plan& plan, const served_point& p, double l
     c.found.at_once = p.result;
     const double ceiling = plan.users ? load : p.result["serving"]["requests_per_s"].get<double>();
     c.search.emplace(ceiling, plan.precision, plan.users);
+    c.found.ceiling = ceiling;
     if (!within_limits(p.result, plan.share)) return;
     // All of them at once are served in time: there is no telling how many more would be.
     c.found.carried = ceiling;
