@@ -229,6 +229,21 @@ void read_mapping(const config::node& tree, platform_description& out, problem_l
   }
 }
 
+/// A macro that is named by its preset takes keys of its own over it: modules.X.macro.KEY.
+void open_macro(config::node& tree, const std::string& path) {
+  const auto module_end = path.find('.', 8), macro_end = path.find('.', module_end + 1);
+  if (module_end == std::string::npos || macro_end == std::string::npos ||
+      path.compare(module_end + 1, macro_end - module_end - 1, "macro") != 0)
+    return;
+  config::node* modules = tree.find("modules");
+  config::node* module = modules == nullptr ? nullptr : modules->find(path.substr(8, module_end - 8));
+  config::node* macro = module == nullptr ? nullptr : module->find("macro");
+  if (macro == nullptr || !macro->is_scalar()) return;
+  config::node full = config::node::map(macro->where());
+  full.insert("base", *macro);
+  module->insert("macro", full);
+}
+
 void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
   problem_list problems;
   for (const std::string& s : sets) {
@@ -250,6 +265,7 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
                     nearest_name(first, names)});
       continue;
     }
+    if (path.compare(0, 8, "modules.") == 0) open_macro(tree, path);
     tree.set(path, s.substr(equals + 1), "--set " + s);
   }
   problems.check();

@@ -339,6 +339,25 @@ TEST(machine, the_trace_reads_the_experts_that_values_choose) {
   EXPECT_EQ(met, 4);
 }
 
+// `macro: hermes` names a preset; --set changes one of its keys and leaves the others.
+TEST(machine, a_key_is_set_over_the_preset_of_a_macro) {
+  const auto macro_of = [](const std::vector<std::string>& sets) {
+    const auto p = load_platform("cim_analog", sets);
+    return value_core(*p.group("cim").front()).macro()->parameters();
+  };
+  auto plain = macro_of({});
+  const auto set = macro_of({"cim.macro.adc_bits=6"}), whole = macro_of({"modules.cim.macro.adc_bits=6"});
+  EXPECT_NE(plain["adc_bits"], 6);
+  plain["adc_bits"] = 6;
+  EXPECT_EQ(set, plain);
+  EXPECT_EQ(whole, plain);
+  EXPECT_EQ(macro_of({"cim.macro=neurram"})["technology"], "rram");
+  EXPECT_THROW(macro_of({"cim.macro.adc_bitz=6"}), input_error);
+  EXPECT_THROW(macro_of({"cim.macro.adc_bits.deeper=6"}), input_error);
+  EXPECT_THROW(macro_of({"modules.none.macro.adc_bits=6"}), input_error);
+  EXPECT_THROW(macro_of({"mem.macro.adc_bits=6", "cim.port_bandwidth.x=1"}), input_error);
+}
+
 TEST(machine, macros_refuse_types_they_cannot_hold) {
   const small_model s;
   EXPECT_THROW(on_platform(s, "cim_sram", {}, "fp16", {1}, 1), input_error);
