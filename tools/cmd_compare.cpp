@@ -2,27 +2,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 
 #include "hw/common/error.h"
-#include "hw/common/io_error.h"
 #include "platforms/describe/description.h"
 #include "platforms/tell/serving_result.h"
 #include "tools/commands.h"
 #include "tools/crossover.h"
 #include "tools/iso.h"
-#include "tools/process/children.h"
+#include "tools/platform_runs.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/run_command.h"
 #include "tools/serve/goodput_command.h"
 #include "tools/serve/rate_range.h"
 #include "tools/serve/rate_sweep.h"
-#include "tools/serve/served_points.h"
 #include "tools/sweep/csv_table.h"
 #include "tools/terminal.h"
 
@@ -32,83 +29,34 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-/// One simulation of a comparison, a process of its own (SystemC runs one a process).
-struct planned_run {
-  std::string platform;  ///< as it was given
-  std::string name, folder;
-  run_arguments arguments;
-  json result;  ///< result.json, or {platform, exit_code, message}
-};
-
-child_setup setup_of(const planned_run& r) {
-  child_setup out;
-  out.program = own_program();
-  out.arguments = {"run", "--platform", r.platform, "--out", r.folder, "--quiet"};
-  const auto words = r.arguments.words();
-  out.arguments.insert(out.arguments.end(), words.begin(), words.end());
-  if (r.arguments.whatif) out.arguments.insert(out.arguments.end(), {"-j", std::to_string(r.arguments.jobs)});
-  out.error_file = r.folder + "/run.log";
+/// The command line of one of `count` runs side by side. With --whatif each starts children of its own: all of them
+/// together are not more than asked for.
+std::vector<std::string> words_of(const std::string& platform, const run_arguments& a, std::size_t count) {
+  std::vector<std::string> out{"run", "--platform", platform};
+  const auto words = a.words();
+  out.insert(out.end(), words.begin(), words.end());
+  const int side_by_side = std::max(1, std::min(a.jobs, static_cast<int>(count)));
+  if (a.whatif) out.insert(out.end(), {"-j", std::to_string(std::max(1, a.jobs / side_by_side))});
   return out;
-}
-
-void read_result(planned_run& r, const child_end& end) {
-  const std::string log = r.folder + "/run.log";
-  if (end.exit_code == done) {
-    r.result = json::parse(read_text(r.folder + "/result.json").value_or(""), nullptr, false);
-    if (!r.result.is_object()) throw io_error(r.folder + "/result.json: cannot be read");
-    r.result["platform"] = r.name;
-  } else {
-    std::string message = read_text(log).value_or("");
-    // One that was only just starting dies of the signal that it was sent on.
-    const bool stopped = end.stopped || end.signal == SIGTERM || end.signal == SIGINT || end.signal == SIGHUP;
-    if (end.exit_code == interrupted || stopped) message = "interrupted\n";
-    r.result = {{"platform", r.name}, {"exit_code", stopped ? interrupted : end.exit_code}, {"message", message}};
-  }
-  fs::remove(log);
-}
-
-/// All of them, `jobs` at a time; none is started after one that found the input bad. False when a signal cut it short.
-bool run_all(std::vector<planned_run>& runs, int jobs) {
-  child_jobs children;
-  children.count = runs.size();
-  children.at_once = jobs;
-  bool refused = false;
-  children.start = [&](std::size_t i) {
-    fs::create_directories(runs[i].folder);
-    return setup_of(runs[i]);
-  };
-  children.ended = [&](std::size_t i, const child_end& end) {
-    read_result(runs[i], end);
-    refused = refused || end.exit_code == bad_input;
-    return !refused;
-  };
-  // With --whatif each run starts children of its own: all of them together are not more than asked for.
-  const int side_by_side = std::min(jobs, static_cast<int>(runs.size()));
-  for (auto& r : runs) r.arguments.jobs = std::max(1, jobs / std::max(1, side_by_side));
-  const bool complete = run_children(children);
-  for (auto& r : runs)
-    if (r.result.is_null())
-      r.result = {{"platform", r.name}, {"exit_code", interrupted}, {"message", "not run: interrupted\n"}};
-  return complete || refused;
 }
 
 /// --iso: counts of every platform but the first are scaled until it has as much as the first, and it runs again.
 /// What was scaled. False when a signal cut it short.
-bool make_equal(std::vector<planned_run>& runs, const std::string& quantity, int jobs, json& told) {
+bool make_equal(std::vector<platform_run>& runs, const std::string& quantity, int jobs, json& told) {
   for (const auto& r : runs)
     if (exit_code_of(r.result) != done) return true;  // told as it is
   const double wanted = iso_value(runs[0].result, quantity);
   told = {{"quantity", quantity}, {"value", wanted}, {"scaled", json::array()}};
-  std::vector<planned_run> again;
+  std::vector<platform_run> again;
   for (std::size_t p = 1; p < runs.size(); ++p) {
-    planned_run r = runs[p];
+    platform_run r = runs[p];
     const double had = iso_value(r.result, quantity);
     const auto sets = scaled_counts(r.result, wanted / had);
-    r.arguments.sets.insert(r.arguments.sets.end(), sets.begin(), sets.end());
+    for (const auto& set : sets) r.words.insert(r.words.end(), {"--set", set});
     told["scaled"].push_back({{"platform", r.name}, {"had", had}, {"set", sets}});
     again.push_back(std::move(r));
   }
-  const bool complete = run_all(again, jobs);
+  const bool complete = run_platforms(again, jobs);
   for (std::size_t p = 1; p < runs.size(); ++p) {
     runs[p] = std::move(again[p - 1]);
     if (exit_code_of(runs[p].result) == done) told["scaled"][p - 1]["has"] = iso_value(runs[p].result, quantity);
@@ -116,27 +64,15 @@ bool make_equal(std::vector<planned_run>& runs, const std::string& quantity, int
   return complete;
 }
 
-std::string iso_lines(const json& told) {
-  std::string out = fmt::format("made equal in {} ({:.4g}, as the first platform):\n",
-                                told["quantity"].get<std::string>(), told["value"].get<double>());
-  for (const auto& s : told["scaled"]) {
-    std::string sets;
-    for (const auto& set : s["set"]) sets += " --set '" + set.get<std::string>() + "'";
-    out += fmt::format("  {}: {:.4g} became {:.4g} with{}\n", s["platform"].get<std::string>(), s["had"].get<double>(),
-                       s.value("has", 0.0), sets.empty() ? " nothing" : sets);
-  }
-  return out;
-}
-
 void compare_command(const std::vector<std::string>& platforms, const run_arguments& a, const std::string& iso) {
   const auto names = short_names(platforms);
   output_directory folder(a.out, "compare");
   folder.clear_results(names);
-  std::vector<planned_run> runs;
+  std::vector<platform_run> runs;
   for (std::size_t p = 0; p < platforms.size(); ++p)
-    runs.push_back({platforms[p], names[p], a.out + "/" + names[p], a, {}});
+    runs.push_back({names[p], a.out + "/" + names[p], words_of(platforms[p], a, platforms.size())});
   json equal;
-  bool complete = run_all(runs, a.jobs);
+  bool complete = run_platforms(runs, a.jobs);
   if (complete && !iso.empty()) complete = make_equal(runs, iso, a.jobs, equal);
   json summary = json::array();
   std::vector<json> results;
@@ -182,23 +118,25 @@ run_arguments at_point(run_arguments a, const std::string& key, std::int64_t val
 }
 
 /// Every platform at every value of every axis.
-std::vector<planned_run> plan_runs(const std::vector<std::string>& platforms, const std::vector<std::string>& names,
-                                   const std::vector<sweep_axis>& axes, const run_arguments& a) {
-  std::vector<planned_run> out;
+std::vector<platform_run> plan_runs(const std::vector<std::string>& platforms, const std::vector<std::string>& names,
+                                    const std::vector<sweep_axis>& axes, const run_arguments& a) {
+  std::vector<platform_run> out;
+  std::size_t count = 0;
+  for (const auto& axis : axes) count += axis.values.size() * platforms.size();
   for (const auto& axis : axes)
     for (const std::int64_t value : axis.values) {
       const run_arguments here = at_point(a, axis.key, value);
       here.workload.resolve();  // words that contradict each other are told before anything runs
       for (std::size_t p = 0; p < platforms.size(); ++p)
-        out.push_back(
-            {platforms[p], names[p], a.out + "/" + names[p] + "/" + axis.key + "-" + std::to_string(value), here, {}});
+        out.push_back({names[p], a.out + "/" + names[p] + "/" + axis.key + "-" + std::to_string(value),
+                       words_of(platforms[p], here, count)});
     }
   return out;
 }
 
 /// The curves of one axis, from its runs in the order of plan_runs.
 std::pair<crossover_curves, crossover_curves> curves_of(const sweep_axis& axis, const std::vector<std::string>& names,
-                                                        const planned_run* runs) {
+                                                        const platform_run* runs) {
   crossover_curves time{axis.key, axis.values, names, {}, {}};
   time.value.assign(names.size(), std::vector<std::optional<double>>(axis.values.size()));
   time.failed.assign(names.size(), std::vector<bool>(axis.values.size()));
@@ -219,7 +157,7 @@ std::pair<crossover_curves, crossover_curves> curves_of(const sweep_axis& axis, 
 }
 
 /// Points, verdicts and crossings of one axis; the picture beside them, the tables on the terminal.
-json tell_axis(const sweep_axis& axis, const std::vector<std::string>& names, const planned_run* runs,
+json tell_axis(const sweep_axis& axis, const std::vector<std::string>& names, const platform_run* runs,
                const run_arguments& a) {
   const auto [time, energy] = curves_of(axis, names, runs);
   json points = json::array();
@@ -256,7 +194,7 @@ json tell_axis(const sweep_axis& axis, const std::vector<std::string>& names, co
 
 /// The table that `report` and the Python module know from sweeps: a row a run, a column an axis.
 std::string results_table(const std::vector<sweep_axis>& axes, std::size_t platforms,
-                          const std::vector<planned_run>& runs) {
+                          const std::vector<platform_run>& runs) {
   sweep::csv_table table({"point", "status"});
   std::size_t at = 0;
   for (const auto& axis : axes)
@@ -288,7 +226,7 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
   std::vector<std::string> folders;
   for (const auto& r : runs) folders.push_back(r.folder.substr(a.out.size() + 1));
   folder.clear_results(folders);
-  int worst = run_all(runs, a.jobs) ? done : interrupted;
+  int worst = run_platforms(runs, a.jobs) ? done : interrupted;
   for (const auto& r : runs) {
     const int code = exit_code_of(r.result);
     if (code == done || code == does_not_fit) continue;

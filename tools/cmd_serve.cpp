@@ -86,12 +86,6 @@ class serve_files {
   std::optional<output_file> m_steps, m_timeline, m_waves, m_view;
 };
 
-std::vector<std::string> command_of(const serve_command_words& a) {
-  std::vector<std::string> out{"serve", "--platform", a.platform};
-  for (const auto& w : a.words()) out.push_back(w);
-  return out;
-}
-
 /// --whatif: the same requests on the machine with its parts better. False when a signal cut it short.
 bool look_further(json& result, const platforms::platform_description& d, const serve_command_words& a) {
   whatif_options options;
@@ -101,7 +95,7 @@ bool look_further(json& result, const platforms::platform_description& d, const 
   // The rate of arrivals decides how long a service runs; what its parts decide is how long a request takes.
   options.time = json::json_pointer("/serving/e2e_ms/mean");
   options.time_ns = 1e6;
-  return add_whatif(result, d, command_of(a), options);
+  return add_whatif(result, d, a.command(a.platform), options);
 }
 
 void serve_once(const serve_command_words& a) {
@@ -123,7 +117,7 @@ void serve_once(const serve_command_words& a) {
   o.run.replay = a.replay == "on";
   o.run.version = MEMWALL_VERSION;
   o.run.max_layers = 0;  // what operators took is told by step
-  o.run.command = sweep::shell_command(command_of(a));
+  o.run.command = sweep::shell_command(a.command(a.platform));
   std::optional<serve_files> files;
   if (!a.out.empty()) files.emplace(a, o);
 

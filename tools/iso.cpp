@@ -91,4 +91,16 @@ std::vector<std::string> scaled_counts(const json& result, double factor) {
   return out;
 }
 
+std::string iso_lines(const json& told) {
+  std::string out = fmt::format("made equal in {} ({:.4g}, as the first platform):\n",
+                                told["quantity"].get<std::string>(), told["value"].get<double>());
+  for (const auto& s : told["scaled"]) {
+    std::string sets;
+    for (const auto& set : s["set"]) sets += " --set '" + set.get<std::string>() + "'";
+    out += fmt::format("  {}: {:.4g} became {:.4g} with{}\n", s["platform"].get<std::string>(), s["had"].get<double>(),
+                       s.value("has", 0.0), sets.empty() ? " nothing" : sets);
+  }
+  return out;
+}
+
 }  // namespace memwall::tools

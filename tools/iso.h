@@ -18,4 +18,7 @@ double iso_value(const nlohmann::ordered_json& result, const std::string& quanti
 /// chips of compute-in-memory; a rack whose units sit in a memory grows with it. Cores of other kinds stay one each.
 std::vector<std::string> scaled_counts(const nlohmann::ordered_json& result, double factor);
 
+/// What was scaled, in lines; `told` is {quantity, value, scaled[]{platform, had, has, set[]}}.
+std::string iso_lines(const nlohmann::ordered_json& told);
+
 }  // namespace memwall::tools

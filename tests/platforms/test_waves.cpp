@@ -168,8 +168,8 @@ TEST(waves, the_limits_hold_and_are_told) {
   EXPECT_EQ(test::vcd_file::open(dir / "waves.vcd").last_ps(), ps(r["outputs"]["vcd"]["cut_at_ns"]));
 }
 
-// A wave agrees with the result or is unknown: each channel's signals end where it is said, a clock or so after the
-// last command that was seen (a read is in the file one column command, four clocks of DDR4, before the next could be).
+// A wave agrees with the result or is unknown: the channel's signals end where the result says, just behind the last
+// command that was seen.
 TEST(waves, commands_that_nobody_looked_at_are_unknown) {
   const test::temp_dir dir;
   const json r = run_into(dir, "von_neumann_cpu", "--vcd --vcd-commands 1000");

@@ -77,14 +77,28 @@ std::vector<std::string> parts_in(const std::string& folder) {
 }
 
 /// Processes of this machine that have `text` in their command line.
-int processes_with(const std::string& text) {
-  int n = 0;
+std::vector<pid_t> those_with(const std::string& text) {
+  std::vector<pid_t> out;
   std::error_code ignored;
   for (const auto& e : fs::directory_iterator("/proc", ignored)) {
     const auto line = read_text(e.path().string() + "/cmdline");
-    if (line && line->find(text) != std::string::npos) ++n;
+    if (line && line->find(text) != std::string::npos) out.push_back(std::stoi(e.path().filename()));
   }
-  return n;
+  return out;
+}
+int processes_with(const std::string& text) {
+  return static_cast<int>(those_with(text).size());
+}
+
+/// Once `file` is there and some time has passed, a signal ends it with 130 within 2 s and leaves nothing half-written.
+void expect_to_stop(started& program, const std::string& file, int signal, const std::string& folder) {
+  wait_for(file);
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  program.send(signal);
+  const auto end = program.end_within(2);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 130);
+  EXPECT_THAT(parts_in(folder), testing::IsEmpty());
 }
 
 class stops_within_two_seconds : public testing::TestWithParam<int> {};
@@ -92,25 +106,13 @@ class stops_within_two_seconds : public testing::TestWithParam<int> {};
 TEST_P(stops_within_two_seconds, a_run_at_burst_level_keeps_what_it_has) {
   const temp_dir dir;
   started run(words({"run", "--platform", "von_neumann_h100", "--out", dir / "o", "--quiet", "--timeline"}, endless));
-  wait_for(dir / "o/layers.csv.part");
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
-  run.send(GetParam());
-  const auto end = run.end_within(2);
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->exit_code, 130);
-  EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
+  expect_to_stop(run, dir / "o/layers.csv.part", GetParam(), dir.path());
 }
 TEST_P(stops_within_two_seconds, a_server_keeps_what_it_has) {
   const temp_dir dir;
   started server({"serve", "--platform", "von_neumann_h100", "--model", "gpt-2", "--requests",
                   "poisson:rate=10,n=100000,input=512,output=128", "--reuse", "off", "--quiet", "--out", dir / "o"});
-  wait_for(dir / "o/steps.csv.part");
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
-  server.send(GetParam());
-  const auto end = server.end_within(2);
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->exit_code, 130);
-  EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
+  expect_to_stop(server, dir / "o/steps.csv.part", GetParam(), dir.path());
   EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/result.json"))["partial"], true);
 }
 INSTANTIATE_TEST_SUITE_P(faults, stops_within_two_seconds, testing::Values(SIGINT, SIGTERM, SIGHUP));
@@ -157,6 +159,17 @@ TEST(faults, compare_and_its_children_end) {
   EXPECT_EQ(processes_with(dir / "o"), 0);
   EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
   EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/compare.json"))["partial"], true);
+}
+
+TEST(faults, a_child_that_crashes_is_told_as_such) {
+  const temp_dir dir;
+  started compare(words({"compare", "--platform", "von_neumann_h100", "--out", dir / "o", "--quiet"}, endless));
+  wait_for(dir / "o/von_neumann_h100/layers.csv.part");
+  for (const pid_t child : those_with(dir / "o/von_neumann_h100")) ::kill(child, SIGSEGV);
+  const auto end = compare.end_within(10);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 1) << "not 4: nothing is wrong with the disk";
+  EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/compare.json"))["platforms"][0]["exit_code"], 1);
 }
 
 TEST(faults, children_die_with_a_killed_compare) {

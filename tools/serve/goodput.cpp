@@ -105,7 +105,7 @@ std::vector<row> rows_of_machine() {
           {"memory capacity", [](const json& e) { return human_bytes(number(e["machine"]["memory_capacity_bytes"])); }},
           {"outside bandwidth",
            [](const json& e) { return human_bytes(number(e["machine"]["memory_bandwidth_gbps"]) * 1e9) + "/s"; }},
-          {"area of the macros, mm2", [](const json& e) { return plain(number(e["machine"]["area_mm2"])); }}};
+          {"area that is known, mm2", [](const json& e) { return plain(number(e["machine"]["area_mm2"])); }}};
 }
 
 }  // namespace

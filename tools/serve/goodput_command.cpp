@@ -13,12 +13,12 @@
 #include "platforms/tell/serving_result.h"
 #include "tools/commands.h"
 #include "tools/iso.h"
+#include "tools/platform_runs.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/serve/goodput.h"
 #include "tools/serve/load_search.h"
 #include "tools/serve/rate_range.h"
-#include "tools/serve/served_points.h"
 #include "tools/sweep/csv_table.h"
 #include "tools/sweep/served_figures.h"
 #include "traces/serving/request_file.h"
@@ -47,25 +47,26 @@ struct search_plan {
   std::int64_t requests = 0;
   double precision = 0.05;
   int share = 90, jobs = 1;
-  std::function<void(const std::vector<served_point>&)> about_to_run;
+  std::function<void(const std::vector<platform_run>&)> about_to_run;
 };
 
 bool is_closed(const std::string& requests) {
   return requests.rfind("closed", 0) == 0;
 }
 
-served_point point_of(const candidate& c, const search_plan& plan, double load) {
-  served_point out{c.platform, c.found.platform, "", c.service, {}};
+platform_run point_of(const candidate& c, const search_plan& plan, double load) {
+  serve_arguments service = c.service;
+  std::string folder;
   if (plan.users) {
     const auto users = static_cast<std::int64_t>(load);
-    out.arguments.requests = with_users(c.service.requests, users);
-    out.folder = fmt::format("{}/users-{}", c.folder, users);
+    service.requests = with_users(c.service.requests, users);
+    folder = fmt::format("{}/users-{}", c.folder, users);
   } else {
-    out.arguments.rate = fmt::format("{:.6g}", load);
-    out.folder = c.folder + "/rate-" + out.arguments.rate;
+    service.rate = fmt::format("{:.6g}", load);
+    folder = c.folder + "/rate-" + service.rate;
   }
-  if (load >= all_at_once) out.folder = c.folder + "/at-once";
-  return out;
+  if (load >= all_at_once) folder = c.folder + "/at-once";
+  return {c.found.platform, folder, service.command(c.platform)};
 }
 
 /// The loads that a candidate wants simulated now.
@@ -75,7 +76,7 @@ std::optional<double> wanted(const candidate& c, const search_plan& plan) {
   return c.search->next();
 }
 
-void take(candidate& c, const search_plan& plan, const served_point& p, double load) {
+void take(candidate& c, const search_plan& plan, const platform_run& p, double load) {
   if (exit_code_of(p.result) != done) {
     c.found.at_once = p.result;  // one that does not fit, or was interrupted, has no figures
     c.over = true;
@@ -104,7 +105,7 @@ void take(candidate& c, const search_plan& plan, const served_point& p, double l
 /// when a signal cut it short, or when the input is bad.
 bool search_all(std::vector<candidate>& candidates, const search_plan& plan) {
   while (true) {
-    std::vector<served_point> points;
+    std::vector<platform_run> points;
     std::vector<std::pair<candidate*, double>> whose;
     for (auto& c : candidates)
       if (const auto load = wanted(c, plan)) {
@@ -113,7 +114,7 @@ bool search_all(std::vector<candidate>& candidates, const search_plan& plan) {
       }
     if (points.empty()) return true;
     plan.about_to_run(points);
-    const bool complete = run_points(points, plan.jobs);
+    const bool complete = run_platforms(points, plan.jobs);
     for (std::size_t i = 0; i < points.size(); ++i) take(*whose[i].first, plan, points[i], whose[i].second);
     if (!complete) return false;
     for (const auto& p : points)
@@ -165,18 +166,6 @@ bool make_equal(std::vector<candidate>& candidates, const search_plan& plan, con
     told["scaled"][i]["has"] = value_of(candidates[place[i]], quantity);
   }
   return complete;
-}
-
-std::string iso_lines(const json& told) {
-  std::string out = fmt::format("made equal in {} ({:.4g}, as the first platform):\n",
-                                told["quantity"].get<std::string>(), told["value"].get<double>());
-  for (const auto& s : told["scaled"]) {
-    std::string sets;
-    for (const auto& set : s["set"]) sets += " --set '" + set.get<std::string>() + "'";
-    out += fmt::format("  {}: {:.4g} became {:.4g} with{}\n", s["platform"].get<std::string>(), s["had"].get<double>(),
-                       s.value("has", 0.0), sets.empty() ? " nothing" : sets);
-  }
-  return out;
 }
 
 /// A row a simulation, as report and the Python module know tables of sweeps.
@@ -256,7 +245,7 @@ void find_goodput(const goodput_request& asked) {
     c.found.share = plan.share;
   }
   folder.clear_results(names);
-  plan.about_to_run = [&](const std::vector<served_point>& points) {
+  plan.about_to_run = [&](const std::vector<platform_run>& points) {
     std::vector<std::string> inside;
     for (const auto& p : points) inside.push_back(p.folder.substr(asked.out.size() + 1));
     folder.add_folders(inside);

@@ -9,12 +9,12 @@
 
 #include "hw/common/error.h"
 #include "tools/commands.h"
+#include "tools/platform_runs.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/process/scratch.h"
 #include "tools/serve/rate_curves.h"
 #include "tools/serve/rate_range.h"
-#include "tools/serve/served_points.h"
 #include "tools/sweep/csv_table.h"
 #include "tools/sweep/served_figures.h"
 #include "traces/serving/request_file.h"
@@ -24,7 +24,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-std::string results_table(const std::vector<served_point>& points, const std::vector<double>& rates) {
+std::string results_table(const std::vector<platform_run>& points, const std::vector<double>& rates) {
   sweep::csv_table table({"point", "status"});
   for (std::size_t i = 0; i < points.size(); ++i) {
     json r = points[i].result;
@@ -63,25 +63,24 @@ void sweep_rates(const rate_sweep_request& asked) {
   } else {
     folder.emplace(root, asked.by_platform ? "compare" : "serve");
   }
-  std::vector<served_point> points;
+  std::vector<platform_run> points;
   for (std::size_t p = 0; p < names.size(); ++p)
     for (const double rate : asked.rates) {
-      served_point point{asked.platforms[p], names[p], "", asked.service, {}};
-      point.arguments.rate = fmt::format("{:.6g}", rate);
-      point.folder = root + (asked.by_platform ? "/" + names[p] : "") + "/rate-" + point.arguments.rate;
-      points.push_back(std::move(point));
+      serve_arguments service = asked.service;
+      service.rate = fmt::format("{:.6g}", rate);
+      points.push_back({names[p], root + (asked.by_platform ? "/" + names[p] : "") + "/rate-" + service.rate,
+                        service.command(asked.platforms[p])});
     }
   if (folder) {
     std::vector<std::string> inside;
     for (const auto& p : points) inside.push_back(p.folder.substr(root.size() + 1));
     folder->clear_results(inside);
   }
-  int worst = run_points(points, asked.jobs) ? done : interrupted;
+  int worst = run_platforms(points, asked.jobs) ? done : interrupted;
   for (const auto& p : points) {
     const int code = exit_code_of(p.result);
     if (code == done || code == does_not_fit) continue;
-    if (code != interrupted)
-      std::cerr << p.name << ", rate " << p.arguments.rate << ": " << p.result["message"].get<std::string>();
+    if (code != interrupted) std::cerr << p.folder << ": " << p.result["message"].get<std::string>();
     worst = std::max(worst, code);
   }
   if (worst == bad_input || worst == interrupted) {

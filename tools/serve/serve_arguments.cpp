@@ -55,4 +55,10 @@ std::vector<std::string> serve_arguments::words() const {
   return out;
 }
 
+std::vector<std::string> serve_arguments::command(const std::string& platform) const {
+  std::vector<std::string> out{"serve", "--platform", platform};
+  for (auto& word : words()) out.push_back(std::move(word));
+  return out;
+}
+
 }  // namespace memwall::tools

@@ -21,6 +21,8 @@ struct serve_arguments {
   void add_service_to(CLI::App& app);
   /// The options as words of a command line, without --platform and --out.
   std::vector<std::string> words() const;
+  /// The command line that serves them on a platform.
+  std::vector<std::string> command(const std::string& platform) const;
 };
 
 }  // namespace memwall::tools
