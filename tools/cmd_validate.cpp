@@ -260,8 +260,8 @@ std::vector<line> energy_lines(const energy_row& r, const validation_data& data,
   }
   const std::string what = fmt::format("{} {} batch {} context {} prompt {} +{}", r.model,
                                        r.dtype.substr(0, r.dtype.find('/')), r.batch, r.context, r.prompt, r.generated);
-  line time{r.id, "energy time", r.hardware, what,       r.software,    "token_ms",
-            "ms", r.kind,        "",         r.token_ms, seconds * 1e3, false};
+  line time{r.id, "energy time", r.hardware,    what,  r.software, "token_ms", "ms", r.kind,
+            "",   r.token_ms,    seconds * 1e3, false, ""};
   for (const outcome* c : {prompt, &step})
     if (c != nullptr && c->code != done)
       time.problem = c->code == does_not_fit ? "does not fit" : c->complaint.empty() ? "no result" : c->complaint;
@@ -269,9 +269,9 @@ std::vector<line> energy_lines(const energy_row& r, const validation_data& data,
   if (!time.problem.empty() || std::abs(time.error()) > 0.2) return out;
   const double joules = pj * 1e-12, boards = static_cast<double>(data.boards(r.hardware));
   out.push_back({r.id, "energy watts", r.hardware, what, r.software, "watts", "W", r.kind, "", r.watts,
-                 joules / seconds / boards, false});
+                 joules / seconds / boards, false, ""});
   out.push_back({r.id, "energy joules", r.hardware, what, r.software, "joules_per_token", "J", r.kind, "",
-                 r.joules_per_token, joules / static_cast<double>(r.batch), false});
+                 r.joules_per_token, joules / static_cast<double>(r.batch), false, ""});
   for (auto& l : out) l.platform = data.setup_of(r).platform;
   return out;
 }
@@ -346,8 +346,8 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
 
   for (const auto& p : plan) {
     const measured_row& r = *p.row;
-    line l{r.id,   r.category, r.hardware, workload_text(r), r.software, r.metric,
-           r.unit, r.kind,     "",         r.value,          0,          r.metric == "fits"};
+    line l{r.id, r.category, r.hardware, workload_text(r),   r.software, r.metric, r.unit, r.kind,
+           "",   r.value,    0,          r.metric == "fits", ""};
     l.platform = data.setup_of(r).platform;
     double seconds[2] = {0, 0};
     bool fits = true;
@@ -383,19 +383,20 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     for (const auto* k : list)
       timed(book.of(kernel_jobs[key]), k->id,
             {k->id, category_of(*k), k->hardware, fmt::format("{} x {} x {} {}", k->m, k->k, k->n, k->dtype), "kernel",
-             "time_us", "us", k->kind, "", k->time_us, 0, false});
+             "time_us", "us", k->kind, "", k->time_us, 0, false, ""});
   for (const auto& [hardware, list] : attention)
     for (const auto* r : list)
       timed(book.of(attention_jobs[hardware]), r->id,
             {r->id, "attention " + r->phase, hardware,
              fmt::format("{} heads, {} KV, batch {}, {} positions", r->heads, r->kv_heads, r->batch, r->length),
-             "kernel", "time_us", "us", r->kind, "", r->time_us, 0, false});
+             "kernel", "time_us", "us", r->kind, "", r->time_us, 0, false, ""});
   for (const auto& [hardware, list] : collectives) {
     const outcome& c = book.of(collective_jobs[hardware]);
     for (const auto* r : list) {
       line l{r->id,  "all_reduce", hardware, fmt::format("all-reduce of {} B", r->bytes),
              "NCCL", "time_us",    "us",     r->kind,
-             "",     r->time_us,   0,        false};
+             "",     r->time_us,   0,        false,
+             ""};
       const auto with = c.layer_seconds.find(r->id), without = c.layer_seconds.find(all_reduce_baseline(r->id));
       if (with == c.layer_seconds.end() || without == c.layer_seconds.end())
         l.problem = c.complaint.empty() ? "no result" : c.complaint;
@@ -410,7 +411,7 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const std::string id = fmt::format("CIM{:03}", ++number);
     if (wanted(o, id, r.category, r.name))
       lines.push_back({id, r.category, r.name, r.quantity, r.source, r.quantity, r.unit, r.kind, "", r.measured,
-                       r.simulated, false});
+                       r.simulated, false, ""});
   }
   std::stable_sort(lines.begin(), lines.end(), [](const line& a, const line& b) { return a.category < b.category; });
   return lines;

@@ -81,8 +81,8 @@ trace::workload workload_options::resolve() const {
   if (w.phase == trace::workload::phases::decode && context.empty() && !prompt.empty()) w.context = w.prompt + 1;
   // Nobody asked for more positions than a short model has.
   if (w.phase == trace::workload::phases::decode && context.empty() && prompt.empty() && !model.empty())
-    if (const std::int64_t most = load().max_positions; most > 0)
-      w.context = std::clamp(most - w.tokens + 1, std::int64_t{1}, w.context);
+    if (const std::int64_t positions = load().max_positions; positions > 0)
+      w.context = std::clamp(positions - w.tokens + 1, std::int64_t{1}, w.context);
   problems.check();
   return w;
 }

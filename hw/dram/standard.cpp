@@ -109,9 +109,9 @@ config::named_tree read_file(const std::string& path, problem_list& problems) {
 /// A base lies beside the file that names it, or is a standard by name.
 std::string base_of(const std::string& name, const std::string& from) {
   namespace fs = std::filesystem;
-  const fs::path folder = fs::path(from).parent_path();
-  if (fs::exists(folder / (name + ".yaml"))) return (folder / (name + ".yaml")).string();
-  if (name.find(".yaml") != std::string::npos && fs::exists(folder / name)) return (folder / name).string();
+  const fs::path here = fs::path(from).parent_path();
+  if (fs::exists(here / (name + ".yaml"))) return (here / (name + ".yaml")).string();
+  if (name.find(".yaml") != std::string::npos && fs::exists(here / name)) return (here / name).string();
   return path_of(name);
 }
 

@@ -272,9 +272,9 @@ std::vector<memory_slot> system::slots() const {
 }
 
 ps_t system::path_latency(const std::string& from, std::uint64_t address) const {
-  const auto region = m_addresses.owner_of(address);
-  if (!region) return -1;
-  const std::string& memory = m_regions[*region].memory;
+  const auto owner = m_addresses.owner_of(address);
+  if (!owner) return -1;
+  const std::string& memory = m_regions[*owner].memory;
   const auto hops = way(from, memory);
   if (hops.empty()) return -1;
   ps_t sum = find(memory)->memory()->unloaded_latency;
