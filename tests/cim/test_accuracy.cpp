@@ -34,7 +34,7 @@ std::string npy(const std::string& header, const std::string& data) {
 }  // namespace
 
 TEST(cim_accuracy, a_digital_macro_is_exact_and_only_quantisation_shows) {
-  const auto p = points("{base: tsmc_dcim_5nm}", {8, 8, {4}, {}, {3600}, 1});
+  const auto p = points("{base: tsmc_dcim_5nm}", {8, 8, {4}, {}, {3600}, 1, {}});
   ASSERT_EQ(p.size(), 1U);
   EXPECT_TRUE(std::isinf(p[0].snr_db));
   // Weights and inputs clipped at 4 sigma over 127 steps: error power (4 / 127)^2 / 12 of each, against their
@@ -49,14 +49,14 @@ TEST(cim_accuracy, a_converter_bit_is_worth_six_decibels) {
       "{type: analog_crossbar, rows: 256, columns: 512, bits_per_cell: 8, differential: true, signed_inputs: "
       "bipolar,"
       " dac_bits: 8, adc_ranging: weights, adc_sigmas: 6}",
-      {8, 8, {7, 8, 9, 10}, {}, {}, 1});
+      {8, 8, {7, 8, 9, 10}, {}, {}, 1, {}});
   ASSERT_EQ(p.size(), 5U);
   for (std::size_t i = 2; i < p.size(); ++i) EXPECT_NEAR(p[i].snr_db - p[i - 1].snr_db, 6.02, 0.5);
   EXPECT_NEAR(p[0].snr_db, p[2].snr_db, 1e-9);  // the preset's own 8 bits
 }
 
 TEST(cim_accuracy, phase_change_memory_forgets) {
-  const auto p = points("{base: hermes}", {8, 8, {}, {}, {20, 86400, 3.15e7}, 1}, 256);
+  const auto p = points("{base: hermes}", {8, 8, {}, {}, {20, 86400, 3.15e7}, 1, {}}, 256);
   ASSERT_EQ(p.size(), 4U);
   EXPECT_GT(p[0].snr_db, 10);
   EXPECT_GE(p[1].snr_db, p[2].snr_db);

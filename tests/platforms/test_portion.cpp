@@ -84,8 +84,9 @@ TEST(portion, each_device_holds_and_reads_a_whole_kv_head) {
         EXPECT_DOUBLE_EQ(p.work.flops, static_cast<double>(op.flops()) / 8);
         ++seen;
       }
-      if (op.kind == trace::op_kind::rope)  // the new position of one head
+      if (op.kind == trace::op_kind::rope) {  // the new position of one head
         EXPECT_EQ(bytes_of_class(p, traffic::kv_cache), head / 100);
+      }
       if (op.name.find("attn.qkv") != std::string::npos) {
         // Two query heads, a key and a value head of 32 rows each, of 16 + 2 x 2 heads.
         EXPECT_EQ(p.work.n, 4 * 32);
@@ -167,8 +168,9 @@ TEST(portion, a_shared_memory_holds_one_copy) {
   const placement where(platform, slots, source_of(m, w));
   EXPECT_EQ(where.slots()[0].by_class[kv_class], kv_bytes(m, w.types.kv, 4, 100));
   for_each_op(where, source_of(m, w), [&](const auto& op, const auto&, const auto& parts, const auto&) {
-    if (op.kind == trace::op_kind::attention)
+    if (op.kind == trace::op_kind::attention) {
       EXPECT_EQ(bytes_of_class(parts[7], traffic::kv_cache), 4 * 100 * 2 * 32 * 2);
+    }
   });
 }
 
@@ -209,10 +211,12 @@ TEST(portion, biases_of_summed_products_are_whole) {
   const auto platform = tensor_parallel(4);
   const placement where(platform, memories(4, std::int64_t{1} << 40), source);
   for_each_op(where, source, [&](const auto& op, const auto&, const auto& parts, const auto&) {
-    if (op.name == "layers.0.mlp.down")
+    if (op.name == "layers.0.mlp.down") {
       EXPECT_EQ(bytes_of_class(parts[2], traffic::weights), 768 * 3072 / 4 * 2 + 768 * 2);
-    if (op.name == "layers.0.mlp.up")
+    }
+    if (op.name == "layers.0.mlp.up") {
       EXPECT_EQ(bytes_of_class(parts[2], traffic::weights), 768 * 3072 / 4 * 2 + 3072 / 4 * 2);
+    }
     if (op.name == "lm_head") {  // 50257 rows do not divide by four
       EXPECT_EQ(parts[2].work.n, 12565);
       EXPECT_EQ(bytes_of_class(parts[2], traffic::weights), 12565 * 768 * 2);

@@ -296,7 +296,7 @@ TEST(faults, a_server_refuses_folders_and_inputs_that_are_no_files) {
   EXPECT_THAT(folder.err, HasSubstr("steps.csv: is a folder"));
   EXPECT_FALSE(fs::exists(dir / "o/result.json"));
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
-  for (const std::string file : {dir / "pipe", std::string("/dev/zero")}) {
+  for (const std::string& file : {dir / "pipe", std::string("/dev/zero")}) {
     const auto r = memwall("serve --platform cim_sram --model gpt-2 --requests " + file);
     EXPECT_EQ(r.exit_code, 2) << file;
     EXPECT_THAT(r.err, HasSubstr("not a file"));

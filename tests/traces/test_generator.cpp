@@ -187,7 +187,9 @@ TEST(generator, chunks_meet_in_the_cache_only) {
   const auto m = load_model("llama-2-7b");
   std::map<std::pair<std::int64_t, std::int64_t>, std::uint64_t> written;  // by chunk and layer
   for (const auto& o : ops_of(m, prefill(1, 300, "fp16", 100))) {
-    if (o.kind == op_kind::embed) EXPECT_TRUE(o.deps.empty()) << o.step;
+    if (o.kind == op_kind::embed) {
+      EXPECT_TRUE(o.deps.empty()) << o.step;
+    }
     if (o.kind == op_kind::attention && o.step > 0) {
       ASSERT_EQ(o.deps.size(), 2u);
       EXPECT_EQ(o.deps.front(), written.at({o.step - 1, o.layer})) << o.name << " of chunk " << o.step;
@@ -196,7 +198,9 @@ TEST(generator, chunks_meet_in_the_cache_only) {
     if (o.kind == op_kind::rope) written[{o.step, o.layer}] = o.id;
   }
   for (const auto& o : ops_of(m, decode(1, 10, "fp16", 2)))
-    if (o.id > 0) EXPECT_FALSE(o.deps.empty()) << "a token waits for the one before: " << o.name;
+    if (o.id > 0) {
+      EXPECT_FALSE(o.deps.empty()) << "a token waits for the one before: " << o.name;
+    }
 }
 
 TEST(generator, both_is_prefill_then_decode) {
