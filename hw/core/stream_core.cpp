@@ -115,6 +115,14 @@ void stream_core::start(const operation& op, std::function<void(const result&)> 
                                              : HUGE_VAL;
   m_rate = std::min(by_window, m_work.fill_bandwidth > 0 ? m_work.fill_bandwidth * 1e-12 : HUGE_VAL);
   m_pace_error = 0;
+  // Reading and computing that take about as long wait for each other by a transfer, the one at the begin and the
+  // other at the end; where one of them is the longer that is hidden.
+  const double share_of_reading = static_cast<double>(m_compute_total) * m_rate / static_cast<double>(m_read_total);
+  if (m_fidelity.transfer_bytes == 0 && m_transfer >= 2 * m_fidelity.quantum && share_of_reading > 0.5 &&
+      share_of_reading < 2) {
+    m_transfer = m_transfer / 2 / m_fidelity.quantum * m_fidelity.quantum;
+    m_next_transfer = std::min(m_next_transfer, m_transfer);
+  }
 
   m_launch_cause = op.kind == work_kind::collective ? stall::all_reduce : stall::launch;
   m_own_cause = op.kind == work_kind::collective ? stall::all_reduce : stall::core_requests;

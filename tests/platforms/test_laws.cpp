@@ -125,7 +125,8 @@ TEST(law_transfer_sizes, agree_for_products_on_memories_of_many_channels) {
   };
   for (const product& g :
        {product{"von_neumann_a100", "int4g32", 1, 11008, 5120}, product{"von_neumann_h100", "int4g32", 8, 5120, 13824},
-        product{"von_neumann_h200", "fp16", 1, 4096, 4096}}) {
+        product{"von_neumann_h200", "fp16", 1, 4096, 4096},
+        product{"von_neumann_v100", "int4g32", 8, 5120, 13824}}) {  // reads and computes for equally long
     const std::string file = dir / "product.jsonl", type = g.type;
     std::ofstream(file) << fmt::format(
         R"({{"memwall_trace":1,"model":"product","workload":{{"dtype":"{}"}}}}
