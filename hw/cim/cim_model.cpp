@@ -43,8 +43,8 @@ const param_table<cim_params>& cim_param_table() {
                "two operations an input on the vector unit")
           .choices({"fixed", "vector"})
           .add("weight_scale", &cim_params::weight_scale,
-               "of integer macros: tensor: one, folded into what follows; column: one an output, an operation and two "
-               "bytes of the global buffer each")
+               "of integer macros: tensor: one, folded into what follows (types with groups: one a group, each with a "
+               "partial sum of its own); column: one an output, an operation and two bytes of the global buffer each")
           .choices({"tensor", "column"})
           .add("max_replicas", &cim_params::max_replicas,
                "macros left over hold copies of the weights, at most so many of each, for throughput")
@@ -67,8 +67,12 @@ cim_model::cim_model(cim_params p, cim::hierarchy_params h, std::unique_ptr<cons
       m_buffer(to_bytes(p.buffer)) {}
 
 int cim_model::stored_bits(double bits) const {
-  // Scales of grouped types are applied by the vector unit: the arrays hold the plain integers.
+  // The arrays hold the plain integers of grouped types.
   return std::clamp(static_cast<int>(std::floor(bits)), 1, m_macro->max_w_bits());
+}
+
+std::int64_t cim_model::scale_group(const operation& op) const {
+  return m_macro->is_floating() || m_p.weight_scale == "column" ? 0 : op.weight_group;
 }
 
 double cim_model::peak_rate(const std::string& type) const {
@@ -186,8 +190,9 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
       std::clamp<std::int64_t>(m_hierarchy.macros_per_tile * m_hierarchy.tiles_per_chip / f.pieces(), 1, side);
   const std::int64_t rounds = checked_product(turns, (op.batch + side - 1) / side);
   const std::int64_t each = (op.m + replicas - 1) / replicas;  // vectors of the busiest replica
-  const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b);
-  const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b);
+  const std::int64_t group = scale_group(op);
+  const auto first = cim::cost_layer(m_hierarchy, *m_macro, f, 1, input_bits(), b, group);
+  const auto all = cim::cost_layer(m_hierarchy, *m_macro, f, each, input_bits(), b, group);
   check_time(all.total, static_cast<double>(rounds));
   check_time(all.port_interval, static_cast<double>(rounds) * static_cast<double>(each) * static_cast<double>(on_chip));
   const ps_t alone = first.total * rounds;
@@ -218,7 +223,7 @@ void cim_model::plan_resident(const operation& op, std::int64_t replicas, work& 
 
 // Weights that lie elsewhere are written into the arrays, as much of them at a time as fits.
 void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits,
-                              work& w) {
+                              std::int64_t group, work& w) {
   const std::int64_t available =
       m_p.stream_macros == 0 ? m_hierarchy.macros() : std::min(m_p.stream_macros, m_hierarchy.macros());
   std::int64_t rounds = 1, columns = n;
@@ -228,7 +233,7 @@ void cim_model::plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vecto
     columns = std::max<std::int64_t>(1, (n + rounds - 1) / rounds);
     f = cim::fold_layer(*m_macro, k, columns, bits, m_macro->shape(bits).flexible ? available : 0);
   }
-  const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits);
+  const auto cost = cim::cost_layer(m_hierarchy, *m_macro, f, vectors, input_bits(), bits, group);
   const std::int64_t times = checked_product(rounds, repeats);
   check_time(cost.total, static_cast<double>(times));
   for (std::size_t c = 0; c < stall_count; ++c) w.compute.part[c] += cost.parts.part[c] * times;
@@ -263,7 +268,7 @@ void cim_model::plan_attention(const operation& op, work& w) {
     if (flexible())
       plan_in_banks(k, n, queries, 1, m_macro->max_w_bits(), w);
     else
-      plan_streamed(k, n, queries, 1, stored_bits(op.weight_bits), w);
+      plan_streamed(k, n, queries, 1, stored_bits(op.weight_bits), 0, w);
   }
   constexpr double operations_a_score = 5;  // maximum, subtraction, exponential, sum, scaling
   plan_vector(
@@ -327,7 +332,7 @@ work cim_model::plan(const operation& op) {
   const bool separate = op.kind == work_kind::attention && (m_p.attention == "macros" || (resident && flexible()));
   if (op.kind == work_kind::gemm) {
     if (!resident)
-      m_pipeline.drain(), plan_streamed(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), w);
+      m_pipeline.drain(), plan_streamed(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), scale_group(op), w);
     else if (flexible())
       m_pipeline.drain(), plan_in_banks(op.k, op.n, op.m, op.batch, stored_bits(op.weight_bits), w);
     else

@@ -82,12 +82,15 @@ class cim_model final : public core_model, public weight_arrays, public bank_uni
     std::int64_t replicas = 1;
   };
   int stored_bits(double bits) const;
+  /// Rows that share a scale which the arrays cannot apply; 0: none.
+  std::int64_t scale_group(const operation& op) const;
   int input_bits() const { return std::min<int>(static_cast<int>(m_p.in_bits), m_macro->max_in_bits()); }
   bool flexible() const { return m_macro->shape(m_macro->max_w_bits()).flexible; }
   /// Whether the operator uses an operand where it lies: products their weights, attention beside the banks its cache.
   bool in_place(const operation& op, const operand& o) const;
   void plan_resident(const operation& op, std::int64_t replicas, work& w);
-  void plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w);
+  void plan_streamed(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits,
+                     std::int64_t group, work& w);
   void plan_in_banks(std::int64_t k, std::int64_t n, std::int64_t vectors, std::int64_t repeats, int bits, work& w);
   void plan_attention(const operation& op, work& w);
   void plan_scales(const operation& op, work& w);

@@ -39,12 +39,13 @@ struct operation {
   std::int64_t group = 1;            ///< attention: query heads that share a KV head
   double flops = 0;                  ///< a multiply-accumulate is two
   std::string type = "fp16";         ///< arithmetic type: key of a core's rate table
-  double weight_bits = 16;       ///< stored bits a weight; less than the arithmetic type's width means dequantisation
-  bool first_of_layer = false;   ///< carries the per-layer overhead of the software stack
-  bool fused = false;            ///< runs inside its predecessor's kernel: no launch of its own
-  bool handed_over = false;      ///< what it waits for ran on another core: the runtime copies and synchronises
-  bool first_of_pass = false;    ///< the first operator of a pass: a step of decoding, a chunk of a prompt
-  bool first_of_prompt = false;  ///< the first operator of a prompt's pass
+  double weight_bits = 16;        ///< stored bits a weight; less than the arithmetic type's width means dequantisation
+  std::int64_t weight_group = 0;  ///< inputs whose weights share a scale; 0: no such groups
+  bool first_of_layer = false;    ///< carries the per-layer overhead of the software stack
+  bool fused = false;             ///< runs inside its predecessor's kernel: no launch of its own
+  bool handed_over = false;       ///< what it waits for ran on another core: the runtime copies and synchronises
+  bool first_of_pass = false;     ///< the first operator of a pass: a step of decoding, a chunk of a prompt
+  bool first_of_prompt = false;   ///< the first operator of a prompt's pass
   std::vector<operand> operands;
 };
 

@@ -115,6 +115,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
     cut_shape(w, op, static_cast<std::int64_t>(parts));
     w.type = arithmetic_type(op.input, op.weight);
     w.weight_bits = op.weight.bits();
+    w.weight_group = op.weight.group;
     for (const auto& u : op.uses) {
       const trace::tensor& tensor = header.tensors[u.tensor];
       const home& h =

@@ -110,6 +110,31 @@ TEST(cim_model, ranges_by_vector_and_scales_by_column_take_the_vector_unit) {
   EXPECT_EQ(both.compute.sum() - plain.compute.sum(), 640);
 }
 
+// Four bits in groups of 32 with a scale each: integer arrays take 128 rows in four parts, wherever the weights come
+// from. With a scale an output they take them at once, and units beside DRAM banks hold real numbers.
+TEST(cim_model, groups_of_weights_cut_the_columns_of_integer_arrays) {
+  const auto time = [](const std::string& text, std::int64_t group, bool resident) {
+    operation op = product(1, 128, 64, resident);
+    op.weight_bits = 4.5;
+    op.weight_group = group;
+    return core(text)->plan(op).compute;
+  };
+  const std::string macro =
+      "{type: cim, macro: {type: digital_sram, rows: 128, bit_columns: 1024, clock: 1 GHz, pipeline_cycles: 2}, "
+      "pipeline: false, hierarchy: {macros_per_tile: 8, accumulate_rate: 1 TOPS}";
+  for (const bool resident : {true, false}) {
+    const auto plain = time(macro + "}", 0, resident), grouped = time(macro + "}", 32, resident);
+    // Eight bits of the input take 8 ns a part. 64 columns of four products and four sums, 512 operations at 1 T a
+    // second.
+    EXPECT_EQ(grouped[stall::cim_array] + grouped[stall::cim_input] - plain[stall::cim_array] - plain[stall::cim_input],
+              3 * 8'000);
+    EXPECT_EQ(grouped[stall::cim_digital] - plain[stall::cim_digital], 512);
+    EXPECT_EQ(time(macro + ", weight_scale: column}", 32, resident)[stall::cim_array], plain[stall::cim_array]);
+  }
+  const std::string banks = "{type: cim, macro: hbm_pim, memory: mem, hierarchy: {macros_per_tile: 16}}";
+  EXPECT_EQ(time(banks, 32, true).sum(), time(banks, 0, true).sum());
+}
+
 // 1 mW a macro and 3 mW a tile of one macro: what is gated keeps a tenth, what computes has all of it, and 50 ns
 // before.
 TEST(cim_model, power_gating_leaves_a_share_of_the_leakage_to_what_is_idle) {

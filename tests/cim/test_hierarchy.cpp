@@ -88,8 +88,8 @@ TEST(cim_hierarchy, one_vector_crosses_every_level_twice) {
   ASSERT_EQ(f.pieces(), 4);
   const layer_cost c = cost_layer(two_chips(), m, f, 1, 8, 8);
   EXPECT_EQ(c.total, 130'000);
-  EXPECT_EQ(c.parts[stall::bus_transfer], 126'000);
-  EXPECT_EQ(c.parts[stall::link], 2'000);
+  EXPECT_EQ(c.parts[stall::bus_transfer], 26'000);
+  EXPECT_EQ(c.parts[stall::link], 102'000) << "the package's two crossings, and its 2 ns";
   EXPECT_EQ(c.parts[stall::cim_digital], 1'000);
   EXPECT_EQ(c.parts[stall::cim_array], 1'000);
   EXPECT_EQ(c.interval, 2'000);
@@ -104,7 +104,7 @@ TEST(cim_hierarchy, vectors_follow_at_the_pace_of_the_slowest_level) {
   const round_macro m;
   const layer_cost c = cost_layer(two_chips(), m, fold_layer(m, 128, 32, 8), 3, 8, 8);
   EXPECT_EQ(c.total, 130'000 + 2 * 2'000);
-  EXPECT_EQ(c.parts[stall::link], 2'000 + 2 * 1'600);
+  EXPECT_EQ(c.parts[stall::link], 102'000 + 2 * 1'600);
   EXPECT_EQ(c.parts[stall::cim_array], 1'000 + 2 * 400);
   EXPECT_EQ(c.parts.sum(), c.total);
 }
@@ -150,6 +150,68 @@ TEST(cim_hierarchy, what_stays_on_a_chip_pays_no_package) {
   EXPECT_FALSE(c.shares_chip) << "all four macros are in use";
   h.macros_per_tile = 3;
   EXPECT_TRUE(cost_layer(h, m, fold_layer(m, 128, 32, 8), 1, 8, 8).shares_chip);
+}
+
+// Links to the farthest chip of a layer that lies anywhere.
+TEST(cim_hierarchy, links_to_a_chip_follow_the_topology) {
+  struct row {
+    const char* topology;
+    std::int64_t chips, used;
+    double hops;
+  };
+  for (const row& r :
+       {row{"star", 1024, 30, 1}, row{"ring", 16, 4, 6}, row{"ring", 16, 16, 8}, row{"ring", 2, 1, 1},
+        row{"mesh", 16, 4, 4}, row{"mesh", 16, 16, 6}, row{"mesh", 2, 1, 1}, row{"tree", 32, 1, 2},
+        row{"tree", 33, 1, 3}, row{"tree", 1024, 9, 3}, row{"dragonfly", 32, 4, 1}, row{"dragonfly", 33, 4, 3}}) {
+    hierarchy_params h;
+    h.topology = r.topology;
+    h.chips = r.chips;
+    EXPECT_NEAR(h.hops(r.used), r.hops, 1e-12) << r.topology << ' ' << r.chips << ' ' << r.used;
+  }
+}
+
+// Two of sixteen chips in a ring: four links to where they lie in the mean, one more to the other one, there and back,
+// 50 ns each. Sums cross all five, inputs one a chip: 1.2 pJ x 2 x (128 + 5 x 32) for 2 x 160 B.
+TEST(cim_hierarchy, every_link_of_the_way_costs_its_latency_and_its_energy) {
+  const round_macro m;
+  hierarchy_params h = two_chips();
+  h.chips = 16;
+  h.topology = "ring";
+  h.tile_energy = h.chip_energy = energy(0);
+  const layer_cost c = cost_layer(h, m, fold_layer(m, 128, 32, 8), 1, 8, 8);
+  EXPECT_EQ(c.parts[stall::link], 2'000 + 2 * 5 * 50'000);
+  EXPECT_EQ(c.total, 30'000 - 2 * 12'000 + 24'000 + 500'000);
+  EXPECT_NEAR(c.network_pj, 1.2 * 2 * (128 + 5 * 32), 1e-9);
+  const layer_cost small = cost_layer(h, m, fold_layer(m, 64, 16, 8), 1, 8, 8);
+  EXPECT_EQ(small.chips, 1);
+  EXPECT_GT(small.parts[stall::link], 2 * 4 * 50'000) << "one chip of a rack is no nearer";
+}
+
+// 2 x 64 B of inputs enter and 2 x 32 B of sums leave, 192 B at 40 GB/s: 4.8 ns for the 2 ns of a chip's own link.
+TEST(cim_hierarchy, what_all_chips_bring_shares_the_port) {
+  const round_macro m;
+  hierarchy_params h = two_chips();
+  h.package_port = bandwidth(40e9);
+  const layer_cost c = cost_layer(h, m, fold_layer(m, 128, 32, 8), 1, 8, 8);
+  EXPECT_EQ(c.parts[stall::link], 100'000 + 4'800);
+  EXPECT_EQ(c.interval, 4'800);
+}
+
+// Four groups of 16 rows: four products of 1 + 3 x 0.4 ns, 4 x 2 x 32 B out of the macros, (128 + 256) B at 192 GB/s;
+// of every column 4 products and 4 sums in both macros, and one sum of the two, (16 + 1) x 16 at 16 G/s.
+TEST(cim_hierarchy, a_scale_for_a_group_of_rows_takes_a_product_and_a_sum_each) {
+  const round_macro m;
+  const layer_cost c = cost_layer(two_chips(), m, fold_layer(m, 128, 32, 8), 1, 8, 8, 16);
+  EXPECT_EQ(c.parts[stall::cim_array], 2'200);
+  EXPECT_EQ(c.parts[stall::bus_transfer], 2'000 + 1'000 + 24'000);
+  EXPECT_EQ(c.parts[stall::link], 102'000);
+  EXPECT_EQ(c.parts[stall::cim_digital], 17'000);
+  EXPECT_EQ(c.interval, 17'000);
+  EXPECT_NEAR(c.accumulate_pj, (32 + 2 * 8 * 32) * 0.03, 1e-9);
+  EXPECT_NEAR(c.macro_energy[component::array], 4.0 * 4, 1e-12);
+  const layer_cost one = cost_layer(two_chips(), m, fold_layer(m, 128, 32, 8), 1, 8, 8, 64);
+  EXPECT_EQ(one.parts[stall::cim_array], 1'000) << "a group that fills the rows costs the scaling alone";
+  EXPECT_EQ(one.parts[stall::cim_digital], 5'000);
 }
 
 TEST(cim_hierarchy, sizes_beyond_the_arithmetic_are_errors_and_not_other_numbers) {
