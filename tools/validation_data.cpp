@@ -77,7 +77,7 @@ std::string kind_of(const std::string& id) {
 validation_data::validation_data()
     : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
                       carried("attention.csv"), carried("energy.csv"), carried("setups.yaml")) {
-  read_measured(carried("npu.csv"));
+  for (const char* more : {"npu.csv", "racks.csv"}) read_measured(carried(more));
 }
 
 validation_data::validation_data(const std::string& measured, const std::string& kernels,
@@ -110,7 +110,7 @@ validation_data::validation_data(const std::string& measured, const std::string&
       });
   const config::node tree = config::node::parse_file(setups);
   const auto software = [&](const config::node& n, bool matched) {
-    return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", true),
+    return software_entry{text_at(n, "match", matched), text_at(n, "hardware", false), text_at(n, "software", false),
                           text_at(n, "parallel", false), list_at(n, "set")};
   };
   for (const char* key : {"hardware", "software", "kernels", "byte_kernels", "attention"})
@@ -163,7 +163,7 @@ setup validation_data::combine(const std::string& hardware, const software_entry
   const hardware_entry& h = *found;
   setup out;
   out.platform = h.platform;
-  out.sets.push_back("software=" + s.software);
+  if (!s.software.empty()) out.sets.push_back("software=" + s.software);
   if (h.devices > 0 || reserve_mib > 0) {
     const auto d = platforms::load_platform(h.platform);
     for (const auto& name : m_per_device)

@@ -8,7 +8,7 @@
 
 namespace memwall::tools {
 
-/// A line of platforms/validation/measured.csv, or of npu.csv. The columns are described in
+/// A line of platforms/validation/measured.csv, of npu.csv or of racks.csv. The columns are described in
 /// platforms/validation/README.md.
 struct measured_row {
   std::string id, category, hardware, model, dtype;
