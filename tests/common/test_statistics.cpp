@@ -48,6 +48,14 @@ TEST(time_series, does_not_depend_on_the_order_and_keeps_the_sum) {
   EXPECT_EQ(a.bucket_width(), 320);  // 16 buckets of 10 doubled until they reach 5000
 }
 
+// What takes no time lies in the bucket that begins with it.
+TEST(time_series, an_amount_at_a_border_of_buckets_is_kept) {
+  time_series s(4, 10);
+  s.add(10, 10, 3);
+  EXPECT_EQ(s.values(), (std::vector<double>{0, 3}));
+  EXPECT_EQ(s.total(), 3);
+}
+
 TEST(probe, tells_a_listener_of_changes_only) {
   struct counter : probe_listener {
     void changed(const probe_base& p) override { ++count, last = p.number(); }

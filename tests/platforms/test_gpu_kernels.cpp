@@ -73,6 +73,17 @@ TEST(gpu_kernels, operands_that_hit_still_cross_the_l2) {
   EXPECT_NEAR(static_cast<double>(gpu.plan(op).compute.sum()) * 1e-6, 2, 1e-6);
 }
 
+// 2 x 4096 x 4096 operations of a GEMV on vector units of 0.25 T a second beside tensor cores of 1 T, and the other way
+// round for a type that is slower than they are.
+TEST(gpu_kernels, a_gemv_runs_at_the_slower_of_vectors_and_type) {
+  gpu_params p = round_numbers(1);
+  p.silicon.vector_rate = op_rate(0.25e12);
+  operation op = product(1, 4096, 4096, 0);
+  EXPECT_NEAR(compute_us(p, op), 33.554432 / 0.25, 1e-4);
+  p.silicon.tensor_rate["fp16"] = op_rate(0.125e12);
+  EXPECT_NEAR(compute_us(p, op), 33.554432 / 0.125, 1e-4);
+}
+
 // 1024 x 1024 x 2 operations at 0.5 pJ; 2 MiB at 4 pJ a byte through the L2, and at 7 pJ from memory to there.
 TEST(gpu_kernels, energy_of_arithmetic_and_of_the_way_from_memory) {
   gpu_params p = round_numbers(1);
