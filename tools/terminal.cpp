@@ -370,7 +370,7 @@ std::string compare_screen(const std::vector<json>& results, const terminal_styl
   });
   line("memory capacity", machine("memory_capacity_bytes", human_bytes));
   line("outside bandwidth", machine("memory_bandwidth_gbps", [](double v) { return human_bytes(v * 1e9) + "/s"; }));
-  line("area of the macros", machine("area_mm2", [](double v) { return fmt::format("{:.4g} mm2", v); }));
+  line("area", machine("area_mm2", [](double v) { return fmt::format("{:.4g} mm2", v); }));
   line("power drawn", machine("power_w", [](double v) { return fmt::format("{:.3g} W", v); }));
   line("DRAM traffic", [](const json& r) { return human_bytes(r["summary"]["dram_bytes"]); });
   line("bus traffic", [](const json& r) { return human_bytes(r["summary"]["bus_bytes"]); });

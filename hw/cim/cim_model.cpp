@@ -117,6 +117,12 @@ std::string cim_model::reserve(std::int64_t rows, std::int64_t columns, double b
   return {};
 }
 
+double cim_model::cells_used() const {
+  if (!flexible()) return static_cast<double>(m_slots_used) / static_cast<double>(slots());
+  const auto weights = m_macro->shape(m_macro->max_w_bits()).weights;
+  return m_weights_used / (static_cast<double>(weights) * static_cast<double>(m_hierarchy.macros()));
+}
+
 weight_arrays::program_total cim_model::make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns,
                                                       double bits) {
   const int b = stored_bits(bits);

@@ -59,6 +59,7 @@ class cim_model final : public core_model, public weight_arrays, public bank_uni
 
   std::int64_t weight_capacity() const override;
   std::string reserve(std::int64_t rows, std::int64_t columns, double bits) override;
+  double cells_used() const override;
   program_total make_resident(std::uint64_t tensor, std::int64_t rows, std::int64_t columns, double bits) override;
   program_total replicate() override;
 

@@ -18,6 +18,10 @@ class weight_arrays {
   /// nothing.
   virtual std::string reserve(std::int64_t rows, std::int64_t columns, double bits) = 0;
 
+  /// Share of the cells that reserved weights take, 0 to 1: narrow weights and folding take more of them than of the
+  /// bytes.
+  virtual double cells_used() const = 0;
+
   struct program_total {
     ps_t time = 0;
     double energy_pj = 0;

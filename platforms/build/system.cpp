@@ -256,11 +256,13 @@ std::vector<memory_slot> system::slots() const {
     s.capacity = facts->capacity;
     s.alignment = std::max<std::int64_t>(facts->stripe, facts->burst);
     s.in_core = facts->in_core;
-    if (s.in_core)
-      s.reserve = [arrays = find(r.memory)->as_core()->model().arrays()](std::int64_t rows, std::int64_t columns,
-                                                                         double bits) {
+    if (s.in_core) {
+      weight_arrays* arrays = find(r.memory)->as_core()->model().arrays();
+      s.reserve = [arrays](std::int64_t rows, std::int64_t columns, double bits) {
         return arrays->reserve(rows, columns, bits);
       };
+      s.cells_used = [arrays] { return arrays->cells_used(); };
+    }
     for (const auto& m : m_modules)
       if (stream_core* c = m->as_core(); c != nullptr && banks_of(m->name()) == find(r.memory)) {
         s.computed_by.push_back(m->name());

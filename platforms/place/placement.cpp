@@ -323,6 +323,7 @@ nlohmann::ordered_json placement::report() const {
     m["name"] = s.name;
     m["capacity_bytes"] = s.capacity;
     m["used_bytes"] = s.used;
+    if (s.cells_used) m["cells_used"] = s.cells_used();
     for (std::size_t c = 0; c < trace::tensor_classes; ++c)
       m["by_class"][std::string(trace::name_of(static_cast<trace::tensor_class>(c)))] = s.by_class[c];
     out["memories"].push_back(m);

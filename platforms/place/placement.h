@@ -32,6 +32,8 @@ struct memory_slot {
   /// in_core: takes room for inputs x outputs weights of some bits, or says why it cannot (folding wastes what bytes do
   /// not show).
   std::function<std::string(std::int64_t rows, std::int64_t columns, double bits)> reserve;
+  /// in_core: share of the cells that is taken, 0 to 1.
+  std::function<double()> cells_used;
   /// computed_by: bits that the units' arithmetic makes of a value's (4-bit weights beside FP16 units are held as
   /// FP16).
   std::function<double(double bits)> held_bits;

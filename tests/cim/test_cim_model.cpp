@@ -54,6 +54,16 @@ TEST(cim_model, streamed_weights_are_programmed_and_wear_the_cells) {
   EXPECT_NEAR(f["endurance_used_per_day"].get<double>(), 2 * 86400 / 1e6, 1e-9);
 }
 
+// A weight takes a cell whatever its width, and a matrix whole macros: 1, then 2 x 1 of 32.
+TEST(cim_model, narrow_weights_and_folding_take_cells) {
+  auto c = core(crossbars);
+  EXPECT_EQ(c->arrays()->cells_used(), 0);
+  EXPECT_EQ(c->arrays()->reserve(128, 128, 4), "");
+  EXPECT_EQ(c->arrays()->cells_used(), 1 / 32.0);
+  EXPECT_EQ(c->arrays()->reserve(200, 100, 8), "");
+  EXPECT_EQ(c->arrays()->cells_used(), 3 / 32.0);
+}
+
 TEST(cim_model, resident_weights_cause_no_transfers) {
   auto c = core(crossbars);
   EXPECT_TRUE(c->plan(product(4, 128, 128, true)).accesses.empty());

@@ -97,6 +97,17 @@ TEST_P(cim_preset, refuses_wrong_parameters) {
   refused(core + ".vector_rate=-1TOPS", "vector_rate");
 }
 
+// LLaMA-65B in crossbars of 256 x 256, by layer: 96 x 32 for queries, keys and values, 32 x 32 behind attention, 172 x
+// 32 and 86 x 32 in the feed-forward; 125 x 32 for the output. Four of eight bits in each cell are half of the bytes.
+TEST(cim_platforms, four_bit_weights_take_a_cell_each) {
+  const json r = run("--platform cim_analog --model llama-65b --dtype int4 --context 128");
+  const json& cim = r["placement"]["memories"][1];
+  ASSERT_EQ(cim["name"], "cim");
+  EXPECT_DOUBLE_EQ(cim["cells_used"].get<double>(), (80.0 * (96 + 32 + 172 + 86) * 32 + 125 * 32) / (16384 * 64));
+  EXPECT_LT(cim["used_bytes"].get<double>() / cim["capacity_bytes"].get<double>(), 0.5);
+  EXPECT_FALSE(r["placement"]["memories"][0].contains("cells_used"));
+}
+
 // Prefill on the GPU, decode beside the banks of the same memory.
 TEST(cim_hybrid, each_phase_runs_where_the_mapping_says) {
   const json r = run("--platform hybrid_gpu_hbm_pim" + mini + "--phase both --prompt 64 --tokens 2");

@@ -5,7 +5,7 @@ import {h, select} from './dom.js';
 import * as format from './format.js';
 import {class_color, series_color, series_dash} from './palette.js';
 
-const class_labels = {weights: 'weights', kv_cache: 'KV cache', activations: 'activations'};
+const class_labels = {weights: 'weights', kv_cache: 'KV cache', activations: 'activations', padding: 'cells without a bit'};
 
 export function placement_parts(runs) {
   const all = runs.flatMap((run) => (run.result.placement?.memories ?? []).map((m) => ({run, m, label: runs.length > 1 ? `${run.label} · ${m.name}` : m.name})));
@@ -14,6 +14,10 @@ export function placement_parts(runs) {
   const classes = [...new Set(list.flatMap((e) => Object.keys(e.m.by_class ?? {})))];
   let mode = 'bytes';
   const used = (m) => m.used_bytes ?? Object.values(m.by_class ?? {}).reduce((a, b) => a + b, 0);
+  // Arrays: narrow weights and folding take more cells than bytes.
+  const padding = (m) => Math.max(0, (m.cells_used ?? 0) * (m.capacity_bytes ?? 0) - used(m));
+  const taken = (m) => used(m) + padding(m);
+  const padded = list.some((e) => padding(e.m) > 0);
   const card = new chart_card({
     id: 'capacity', title: 'What lies where', note: all.length > list.length ? `The first 40 of ${all.length} memories; the CSV has all.` : '',
     controls: [select('Show', [['bytes', 'bytes'], ['share', 'share of the capacity']], mode, (v) => { mode = v; card.draw(); })],
@@ -22,7 +26,7 @@ export function placement_parts(runs) {
       const u = format.axis_unit('bytes', most);
       const share = mode === 'share';
       const scale = (e, v) => (share ? (e.m.capacity_bytes ? (100 * v) / e.m.capacity_bytes : 0) : v / u.scale);
-      const parts = [...classes.map((c) => [c, (m) => m.by_class?.[c] ?? 0]), ['free', (m) => Math.max(0, (m.capacity_bytes ?? 0) - used(m))]];
+      const parts = [...classes.map((c) => [c, (m) => m.by_class?.[c] ?? 0]), ...(padded ? [['padding', padding]] : []), ['free', (m) => Math.max(0, (m.capacity_bytes ?? 0) - taken(m))]];
       const room = label_room(list.map((e) => e.label), t.width, 260);
       return {
         height_px: 100 + list.length * (list.length > 10 ? 24 : 38),
@@ -37,12 +41,12 @@ export function placement_parts(runs) {
         series: parts.map(([c, of], k) => ({
           name: class_labels[c] ?? c, type: 'bar', stack: 'all', barMaxWidth: 26,
           itemStyle: {color: class_color(c, t.dark), borderColor: c === 'free' ? t.line : t.panel, borderWidth: 0.7},
-          label: k === parts.length - 1 ? {show: true, position: 'right', color: t.muted, formatter: (p) => (list[p.dataIndex].m.capacity_bytes ? `${format.percent(used(list[p.dataIndex].m) / list[p.dataIndex].m.capacity_bytes)} used` : '')} : undefined,
+          label: k === parts.length - 1 ? {show: true, position: 'right', color: t.muted, formatter: (p) => (list[p.dataIndex].m.capacity_bytes ? `${format.percent(taken(list[p.dataIndex].m) / list[p.dataIndex].m.capacity_bytes)} ${list[p.dataIndex].m.cells_used === undefined ? 'used' : 'of the cells'}` : '')} : undefined,
           data: list.map((e) => scale(e, of(e.m))),
         })),
       };
     },
-    table: () => ({columns: ['memory', 'capacity_bytes', 'used_bytes', ...classes.map((c) => `${c}_bytes`)], rows: all.map((e) => [e.label, e.m.capacity_bytes, used(e.m), ...classes.map((c) => e.m.by_class?.[c] ?? 0)])}),
+    table: () => ({columns: ['memory', 'capacity_bytes', 'used_bytes', 'cells_used', ...classes.map((c) => `${c}_bytes`)], rows: all.map((e) => [e.label, e.m.capacity_bytes, used(e.m), e.m.cells_used ?? '', ...classes.map((c) => e.m.by_class?.[c] ?? 0)])}),
   });
   const notes = runs.flatMap((run) => (run.result.placement?.notes ?? []).map((n) => h('li', {}, runs.length > 1 ? h('strong', {}, `${run.label}: `) : null, String(n))));
   return [card.element, notes.length ? h('div', {class: 'card'}, h('h3', {}, 'How it was placed'), h('ul', {}, notes)) : null].filter(Boolean);
