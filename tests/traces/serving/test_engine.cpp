@@ -126,6 +126,13 @@ TEST(engine, users_of_a_closed_loop_come_back_after_a_pause) {
   EXPECT_EQ(e.requests()[1].arrival, 15 * ms);
   EXPECT_EQ(e.requests()[2].arrival, 30 * ms);
   EXPECT_EQ(e.requests()[2].last_token, 40 * ms);
+  server_params p = small();
+  p.request_time = duration(2e-3);  // of the front end, before each is let in
+  engine f(list, p, 100, 1, 0);
+  run(f);
+  EXPECT_EQ(f.requests()[1].arrival, 17 * ms);
+  EXPECT_EQ(f.requests()[1].last_token, 29 * ms);
+  EXPECT_EQ(f.requests()[2].last_token, 46 * ms);
 }
 
 TEST(engine, routers) {
