@@ -41,10 +41,10 @@ std::vector<std::string> words_of(const std::string& platform, const run_argumen
 }
 
 /// --iso: counts of every platform but the first are scaled until it has as much as the first, and it runs again.
-/// What was scaled. False when a signal cut it short.
+/// What was scaled; nothing where a platform did not run, which is told as it is. False when a signal cut it short.
 bool make_equal(std::vector<platform_run>& runs, const std::string& quantity, int jobs, json& told) {
   for (const auto& r : runs)
-    if (exit_code_of(r.result) != done) return true;  // told as it is
+    if (exit_code_of(r.result) != done) return true;
   const double wanted = iso_value(runs[0].result, quantity);
   told = {{"quantity", quantity}, {"value", wanted}, {"scaled", json::array()}};
   std::vector<platform_run> again;
@@ -62,6 +62,12 @@ bool make_equal(std::vector<platform_run>& runs, const std::string& quantity, in
     if (exit_code_of(runs[p].result) == done) told["scaled"][p - 1]["has"] = iso_value(runs[p].result, quantity);
   }
   return complete;
+}
+
+/// The `--set`s that make_equal() told of platform `p` of those that were compared.
+std::vector<std::string> sets_of(const json& told, std::size_t p) {
+  if (told.is_null() || p == 0) return {};
+  return told["scaled"][p - 1]["set"].get<std::vector<std::string>>();
 }
 
 void compare_command(const std::vector<std::string>& platforms, const run_arguments& a, const std::string& iso) {
@@ -119,7 +125,7 @@ run_arguments at_point(run_arguments a, const std::string& key, std::int64_t val
 
 /// Every platform at every value of every axis.
 std::vector<platform_run> plan_runs(const std::vector<std::string>& platforms, const std::vector<std::string>& names,
-                                    const std::vector<sweep_axis>& axes, const run_arguments& a) {
+                                    const std::vector<sweep_axis>& axes, const run_arguments& a, const json& equal) {
   std::vector<platform_run> out;
   std::size_t count = 0;
   for (const auto& axis : axes) count += axis.values.size() * platforms.size();
@@ -127,9 +133,11 @@ std::vector<platform_run> plan_runs(const std::vector<std::string>& platforms, c
     for (const std::int64_t value : axis.values) {
       const run_arguments here = at_point(a, axis.key, value);
       here.workload.resolve();  // words that contradict each other are told before anything runs
-      for (std::size_t p = 0; p < platforms.size(); ++p)
+      for (std::size_t p = 0; p < platforms.size(); ++p) {
         out.push_back({names[p], a.out + "/" + names[p] + "/" + axis.key + "-" + std::to_string(value),
                        words_of(platforms[p], here, count)});
+        for (const auto& set : sets_of(equal, p)) out.back().words.insert(out.back().words.end(), {"--set", set});
+      }
     }
   return out;
 }
@@ -217,16 +225,33 @@ std::string results_table(const std::vector<sweep_axis>& axes, std::size_t platf
 }
 
 void sweep_command(const std::vector<std::string>& platforms, const std::vector<std::string>& axes_text,
-                   const run_arguments& a) {
+                   const run_arguments& a, const std::string& iso) {
   std::vector<sweep_axis> axes;
   for (const auto& t : axes_text) axes.push_back(parse_axis(t));
   const auto names = short_names(platforms);
-  auto runs = plan_runs(platforms, names, axes, a);
+  json equal;
+  auto runs = plan_runs(platforms, names, axes, a, equal);
   output_directory folder(a.out, "compare");
   std::vector<std::string> folders;
   for (const auto& r : runs) folders.push_back(r.folder.substr(a.out.size() + 1));
   folder.clear_results(folders);
-  int worst = run_platforms(runs, a.jobs) ? done : interrupted;
+  bool complete = true;
+  if (!iso.empty()) {
+    // Equal at the first point: power depends on the work, the other quantities do not.
+    std::vector<platform_run> first(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(names.size()));
+    complete = run_platforms(first, a.jobs);
+    for (const auto& r : first)
+      if (const int code = exit_code_of(r.result); complete && code != done) {
+        std::cerr << r.name << ": --iso " << iso
+                  << " needs its first point: " << r.result["message"].get<std::string>();
+        exit_status = code;
+        return;
+      }
+    complete = complete && make_equal(first, iso, a.jobs, equal);
+    runs = plan_runs(platforms, names, axes, a, equal);
+    if (!a.json && !a.quiet && !equal.is_null()) std::cout << iso_lines(equal);
+  }
+  int worst = complete && run_platforms(runs, a.jobs) ? done : interrupted;
   for (const auto& r : runs) {
     const int code = exit_code_of(r.result);
     if (code == done || code == does_not_fit) continue;
@@ -239,7 +264,9 @@ void sweep_command(const std::vector<std::string>& platforms, const std::vector<
     exit_status = worst;
     return;
   }
-  json out{{"schema", "memwall-crossover-1"}, {"axes", json::array()}};
+  json out{{"schema", "memwall-crossover-1"}};
+  if (!equal.is_null()) out["iso"] = equal;
+  out["axes"] = json::array();
   std::size_t at = 0;
   for (const auto& axis : axes) {
     out["axes"].push_back(tell_axis(axis, names, &runs[at], a));
@@ -332,7 +359,7 @@ void add_compare(CLI::App& app) {
   sub->add_option(
          "--iso", *iso,
          "scale counts of memories and chips until every platform has as much of it as the first; says what was "
-         "scaled")
+         "scaled; with --sweep equal at the first point")
       ->check(CLI::IsMember(iso_quantities()));
   arguments->add_to(*sub);
   auto service = std::make_shared<goodput_request>();
@@ -346,8 +373,6 @@ void add_compare(CLI::App& app) {
       ->capture_default_str()
       ->group("Service");
   sub->callback([sub, arguments, names, axes, iso, service] {
-    if (!iso->empty() && !axes->empty())
-      throw input_error(problem{"--iso", "", "given together with --sweep", "one of the two", ""});
     if (arguments->jobs == 0) arguments->jobs = cores_here();
     for (const auto& p : *names) platforms::load_platform(p, arguments->sets);  // all errors before any run
     refuse_other_words(*sub, !service->service.requests.empty());
@@ -358,7 +383,7 @@ void add_compare(CLI::App& app) {
     else if (axes->empty())
       compare_command(*names, *arguments, *iso);
     else
-      sweep_command(*names, *axes, *arguments);
+      sweep_command(*names, *axes, *arguments, *iso);
   });
 }
 

@@ -52,4 +52,24 @@ TEST(iso, a_comparison_at_equal_bandwidth_says_what_it_scaled) {
   EXPECT_EQ(c["iso"]["scaled"][0]["has"], second);
 }
 
+TEST(iso, a_sweep_runs_machines_that_are_equal_at_every_point) {
+  const memwall::test::temp_dir dir;
+  const std::string words = "compare --platform von_neumann_h100 --platform cim_dram --iso bandwidth --model " +
+                            std::string(MEMWALL_SOURCE_DIR) + "/tests/platforms/data/mini --json --out " + (dir / "o");
+  const auto r = memwall::test::memwall(words + " --context 64 --sweep batch=1,4");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json c = r.json();
+  EXPECT_EQ(c["iso"]["scaled"][0]["set"][0], "cim.hierarchy.chips=13");
+  ASSERT_EQ(c["axes"][0]["points"].size(), 4U);
+  for (const char* batch : {"1", "4"}) {
+    const json result =
+        json::parse(memwall::test::read_file(dir / ("o/cim_dram/batch-" + std::string(batch) + "/result.json")));
+    EXPECT_EQ(result["config"]["platform"]["modules"]["cim"]["hierarchy"]["chips"], 13);
+    EXPECT_EQ(result["workload"]["batch"], std::stoi(batch));
+  }
+  const auto refused = memwall::test::memwall(words + " --context 512 --sweep batch=1048575,1048576");
+  EXPECT_EQ(refused.exit_code, 3) << "no room for the first point, so nothing can be made equal";
+  EXPECT_NE(refused.err.find("--iso bandwidth needs its first point"), std::string::npos) << refused.err;
+}
+
 }  // namespace
