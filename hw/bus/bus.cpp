@@ -77,6 +77,38 @@ fabric_shape bus::impl::shape(problem_list& problems, const std::string& where, 
   return s;
 }
 
+std::vector<bus::impl::route> bus::impl::routes_of(std::vector<path_plan> plans, const fabric_shape& s) {
+  std::vector<route> out(plans.size());
+  for (std::size_t k = 0; k < plans.size(); ++k) {
+    static_cast<path_plan&>(out[k]) = std::move(plans[k]);
+    out[k].initiator = s.initiators[k / s.targets.size()].module;
+    out[k].target = s.targets[k % s.targets.size()].module;
+  }
+  return out;
+}
+
+// All lanes are equally fast. What reaches one from a single other lane comes granule after granule, no faster than it
+// goes on: nothing ever waits there, whoever shares it.
+void bus::impl::find_clear_lanes() {
+  constexpr int nowhere = -1, several = -2;
+  std::vector<int> before(lanes.size(), nowhere);
+  for (const auto* paths : {&read, &write})
+    for (const route& w : *paths)
+      for (std::size_t k = 0; k < w.lanes.size(); ++k) {
+        int& from = before[static_cast<std::size_t>(w.lanes[k])];
+        const int here = k == 0 ? several : w.lanes[k - 1];
+        from = from == nowhere || from == here ? here : several;
+      }
+  for (auto* paths : {&read, &write})
+    for (route& w : *paths) {
+      w.clear_from = w.lanes.size();
+      while (w.clear_from > 1 && before[static_cast<std::size_t>(w.lanes[w.clear_from - 1])] != several) {
+        --w.clear_from;
+        w.clear_hops += lanes[static_cast<std::size_t>(w.lanes[w.clear_from])]->hop;
+      }
+    }
+}
+
 // Lanes need all ports to be known; built with the first transfer.
 void bus::impl::start() {
   started = true;
@@ -90,8 +122,8 @@ void bus::impl::start() {
     targets[static_cast<std::size_t>(s.targets[k].module)]->places.push_back(k);
   target_places = s.targets.size();
   fabric_plan plan = topologies().get(p.topology).plan(s);
-  read = std::move(plan.read);
-  write = std::move(plan.write);
+  read = routes_of(std::move(plan.read), s);
+  write = routes_of(std::move(plan.write), s);
   for (const auto& l : plan.lanes) {
     const bool by_target = l.initiator >= 0;
     lanes.push_back(std::make_unique<lane>(
@@ -103,6 +135,7 @@ void bus::impl::start() {
     else
       for (const auto& i : initiators) channel.add_requester(i->options.priority, i->options.weight);
   }
+  find_clear_lanes();
   active.assign((lanes.size() + 63) / 64, 0);
   for (auto& t : targets) {
     t->pending.resize(initiators.size());

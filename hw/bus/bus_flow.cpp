@@ -157,7 +157,9 @@ void bus::impl::response(int target, transfer& t) {
   if (ok) side.bytes += f.bytes;
   if (f.write) {
     f.answered = true;
-    if (f.moved) later(responses, now + response_latency + f.way->latency, f);
+    if (f.moved)
+      later(responses,
+            std::max(now, f.arrived > now ? f.arrived + request_latency : 0) + response_latency + f.way->latency, f);
   } else if (ok) {
     send(f, to_fs(std::min(f.i->first_data, now)), to_fs(now));
   } else {
@@ -211,38 +213,63 @@ void bus::impl::book(flight& f, ps_t now) {
 
 // ---- lanes
 
-// Data set out, over one way or, between modules at several places, in parts over all of them.
-void bus::impl::send(flight& f, fs_t since, fs_t now) {
-  f.first = fs_never;
+bus::impl::part& bus::impl::take_part() {
+  if (spare_parts.empty()) return part_store.emplace();
+  part& q = *spare_parts.back();
+  spare_parts.pop_back();
+  return q;
+}
+
+// Between modules at several places: unit u of the addresses goes over pair u % pairs; the first and the last unit may
+// be cut. Tells each way, its bytes, and how many bytes set out after the last of them.
+template <class Do>
+void bus::impl::each_way(const flight& f, Do act) {
   const auto& from = initiators[static_cast<std::size_t>(f.initiator)]->places;
   const auto& to = targets[static_cast<std::size_t>(f.target)]->places;
-  const std::size_t pairs = from.size() * to.size();
-  const std::uint64_t begin = f.address, end = begin + f.bytes;
-  if (pairs == 1 || begin / interleave == (end - 1) / interleave) {
-    f.whole = {&f, f.way, f.bytes, 0, 0};
-    f.open = 1;
+  auto& paths = f.write ? write : read;
+  const std::uint64_t pairs = from.size() * to.size(), begin = f.address, end = begin + f.bytes;
+  const std::uint64_t first = begin / interleave, last = (end - 1) / interleave;
+  const std::uint64_t side_by_side = f.write ? from.size() : to.size();  // lanes that the data set out on
+  for (std::uint64_t k = 0, n = std::min(pairs, last - first + 1); k < n; ++k) {
+    const std::uint64_t unit = first + k, units = (last - unit) / pairs + 1,
+                        over = (unit + (units - 1) * pairs + 1) * interleave;
+    std::uint64_t bytes = units * interleave;
+    if (unit == first) bytes -= begin - first * interleave;
+    if (over > end) bytes -= over - end;
+    const std::size_t t = unit % to.size(), i = unit / to.size() % from.size();
+    act(paths[from[i] * target_places + to[t]], static_cast<std::uint32_t>(bytes),
+        static_cast<std::int64_t>(over < end ? (end - over) / side_by_side : 0));
+  }
+}
+
+// Data set out: all at once on each of the lanes that they begin on.
+void bus::impl::send(flight& f, fs_t since, fs_t now) {
+  f.first = fs_never;
+  f.arrived = 0;
+  f.open = 1;
+  const std::size_t pairs = initiators[static_cast<std::size_t>(f.initiator)]->places.size() *
+                            targets[static_cast<std::size_t>(f.target)]->places.size();
+  if (pairs == 1 || f.address / interleave == (f.address + f.bytes - 1) / interleave) {
+    f.whole = {&f, f.way, f.bytes};
     enter(f.whole, since, now, 1);
     return;
   }
-  // Unit u of the addresses goes over pair u % pairs; the first and the last unit may be cut.
-  const std::uint64_t first = begin / interleave, last = (end - 1) / interleave;
-  f.open = static_cast<std::uint32_t>(std::min<std::uint64_t>(pairs, last - first + 1));
-  for (std::uint32_t k = 0, n = f.open; k < n; ++k) {
-    const std::uint64_t unit = first + k, units = (last - unit) / pairs + 1;
-    std::uint64_t bytes = units * interleave;
-    if (unit == first) bytes -= begin - first * interleave;
-    if (unit + (units - 1) * pairs == last) bytes -= (last + 1) * interleave - end;
-    part* q;
-    if (spare_parts.empty()) {
-      q = &part_store.emplace();
-    } else {
-      q = spare_parts.back();
-      spare_parts.pop_back();
+  f.whole = {&f};
+  flows.assign(1, &f.whole);
+  each_way(f, [&](route& w, std::uint32_t bytes, std::int64_t) {
+    part* q = nullptr;
+    for (part* other : flows)
+      if (other->way == nullptr || other->way->lanes[0] == w.lanes[0]) q = other;
+    if (q == nullptr) {
+      flows.push_back(q = &take_part());
+      *q = {&f};
     }
-    const std::size_t t = unit % to.size(), i = unit / to.size() % from.size();
-    *q = {&f, &(f.write ? write : read)[from[i] * target_places + to[t]], static_cast<std::uint32_t>(bytes), 0, 0};
-    enter(*q, since, now, 1);
-  }
+    q->flow = q->way != nullptr;
+    if (q->way == nullptr) q->way = &w;
+    q->bytes += bytes;
+  });
+  f.open = static_cast<std::uint32_t>(flows.size());
+  for (part* q : flows) enter(*q, since, now, 1);
 }
 
 void bus::impl::enter(part& q, fs_t since, fs_t now, int keep) {
@@ -270,42 +297,105 @@ void bus::impl::show_busy(bool busy) {
 void bus::impl::left(lane& l, const channel_event& e) {
   part& q = *static_cast<part*>(e.item);
   flight& f = *q.f;
-  const ps_t now = now_ps();
-  const ps_t moved_at = now - l.delay + l.hop;
   if (!e.last) {  // a large write: the target may begin
     if (f.begun) return;
     f.begun = true;
-    later(requests, now - l.delay + request_latency + f.way->latency, f);
+    later(requests, now_ps() - l.delay + request_latency + f.way->latency, f);
     return;
   }
   q.waited += to_ps_up(e.waited);
-  if (q.stage + 1u < q.way->lanes.size()) {
-    const fs_t begun =
-        std::max<fs_t>(0, e.first - l.channel.service_time(std::min<std::int64_t>(q.bytes, timing.granule_bytes))) +
-        to_fs(l.hop);
+  if (q.flow)
+    spread(l, q, e);
+  else
+    cross(l, q, e);
+}
+
+// On to the next lane where others may be; or, where nobody can be in the way, to the end.
+void bus::impl::cross(lane& l, part& q, const channel_event& e) {
+  flight& f = *q.f;
+  route& way = *q.way;
+  const ps_t now = now_ps();
+  const std::size_t next = q.stage + 1u;
+  if (next < way.clear_from) {
     ++q.stage;
-    enter(q, std::min(begun, to_fs(now)), to_fs(now), 0);
+    enter(q, begun_behind(l, e, q.bytes, now), to_fs(now), 0);
     return;
   }
+  f.first = std::min(f.first, e.first + to_fs(l.hop + way.clear_hops));
+  f.arrived = std::max(f.arrived, travel(way, next, now - l.delay + l.hop));
+  if (next < way.lanes.size()) {
+    way.clear_bytes += q.bytes;
+    way.clear_time += l.channel.service_time(q.bytes);
+  }
+  ended(q, now);
+}
+
+// A flow has left its first lane: its ways part. Each place has its last byte when all before it have set out.
+void bus::impl::spread(lane& l, part& q, const channel_event& e) {
+  flight& f = *q.f;
+  const ps_t now = now_ps();
+  const route* last = nullptr;
+  ps_t last_from = 0, latest = 0;
+  each_way(f, [&](route& w, std::uint32_t bytes, std::int64_t after) {
+    if (w.lanes[0] != l.index) return;
+    if (w.clear_from > 1) {
+      part& own = take_part();
+      own = {&f, &w, bytes, 1, false, q.waited};
+      ++f.open;
+      enter(own, begun_behind(l, e, bytes, now), to_fs(now), 0);
+      return;
+    }
+    w.clear_bytes += bytes;
+    w.clear_time += l.channel.service_time(bytes);
+    const ps_t from = now + l.hop - l.delay - (after > 0 ? l.channel.service_time(after) / 1000 : 0);
+    if (last != nullptr && from + w.clear_hops <= latest) return;
+    last = &w;
+    last_from = from;
+    latest = from + w.clear_hops;
+  });
+  if (last != nullptr) {
+    f.first = std::min(f.first, e.first + to_fs(l.hop + q.way->clear_hops));
+    f.arrived = std::max({f.arrived, now, travel(*last, 1, last_from)});
+  }
+  ended(q, now);
+}
+
+/// When the first granule of what just left a lane reached the next one.
+fs_t bus::impl::begun_behind(const lane& l, const channel_event& e, std::int64_t bytes, ps_t now) const {
+  const fs_t begun = e.first - l.channel.service_time(std::min(bytes, timing.granule_bytes));
+  return std::min(std::max<fs_t>(0, begun) + to_fs(l.hop), to_fs(now));
+}
+
+/// Over lanes that nobody waits for, from one edge of the clock to the next.
+ps_t bus::impl::travel(const route& way, std::size_t stage, ps_t from) const {
+  if (stage == way.lanes.size()) return from;
+  ps_t at = next_edge(from);
+  for (; stage < way.lanes.size(); ++stage)
+    if (const ps_t hop = lanes[static_cast<std::size_t>(way.lanes[stage])]->hop; hop > 0) at = next_edge(at + hop);
+  return at;
+}
+
+// A part is across, or will be at a time that nobody can change.
+void bus::impl::ended(part& q, ps_t now) {
+  flight& f = *q.f;
   f.slowest = std::max(f.slowest, q.waited);
-  f.first = std::min(f.first, e.first);
   if (&q != &f.whole) spare_parts.push_back(&q);
   if (--f.open > 0) return;
   f.waited += f.slowest;
   f.wait_to_book += f.slowest;
   if (!f.write) {
-    f.i->first_data = std::min(now, to_ps_up(f.first) + l.hop + response_latency);
-    if (moved_at + response_latency <= now)
+    f.i->first_data = std::min(std::max(now, f.arrived), to_ps_up(f.first) + response_latency);
+    if (f.arrived + response_latency <= now)
       respond(f);
     else
-      later(responses, moved_at + response_latency, f);
+      later(responses, f.arrived + response_latency, f);
     return;
   }
   f.moved = true;
   if (!f.begun)
-    later(requests, moved_at + request_latency, f);
+    later(requests, f.arrived + request_latency, f);
   else if (f.answered)
-    later(responses, moved_at + request_latency + response_latency + f.way->latency, f);
+    later(responses, f.arrived + request_latency + response_latency + f.way->latency, f);
 }
 
 /// Whose transfers are on the way; "shared" while their granules alternate.

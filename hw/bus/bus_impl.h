@@ -14,13 +14,23 @@ namespace memwall {
 
 struct bus::impl {
   struct flight;
-  // What of a transfer goes one way. Modules at one place have one part a transfer; at several, one for each pair of
-  // places.
+  // The way of a pair of places.
+  struct route : path_plan {
+    std::size_t clear_from = 0;  // lanes from here on have one lane before them: nobody waits for them
+    ps_t clear_hops = 0;         // of these lanes
+    int initiator = 0, target = 0;
+    // What has crossed them, for the report: they keep no figures of their own.
+    std::int64_t clear_bytes = 0;
+    fs_t clear_time = 0;
+  };
+  // What of a transfer crosses lanes at once. Modules at one place have one part a transfer. Between several places
+  // there is one for each lane that the data set out on, a flow that carries what goes over all ways from there.
   struct part {
     flight* f = nullptr;
-    const path_plan* way = nullptr;
+    route* way = nullptr;  // of a flow: one of its ways
     std::uint32_t bytes = 0;
     std::uint16_t stage = 0;  // of the way
+    bool flow = false;
     ps_t waited = 0;
   };
   struct flight {
@@ -38,9 +48,10 @@ struct bus::impl {
     std::uint32_t bytes = 0;
     std::uint32_t open = 0;  // parts on their way
     ps_t pending_since = 0;
-    ps_t slowest = 0;                // longest waiting of its parts
-    fs_t first = 0;                  // reads: earliest first granule of its parts
-    const path_plan* way = nullptr;  // of its first byte
+    ps_t slowest = 0;     // longest waiting of its parts
+    fs_t first = 0;       // reads: earliest first granule of its parts
+    ps_t arrived = 0;     // when the last of its parts' data are across
+    route* way = nullptr;  // of its first byte
     part whole;
   };
   struct due {
@@ -99,14 +110,14 @@ struct bus::impl {
   bool started = false;
   std::vector<std::unique_ptr<lane>> lanes;
   std::vector<std::uint64_t> active;  // a bit a lane: it may have something to move
-  std::vector<path_plan> read, write;
+  std::vector<route> read, write;
   std::size_t target_places = 0;
   mutable ps_t mean_hops = never;  // mean_hop_latency(), once asked for
 
   arena<flight> store;
   std::vector<flight*> spare;
   arena<part> part_store;
-  std::vector<part*> spare_parts;
+  std::vector<part*> spare_parts, flows;
   ring<due> requests, responses;
   sc_core::sc_event wake;
   ps_t wake_at = never;
@@ -131,6 +142,8 @@ struct bus::impl {
 
   // ---- wiring (bus.cpp)
   void start();
+  static std::vector<route> routes_of(std::vector<path_plan> plans, const fabric_shape& s);
+  void find_clear_lanes();
   /// The ports of the modules, by their nodes. Modules that the parameters give no node take the first free ones.
   fabric_shape shape(problem_list& problems, const std::string& where, const std::string& path) const;
 
@@ -146,8 +159,16 @@ struct bus::impl {
   void done(int initiator, transfer& t);
   void book(flight& f, ps_t now);
   void send(flight& f, fs_t since, fs_t now);
+  part& take_part();
+  template <class Do>
+  void each_way(const flight& f, Do act);
   void enter(part& q, fs_t since, fs_t now, int keep);
   void left(lane& l, const channel_event& e);
+  void cross(lane& l, part& q, const channel_event& e);
+  void spread(lane& l, part& q, const channel_event& e);
+  fs_t begun_behind(const lane& l, const channel_event& e, std::int64_t bytes, ps_t now) const;
+  ps_t travel(const route& way, std::size_t stage, ps_t from) const;
+  void ended(part& q, ps_t now);
   void show_owner();
   void show_busy(bool busy);
   bool is_large(const flight& f) const { return f.bytes > timing.granule_bytes; }

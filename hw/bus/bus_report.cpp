@@ -32,10 +32,28 @@ bus_report bus::report() const {
     target.blocked_ps = side.blocked + (side.pending_count > 0 ? r.elapsed_ps - side.blocked_since : 0);
     r.targets.push_back(std::move(target));
   }
+  // Lanes that nobody waits for: by the ways that cross them.
+  struct crossed {
+    std::int64_t bytes = 0;
+    fs_t time = 0;
+  };
+  std::vector<crossed> clear(m.lanes.size());
+  for (const auto* paths : {&m.read, &m.write})
+    for (const auto& way : *paths)
+      for (std::size_t k = way.clear_from; k < way.lanes.size(); ++k) {
+        const auto index = static_cast<std::size_t>(way.lanes[k]);
+        clear[index].bytes += way.clear_bytes;
+        clear[index].time += way.clear_time;
+        const int at = m.lanes[index]->initiator;
+        r.initiators[static_cast<std::size_t>(at >= 0 ? at : way.initiator)].busy_ps += way.clear_time / 1000;
+      }
+  // The busiest lane is never one of those: what crosses them has crossed the one before, which is as fast.
   const share_channel* busiest = nullptr;
   for (const auto& l : m.lanes) {
-    if (l->hop > 0) r.energy_pj += static_cast<double>(l->channel.bytes()) * 8 * to_pj(m.p.hop_energy_per_bit);
-    r.channels.push_back({l->name, r.peak_bytes_per_s, l->channel.bytes(), l->channel.busy() / 1000});
+    const crossed& too = clear[static_cast<std::size_t>(l->index)];
+    const std::int64_t bytes = l->channel.bytes() + too.bytes;
+    if (l->hop > 0) r.energy_pj += static_cast<double>(bytes) * 8 * to_pj(m.p.hop_energy_per_bit);
+    r.channels.push_back({l->name, r.peak_bytes_per_s, bytes, (l->channel.busy() + too.time) / 1000});
     if (busiest == nullptr || l->channel.busy() > busiest->busy()) busiest = &l->channel;
     for (int i = 0; i < l->channel.requesters(); ++i) {
       // At a crossbar's initiator port everybody is that initiator itself.

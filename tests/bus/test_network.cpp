@@ -2,6 +2,7 @@
 // Rings and meshes of routers: latency by hops, bandwidth by cuts, fairness at shared lanes, transfer sizes.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "hw/bus/topology.h"
@@ -215,6 +216,79 @@ TEST_P(spread, over_routers_is_even) {
   EXPECT_EQ(ports, 4);
 }
 INSTANTIATE_TEST_SUITE_P(network, spread, testing::Values(64, 4096, 65536));
+
+// A read of a module at stops 0, 1 and 2 from the memory at stop 7 of eight: 1, 2 and 3 hops, in turn, unit by unit.
+// The bytes leave the memory as one flow, so one granule follows its last data, as for a module at one stop. Then the
+// hops of the place that is served last: its last unit left before all that follow it.
+struct flow_case {
+  std::uint64_t interleave, bytes;
+  ps_t last;  // after the flow's last granule
+};
+void PrintTo(const flow_case& c, std::ostream* out) {
+  *out << c.bytes << " B by " << c.interleave << " B";
+}
+class flow_to_places : public testing::TestWithParam<flow_case> {};
+TEST_P(flow_to_places, takes_its_serialisation_once_and_the_hops_of_the_last_place) {
+  const auto c = GetParam();
+  auto p = network("ring", 8, 1);
+  p.interleave = byte_size(static_cast<double>(c.interleave));
+  p.nodes = {{"source0", {0, 1, 2}}, {"memory0", {7}}};
+  bench b(p);
+  auto& s = b.source(1, stream(0, c.bytes), 65536);
+  b.memory(granule_time, 40'000, 0, gib);
+  b.run();
+  const ps_t data = static_cast<ps_t>(c.bytes) / 64 * granule_time;
+  // The request goes to the place of the first byte, one hop away.
+  EXPECT_EQ(s.records[0].latency(), arbitration + pipe + hop + 40'000 + data + granule_time + c.last + pipe);
+  EXPECT_EQ(s.records[0].parts[stall::bus_wait], 0);
+  // Everything crosses the lane to stop 0, what is not for it the next one, and so on; each place its own last lane.
+  std::int64_t by_place[3] = {0, 0, 0};
+  for (std::uint64_t at = 0; at < c.bytes; ++at) ++by_place[at / c.interleave % 3];
+  const std::map<std::string, std::int64_t> expected = {{"read.target.memory0", static_cast<std::int64_t>(c.bytes)},
+                                                        {"read.7-0", static_cast<std::int64_t>(c.bytes)},
+                                                        {"read.0-1", by_place[1] + by_place[2]},
+                                                        {"read.1-2", by_place[2]},
+                                                        {"read.initiator.source0@0", by_place[0]},
+                                                        {"read.initiator.source0@1", by_place[1]},
+                                                        {"read.initiator.source0@2", by_place[2]}};
+  const auto r = b.fabric.report();
+  std::size_t found = 0;
+  ps_t busy = 0;
+  for (const auto& lane : r.channels)
+    if (const auto e = expected.find(lane.name); e != expected.end()) {
+      ++found;
+      EXPECT_EQ(lane.bytes, e->second) << lane.name;
+      EXPECT_EQ(lane.busy_ps, e->second / 64 * granule_time) << lane.name;
+      busy += lane.busy_ps;
+    }
+  EXPECT_EQ(found, expected.size());
+  EXPECT_EQ(r.initiators[0].busy_ps, busy);
+}
+// 6 units of 256 B: the last one goes 3 hops. 7 of 64 B: the last one goes 1 hop, the one before it, a granule earlier,
+// 3 hops.
+INSTANTIATE_TEST_SUITE_P(network, flow_to_places,
+                         testing::Values(flow_case{256, 6 * 256, 3 * hop},
+                                         flow_case{64, 7 * 64, 3 * hop - granule_time},
+                                         flow_case{64, 3 * 64, 3 * hop}));
+
+// Requests meet the same lanes as ever, and data cost events by transfers: the request leaves the bus, the memory
+// answers, the flow leaves its lane, the response leaves the bus; each with an update of whoever waits. How many places
+// and hops there are does not matter.
+class events : public testing::TestWithParam<int> {};
+TEST_P(events, are_by_transfers_not_by_pieces) {
+  auto p = network("ring", 16, 1);
+  p.interleave = byte_size(64);
+  for (int k = 0; k < GetParam(); ++k) p.nodes["source0"].push_back(k);
+  p.nodes["memory0"] = {15};
+  bench b(p, false);
+  constexpr std::size_t transfers = 500;
+  b.source(transfers, stream(0, 4096), 4096).keep_records = false;
+  b.memory(granule_time, 40'000, 0, gib);
+  b.run();
+  EXPECT_EQ(b.sources[0]->completed, transfers);
+  EXPECT_LE(sc_core::sc_delta_count(), 6 * transfers);
+}
+INSTANTIATE_TEST_SUITE_P(network, events, testing::Values(1, 2, 8, 14));
 
 std::string problems_of(const bus& b) {
   problem_list problems;
