@@ -220,26 +220,38 @@ bus::impl::part& bus::impl::take_part() {
   return q;
 }
 
-// Between modules at several places: unit u of the addresses goes over pair u % pairs; the first and the last unit may
-// be cut. Tells each way, its bytes, and how many bytes set out after the last of them.
-template <class Do>
-void bus::impl::each_way(const flight& f, Do act) {
+/// The pattern of a transfer that leaves on one lane and meets nobody behind it; -1: it does not, or there are too
+/// many.
+int bus::impl::pattern_of(const flight& f) {
+  constexpr std::size_t most = 64;
   const auto& from = initiators[static_cast<std::size_t>(f.initiator)]->places;
   const auto& to = targets[static_cast<std::size_t>(f.target)]->places;
-  auto& paths = f.write ? write : read;
-  const std::uint64_t pairs = from.size() * to.size(), begin = f.address, end = begin + f.bytes;
-  const std::uint64_t first = begin / interleave, last = (end - 1) / interleave;
-  const std::uint64_t side_by_side = f.write ? from.size() : to.size();  // lanes that the data set out on
-  for (std::uint64_t k = 0, n = std::min(pairs, last - first + 1); k < n; ++k) {
-    const std::uint64_t unit = first + k, units = (last - unit) / pairs + 1,
-                        over = (unit + (units - 1) * pairs + 1) * interleave;
-    std::uint64_t bytes = units * interleave;
-    if (unit == first) bytes -= begin - first * interleave;
-    if (over > end) bytes -= over - end;
-    const std::size_t t = unit % to.size(), i = unit / to.size() % from.size();
-    act(paths[from[i] * target_places + to[t]], static_cast<std::uint32_t>(bytes),
-        static_cast<std::int64_t>(over < end ? (end - over) / side_by_side : 0));
-  }
+  if ((f.write ? from : to).size() > 1) return -1;  // as many lanes
+  const std::uint64_t offset = f.address % (from.size() * to.size() * interleave);
+  const auto is_it = [&](const pattern& known) {
+    return known.bytes == f.bytes && known.offset == offset && known.initiator == f.initiator &&
+           known.target == f.target && known.write == f.write;
+  };
+  const auto usable = [&](std::size_t k) { return patterns[k].last != nullptr ? static_cast<int>(k) : -1; };
+  if (last_pattern < patterns.size() && is_it(patterns[last_pattern])) return usable(last_pattern);
+  for (std::size_t k = 0; k < patterns.size(); ++k)
+    if (is_it(patterns[k])) return usable(last_pattern = k);
+  if (patterns.size() == most) return -1;
+  pattern made{f.initiator, f.target, f.write, f.bytes, offset};
+  bool clear = true;
+  ps_t latest = 0;
+  each_way(f, [&](route& w, std::uint32_t, std::int64_t after) {
+    clear = clear && w.clear_from == 1;
+    if (made.first == nullptr) made.first = &w;
+    const ps_t before = after > 0 ? lanes[static_cast<std::size_t>(w.lanes[0])]->channel.service_time(after) / 1000 : 0;
+    if (made.last != nullptr && w.clear_hops - before <= latest) return;
+    latest = w.clear_hops - before;
+    made.last = &w;
+    made.before_end = before;
+  });
+  if (!clear) made.last = nullptr;
+  patterns.push_back(made);
+  return usable(last_pattern = patterns.size() - 1);
 }
 
 // Data set out: all at once on each of the lanes that they begin on.
@@ -255,6 +267,11 @@ void bus::impl::send(flight& f, fs_t since, fs_t now) {
     return;
   }
   f.whole = {&f};
+  if (const int known = pattern_of(f); known >= 0) {
+    f.whole = {&f, patterns[static_cast<std::size_t>(known)].first, f.bytes, 0, true, 0, known};
+    enter(f.whole, since, now, 1);
+    return;
+  }
   flows.assign(1, &f.whole);
   each_way(f, [&](route& w, std::uint32_t bytes, std::int64_t) {
     part* q = nullptr;
@@ -334,6 +351,13 @@ void bus::impl::cross(lane& l, part& q, const channel_event& e) {
 void bus::impl::spread(lane& l, part& q, const channel_event& e) {
   flight& f = *q.f;
   const ps_t now = now_ps();
+  if (q.pattern >= 0) {
+    pattern& known = patterns[static_cast<std::size_t>(q.pattern)];
+    ++known.uses;
+    f.first = e.first + to_fs(l.hop + known.first->clear_hops);
+    f.arrived = std::max(now, travel(*known.last, 1, now + l.hop - l.delay - known.before_end));
+    return ended(q, now);
+  }
   const route* last = nullptr;
   ps_t last_from = 0, latest = 0;
   each_way(f, [&](route& w, std::uint32_t bytes, std::int64_t after) {

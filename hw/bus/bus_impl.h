@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside of the bus: bus.cpp wires it, bus_flow.cpp moves transfers, bus_report.cpp tells what was measured.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,18 @@ struct bus::impl {
     std::int64_t clear_bytes = 0;
     fs_t clear_time = 0;
   };
+  // How transfers of one size, from one place in the turns of the places, part behind the one lane that they leave on.
+  // Operators send thousands alike.
+  struct pattern {
+    std::int16_t initiator = 0, target = 0;
+    bool write = false;
+    std::uint32_t bytes = 0;
+    std::uint64_t offset = 0;     // of the address, in a turn over all pairs of places
+    route* first = nullptr;       // of the first byte
+    const route* last = nullptr;  // of the bytes that arrive last; none: there is no pattern
+    ps_t before_end = 0;          // when they have left the lane, before the transfer's last granule
+    std::uint64_t uses = 0;
+  };
   // What of a transfer crosses lanes at once. Modules at one place have one part a transfer. Between several places
   // there is one for each lane that the data set out on, a flow that carries what goes over all ways from there.
   struct part {
@@ -32,6 +45,7 @@ struct bus::impl {
     std::uint16_t stage = 0;  // of the way
     bool flow = false;
     ps_t waited = 0;
+    int pattern = -1;  // of a flow that is the whole transfer and need not be told apart
   };
   struct flight {
     transfer* t = nullptr;
@@ -48,9 +62,9 @@ struct bus::impl {
     std::uint32_t bytes = 0;
     std::uint32_t open = 0;  // parts on their way
     ps_t pending_since = 0;
-    ps_t slowest = 0;     // longest waiting of its parts
-    fs_t first = 0;       // reads: earliest first granule of its parts
-    ps_t arrived = 0;     // when the last of its parts' data are across
+    ps_t slowest = 0;      // longest waiting of its parts
+    fs_t first = 0;        // reads: earliest first granule of its parts
+    ps_t arrived = 0;      // when the last of its parts' data are across
     route* way = nullptr;  // of its first byte
     part whole;
   };
@@ -112,6 +126,8 @@ struct bus::impl {
   std::vector<std::uint64_t> active;  // a bit a lane: it may have something to move
   std::vector<route> read, write;
   std::size_t target_places = 0;
+  std::vector<pattern> patterns;
+  std::size_t last_pattern = 0;
   mutable ps_t mean_hops = never;  // mean_hop_latency(), once asked for
 
   arena<flight> store;
@@ -160,6 +176,7 @@ struct bus::impl {
   void book(flight& f, ps_t now);
   void send(flight& f, fs_t since, fs_t now);
   part& take_part();
+  int pattern_of(const flight& f);
   template <class Do>
   void each_way(const flight& f, Do act);
   void enter(part& q, fs_t since, fs_t now, int keep);
@@ -182,5 +199,27 @@ struct bus::impl {
   template <class Do>
   void each_active(Do act);
 };
+
+/// Between modules at several places: unit u of the addresses goes over pair u % pairs; the first and the last unit may
+/// be cut. Tells each way, its bytes, and how many bytes set out after the last of them.
+template <class Do>
+void bus::impl::each_way(const flight& f, Do act) {
+  const auto& from = initiators[static_cast<std::size_t>(f.initiator)]->places;
+  const auto& to = targets[static_cast<std::size_t>(f.target)]->places;
+  auto& paths = f.write ? write : read;
+  const std::uint64_t pairs = from.size() * to.size(), begin = f.address, end = begin + f.bytes;
+  const std::uint64_t first = begin / interleave, last = (end - 1) / interleave;
+  const std::uint64_t side_by_side = f.write ? from.size() : to.size();  // lanes that the data set out on
+  for (std::uint64_t k = 0, n = std::min(pairs, last - first + 1); k < n; ++k) {
+    const std::uint64_t unit = first + k, units = (last - unit) / pairs + 1,
+                        over = (unit + (units - 1) * pairs + 1) * interleave;
+    std::uint64_t bytes = units * interleave;
+    if (unit == first) bytes -= begin - first * interleave;
+    if (over > end) bytes -= over - end;
+    const std::size_t t = unit % to.size(), i = unit / to.size() % from.size();
+    act(paths[from[i] * target_places + to[t]], static_cast<std::uint32_t>(bytes),
+        static_cast<std::int64_t>(over < end ? (end - over) / side_by_side : 0));
+  }
+}
 
 }  // namespace memwall

@@ -38,15 +38,30 @@ bus_report bus::report() const {
     fs_t time = 0;
   };
   std::vector<crossed> clear(m.lanes.size());
-  for (const auto* paths : {&m.read, &m.write})
-    for (const auto& way : *paths)
-      for (std::size_t k = way.clear_from; k < way.lanes.size(); ++k) {
-        const auto index = static_cast<std::size_t>(way.lanes[k]);
-        clear[index].bytes += way.clear_bytes;
-        clear[index].time += way.clear_time;
-        const int at = m.lanes[index]->initiator;
-        r.initiators[static_cast<std::size_t>(at >= 0 ? at : way.initiator)].busy_ps += way.clear_time / 1000;
-      }
+  const auto add = [&](const impl::route& way, std::int64_t bytes, fs_t time) {
+    for (std::size_t k = way.clear_from; k < way.lanes.size(); ++k) {
+      const auto index = static_cast<std::size_t>(way.lanes[k]);
+      clear[index].bytes += bytes;
+      clear[index].time += time;
+      const int at = m.lanes[index]->initiator;
+      r.initiators[static_cast<std::size_t>(at >= 0 ? at : way.initiator)].busy_ps += time / 1000;
+    }
+  };
+  for (const auto* ways : {&m.read, &m.write})
+    for (const auto& way : *ways) add(way, way.clear_bytes, way.clear_time);
+  for (const auto& p : m.patterns) {
+    impl::flight one;
+    one.initiator = p.initiator;
+    one.target = p.target;
+    one.write = p.write;
+    one.address = p.offset;
+    one.bytes = p.bytes;
+    if (p.uses > 0)
+      m_impl->each_way(one, [&](const impl::route& way, std::uint32_t bytes, std::int64_t) {
+        const fs_t time = m.lanes[static_cast<std::size_t>(way.lanes[0])]->channel.service_time(bytes);
+        add(way, bytes * static_cast<std::int64_t>(p.uses), time * static_cast<std::int64_t>(p.uses));
+      });
+  }
   // The busiest lane is never one of those: what crosses them has crossed the one before, which is as fast.
   const share_channel* busiest = nullptr;
   for (const auto& l : m.lanes) {
