@@ -43,7 +43,7 @@ class line_source {
   const std::string& name() const { return m_name; }
 
  private:
-  static constexpr std::size_t block = 1 << 18, longest = 64u << 20;
+  static constexpr std::size_t first_block = 1 << 13, largest_block = 1 << 18, longest = 64u << 20;
 
   bool accept(std::string_view& line) {
     if (++m_number == 1) line = without_mark(line);
@@ -60,7 +60,8 @@ class line_source {
     std::memmove(m_buffer.data(), m_buffer.data() + m_begin, kept);
     m_begin = 0;
     m_end = kept;
-    if (m_buffer.size() < kept + block) m_buffer.resize(std::max(2 * m_buffer.size(), kept + block));
+    const std::size_t block = std::clamp(m_buffer.size(), first_block, largest_block);
+    if (m_buffer.size() < kept + block) m_buffer.resize(kept + block);
     m_in->read(m_buffer.data() + m_end, static_cast<std::streamsize>(m_buffer.size() - m_end));
     m_end += static_cast<std::size_t>(m_in->gcount());
     return m_in->gcount() > 0;

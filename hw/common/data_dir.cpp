@@ -19,11 +19,9 @@ bool is_source_tree(const fs::path& dir) {
   return fs::is_directory(dir / "platforms" / "presets", ignored) && fs::is_directory(dir / "hw" / "dram", ignored);
 }
 
-}  // namespace
-
-std::string data_path(const std::string& relative) {
+/// Where files are looked for unless the environment says where, by the place of the program. That does not change.
+std::vector<fs::path> roots_of_program() {
   std::vector<fs::path> roots;
-  if (const char* env = std::getenv("MEMWALL_DATA")) roots.emplace_back(env);
   // Relative to the program first, so that a copied or moved tree reads its own files and not the original's: an
   // installed program has them in ../share/memwall, one in a build tree in the source tree above it.
   std::error_code ignored;
@@ -40,8 +38,22 @@ std::string data_path(const std::string& relative) {
     roots.emplace_back(list.substr(0, colon));
     list = colon == std::string::npos ? "" : list.substr(colon + 1);
   }
+  return roots;
+}
+
+}  // namespace
+
+std::string data_path(const std::string& relative) {
+  static const std::vector<fs::path> roots = roots_of_program();
+  const auto found_in = [&](const fs::path& root) {
+    std::error_code ignored;
+    const fs::path path = root / relative;
+    return fs::exists(path, ignored) ? path.string() : std::string();
+  };
+  if (const char* env = std::getenv("MEMWALL_DATA"))
+    if (std::string path = found_in(env); !path.empty()) return path;
   for (const auto& root : roots)
-    if (fs::exists(root / relative, ignored)) return (root / relative).string();
+    if (std::string path = found_in(root); !path.empty()) return path;
   return {};
 }
 

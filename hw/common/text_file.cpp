@@ -38,6 +38,7 @@ class descriptor {
       ::close(m_file);
       refuse(path, "is " + kind_of(s.st_mode) + ", not a file", expected);
     }
+    m_size = static_cast<std::size_t>(s.st_size);
   }
   ~descriptor() { ::close(m_file); }
   descriptor(const descriptor&) = delete;
@@ -48,9 +49,11 @@ class descriptor {
     while (n < 0 && errno == EINTR);
     return n;
   }
+  std::size_t size() const { return m_size; }  ///< when it was opened
 
  private:
   int m_file;
+  std::size_t m_size = 0;
 };
 
 }  // namespace
@@ -62,8 +65,9 @@ void check_regular_file(const std::string& path, const std::string& expected) {
 std::string read_binary_file(const std::string& path, const std::string& expected, std::size_t most) {
   const descriptor file(path, expected);
   std::string out;
-  constexpr std::size_t block = 1 << 16;
+  constexpr std::size_t most_at_once = 1 << 16;
   for (std::size_t have = 0;;) {
+    const std::size_t block = have < file.size() ? std::min(file.size() - have + 1, most_at_once) : most_at_once / 16;
     out.resize(have + block);
     const ssize_t n = file.read(out.data() + have, block);
     if (n < 0) refuse(path, std::string("cannot be read: ") + std::strerror(errno), expected);

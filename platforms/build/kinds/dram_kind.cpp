@@ -13,22 +13,9 @@ namespace {
 class dram_hardware final : public hardware {
  public:
   dram_hardware(const module_description& d, const dram_params& p)
-      : hardware(d), m_params(p), m_standard(dram_standard(p)), m_dram(d.name.c_str(), p) {}
+      : hardware(d), m_params(p), m_standard(dram_standard(p)), m_dram(d.name.c_str(), p), m_facts(facts()) {}
   tlm::tlm_target_socket<>* target() override { return &m_dram.port; }
-  std::optional<memory_facts> memory() const override {
-    memory_facts f;
-    f.capacity = static_cast<std::int64_t>(m_dram.size());
-    f.burst = m_standard.org.access_bytes();
-    f.stripe = m_params.channels * std::max<std::int64_t>(to_bytes(m_params.interleave), f.burst);
-    const auto& t = m_standard.t;
-    f.unloaded_latency = static_cast<ps_t>((t.RCDRD + t.CL + t.BL) * t.tck_fs / 1000) +
-                         memwall::to_ps(m_params.controller.front_end) + memwall::to_ps(m_params.controller.back_end);
-    f.peak_bandwidth = dram_peak_bytes_per_s(m_params);
-    const auto& e = m_standard.energy;
-    f.byte_pj = e.act_pj / static_cast<double>(m_standard.org.row_bytes()) +
-                (e.read_pj + e.io_read_pj) / static_cast<double>(f.burst);
-    return f;
-  }
+  std::optional<memory_facts> memory() const override { return m_facts; }
   json config() const override { return write_dram_params(m_params); }
   result_section section() const override { return result_section::memories; }
   json report(ps_t elapsed) const override {
@@ -109,6 +96,20 @@ class dram_hardware final : public hardware {
   void release() override { m_dram.release_banks(); }
 
  private:
+  memory_facts facts() const {
+    memory_facts f;
+    f.capacity = static_cast<std::int64_t>(m_dram.size());
+    f.burst = m_standard.org.access_bytes();
+    f.stripe = m_params.channels * std::max<std::int64_t>(to_bytes(m_params.interleave), f.burst);
+    const auto& t = m_standard.t;
+    f.unloaded_latency = static_cast<ps_t>((t.RCDRD + t.CL + t.BL) * t.tck_fs / 1000) +
+                         memwall::to_ps(m_params.controller.front_end) + memwall::to_ps(m_params.controller.back_end);
+    f.peak_bandwidth = dram_peak_bytes_per_s(m_params);
+    const auto& e = m_standard.energy;
+    f.byte_pj = e.act_pj / static_cast<double>(m_standard.org.row_bytes()) +
+                (e.read_pj + e.io_read_pj) / static_cast<double>(f.burst);
+    return f;
+  }
   dram::command_watcher* watcher(viewer v) const {
     if (v == viewer::waveform) return m_view.get();
     return m_trace.get();
@@ -117,6 +118,7 @@ class dram_hardware final : public hardware {
   dram_params m_params;
   dram::standard m_standard;
   dram_module m_dram;
+  memory_facts m_facts;
   std::unique_ptr<dram::bank_view> m_view;
   std::unique_ptr<dram::channel_trace> m_trace;
 };
