@@ -12,7 +12,7 @@ namespace memwall::tools {
 /// Set by a command's callback when it ends in anything but `done` without throwing.
 extern int exit_status;
 
-// In the order of `memwall --help`. A new command is one file, one line here and one in main.cpp.
+// A new command is one file, one line here and one in main.cpp.
 void add_run(CLI::App& app);
 void add_whatif(CLI::App& app);
 void add_serve(CLI::App& app);

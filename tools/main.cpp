@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hw/common/error.h"
@@ -22,15 +23,15 @@ namespace {
 
 /// "(did you mean '--context'?)" for the first word that the command does not know; "" when nothing is near.
 std::string suggestion(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> commands;
-  for (const auto* sub : app.get_subcommands(nullptr)) commands.push_back(sub->get_name());
-  const std::string command = argc > 1 ? argv[1] : "";
+  std::vector<std::string> names;
+  for (const auto* sub : app.get_subcommands(nullptr)) names.push_back(sub->get_name());
+  const std::string first = argc > 1 ? argv[1] : "";
   std::string near;
-  if (std::find(commands.begin(), commands.end(), command) == commands.end()) {
-    near = memwall::nearest_name(command, commands);
+  if (std::find(names.begin(), names.end(), first) == names.end()) {
+    near = memwall::nearest_name(first, names);
   } else {
     std::vector<std::string> options;
-    for (const auto* option : app.get_subcommand(command)->get_options(nullptr))
+    for (const auto* option : app.get_subcommand(first)->get_options(nullptr))
       for (const auto& name : option->get_lnames()) options.push_back("--" + name);
     for (int i = 2; i < argc && near.empty(); ++i) {
       const std::string word = argv[i], name = word.substr(0, word.find('='));
@@ -39,6 +40,29 @@ std::string suggestion(const CLI::App& app, int argc, char** argv) {
     }
   }
   return near.empty() ? "" : "(did you mean '" + near + "'?)\n";
+}
+
+struct command {
+  std::string_view name;
+  void (*add)(CLI::App&);
+};
+
+/// All of them, in the order of `memwall --help`.
+constexpr command commands[] = {{"run", memwall::tools::add_run},           {"whatif", memwall::tools::add_whatif},
+                                {"serve", memwall::tools::add_serve},       {"compare", memwall::tools::add_compare},
+                                {"describe", memwall::tools::add_describe}, {"dram", memwall::tools::add_dram},
+                                {"fit", memwall::tools::add_fit},           {"trace", memwall::tools::add_trace},
+                                {"validate", memwall::tools::add_validate}, {"sweep", memwall::tools::add_sweep},
+                                {"report", memwall::tools::add_report},     {"accuracy", memwall::tools::add_accuracy},
+                                {"print", memwall::tools::add_print},       {"infer", memwall::tools::add_infer}};
+
+/// The command that the line begins with, alone: declaring the options of all of them takes longer than reading a
+/// platform. All, where it begins with something else, and for `print`, which tells them.
+void add_commands(CLI::App& app, std::string_view first) {
+  if (first != "print")
+    for (const command& c : commands)
+      if (c.name == first) return c.add(app);
+  for (const command& c : commands) c.add(app);
 }
 
 }  // namespace
@@ -52,21 +76,7 @@ int main(int argc, char** argv) {
                                         "), SystemC " + systemc_version());
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
-  // tools::add_NAME(app) for each command
-  tools::add_run(app);
-  tools::add_whatif(app);
-  tools::add_serve(app);
-  tools::add_compare(app);
-  tools::add_describe(app);
-  tools::add_dram(app);
-  tools::add_fit(app);
-  tools::add_trace(app);
-  tools::add_validate(app);
-  tools::add_sweep(app);
-  tools::add_report(app);
-  tools::add_accuracy(app);
-  tools::add_print(app);
-  tools::add_infer(app);
+  add_commands(app, argc > 1 ? argv[1] : "");
   try {
     app.parse(argc, argv);
     if (!std::cout.flush()) throw io_error("standard output: cannot be written (is the disk full?)");
