@@ -169,8 +169,8 @@ std::string format_quantity(double value, std::string_view dimension_name) {
   for (const auto& u : units()) {
     if (dimension_name != u.dimension) continue;
     if (u.name == std::string_view("h")) break;  // units after this point are for reading only
-    smallest = &u;
     const auto tens = ten_to(u.scale);
+    if (tens) smallest = &u;
     // A power of two is exact; it is used where it leaves a whole number.
     if (!tens && std::fabs(value) >= u.scale && std::fmod(value, u.scale) == 0)
       return written(shortest(value / u.scale)) + " " + u.name;

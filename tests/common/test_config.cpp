@@ -79,6 +79,7 @@ TEST(quantity, prints_the_digits_that_were_written) {
                                                                  {1.83e9, "frequency", "1.83 GHz"},
                                                                  {989.4e12, "operation rate", "989.4 TOPS"},
                                                                  {3.35e12, "bandwidth", "3.35 TB/s"},
+                                                                 {0.5, "bandwidth", "0.5 B/s"},
                                                                  {0.05e-12, "energy", "50 fJ"},
                                                                  {81000.0 * 1048576, "size", "81000 MiB"},
                                                                  {65537, "size", "65537 B"},
