@@ -17,9 +17,10 @@ struct unit {
   const char* dimension;
   const char* name;
   double scale;
+  std::optional<int> tens = std::nullopt;  // the scale is this power of ten
 };
 
-/// The exponent of a power of ten; nothing for other scales.
+/// The exponent of a power of ten; nothing for other scales. Asked once a unit.
 std::optional<int> ten_to(double scale) {
   const int exponent = static_cast<int>(std::lround(std::log10(scale)));
   double power = 0;
@@ -65,78 +66,81 @@ std::string written(const decimal& d) {
 
 // The first unit of a dimension that brings a value to at least 1 is used for printing: order is large to small.
 const std::vector<unit>& units() {
-  static const std::vector<unit> table = {
-      {"time", "s", 1},
-      {"time", "ms", 1e-3},
-      {"time", "us", 1e-6},
-      {"time", "ns", 1e-9},
-      {"time", "ps", 1e-12},
-      {"time", "h", 3600},
-      {"time", "day", 86400},
-      {"frequency", "GHz", 1e9},
-      {"frequency", "MHz", 1e6},
-      {"frequency", "kHz", 1e3},
-      {"frequency", "Hz", 1},
-      {"size", "TiB", 1099511627776.0},
-      {"size", "GiB", 1073741824.0},
-      {"size", "MiB", 1048576.0},
-      {"size", "KiB", 1024.0},
-      {"size", "B", 1},
-      {"size", "TB", 1e12},
-      {"size", "GB", 1e9},
-      {"size", "MB", 1e6},
-      {"size", "kB", 1e3},
-      {"bandwidth", "TB/s", 1e12},
-      {"bandwidth", "GB/s", 1e9},
-      {"bandwidth", "MB/s", 1e6},
-      {"bandwidth", "kB/s", 1e3},
-      {"bandwidth", "B/s", 1},
-      {"bandwidth", "GiB/s", 1073741824.0},
-      {"bandwidth", "MiB/s", 1048576.0},
-      {"bit rate", "Tbps", 1e12},
-      {"bit rate", "Gbps", 1e9},
-      {"bit rate", "Mbps", 1e6},
-      {"bit rate", "bps", 1},
-      {"bit rate", "GT/s", 1e9},
-      {"bit rate", "MT/s", 1e6},
-      {"energy", "J", 1},
-      {"energy", "mJ", 1e-3},
-      {"energy", "uJ", 1e-6},
-      {"energy", "nJ", 1e-9},
-      {"energy", "pJ", 1e-12},
-      {"energy", "fJ", 1e-15},
-      {"power", "kW", 1e3},
-      {"power", "W", 1},
-      {"power", "mW", 1e-3},
-      {"power", "uW", 1e-6},
-      {"power", "nW", 1e-9},
-      {"operation rate", "POPS", 1e15},
-      {"operation rate", "TOPS", 1e12},
-      {"operation rate", "GOPS", 1e9},
-      {"operation rate", "MOPS", 1e6},
-      {"operation rate", "OPS", 1},
-      {"operation rate", "PFLOPS", 1e15},
-      {"operation rate", "TFLOPS", 1e12},
-      {"operation rate", "GFLOPS", 1e9},
-      {"area", "mm2", 1e-6},
-      {"area", "um2", 1e-12},
-      {"voltage", "V", 1},
-      {"voltage", "mV", 1e-3},
-  };
+  static const std::vector<unit> table = [] {
+    std::vector<unit> all = {
+        {"time", "s", 1},
+        {"time", "ms", 1e-3},
+        {"time", "us", 1e-6},
+        {"time", "ns", 1e-9},
+        {"time", "ps", 1e-12},
+        {"time", "h", 3600},
+        {"time", "day", 86400},
+        {"frequency", "GHz", 1e9},
+        {"frequency", "MHz", 1e6},
+        {"frequency", "kHz", 1e3},
+        {"frequency", "Hz", 1},
+        {"size", "TiB", 1099511627776.0},
+        {"size", "GiB", 1073741824.0},
+        {"size", "MiB", 1048576.0},
+        {"size", "KiB", 1024.0},
+        {"size", "B", 1},
+        {"size", "TB", 1e12},
+        {"size", "GB", 1e9},
+        {"size", "MB", 1e6},
+        {"size", "kB", 1e3},
+        {"bandwidth", "TB/s", 1e12},
+        {"bandwidth", "GB/s", 1e9},
+        {"bandwidth", "MB/s", 1e6},
+        {"bandwidth", "kB/s", 1e3},
+        {"bandwidth", "B/s", 1},
+        {"bandwidth", "GiB/s", 1073741824.0},
+        {"bandwidth", "MiB/s", 1048576.0},
+        {"bit rate", "Tbps", 1e12},
+        {"bit rate", "Gbps", 1e9},
+        {"bit rate", "Mbps", 1e6},
+        {"bit rate", "bps", 1},
+        {"bit rate", "GT/s", 1e9},
+        {"bit rate", "MT/s", 1e6},
+        {"energy", "J", 1},
+        {"energy", "mJ", 1e-3},
+        {"energy", "uJ", 1e-6},
+        {"energy", "nJ", 1e-9},
+        {"energy", "pJ", 1e-12},
+        {"energy", "fJ", 1e-15},
+        {"power", "kW", 1e3},
+        {"power", "W", 1},
+        {"power", "mW", 1e-3},
+        {"power", "uW", 1e-6},
+        {"power", "nW", 1e-9},
+        {"operation rate", "POPS", 1e15},
+        {"operation rate", "TOPS", 1e12},
+        {"operation rate", "GOPS", 1e9},
+        {"operation rate", "MOPS", 1e6},
+        {"operation rate", "OPS", 1},
+        {"operation rate", "PFLOPS", 1e15},
+        {"operation rate", "TFLOPS", 1e12},
+        {"operation rate", "GFLOPS", 1e9},
+        {"area", "mm2", 1e-6},
+        {"area", "um2", 1e-12},
+        {"voltage", "V", 1},
+        {"voltage", "mV", 1e-3},
+    };
+    for (unit& u : all) u.tens = ten_to(u.scale);
+    return all;
+  }();
   return table;
 }
 
 /// `text`, whose value is `number`, times the scale, correctly rounded: "0.3" and 1e-12 make what 0.3e-12 is.
-double scaled(std::string text, double number, double scale) {
-  const auto tens = ten_to(scale);
-  if (!tens) return number * scale;
-  int exponent = *tens;
+double scaled(std::string text, double number, const unit& by) {
+  if (!by.tens) return number * by.scale;
+  int exponent = *by.tens;
   if (const auto e = text.find_first_of("eE"); e != std::string::npos) {
     exponent += std::atoi(text.c_str() + e + 1);
     text.resize(e);
   }
   text += fmt::format("e{}", exponent);
-  double out = number * scale;  // where it is out of range
+  double out = number * by.scale;  // where it is out of range
   std::from_chars(text.data(), text.data() + text.size(), out);
   return out;
 }
@@ -157,7 +161,7 @@ bool parse_quantity(std::string_view text, std::string_view dimension_name, doub
   while (!suffix.empty() && suffix.back() == ' ') suffix.remove_suffix(1);
   for (const auto& u : units())
     if (dimension_name == u.dimension && suffix == u.name) {
-      value = scaled(std::string(first, end), number, u.scale);
+      value = scaled(std::string(first, end), number, u);
       return std::isfinite(value);
     }
   return false;
@@ -169,7 +173,7 @@ std::string format_quantity(double value, std::string_view dimension_name) {
   for (const auto& u : units()) {
     if (dimension_name != u.dimension) continue;
     if (u.name == std::string_view("h")) break;  // units after this point are for reading only
-    const auto tens = ten_to(u.scale);
+    const auto& tens = u.tens;
     if (tens) smallest = &u;
     // A power of two is exact; it is used where it leaves a whole number.
     if (!tens && std::fabs(value) >= u.scale && std::fmod(value, u.scale) == 0)
@@ -180,7 +184,7 @@ std::string format_quantity(double value, std::string_view dimension_name) {
   if (smallest == nullptr) return written(d);
   if (value == 0) return std::string("0 ") + smallest->name;
   decimal moved = d;
-  moved.point -= ten_to(smallest->scale).value_or(0);
+  moved.point -= smallest->tens.value_or(0);
   return written(moved) + " " + smallest->name;
 }
 
