@@ -328,6 +328,10 @@ void address_map::parse(const address_map_params& params, const organisation& or
     m_period_bursts = p.weight * m_period_rows;
     m_periods = p.radix / m_period_rows;
   }
+  for (int i = 0; i < m_piece_count; ++i) {
+    const piece& p = m_pieces[static_cast<std::size_t>(i)];
+    if (p.field == column && p.weight >= m_period_bursts) m_apart = false;
+  }
 }
 
 int address_map::channel_hash_of(std::int64_t local_block) const {

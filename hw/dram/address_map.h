@@ -137,6 +137,8 @@ class address_map {
   std::int64_t row_period_bursts() const { return m_period_bursts; }
   std::int64_t row_period_rows() const { return m_period_rows; }
   std::int64_t row_periods() const { return m_periods; }
+  /// Bursts of a bank that lie in different periods are in different rows.
+  bool row_periods_apart() const { return m_apart; }
 
  private:
   enum field : std::size_t { rank, bank_group, bank, row, column, channel, field_count };
@@ -173,6 +175,7 @@ class address_map {
   int m_channels = 1;
   std::int64_t m_interleave_bursts = 4, m_local_bursts = 1;
   std::int64_t m_period_bursts = 1, m_period_rows = 1, m_periods = 1;
+  bool m_apart = true;
   bool m_power_of_two = true;
   bool m_channel_written = false;  ///< the expression says where the channel goes
   int m_piece_count = 0;

@@ -93,6 +93,10 @@ class memory::impl {
       w.last_paced = static_cast<std::int64_t>((t.address % access + t.bytes + access - 1) / access) - 1;
     }
     const auto capacity = static_cast<std::uint64_t>(m_setup.map.capacity_bytes());
+    if (t.reads > 0) {
+      submit_mix(t, w, i);
+      return;
+    }
     std::uint64_t address = t.address < capacity ? t.address : t.address % capacity;
     for (std::uint64_t left = t.bytes; left > 0;) {  // a transfer may wrap
       const std::uint64_t part = std::min(left, capacity - address);
@@ -101,9 +105,7 @@ class memory::impl {
           [&](int c, const channel_run& run) {
             w.next = run.first_burst;
             w.end = run.first_burst + run.count;
-            open_transfer& to = m_slots[at(i)];
-            to.works.emplace_back(c, m_channels.get(at(c))->engine.push(source, w));
-            ++to.left;
+            give(i, c, w);
           });
       left -= part;
       address = 0;
@@ -300,6 +302,51 @@ class memory::impl {
     slot.left = 0;
     slot.brief = false;
     return i;
+  }
+
+  /// A mix is one piece of work up to where one of its streams comes to the end of the memory.
+  void submit_mix(const transfer& t, work_order w, int i) {
+    const auto access = static_cast<std::uint64_t>(m_setup.map.access_bytes());
+    if (m_setup.map.channels() != 1 || t.writes < 1 || t.pace > 0 || t.address % access != 0 ||
+        t.written % access != 0 || t.bytes % access != 0)
+      throw input_error({"", "transfer", "a mix", "one channel, whole accesses, writes, no pace", ""});
+    const std::int64_t space = m_setup.map.local_bursts(), group = t.reads + t.writes;
+    w.write = false;
+    w.reads = t.reads;
+    w.writes = t.writes;
+    w.read_from = static_cast<std::int64_t>(t.address / access) % space;
+    w.write_from = static_cast<std::int64_t>(t.written / access) % space;
+    // Whole groups that both streams have room for, then the group in which one of them wraps, burst by burst.
+    for (auto left = static_cast<std::int64_t>(t.bytes / access); left > 0;) {
+      const std::int64_t groups = std::min((space - w.read_from) / t.reads, (space - w.write_from) / t.writes);
+      work_order part = w;
+      part.next = 0;
+      part.end = std::min(left, groups * group);
+      if (groups > 0) give(i, 0, part);
+      left -= part.end;
+      w.read_from = (w.read_from + groups * t.reads) % space;
+      w.write_from = (w.write_from + groups * t.writes) % space;
+      if (groups > 0) continue;
+      for (std::int64_t k = 0; k < group && left > 0; ++k, --left) {
+        work_order one = w;
+        one.reads = one.writes = 0;
+        one.write = k >= t.reads;
+        one.next = (one.write ? w.write_from + k - t.reads : w.read_from + k) % space;
+        one.end = one.next + 1;
+        give(i, 0, one);
+      }
+      w.read_from = (w.read_from + t.reads) % space;
+      w.write_from = (w.write_from + t.writes) % space;
+    }
+    m_wide.push_back(i);
+    ++m_in_flight;
+  }
+
+  /// Work of transfer `i` for a class of channels.
+  void give(int i, int c, const work_order& w) {
+    open_transfer& to = m_slots[at(i)];
+    to.works.emplace_back(c, m_channels.get(at(c))->engine.push(to.source, w));
+    ++to.left;
   }
 
   void collect(channel_set::channel_class& c) {

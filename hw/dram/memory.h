@@ -26,6 +26,10 @@ struct transfer {
   /// > 0: an arrival-limited initiator. Bursts come in stripes of one a channel; burst i enters no earlier than
   /// arrival + (last burst of its stripe) x pace.
   ps_t pace = 0;
+  /// A mix, in a memory of one channel: of every reads + writes accesses, the first `reads` read on from `address`, the
+  /// others write on from `written`; `bytes` are those of all. Whole accesses, not paced. 0: no mix.
+  std::int32_t reads = 0, writes = 0;
+  std::uint64_t written = 0;
 };
 
 struct completion {

@@ -98,10 +98,10 @@ int channel::push(int source, const work_order& order) {
   else
     m_pool[at(q.tail)].link = i;
   if (q.head < 0) q.head = i;
-  if (q.head == i && m_replaying) m_intruder = std::min(m_intruder, mine.arrival);
   // A block that has all its bursts does not ask for what comes after them.
-  if (q.head == i || m_until != no_time || m_parting) {
+  if (q.head == i || !m_closed) {
     m_looked = false;
+    m_recheck = true;
     m_quiet = -1;
   }
   q.tail = i;
@@ -160,7 +160,8 @@ void channel::admit() {
   s.turn = m_admission_source + 1;  // wrapped when used: the number of sources may grow
   m_admission_known = m_scanned = m_mode_known = false;
 
-  const local_location where = m_setup.map.decode_local(w.next);
+  const std::int64_t burst = w.burst_at(w.next);
+  const local_location where = m_setup.map.decode_local(burst);
   const int b = (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank;
   const std::int16_t ei = s.free;
   entry& e = s.entries[at(ei)];
@@ -169,7 +170,7 @@ void channel::admit() {
   e.age = s.next_age++;
   e.row = where.row;
   e.column = where.column;
-  e.burst = w.next;
+  e.burst = burst;
   e.sequence = q.admitted;
   e.source = static_cast<std::int16_t>(m_admission_source);
   e.work = wi;
@@ -182,16 +183,19 @@ void channel::admit() {
   ++s.ranks[at(where.rank)].requests;
 
   const bus_state& bus = s.buses[at(bus_of(where.rank))];
-  if (m_recorder != nullptr)
+  if (m_recorder != nullptr) {
     m_recorder->admissions.push_back(
         {static_cast<std::int32_t>(t - m_recorder->start), static_cast<std::uint16_t>(m_recorder->services.size()),
          static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
+    m_recorder->wanted.push_back({b, where.row, m_setup.period_of(burst)});
+  }
   if (w.entered < 0) {
     w.entered = t;
     if (m_attribute) w.before = bus.by_cause;
   }
   ++q.admitted;
-  q.position = ++w.next;
+  ++w.next;
+  if (w.mixed()) w.write = w.write_at(w.next);
   if (w.next == w.end) q.head = w.link;
 
   bank_state& bank = s.banks[at(b)];
@@ -336,7 +340,7 @@ clocks_t channel::completion_bound(int source, int i) {
   const std::int64_t ahead = w.position - s.sources[at(source)].admitted - room;
   const std::int64_t bursts = std::max<std::int64_t>({w.remaining - 1, ahead, 0});
   // Bursts of different ranks may follow each other as closely as the bus allows.
-  return t + bursts / m_setup.buses * m_setup.least_gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+  return t + bursts / m_setup.buses * m_setup.least_gap + latency_of(w) + m_setup.t.BL;
 }
 
 }  // namespace memwall::dram

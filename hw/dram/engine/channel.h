@@ -36,11 +36,27 @@ enum class cause : std::uint8_t {
 constexpr std::size_t cause_count = static_cast<std::size_t>(cause::count_);
 using cause_clocks = std::array<clocks_t, cause_count>;
 
-/// Consecutive bursts that one transfer wants of one channel.
+/// The bursts that one transfer wants of one channel, in order: consecutive ones, or a mix of two streams.
 struct work_order {
-  std::int64_t next = 0, end = 0;  ///< local bursts still to enter the queue: [next, end)
+  std::int64_t next = 0, end = 0;  ///< still to enter the queue: [next, end); local bursts, of a mix numbers
   std::int32_t transfer = -1;      ///< the memory's index
-  bool write = false;
+  bool write = false;              ///< of a mix: the next one's direction
+  // A mix: of every reads + writes bursts the first `reads` read on, the others write on.
+  std::int32_t reads = 0, writes = 0;
+  std::int64_t read_from = 0, write_from = 0;
+  bool mixed() const { return reads != 0; }
+  bool write_at(std::int64_t i) const { return mixed() ? i % (reads + writes) >= reads : write; }
+  std::int64_t burst_at(std::int64_t i) const {
+    if (!mixed()) return i;
+    const std::int64_t group = i / (reads + writes), place = i % (reads + writes);
+    return place < reads ? read_from + group * reads + place : write_from + group * writes + place - reads;
+  }
+  /// Bursts of a direction among the first i of a mix.
+  std::int64_t share(bool writing, std::int64_t i) const {
+    const std::int64_t group = i / (reads + writes), place = i % (reads + writes);
+    return writing ? group * writes + std::max<std::int64_t>(0, place - reads)
+                   : group * reads + std::min<std::int64_t>(place, reads);
+  }
   std::int64_t sequence = 0;               ///< of the transfer
   clocks_t arrival = 0;                    ///< no burst enters before
   clocks_t start = 0;                      ///< with a pace: the clock before its begin,
@@ -69,6 +85,11 @@ struct finished_work {
 };
 
 class replay_table;
+struct block_recorder;
+struct replay_block;
+struct replay_feed;
+struct replay_run;
+enum class row_known : std::uint8_t;
 
 /// Counters of one channel; sums of deltas, so that replay can add them in one go.
 struct channel_counts {
@@ -202,7 +223,6 @@ class channel {
     std::int32_t head = -1, tail = -1;      ///< works that have bursts still to enter
     std::int32_t oldest = -1;               ///< first work that is not finished
     std::int64_t pushed = 0, admitted = 0;  ///< bursts
-    std::int64_t position = 0;              ///< local burst after the last one that entered
   };
   /// Everything that decides what happens next.
   struct state {
@@ -281,10 +301,18 @@ class channel {
     return std::none_of(s.sources.begin(), s.sources.end(), [](const source_state& q) { return q.head >= 0; });
   }
   void release(source_state& q);
+  /// From a column command to its data, of the work's bursts at least.
+  int latency_of(const work& w) const {
+    return w.mixed() ? std::min(m_setup.t.CL, m_setup.t.CWL) : w.write ? m_setup.t.CWL : m_setup.t.CL;
+  }
   finished_work finished_of(const work& w, const cause_clocks& by_cause) const;
 
   // Replay (channel_replay.cpp).
   bool at_block_boundary() const;
+  std::int64_t most_admissions() const;
+  bool paces() const;
+  std::int64_t step_of(const work& w) const;
+  std::int64_t needed(const source_state& q) const;
   std::int64_t available(const source_state& q, std::int64_t wanted) const;
   std::int64_t wanted_bursts() const;
   std::int64_t until_ready_fs(const work& w) const;
@@ -292,18 +320,36 @@ class channel {
   std::int64_t ready_now(const work& w) const;
   bool keeps_pace(const work& w) const;
   bool regular() const;
-  bool normalise(std::vector<std::int32_t>& words);
+  bool normalise();
+  row_known write_row(state_visitor& v, int b);
+  row_known read_row(state_visitor& v, bank_state& bank);
+  bool rests(const bank_state& b, clocks_t since, clocks_t now) const;
   void materialise();
   bool enter_replay();
-  void find_block();
-  void record_block();
-  clocks_t valid_until();
+  enum class fit : std::uint8_t { no, part, whole };
+  fit find_block(clocks_t limit);
+  bool deserves_longer(clocks_t limit) const;
+  fit try_block(const replay_block& b);
+  bool flows_on(const replay_block& b, const replay_feed& f, std::size_t name);
+  fit try_feed(const replay_block& b, const replay_feed& f, std::size_t& name);
+  bool rows_fit(const replay_block& b) const;
+  std::int64_t row_of(std::int16_t name, std::int32_t offset) const {
+    return m_setup.row_of_period(m_names[at(name)]) + offset;
+  }
+  replay_run run_at(const work& w, std::int64_t from, std::int64_t count) const;
+  bool in_stretches(const work& w, std::int64_t from, std::int64_t count) const;
+  template <class Visit>
+  void for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const;
+  void record_block(bool longer);
+  bool describe_feed(replay_block& b, replay_feed& f);
+  void describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after);
+  clocks_t valid_until() const { return m_recheck ? s.cursor : m_valid; }
   void apply_block();
+  void apply_rows(const replay_block& b);
   void look_ahead(clocks_t limit);
   bool follow(int source, work& w, cause_clocks& at_end);
   cause_clocks causes_at(int bus, int order) const;
   void flush_active();
-  std::vector<std::uint16_t> feeding_sources() const;
   clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
   void show_until(clocks_t clock);
@@ -342,23 +388,29 @@ class channel {
   std::vector<command_record> m_held;  ///< decided on, but shorter commands of the other bus may end before: see emit()
 
   // Replay: while m_replaying, `s` is described by a state of the table (times relative to s.cursor); only s.cursor,
-  // s.sources, the buses' by_cause and the ranks' due times are kept up in `s` itself.
+  // s.sources, the buses' by_cause, the ranks' due times and the open rows are kept up in `s` itself.
   replay_table* m_table = nullptr;
   bool m_replaying = false;
   std::int32_t m_state = -1, m_block = -1;  ///< m_block: what happens next if nothing interferes; -1: not known yet
-  clocks_t m_intruder = no_time;            ///< arrival of a source that the state does not know
+  clocks_t m_valid = no_time;               ///< the block may not hold from here on; no_time: all of it holds
   clocks_t m_next_finish = no_time;         ///< next completion within m_block that was not reported
-  bool m_parting = false;  ///< a source has no more to give after m_block: its next state is not in the table
+  bool m_closed = false;   ///< no work that is pushed to a source with work can change what the block does
+  bool m_recheck = false;  ///< work was pushed that may be of the block
   bool m_looked = false;
+  bool m_entered = false;               ///< the state was written down here, and not reached by a block
+  bool m_named = false;                 ///< visit() is for replay: rows by names
+  std::vector<std::int64_t> m_names;    ///< periods of rows that the state knows by number; then those of the block
+  std::vector<std::int64_t> m_renamed;  ///< scratch
+  std::size_t m_known = 0;              ///< names of the state
+  std::vector<std::int16_t> m_places;   ///< scratch
   struct coming {
     clocks_t done;
     int source, work;
   };
   std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
-  clocks_t m_until = -1;         ///< valid_until() when it was last asked
   clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
-  struct block_recorder* m_recorder = nullptr;
+  block_recorder* m_recorder = nullptr;
 };
 
 }  // namespace memwall::dram

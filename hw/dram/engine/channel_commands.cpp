@@ -107,6 +107,7 @@ void channel::issue_act(int b, clocks_t t) {
     }
   }
   if (rank.open++ == 0) rank.open_since = std::max(t, rank.closed_at);
+  if (m_recorder != nullptr) m_recorder->banks[at(b)] = {true, m_setup.period_of(e.burst)};
   ++rank.owners;
   bank.owner = bank.candidate;
   choose(b, bank.owner, e.write ? slot_wr : slot_rd);
@@ -127,6 +128,9 @@ void channel::close_bank(int b, clocks_t t) {
   }
   at_least(rank.closed_at, t);
   if (--rank.open == 0) m_counts.active += rank.closed_at - rank.open_since;
+  if (m_recorder == nullptr) return;
+  m_recorder->banks[at(b)].changed = true;
+  if (auto& seen = m_recorder->ranks[at(r)]; !seen.closed) seen.least_open = std::min(seen.least_open, rank.open);
 }
 
 void channel::issue_pre(int b, clocks_t t) {
@@ -151,6 +155,7 @@ void channel::issue_refresh(int r, clocks_t t) {
   if (!c.dual_command_bus) s.bus_free[1] = t + 1;
   if (s.refresh->whole_rank()) {
     if (rank.open > 0) {
+      if (m_recorder != nullptr) m_recorder->ranks[at(r)].closed = true;
       for (int b = first; b < first + per_rank; ++b) {
         bank_state& bank = s.banks[at(b)];
         // A precharge of a bank that is already closed is allowed and does nothing.

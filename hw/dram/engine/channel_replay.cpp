@@ -8,6 +8,10 @@ namespace memwall::dram {
 
 namespace {
 constexpr std::int64_t longest_block = 1 << 14;  ///< admissions; a block ends where its first source has entered enough
+constexpr bool directions[] = {false, true};
+constexpr int most_runs = 8;  ///< of a source in a block
+// A state that has been left so often gets a block that is so many times as long, where a long stream allows it.
+constexpr int uses_before_longer = 8, times_longer = 8;
 constexpr int misses_before_rest =
     512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
@@ -20,15 +24,43 @@ std::size_t admission_of(const replay_table::block& b, int source, std::int64_t 
 }
 }  // namespace
 
+/// Bursts of a work between two places where a block may end.
+std::int64_t channel::step_of(const work& w) const {
+  std::int64_t step = m_setup.params.replay_block;
+  if (w.mixed())
+    for (step = w.reads + w.writes; step < m_setup.params.replay_block;) step *= 2;
+  return step;
+}
+
 /// A boundary: the first source that has work has entered a multiple of the block.
 bool channel::at_block_boundary() const {
-  if (m_recorder != nullptr && m_recorder->admissions.size() >= at(longest_block)) return true;
+  if (m_recorder != nullptr && m_recorder->admissions.size() >= at(m_recorder->most)) return true;
   for (const source_state& q : s.sources)
-    if (q.head >= 0) return m_pool[at(q.head)].next % m_setup.params.replay_block == 0;
+    if (q.head >= 0) return m_pool[at(q.head)].next % step_of(m_pool[at(q.head)]) == 0;
   return false;
 }
 
-/// Bursts that every source must have for a block, and one more.
+std::int64_t channel::most_admissions() const {
+  return 4 * std::int64_t{m_setup.params.replay_block};
+}
+
+/// Bursts that the first source which has work needs to get to the end of a block.
+std::int64_t channel::needed(const source_state& q) const {
+  const std::int64_t least = m_setup.params.replay_block, most = most_admissions();
+  std::int64_t have = 0;
+  for (std::int32_t i = q.head; i >= 0 && have < most; i = m_pool[at(i)].link) {
+    const work& w = m_pool[at(i)];
+    const std::int64_t step = step_of(w);
+    if (have >= least && have > 0 && w.next % step == 0) return have;
+    const std::int64_t from = w.next + std::max<std::int64_t>(least - have, 1),
+                       boundary = (from + step - 1) / step * step;
+    if (boundary < w.end) return std::min(have + boundary - w.next, most);
+    have += w.end - w.next;
+  }
+  return have < most ? have + 1 : most;
+}
+
+/// Bursts that a source must have for a block whose end another one decides, and one more.
 std::int64_t channel::wanted_bursts() const {
   int feeding = 0;
   for (const source_state& q : s.sources) feeding += q.head >= 0 ? 1 : 0;
@@ -58,62 +90,53 @@ bool channel::keeps_pace(const work& w) const {
   return w.pace_fs != 0 && ready_now(w) < wanted_bursts();
 }
 
-/// Bursts that a source can give now, back to back or at its pace (counted up to the work in which they reach
-/// `wanted`).
+/// Bursts that a source can give now: at its pace, or as they come, in few stretches (counted up to the work in which
+/// they reach `wanted`).
 std::int64_t channel::available(const source_state& q, std::int64_t wanted) const {
   if (q.head < 0) return 0;
   if (const work& w = m_pool[at(q.head)]; w.pace_fs != 0)
     return w.arrival > s.cursor ? 0 : keeps_pace(w) ? paced_left(w) : ready_now(w);
-  std::int64_t have = 0, expected = m_pool[at(q.head)].next;
-  const bool write = m_pool[at(q.head)].write;
+  std::int64_t have = 0, expected = -1;
+  bool write = false;
+  int runs = 0;
   for (std::int32_t i = q.head; i >= 0 && have < wanted; i = m_pool[at(i)].link) {
     const work& w = m_pool[at(i)];
-    if (w.arrival > s.cursor || w.pace_fs != 0 || w.write != write || w.next != expected) break;
+    if (w.arrival > s.cursor || w.pace_fs != 0) break;
+    if ((w.mixed() || w.next != expected || w.write != write) && ++runs > most_runs) break;
     have += w.end - w.next;
-    expected = w.end;
+    expected = w.mixed() ? -1 : w.end;
+    write = w.write;
   }
   return have;
 }
 
-/// Every source that has work can give a block's bursts and one more, back to back or at its pace, from one stretch of
-/// rows.
+/// Every source that has work can give a block's bursts.
 bool channel::regular() const {
-  const std::int64_t wanted = wanted_bursts();
-  const std::int64_t stretch = m_setup.map.row_period_bursts() * m_setup.map.row_periods();
-  if (std::none_of(s.sources.begin(), s.sources.end(), [](const source_state& q) { return q.head >= 0; })) return false;
-  if (m_setup.map.row_periods() < 4 || s.sources.size() > 200) return false;
+  if (m_setup.map.row_periods() < 4 || !m_setup.map.row_periods_apart() || s.sources.size() > 200) return false;
+  bool first = true;
+  std::int64_t others = 0;
   for (const source_state& q : s.sources) {
     if (q.head < 0) continue;
-    const std::int64_t next = m_pool[at(q.head)].next;
-    if (next / stretch != (next + wanted) / stretch || available(q, wanted) < wanted) return false;
+    const std::int64_t wanted = first ? needed(q) : wanted_bursts();
+    if (available(q, wanted) < wanted) return false;
+    first = false;
+    ++others;
   }
-  return true;
-}
-
-std::vector<std::uint16_t> channel::feeding_sources() const {
-  std::vector<std::uint16_t> out;
-  for (std::size_t i = 0; i < s.sources.size(); ++i) {
-    if (s.sources[i].head < 0) continue;
-    const work& w = m_pool[at(s.sources[i].head)];
-    out.push_back(static_cast<std::uint16_t>(i | (w.write ? 256u : 0u) | (keeps_pace(w) ? 512u : 0u)));
-  }
-  return out;
+  return others > 0;
 }
 
 bool channel::enter_replay() {
-  auto& words = m_table->scratch;
-  if (!normalise(words)) return false;
-  const auto feed = feeding_sources();
-  m_state = m_table->find_or_add(words, s.queued(), feed);
-  m_replaying = true;
+  if (!normalise()) return false;
+  m_state = m_table->find_or_add(s.queued());
+  m_replaying = m_entered = true;
+  m_recheck = m_looked = false;
   m_block = -1;
-  m_intruder = m_next_finish = no_time;
-  m_looked = false;
+  m_next_finish = no_time;
   return true;
 }
 
 void channel::leave_replay() {
-  m_quiet = m_until = -1;
+  m_quiet = -1;
   if (m_replaying) materialise();
 }
 
@@ -122,36 +145,396 @@ void channel::listen(command_listener* l) {
   m_listener = l;
 }
 
-/// The block that leaves the current state now, if it is known.
-void channel::find_block() {
-  clocks_t due = no_time;
-  for (const auto& r : s.ranks) due = std::min(due, r.due);
-  for (const std::int32_t i : m_table->at_state(m_state).blocks) {
-    const auto& b = m_table->at_block(i);
-    bool same = true;
-    if (!b.refreshed) {
-      same = s.cursor + b.duration < due;
-    } else {
-      for (std::size_t r = 0; same && r < s.ranks.size(); ++r) same = s.ranks[r].due - s.cursor == b.due[r];
-    }
-    if (same) {
-      m_block = i;
-      return;
-    }
+/// Periods of the next `count` bursts of a work; of a mix those of the reads, then those of the writes.
+template <class Visit>
+void channel::for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const {
+  const auto stretch = [&](std::int64_t first, std::int64_t n) {
+    if (n == 0) return;
+    for (std::int64_t k = m_setup.period_of(first), last = m_setup.period_of(first + n - 1); k <= last; ++k) visit(k);
+  };
+  if (!w.mixed()) return stretch(from, count);
+  for (const bool write : directions) {
+    const std::int64_t begin = w.share(write, from);
+    stretch((write ? w.write_from : w.read_from) + begin, w.share(write, from + count) - begin);
   }
 }
 
+/// Whether the next `count` bursts of a work lie in one stretch of periods (of a mix its reads and its writes in one
+/// each).
+bool channel::in_stretches(const work& w, std::int64_t from, std::int64_t count) const {
+  if (m_setup.one_stretch) return true;
+  const auto one = [&](std::int64_t first, std::int64_t n) {
+    return n == 0 || m_setup.stretch_of_period(m_setup.period_of(first)) ==
+                         m_setup.stretch_of_period(m_setup.period_of(first + n - 1));
+  };
+  if (!w.mixed()) return one(from, count);
+  return std::all_of(std::begin(directions), std::end(directions), [&](bool write) {
+    const std::int64_t begin = w.share(write, from);
+    return one((write ? w.write_from : w.read_from) + begin, w.share(write, from + count) - begin);
+  });
+}
+
+replay_run channel::run_at(const work& w, std::int64_t from, std::int64_t count) const {
+  const auto part = [&](std::int64_t burst) {
+    const std::int64_t period = m_setup.period_of(burst);
+    return replay_run::part{burst - period * m_setup.period, m_setup.stretch_of_period(period)};
+  };
+  replay_run r;
+  r.count = static_cast<std::int32_t>(count);
+  if (!w.mixed()) {
+    r.write = w.write;
+    r.parts[0] = part(from);
+    return r;
+  }
+  r.reads = w.reads;
+  r.writes = w.writes;
+  r.place = static_cast<std::int32_t>(from % (w.reads + w.writes));
+  r.parts[0] = part(w.read_from + w.share(false, from));
+  r.parts[1] = part(w.write_from + w.share(true, from));
+  return r;
+}
+
+/// Whether the next work of a source has all that a block asks for, and more of the same: what a long stream is asked
+/// most of the time. False: try_feed() knows.
+bool channel::flows_on(const replay_block& b, const replay_feed& f, std::size_t name) {
+  const source_state& q = s.sources[f.source];
+  if (q.head < 0 || f.runs.size() != 1 || f.paced) return false;
+  const work& w = m_pool[at(q.head)];
+  const replay_run& r = f.runs.front();
+  if (w.mixed() || r.reads != 0 || w.pace_fs != 0 || w.arrival > s.cursor || w.end - w.next <= r.count) return false;
+  const std::int64_t period = m_setup.period_of(w.next);
+  if (w.write != r.write || (!f.last && f.write_behind != w.write) ||
+      w.next - period * m_setup.period != r.parts[0].phase || m_setup.stretch_of_period(period) != r.parts[0].stretch ||
+      !in_stretches(w, w.next, r.count))
+    return false;
+  const std::size_t named = m_names.size();
+  for (std::size_t i = name; i < f.names_to; ++i) {
+    const std::size_t expected = at(b.names[i]);
+    const std::int64_t mine = period + static_cast<std::int64_t>(i - name);
+    bool same = expected >= m_names.size() || m_names[expected] == mine;
+    if (expected >= m_names.size()) {
+      for (const std::int64_t known : m_names) same = same && known != mine;
+      m_names.push_back(mine);
+    }
+    if (same) continue;
+    m_names.resize(named);
+    return false;
+  }
+  return true;
+}
+
+/// Whether a source gives a block what it asks for; `part`: up to m_valid.
+channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std::size_t& name) {
+  const source_state& q = s.sources[f.source];
+  std::int64_t n = 0;
+  const auto entry_clock = [&](std::int64_t i) { return s.cursor + b.admissions[admission_of(b, f.source, i)].clock; };
+  const auto until = [&](clocks_t clock) {
+    for (; name < f.names_to; ++name)  // periods that nobody knows yet
+      if (at(b.names[name]) == m_names.size()) m_names.push_back(-1);
+    m_closed = false;
+    m_valid = std::min(m_valid, clock);
+    return clock > s.cursor ? fit::part : fit::no;
+  };
+  // Another burst than the block's may do something from the moment on in which it is the source's next one.
+  const auto differs = [&](const work& w) { return until(std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor)); };
+  const auto same_name = [&](std::int64_t period) {
+    const std::size_t expected = at(b.names[name++]);
+    if (expected < m_names.size()) return m_names[expected] == period;
+    if (std::find(m_names.begin(), m_names.end(), period) != m_names.end()) return false;
+    m_names.push_back(period);
+    return true;
+  };
+  std::int32_t i = q.head;
+  std::int64_t from = i >= 0 ? m_pool[at(i)].next : 0;
+  for (const replay_run& r : f.runs) {
+    std::int64_t left = r.count;
+    while (left > 0) {
+      if (i < 0) return until(entry_clock(n));
+      const work& w = m_pool[at(i)];
+      if (w.pace_fs != 0) {
+        // At its pace as recorded (the state has its phase), or so far behind it that all bursts could enter now.
+        if (n > 0) return differs(w);
+        if (w.arrival > s.cursor) return fit::no;
+        if (f.paced ? paced_left(w) <= f.admitted : ready_now(w) < f.admitted) return fit::no;
+      } else if (f.paced) {
+        return fit::no;
+      }
+      if (left == r.count) {
+        const std::size_t before = name, named = m_names.size();
+        bool same = r.same(run_at(w, from, r.count)) && in_stretches(w, from, r.count);
+        if (same) for_each_period(w, from, r.count, [&](std::int64_t k) { same = same && same_name(k); });
+        if (!same) {
+          name = before;
+          m_names.resize(named);
+          return differs(w);
+        }
+      }
+      if (w.arrival > s.cursor && w.arrival > entry_clock(n)) return until(entry_clock(n));
+      const std::int64_t taken = std::min(left, w.end - from), expected = from + taken;
+      left -= taken;
+      n += taken;
+      from = expected;
+      if (from < w.end) continue;
+      i = w.link;
+      if (i < 0) continue;
+      const work& next = m_pool[at(i)];
+      from = next.next;
+      if (left > 0 && (w.mixed() || next.mixed() || next.write != r.write || from != expected)) return differs(next);
+    }
+  }
+  if (f.last) return fit::whole;
+  if (i < 0) {
+    m_closed = false;
+  } else if (const work& w = m_pool[at(i)]; w.write_at(from) != f.write_behind) {
+    const clocks_t clock = std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor);
+    if (clock <= s.cursor + b.duration) return until(clock);
+  }
+  return fit::whole;
+}
+
+/// Whether the banks that the block wants, and the state does not know, are as the block found them.
+bool channel::rows_fit(const replay_block& b) const {
+  for (const auto& look : b.looks) {
+    const std::int64_t row = s.banks[at(look.bank)].row;
+    if ((row < 0) != (look.is == replay_block::look::what::closed)) return false;
+    if (row < 0) continue;
+    bool wanted = look.is == replay_block::look::what::open && m_names[at(look.row.name)] >= 0;
+    if (wanted) {
+      if (row != row_of(look.row.name, look.row.offset)) return false;
+      continue;
+    }
+    for (int i = look.from; i < look.to; ++i) {
+      const auto& w = b.wanted[at(i)];
+      if (m_names[at(w.name)] >= 0 && row == row_of(w.name, w.offset)) return false;
+    }
+  }
+  return std::all_of(b.rank_looks.begin(), b.rank_looks.end(), [&](const replay_block::rank_look& look) {
+    return (s.ranks[at(look.rank)].open > look.known) == look.others;
+  });
+}
+
+/// Whether a block is what happens next. `part`: as far as is known, up to m_valid.
+channel::fit channel::try_block(const replay_block& b) {
+  if (!b.refreshed) {
+    for (const auto& r : s.ranks)
+      if (s.cursor + b.duration >= r.due) return fit::no;
+  } else {
+    for (std::size_t r = 0; r < s.ranks.size(); ++r)
+      if (s.ranks[r].due - s.cursor != b.due[r]) return fit::no;
+  }
+  m_names.resize(m_known);
+  m_valid = no_time;
+  m_closed = true;
+  fit out = fit::whole;
+  std::size_t name = 0, known = 0;
+  for (const replay_feed& f : b.feeds) {
+    if (flows_on(b, f, name)) {
+      name = f.names_to;
+      continue;
+    }
+    const fit one = try_feed(b, f, name);
+    if (one == fit::no) return fit::no;
+    if (one == fit::part) out = fit::part;
+  }
+  for (std::size_t i = 0; i < s.sources.size() && s.sources.size() != b.feeds.size(); ++i) {
+    if (known < b.feeds.size() && b.feeds[known].source == i) {
+      ++known;
+      continue;
+    }
+    const source_state& q = s.sources[i];
+    if (q.head < 0) continue;
+    const clocks_t clock = std::max(s.cursor, m_pool[at(q.head)].arrival);
+    if (clock > s.cursor + b.duration) continue;
+    if (clock <= s.cursor) return fit::no;
+    m_valid = std::min(m_valid, clock);
+    out = fit::part;
+  }
+  if (!rows_fit(b)) return fit::no;
+  if (out == fit::part) m_closed = false;
+  return out;
+}
+
+/// The block that leaves the current state now, if it is known, as far as it is certain.
+channel::fit channel::find_block(clocks_t limit) {
+  auto& from = m_table->at_state(m_state);
+  if (from.longer >= 0) {  // one that is applied at once
+    const auto& b = m_table->at_block(from.longer);
+    if (s.cursor + b.duration < limit && try_block(b) == fit::whole) {
+      m_block = from.longer;
+      return fit::whole;
+    }
+  }
+  auto& blocks = from.blocks;
+  m_block = -1;
+  clocks_t longest = -1;
+  for (std::size_t k = 0; k < blocks.size(); ++k) {
+    const std::int32_t i = blocks[k];
+    const fit f = try_block(m_table->at_block(i));
+    if (f == fit::no) continue;
+    if (f == fit::whole) {
+      m_block = i;
+      const auto place = blocks.begin() + static_cast<std::ptrdiff_t>(k);
+      std::rotate(blocks.begin(), place, place + 1);
+      return fit::whole;
+    }
+    if (m_valid > longest) {
+      longest = m_valid;
+      m_block = i;
+    }
+  }
+  if (m_block < 0) return fit::no;
+  try_block(m_table->at_block(m_block));
+  return fit::part;
+}
+
+/// A state that a long stream comes back to is worth a block of many.
+bool channel::deserves_longer(clocks_t limit) const {
+  auto& from = m_table->at_state(m_state);
+  if (from.uses < uses_before_longer || from.longer_tried) return false;
+  const auto& b = m_table->at_block(m_block);
+  const std::int64_t times = 2 + times_longer;
+  if (b.refreshed || b.feeds.size() != 1 || b.feeds[0].paced || s.cursor + times * b.duration >= limit) return false;
+  const work& w = m_pool[at(s.sources[b.feeds[0].source].head)];
+  if (w.end - w.next <= times * b.feeds[0].admitted || w.pace_fs != 0) return false;
+  return std::all_of(s.ranks.begin(), s.ranks.end(),
+                     [&](const rank_state& r) { return s.cursor + times * b.duration < r.due; });
+}
+
+/// The bursts that have entered of a source, which stands at the block's start. False: they cannot be described.
+bool channel::describe_feed(replay_block& b, replay_feed& f) {
+  const source_state& q = s.sources[f.source];
+  struct begin {
+    std::int32_t work;
+    std::int64_t from;
+  };
+  std::vector<begin> begins;
+  std::int32_t i = q.head;
+  std::int64_t from = m_pool[at(i)].next, expected = -1;
+  for (std::int64_t left = f.admitted; left > 0;) {
+    const work& w = m_pool[at(i)];
+    const std::int64_t taken = std::min(left, w.end - from);
+    if (!w.mixed() && !f.runs.empty() && from == expected && w.write == f.runs.back().write) {
+      f.runs.back().count += static_cast<std::int32_t>(taken);
+    } else {
+      f.runs.push_back(run_at(w, from, taken));
+      begins.push_back({i, from});
+    }
+    left -= taken;
+    from += taken;
+    expected = w.mixed() ? -1 : from;
+    if (from < w.end) continue;
+    i = w.link;
+    if (i >= 0) from = m_pool[at(i)].next;
+  }
+  for (std::size_t k = 0; k < begins.size(); ++k) {
+    const work& w = m_pool[at(begins[k].work)];
+    if (!in_stretches(w, begins[k].from, f.runs[k].count)) return false;
+    for_each_period(w, begins[k].from, f.runs[k].count, [&](std::int64_t period) {
+      const auto known = std::find(m_names.begin(), m_names.end(), period);
+      b.names.push_back(static_cast<std::int16_t>(known - m_names.begin()));
+      if (known == m_names.end()) m_names.push_back(period);
+    });
+  }
+  f.names_to = b.names.size();
+  if (i >= 0) f.write_behind = m_pool[at(i)].write_at(from);
+  return m_names.size() < 1000;
+}
+
+/// What the block asks of the banks, and what it makes of them.
+void channel::describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after) {
+  const auto named = [&](std::int64_t row, std::int64_t period) {
+    const auto known = std::find(m_names.begin(), m_names.end(), period);
+    return replay_block::named_row{static_cast<std::int16_t>(known - m_names.begin()),
+                                   static_cast<std::int32_t>(row - m_setup.row_of_period(period))};
+  };
+  const auto& known = m_table->at_state(m_state).rows;
+  std::vector<bool> looked(s.banks.size());
+  for (const auto& first : rec.wanted) {
+    if (looked[at(first.bank)]) continue;
+    looked[at(first.bank)] = true;
+    if (known[at(first.bank)] != row_known::rests && known[at(first.bank)] != row_known::open) continue;
+    replay_block::look look;
+    look.bank = static_cast<std::int16_t>(first.bank);
+    look.row = {-1, 0};
+    const std::int64_t row = s.banks[at(first.bank)].row;
+    look.is = row < 0 ? replay_block::look::what::closed : replay_block::look::what::other;
+    look.from = static_cast<std::int16_t>(b.wanted.size());
+    std::int64_t last = -1;
+    for (const auto& w : rec.wanted) {
+      if (w.bank != first.bank || row < 0) continue;
+      if (w.row == row) {
+        look.is = replay_block::look::what::open;
+        look.row = named(row, w.period);
+      }
+      if (w.row != last) b.wanted.push_back(named(w.row, w.period));
+      last = w.row;
+    }
+    look.to = static_cast<std::int16_t>(b.wanted.size());
+    b.looks.push_back(look);
+  }
+  std::vector<int> others(s.ranks.size());
+  for (std::size_t i = 0; i < s.banks.size(); ++i)
+    if (known[i] == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) {
+    // While one of the known rows is open, it does not matter whether there are others.
+    if (rec.ranks[r].least_open <= others[r])
+      b.rank_looks.push_back(
+          {static_cast<std::int16_t>(r), static_cast<std::int16_t>(s.ranks[r].open - others[r]), others[r] > 0});
+    if (rec.ranks[r].closed) b.closed_ranks.push_back(static_cast<std::int16_t>(r));
+  }
+  for (std::size_t i = 0; i < s.banks.size(); ++i) {
+    if (!rec.banks[i].changed) continue;
+    if (rows_after[i] >= 0)
+      b.rows.push_back({static_cast<std::int16_t>(i), named(rows_after[i], rec.banks[i].period)});
+    else if (!rec.ranks[at(m_setup.place[i].rank)].closed)
+      b.rows.push_back({static_cast<std::int16_t>(i), {-1, 0}});
+  }
+}
+
+void channel::apply_rows(const replay_block& b) {
+  for (const std::int16_t r : b.closed_ranks) {
+    const int per_rank = m_setup.org.banks_per_rank();
+    for (int i = r * per_rank; i < (r + 1) * per_rank; ++i) s.banks[at(i)].row = -1;
+    s.ranks[at(r)].open = 0;
+  }
+  for (const auto& o : b.rows) {
+    bank_state& bank = s.banks[at(o.bank)];
+    const std::int64_t row = o.row.name < 0 ? -1 : row_of(o.row.name, o.row.offset);
+    s.ranks[at(m_setup.place[at(o.bank)].rank)].open += (row >= 0 ? 1 : 0) - (bank.row >= 0 ? 1 : 0);
+    bank.row = row;
+  }
+  if (b.names_stay) {
+    m_names.resize(m_known);
+    return;
+  }
+  m_renamed.clear();
+  for (const std::int16_t name : b.names_after) m_renamed.push_back(m_names[at(name)]);
+  m_names.swap(m_renamed);
+  m_known = m_names.size();
+}
+
 /// Simulates the next block on the side and writes it down; the channel itself stays at the block's start.
-void channel::record_block() {
+void channel::record_block(bool longer) {
   materialise();
   const std::int32_t from = m_state;
   const clocks_t start = s.cursor;
   block_recorder rec;
+  const std::int64_t least = std::int64_t{m_setup.params.replay_block} * (longer ? times_longer : 1);
   rec.start = start;
+  rec.most = longer ? 2 * least : most_admissions();
   std::vector<clocks_t> due;
   std::vector<cause_clocks> causes;
   for (const auto& q : s.sources) rec.positions.push_back(q.admitted);
-  for (const auto& r : s.ranks) due.push_back(r.due);
+  for (const auto& r : s.ranks) {
+    due.push_back(r.due);
+    rec.ranks.push_back({false, r.open});
+  }
+  rec.banks.resize(s.banks.size());
+  std::vector<std::int64_t> rows, rows_after;
+  for (const auto& b : s.banks) rows.push_back(b.row);
+  std::vector<int> open;
+  for (const auto& r : s.ranks) open.push_back(r.open);
+  const auto names = m_names;
   for (const auto& b : s.buses) causes.push_back(b.by_cause);
   const auto pool = m_pool;
   const auto free_works = m_free_works;
@@ -159,30 +542,44 @@ void channel::record_block() {
   const int works = m_works;
   const channel_counts counts = m_counts;
   const std::size_t finished = m_finished.size();
+  const bool several = wanted_bursts() > m_setup.params.replay_block + 2;
   std::vector<std::int64_t> at_hand;
-  for (const auto& q : s.sources) at_hand.push_back(available(q, longest_block));
+  std::vector<bool> feeds, paced;
+  for (const auto& q : s.sources) {
+    at_hand.push_back(available(q, longest_block));
+    feeds.push_back(q.head >= 0);
+    paced.push_back(q.head >= 0 && keeps_pace(m_pool[at(q.head)]));
+  }
 
   m_recorder = &rec;
-  while (static_cast<int>(rec.admissions.size()) < m_setup.params.replay_block)
-    if (!simulate(no_time, false, true)) break;
+  bool fits = true;  // it has come to a boundary
+  while (fits && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
   m_recorder = nullptr;
 
   replay_table::block b;
-  auto& words = m_table->scratch;
-  bool fits = normalise(words);  // also settles the open rows' time
+  fits = normalise() && fits;  // also settles the open rows' time
   fits = fits && std::max(rec.admissions.size(), rec.services.size()) < at(longest_block);
-  // A source that ran dry inside did not feed the block to its end: each must have had one burst more than entered.
-  for (const std::uint16_t f : m_table->at_state(from).feed)
-    fits = fits && at_hand[at(f & 255)] > s.sources[at(f & 255)].admitted - rec.positions[at(f & 255)];
-  const auto feed = feeding_sources();
+  for (std::size_t i = 0; fits && i < s.sources.size(); ++i) {
+    const source_state& q = s.sources[i];
+    if (!feeds[i]) continue;
+    replay_feed f;
+    f.source = static_cast<std::uint8_t>(i);
+    f.paced = paced[i];
+    f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
+    f.last = rec.admissions.back().source == i;
+    // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
+    fits = at_hand[i] >= f.admitted + (f.last && !f.paced ? 0 : 1);
+    b.feeds.push_back(std::move(f));
+  }
   // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
-  const auto& before = m_table->at_state(from).feed;
-  const bool caught_up = std::any_of(feed.begin(), feed.end(), [&](std::uint16_t f) {
-    return (f & 512) != 0 && std::find(before.begin(), before.end(), f) == before.end();
-  });
+  bool caught_up = false;
+  for (std::size_t i = 0; i < s.sources.size(); ++i)
+    caught_up = caught_up || (s.sources[i].head >= 0 && !paced[i] && keeps_pace(m_pool[at(s.sources[i].head)]));
   fits = fits && !caught_up;
+  const auto names_after = m_names;
+  for (const auto& bank : s.banks) rows_after.push_back(bank.row);
   if (fits) {
-    b.next = m_table->find_or_add(words, s.queued(), feed);
+    b.next = m_table->find_or_add(s.queued());
     b.duration = static_cast<std::int32_t>(s.cursor - start);
     for (std::size_t r = 0; r < s.ranks.size(); ++r) {
       b.refreshed = b.refreshed || due[r] <= s.cursor;
@@ -226,7 +623,7 @@ void channel::record_block() {
         if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
       b.flows.push_back(std::move(f));
     }
-    b.admissions = std::move(rec.admissions);
+    b.admissions = rec.admissions;
     b.services = std::move(rec.services);
     b.bookings = std::move(rec.bookings);
   }
@@ -238,16 +635,31 @@ void channel::record_block() {
   m_works = works;
   m_counts = counts;
   m_finished.resize(finished);
-  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = due[r];
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = due[r], s.ranks[r].open = open[r];
+  for (std::size_t i = 0; i < s.banks.size(); ++i) s.banks[i].row = rows[i];
   for (std::size_t i = 0; i < s.buses.size(); ++i) s.buses[i].by_cause = causes[i];
   s.cursor = start;
   m_state = from;
+  m_names = names;
+  m_known = names.size();
+  for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
   if (fits) {
+    describe_rows(b, rec, rows_after);
+    for (const std::int64_t period : names_after)
+      b.names_after.push_back(
+          static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()));
+    b.names_stay = m_known == b.names_after.size();
+    for (std::size_t i = 0; i < b.names_after.size(); ++i) b.names_stay = b.names_stay && at(b.names_after[i]) == i;
     m_replaying = true;
-    m_block = m_table->add_block(from, std::move(b));
+    m_block = m_table->add_block(from, std::move(b), longer);
+    try_block(m_table->at_block(m_block));
+  } else if (longer) {
+    m_names.resize(m_known);
+    m_replaying = true;
+    m_block = -1;
   } else {
     materialise();
-    m_backoff = caught_up ? 1 << 4 : 1 << 10;
+    m_backoff = caught_up || several ? 1 << 4 : 1 << 10;
   }
   m_looked = false;
 }
@@ -306,57 +718,6 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
   return true;
 }
 
-/// First clock at which what the block says may not hold: a source that the state does not know arrives, a burst that
-/// the block lets enter is not there in time, or one of the other direction (another queue) might enter first. no_time:
-/// the whole block holds; its next state does too, unless m_parting.
-clocks_t channel::valid_until() {
-  const auto& b = m_table->at_block(m_block);
-  const auto& known = m_table->at_state(m_state);
-  clocks_t until = m_intruder;
-  m_parting = false;
-  for (std::size_t i = 0; i < s.sources.size(); ++i) {
-    const source_state& q = s.sources[i];
-    if (q.head < 0) continue;
-    if (std::none_of(known.feed.begin(), known.feed.end(), [i](std::uint16_t f) { return (f & 255u) == i; }))
-      until = std::min(until, std::max(s.cursor, m_pool[at(q.head)].arrival));
-  }
-  for (const std::uint16_t feed : known.feed) {
-    const int source = feed & 255;
-    const bool write = (feed & 256) != 0, paced = (feed & 512) != 0;
-    const source_state& q = s.sources[at(source)];
-    std::int64_t admitted = 0;
-    for (const auto& f : b.flows)
-      if (f.source == source) admitted = f.admitted;
-    const auto entry_clock = [&](std::int64_t n) { return s.cursor + b.admissions[admission_of(b, source, n)].clock; };
-    // Works must continue each other, up to one burst more than enter: the block was recorded with that one waiting.
-    std::int64_t have = 0, expected = q.position;
-    std::int32_t i = q.head;
-    for (; i >= 0 && have <= admitted; i = m_pool[at(i)].link) {
-      const work& w = m_pool[at(i)];
-      if (w.next != expected || w.write != write || (w.pace_fs != 0 ? have > 0 : paced)) break;
-      if (w.pace_fs != 0) {
-        // At its pace as recorded (the state has its phase), or so far behind it that all bursts could enter now.
-        if (w.arrival <= s.cursor) have += paced ? paced_left(w) : ready_now(w);
-        if (have == w.end - w.next) i = w.link;  // what comes next may be of the other direction
-        break;
-      }
-      // Has it arrived when the block lets it enter? (What was there before `now` needs no look.)
-      if (have < admitted && w.arrival > s.cursor && w.arrival > entry_clock(have)) break;
-      have += w.end - w.next;
-      expected = w.end;
-    }
-    if (have > admitted) continue;
-    m_parting = true;
-    if (paced)  // what comes after its whole stripes may come before the block's end
-      until = std::min(until, have > 0 ? entry_clock(have - 1) : s.cursor);
-    else if (have < admitted)
-      until = std::min(until, entry_clock(have));
-    if (i >= 0 && m_pool[at(i)].write != write)
-      until = std::min(until, std::max(m_pool[at(i)].arrival, have > 0 ? entry_clock(have - 1) : s.cursor));
-  }
-  return until > s.cursor + b.duration ? no_time : until;
-}
-
 void channel::apply_block() {
   replay_table::block& b = m_table->at_block(m_block);
   b.uses += m_members;
@@ -367,6 +728,11 @@ void channel::apply_block() {
     for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
       work& w = m_pool[at(i)];
       if (w.begin() >= q.admitted + f.admitted) break;
+      if (w.remaining > f.served && w.first_done != no_time && w.begin() <= q.admitted + f.lowest &&
+          q.admitted + f.highest < w.position) {  // in the middle of a long one
+        w.remaining -= f.served;
+        continue;
+      }
       if (w.remaining > 0 && follow(f.source, w, at_end) && !w.reported) m_finished.push_back(finished_of(w, at_end));
     }
     std::int64_t left = f.admitted;
@@ -374,10 +740,10 @@ void channel::apply_block() {
       work& w = m_pool[at(q.head)];
       const std::int64_t n = std::min(left, w.end - w.next);
       w.next += n;
+      if (w.mixed()) w.write = w.write_at(w.next);
       left -= n;
       if (w.next == w.end) q.head = w.link;
     }
-    q.position += f.admitted;
     q.admitted += f.admitted;
     release(q);
   }
@@ -385,10 +751,11 @@ void channel::apply_block() {
     for (std::size_t c = 0; c < cause_count; ++c) s.buses[i].by_cause[c] += b.by_cause[i][c];
   if (b.refreshed)
     for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due += b.due_after[r];
+  apply_rows(b);
   s.cursor += b.duration;
   m_state = b.next;
   m_block = -1;
-  m_looked = false;
+  m_looked = m_entered = false;
 }
 
 /// Reports the works whose last data come no later than `limit` although the block as a whole is not certain yet.
@@ -424,7 +791,7 @@ void channel::look_ahead(clocks_t limit) {
 
 void channel::advance(clocks_t limit, bool to_the_end) {
   const bool allowed = m_table != nullptr && m_listener == nullptr && !to_the_end;
-  m_quiet = m_until = -1;
+  m_quiet = -1;
   bool boundary = false;  // a burst that ends a block has just entered
   while (true) {
     if (!m_replaying) {
@@ -440,43 +807,62 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       return;
     }
     boundary = false;
-    if (m_block < 0) {
-      find_block();
-      if (m_block >= 0) {
-        ++m_table->lookups;
-        ++m_table->hits;
-        m_misses = 0;
-      } else if (to_the_end || !regular()) {
-        materialise();
+    if (m_block < 0 || m_recheck) {
+      const bool fresh = m_block < 0;
+      m_recheck = false;
+      const fit found = find_block(limit);
+      if (found == fit::whole && fresh && allowed && deserves_longer(limit)) {
+        m_table->at_state(m_state).longer_tried = true;
+        record_block(true);
         continue;
-      } else if (m_table->seen_first(m_state)) {
-        materialise();
-        continue;
-      } else {
-        ++m_table->lookups;
-        if (++m_misses > misses_before_rest) {
-          m_misses = 0;
-          m_backoff = 1 << 12;
+      }
+      // A block that the bursts at hand contradict may be followed up to there, but then another one can be written
+      // down.
+      if (found != fit::whole && !to_the_end && regular()) {
+        if (!m_entered && paces()) {  // the state may know another pace, or none
+          materialise();
+          enter_replay();
+        } else if (m_table->seen_first(m_state)) {
           materialise();
         } else {
-          record_block();
+          ++m_table->lookups;
+          if (++m_misses > misses_before_rest) {
+            m_misses = 0;
+            m_backoff = 1 << 12;
+            materialise();
+          } else {
+            record_block(false);
+          }
         }
         continue;
       }
+      if (found == fit::no) {
+        materialise();
+        continue;
+      }
+      if (fresh) {
+        ++m_table->lookups;
+        ++m_table->hits;
+        ++m_table->at_state(m_state).uses;
+        m_misses = 0;
+      }
     }
-    const clocks_t until = valid_until(), end = s.cursor + m_table->at_block(m_block).duration;
-    if (until == no_time && end < limit) {
+    const clocks_t end = s.cursor + m_table->at_block(m_block).duration;
+    if (m_valid == no_time && end < limit) {
       apply_block();
-      if (m_parting) materialise();
-    } else if (to_the_end || until < limit) {
+    } else if (to_the_end || m_valid < limit) {
       materialise();
     } else {
       look_ahead(limit);
-      m_until = until;
-      m_quiet = std::min({end, until, m_next_finish - 1});
+      m_quiet = std::min({end, m_valid, m_next_finish - 1});
       return;
     }
   }
+}
+
+bool channel::paces() const {
+  return std::any_of(s.sources.begin(), s.sources.end(),
+                     [&](const source_state& q) { return q.head >= 0 && m_pool[at(q.head)].pace_fs != 0; });
 }
 
 clocks_t channel::replay_bound(int source, const work& w) {
@@ -494,7 +880,7 @@ clocks_t channel::replay_bound(int source, const work& w) {
       if (f.source == source) admitted += f.admitted;
     const std::int64_t room = static_cast<std::int64_t>(s.entries.size()) - m_table->at_state(b.next).queued;
     const std::int64_t bursts = std::max<std::int64_t>({copy.remaining - 1, w.position - admitted - room, 0});
-    bound = end + bursts / m_setup.buses * m_setup.least_gap + (w.write ? m_setup.t.CWL : m_setup.t.CL) + m_setup.t.BL;
+    bound = end + bursts / m_setup.buses * m_setup.least_gap + latency_of(w) + m_setup.t.BL;
   }
   return std::min(bound, valid_until());
 }

@@ -64,6 +64,12 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   high = std::max(1, static_cast<int>(p.write_high * queues->write_entries())) - 1;
   low = static_cast<int>(std::ceil(p.write_low * queues->write_entries())) - 1;
 
+  period = map.row_period_bursts();
+  if ((period & (period - 1)) == 0)
+    for (period_bits = 0; std::int64_t{1} << period_bits < period;) ++period_bits;
+  one_stretch = period * map.row_periods() == map.local_bursts();
+  banks_rest = !timed && make_refresh()->whole_rank();
+
   const int per_rank = org.banks_per_rank();
   read_to_write = t.read_to_write();
   write_to_read_s = t.CWL + t.BL + t.WTR_S;

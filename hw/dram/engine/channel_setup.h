@@ -51,6 +51,12 @@ struct channel_setup {
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
   int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
+  // Replay: the map's row period in bursts, its binary logarithm (-1: no power of two), and whether all of a channel is
+  // one stretch of periods.
+  std::int64_t period = 1;
+  int period_bits = -1;
+  bool one_stretch = false;
+  bool banks_rest = false;               ///< a bank that nobody uses has no future of its own, open or not
   int longest = 0;                       ///< no constraint reaches further than this from the command that causes it
   std::array<int, slot_count> length{};  ///< clocks on the command bus
   std::array<int, slot_count> lead{};    ///< clocks from the moment that decides about a command to its last clock
@@ -62,6 +68,14 @@ struct channel_setup {
   std::unique_ptr<refresh_policy> make_refresh() const;
   std::unique_ptr<queue_organisation> make_queues() const;
   std::unique_ptr<front_end> make_front_end() const;
+
+  /// Which period a burst lies in, where in it, and the row of the period's first burst.
+  std::int64_t period_of(std::int64_t burst) const { return period_bits >= 0 ? burst >> period_bits : burst / period; }
+  std::int64_t phase_of(std::int64_t burst) const { return burst - period_of(burst) * period; }
+  std::int64_t row_of_period(std::int64_t index) const {
+    return one_stretch ? index * map.row_period_rows() : map.decode_local(index * period).row;
+  }
+  std::int64_t stretch_of_period(std::int64_t index) const { return one_stretch ? 0 : index / map.row_periods(); }
 
   /// First refresh of a rank; the others follow every refresh_interval.
   clocks_t first_refresh(int channel, int rank) const;

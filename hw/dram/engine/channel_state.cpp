@@ -38,7 +38,7 @@ void channel::visit(state_visitor& v) {
     v.time(rank.blocked_to, seen(r));
     v.time(rank.open_since, now);
     v.time(rank.closed_at, now);
-    v.value(rank.open);
+    if (!m_named) v.value(rank.open);  // follows from the banks, some of which a replay's state does not know
     v.value(rank.debt);
     v.value(rank.pending);
   }
@@ -47,7 +47,23 @@ void channel::visit(state_visitor& v) {
   for (std::size_t i = 0; i < s.banks.size(); ++i) {
     auto& b = s.banks[i];
     const clocks_t since = seen(at(m_setup.place[i].rank));
-    v.row(b.row);
+    if (!m_named) {
+      v.row(b.row);
+    } else if (v.writes()) {
+      const row_known known = rests(b, since, now) ? row_known::rests : write_row(v, static_cast<int>(i));
+      m_table->rows.push_back(known);
+      if (known == row_known::rests) {
+        v.put(static_cast<std::int64_t>(known));
+        continue;
+      }
+    } else if (read_row(v, b) == row_known::rests) {
+      std::fill(std::begin(b.t), std::end(b.t), now);
+      b.t[slot_act] = b.acted = b.act_ready = since;
+      b.candidate = b.owner = -1;
+      b.kind = 0;
+      b.blocked = false;
+      continue;
+    }
     // The bookings ask since when an ACT could have come, too.
     for (std::size_t k = 0; k < slot_count; ++k) v.time(b.t[k], k == slot_act ? since : now);
     v.time(b.acted, since);
@@ -62,6 +78,46 @@ void channel::visit(state_visitor& v) {
   s.pages->visit(v);
   s.refresh->visit(v);
   s.front->visit(v);
+}
+
+/// A bank that nobody uses and whose commands are past: its row may be open or not, and is found again when it is
+/// wanted.
+bool channel::rests(const bank_state& b, clocks_t since, clocks_t now) const {
+  if (!m_setup.banks_rest || b.candidate >= 0 || b.owner >= 0 || b.head[0] >= 0 || b.head[1] >= 0) return false;
+  return b.t[slot_act] <= since && b.acted <= since && b.act_ready <= since && b.t[slot_pre] <= now &&
+         b.t[slot_rd] <= now && b.t[slot_wr] <= now;
+}
+
+/// A row that the queue wants, by the name of its period; one that it does not want is any other.
+row_known channel::write_row(state_visitor& v, int b) {
+  const bank_state& bank = s.banks[at(b)];
+  row_known known = bank.row < 0 ? row_known::closed : row_known::open;
+  std::size_t name = 0;
+  if (bank.row >= 0)
+    for (int l = 0; l < 2; ++l)
+      for (std::int16_t i = bank.head[l]; i >= 0 && known != row_known::named; i = s.entries[at(i)].next) {
+        if (s.entries[at(i)].row != bank.row) continue;
+        known = row_known::named;
+        const std::int64_t period = m_setup.period_of(s.entries[at(i)].burst);
+        while (m_names[name] != period) ++name;
+      }
+  v.put(static_cast<std::int64_t>(known));
+  if (known == row_known::named) {
+    v.put(static_cast<std::int64_t>(name));
+    v.put(bank.row - m_setup.row_of_period(m_names[name]));
+  }
+  return known;
+}
+
+row_known channel::read_row(state_visitor& v, bank_state& bank) {
+  const auto known = static_cast<row_known>(v.take());
+  if (known == row_known::closed) {
+    bank.row = -1;
+  } else if (known == row_known::named) {
+    const auto name = static_cast<std::int16_t>(v.take());
+    bank.row = row_of(name, static_cast<std::int32_t>(v.take()));
+  }
+  return known;
 }
 
 void channel::flush_active() {
@@ -105,18 +161,14 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
     }
 }
 
-bool channel::normalise(std::vector<std::int32_t>& words) {
+/// The state as words, in the table's scratch; false: it cannot be written like that.
+bool channel::normalise() {
   flush_active();
+  auto& words = m_table->scratch;
   words.clear();
-  const std::int64_t period = m_setup.map.row_period_bursts(), periods = m_setup.map.row_periods();
-  std::int64_t first_period = -1;
-  for (source_state& q : s.sources)
-    if (q.head >= 0) {
-      q.position = m_pool[at(q.head)].next;
-      if (first_period < 0) first_period = q.position / period;
-    }
+  m_table->rows.clear();
+  m_table->paced = false;
   auto a = state_visitor::writer(words, s.cursor);
-  a.rows_from(first_period * m_setup.map.row_period_rows());
 
   // The queue, oldest first. Banks name its entries by their place in it.
   std::int16_t order[256];
@@ -128,80 +180,86 @@ bool channel::normalise(std::vector<std::int32_t>& words) {
         order[n++] = i;
       }
   std::sort(order, order + n, [&](auto x, auto y) { return s.entries[at(x)].age < s.entries[at(y)].age; });
-  std::vector<std::int16_t> place(s.entries.size(), -1);
-  std::uint64_t queued_sources[4] = {};
-  for (int i = 0; i < n; ++i) {
-    place[at(order[i])] = static_cast<std::int16_t>(i);
-    const int source = s.entries[at(order[i])].source;
-    queued_sources[source >> 6] |= std::uint64_t{1} << (source & 63);
-  }
-  a.put(n);
+  m_places.assign(s.entries.size(), -1);
+  for (int i = 0; i < n; ++i) m_places[at(order[i])] = static_cast<std::int16_t>(i);
+
+  // Where a source's pace is, in clocks and what is left of one. What else it has to give is what a block asks of it.
   a.put(static_cast<std::int64_t>(s.sources.size()));
-  const auto stretch_of = [&](std::int64_t burst) { return burst / period / periods; };
   for (std::size_t i = 0; i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
-    const bool feeds = q.head >= 0, queued = (queued_sources[i >> 6] >> (i & 63) & 1) != 0;
-    const bool paced = feeds && keeps_pace(m_pool[at(q.head)]);
-    a.put((feeds ? 1 : 0) | (queued ? 2 : 0) | (feeds && m_pool[at(q.head)].write ? 4 : 0) | (paced ? 8 : 0));
-    if (!feeds && !queued) continue;
-    if (paced) {
-      // Two words a time: clocks, and what is left of one.
-      const work& w = m_pool[at(q.head)];
-      for (const std::int64_t fs : {until_ready_fs(w), w.pace_fs}) {
-        const std::int64_t rest = fs % m_setup.t.tck_fs;
-        a.put(fs / m_setup.t.tck_fs);
-        a.put(rest);
-      }
+    if (q.head < 0) continue;
+    const work& w = m_pool[at(q.head)];
+    if (!keeps_pace(w)) continue;
+    m_table->paced = true;
+    a.put(static_cast<std::int64_t>(i));
+    for (const std::int64_t fs : {until_ready_fs(w), w.pace_fs}) {
+      const std::int64_t rest = fs % m_setup.t.tck_fs;
+      a.put(fs / m_setup.t.tck_fs);
+      a.put(rest);
     }
-    a.put(q.position % period);
-    a.put(q.position / period - first_period);
-    a.put(stretch_of(q.position));
   }
+  a.put(-1);
+
+  // Periods get their names in the order in which the queue has them: rows are only ever asked whether they are the
+  // same.
+  m_names.clear();
+  a.put(n);
   for (int i = 0; i < n; ++i) {
     const entry& e = s.entries[at(order[i])];
-    const source_state& q = s.sources[at(e.source)];
-    if (stretch_of(e.burst) != stretch_of(q.position)) return false;
-    a.put(q.admitted - e.sequence);
-    a.put(q.position - e.burst);
+    const std::int64_t period = m_setup.period_of(e.burst);
+    std::size_t name = 0;
+    while (name < m_names.size() && m_names[name] != period) ++name;
+    a.put(static_cast<std::int64_t>(name));
+    if (name == m_names.size()) {
+      m_names.push_back(period);
+      a.put(m_setup.stretch_of_period(period));
+    }
+    a.put(e.burst - period * m_setup.period);
+    a.put(s.sources[at(e.source)].admitted - e.sequence);
     a.put(e.arrival - s.cursor);
     a.put(e.source | (e.write ? 256 : 0) | e.found << 9);
   }
+  m_known = m_names.size();
   // Banks refer to entries by index: put places for the time of writing.
-  for (auto& b : s.banks) {
-    if (b.candidate >= 0) b.candidate = place[at(b.candidate)];
-    if (b.owner >= 0) b.owner = place[at(b.owner)];
+  std::int16_t candidate[1024], owner[1024];
+  for (std::size_t i = 0; i < s.banks.size(); ++i) {
+    auto& b = s.banks[i];
+    candidate[i] = b.candidate, owner[i] = b.owner;
+    if (b.candidate >= 0) b.candidate = m_places[at(b.candidate)];
+    if (b.owner >= 0) b.owner = m_places[at(b.owner)];
   }
-  if (s.urgent >= 0) s.urgent = place[at(s.urgent)];
+  const std::int16_t urgent = s.urgent;
+  if (s.urgent >= 0) s.urgent = m_places[at(s.urgent)];
+  m_named = true;
   visit(a);
-  for (auto& b : s.banks) {
-    if (b.candidate >= 0) b.candidate = order[b.candidate];
-    if (b.owner >= 0) b.owner = order[b.owner];
-  }
-  if (s.urgent >= 0) s.urgent = order[s.urgent];
+  m_named = false;
+  for (std::size_t i = 0; i < s.banks.size(); ++i) s.banks[i].candidate = candidate[i], s.banks[i].owner = owner[i];
+  s.urgent = urgent;
   return a.fits();
 }
 
 /// Back from the table's state to a channel that can be simulated.
 void channel::materialise() {
   const auto& words = m_table->at_state(m_state).words;
-  const std::int64_t period = m_setup.map.row_period_bursts();
   auto a = state_visitor::reader(words.data(), s.cursor);
+  a.take();
+  while (a.take() >= 0)
+    for (int k = 0; k < 4; ++k) a.take();
+  m_names.resize(m_known);
   const auto n = static_cast<int>(a.take());
-  const auto sources = static_cast<std::size_t>(a.take());
-  std::int64_t first_period = -1;
-  for (std::size_t i = 0; i < sources; ++i) {
-    const std::int64_t flags = a.take();
-    if ((flags & 3) == 0) continue;
-    for (int k = (flags & 8) != 0 ? 7 : 3; k > 0; --k) a.take();
-    if (first_period < 0 && (flags & 1) != 0) first_period = s.sources[i].position / period;
-  }
-  a.rows_from(first_period * m_setup.map.row_period_rows());
   for (auto& b : s.banks) b.head[0] = b.head[1] = b.tail[0] = b.tail[1] = -1;
   for (auto& r : s.ranks) r.requests = r.owners = 0;
   s.queues->clear();
+  std::size_t named = 0;
   for (int i = 0; i < n; ++i) {
     entry& e = s.entries[at(i)];
-    const std::int64_t back = a.take(), distance = a.take(), arrival = a.take(), flags = a.take();
+    const auto name = static_cast<std::size_t>(a.take());
+    if (name == named) {
+      ++named;
+      a.take();
+    }
+    e.burst = m_names[name] * m_setup.period + a.take();
+    const std::int64_t back = a.take(), arrival = a.take(), flags = a.take();
     e.source = static_cast<std::int16_t>(flags & 255);
     e.write = (flags & 256) != 0;
     e.found = static_cast<std::uint8_t>(flags >> 9);
@@ -209,7 +267,6 @@ void channel::materialise() {
     e.age = s.next_age++;
     const source_state& q = s.sources[at(e.source)];
     e.sequence = q.admitted - back;
-    e.burst = q.position - distance;
     e.work = q.oldest;
     while (e.sequence >= m_pool[at(e.work)].position) e.work = m_pool[at(e.work)].link;
     const local_location where = m_setup.map.decode_local(e.burst);
@@ -233,7 +290,9 @@ void channel::materialise() {
   for (int i = n; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = static_cast<std::int16_t>(n < entries ? n : -1);
 
+  m_named = true;
   visit(a);
+  m_named = false;
   s.waiting.clear();
   std::fill(s.timed.begin(), s.timed.end(), 0);
   for (int b = 0; b < m_setup.banks; ++b) {
@@ -251,9 +310,9 @@ void channel::materialise() {
     s.next_due = std::min(s.next_due, r.due);
     if (!r.pending && r.debt > 0 && r.requests == 0) s.next_due = std::min(s.next_due, s.cursor);
   }
-  m_replaying = false;
+  m_replaying = m_closed = false;
   m_block = -1;
-  m_intruder = m_next_finish = no_time;
+  m_valid = m_next_finish = no_time;
   m_scanned = m_admission_known = m_mode_known = false;
 }
 

@@ -15,8 +15,8 @@ std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
 }
 }  // namespace
 
-std::int32_t replay_table::find_or_add(const std::vector<std::int32_t>& words, int queued,
-                                       const std::vector<std::uint16_t>& feed) {
+std::int32_t replay_table::find_or_add(int queued) {
+  const auto& words = scratch;
   const std::uint64_t h = hash_of(words);
   const auto range = m_index.equal_range(h);
   for (auto it = range.first; it != range.second; ++it)
@@ -24,23 +24,29 @@ std::int32_t replay_table::find_or_add(const std::vector<std::int32_t>& words, i
   const auto i = static_cast<std::int32_t>(m_states.size());
   state s;
   s.words = words;
-  s.feed = feed;
+  s.rows = rows;
+  s.paced = paced;
   s.queued = queued;
-  m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + 64;
+  m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + rows.size() + 64;
   m_states.push_back(std::move(s));
   m_index.emplace(h, i);
   return i;
 }
 
-std::int32_t replay_table::add_block(std::int32_t from, block b) {
+std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
   const auto i = static_cast<std::int32_t>(m_blocks.size());
   m_bytes += sizeof(block) + b.admissions.size() * sizeof(block_recorder::admission) +
              b.services.size() * sizeof(block_recorder::service) + b.bookings.size() * sizeof(block_recorder::booking) +
              (b.latencies[0].size() + b.latencies[1].size()) * 8 + b.by_cause.size() * sizeof(cause_clocks) +
-             b.flows.size() * sizeof(flow) + 96;
+             b.flows.size() * sizeof(flow) + b.looks.size() * sizeof(replay_block::look) +
+             b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) + 160;
+  for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
   m_blocks.push_back(std::move(b));
-  at_state(from).blocks.push_back(i);
+  if (longer)
+    at_state(from).longer = i;
+  else
+    at_state(from).blocks.push_back(i);
   return i;
 }
 

@@ -30,7 +30,23 @@ struct block_recorder {
     std::uint8_t bus, what;
     std::int32_t clocks;
   };
+  struct wanted_row {
+    int bank;
+    std::int64_t row, period;
+  };
+  struct bank_story {
+    bool changed = false;     ///< its row was opened or closed
+    std::int64_t period = 0;  ///< of the burst that its row was opened for last
+  };
+  struct rank_story {
+    bool closed = false;  ///< all its rows at once
+    int least_open = 0;   ///< rows that were open, before that
+  };
   clocks_t start = 0;
+  std::int64_t most = 0;           ///< bursts that enter
+  std::vector<wanted_row> wanted;  ///< by the bursts that entered
+  std::vector<bank_story> banks;
+  std::vector<rank_story> ranks;
   std::vector<std::int64_t> positions;  ///< by source, at the start
   std::vector<admission> admissions;
   std::vector<service> services;
@@ -38,42 +54,115 @@ struct block_recorder {
   std::vector<std::int32_t> latencies[2];  ///< of reads, writes
 };
 
-class replay_table {
- public:
+/// Bursts of one work that follow each other: where they lie in their periods, not in which.
+struct replay_run {
+  std::int32_t count = 0;
+  std::int32_t reads = 0, writes = 0, place = 0;  ///< of a mix: its numbers, and the first burst's place in them
+  bool write = false;
+  struct part {
+    std::int64_t phase = 0, stretch = 0;
+    friend bool operator==(const part& a, const part& b) { return a.phase == b.phase && a.stretch == b.stretch; }
+  } parts[2];  ///< of a mix: reads and writes
+  bool same(const replay_run& o) const {
+    return count == o.count && reads == o.reads && writes == o.writes && place == o.place && write == o.write &&
+           parts[0] == o.parts[0] && parts[1] == o.parts[1];
+  }
+};
+
+/// What a block asks of one source: the bursts that it lets enter, and what may wait behind them.
+struct replay_feed {
+  std::uint8_t source = 0;
+  bool paced = false;         ///< its pace decides when they enter
+  bool last = false;          ///< the burst that ends the block is its own: what follows does not matter
+  bool write_behind = false;  ///< direction of the burst that waits behind them
+  std::int32_t admitted = 0;
+  std::size_t names_to = 0;  ///< of the block's names, its own end here
+  std::vector<replay_run> runs;
+};
+
+/// A block: what happens from a state on, if the sources give these bursts, the banks that they want are open or not
+/// like this, and refreshes fall due like that.
+struct replay_block {
   struct flow {
     std::uint8_t source = 0;
     std::int32_t admitted = 0, served = 0, lowest = 0, highest = 0;  ///< served bursts, relative to the position
     std::vector<std::int16_t> place;  ///< by burst from `lowest` on: index of its service, -1: not in this block
   };
-  struct block {
-    std::int32_t next = -1;  ///< state at its end
-    std::int32_t duration = 0;
-    bool refreshed = false;               ///< a refresh fell due inside: valid for one phase of the refresh timers only
-    std::vector<std::int32_t> due;        ///< that phase: due times of the ranks, relative
-    std::vector<std::int32_t> due_after;  ///< and how far they moved
-    std::int64_t uses = 0;
-    channel_counts counts;
-    std::vector<std::pair<std::int32_t, std::int32_t>> latencies[2];  ///< bucket, count
-    std::int64_t latency_sum[2] = {0, 0}, latency_max[2] = {0, 0}, latency_min[2] = {0, 0};
-    std::vector<cause_clocks> by_cause;
-    std::vector<flow> flows;
-    std::vector<block_recorder::admission> admissions;
-    std::vector<block_recorder::service> services;
-    std::vector<block_recorder::booking> bookings;
+  /// A row by name: the names of the state, then those of the block's bursts.
+  struct named_row {
+    std::int16_t name;
+    std::int32_t offset;  ///< from the period's first row
   };
+  /// What a bank that the bursts want, and that the state does not know, has to be like.
+  struct look {
+    enum class what : std::uint8_t { closed, open, other } is;  ///< open: the row named; other: none of those wanted
+    std::int16_t bank;
+    named_row row;
+    std::int16_t from, to;  ///< other: of `wanted`
+  };
+  struct rank_look {
+    std::int16_t rank;
+    std::int16_t known;  ///< rows that are open for sure
+    bool others;         ///< whether there are more
+  };
+  struct opened {
+    std::int16_t bank;
+    named_row row;  ///< name -1: closed
+  };
+  std::int32_t next = -1;  ///< state at its end
+  std::int32_t duration = 0;
+  bool refreshed = false;               ///< a refresh fell due inside: valid for one phase of the refresh timers only
+  std::vector<std::int32_t> due;        ///< that phase: due times of the ranks, relative
+  std::vector<std::int32_t> due_after;  ///< and how far they moved
+  std::vector<replay_feed> feeds;
+  std::vector<std::int16_t> names;  ///< of the feeds' periods, in order
+  std::vector<look> looks;
+  std::vector<named_row> wanted;
+  std::vector<rank_look> rank_looks;
+  std::vector<std::int16_t> closed_ranks;  ///< all rows of these close, before
+  std::vector<opened> rows;                ///< these are as they are at the end
+  std::vector<std::int16_t> names_after;   ///< the next state's names
+  bool names_stay = false;                 ///< those of this state
+  std::int64_t uses = 0;
+  channel_counts counts;
+  std::vector<std::pair<std::int32_t, std::int32_t>> latencies[2];  ///< bucket, count
+  std::int64_t latency_sum[2] = {0, 0}, latency_max[2] = {0, 0}, latency_min[2] = {0, 0};
+  std::vector<cause_clocks> by_cause;
+  std::vector<flow> flows;
+  std::vector<block_recorder::admission> admissions;
+  std::vector<block_recorder::service> services;
+  std::vector<block_recorder::booking> bookings;
+};
+
+/// What the words of a state say of a bank's row.
+enum class row_known : std::uint8_t {
+  rests,   ///< nothing: the bank's past has no effect, and whether a row is open does not matter until it is wanted
+  open,    ///< a row that nobody in the queue wants
+  closed,  ///< none
+  named    ///< which one
+};
+
+class replay_table {
+ public:
+  using flow = replay_block::flow;
+  using block = replay_block;
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<std::uint16_t>
-        feed;  ///< sources that had bursts to give; 256 is added for writes, 512 where pace decides
-    std::vector<std::int32_t> blocks;  ///< leaving this state
+    std::vector<row_known> rows;       ///< by bank
+    std::vector<std::int32_t> blocks;  ///< leaving this state, those used last first
     std::int32_t queued = 0;
+    bool paced = false;  ///< a source's pace is part of it
     bool seen = false;
+    bool longer_tried = false;
+    std::int32_t longer = -1;  ///< a block of many, applied where all of it is certain
+    std::int64_t uses = 0;
   };
 
   explicit replay_table(std::size_t limit_bytes) : m_limit(limit_bytes) {}
 
-  std::int32_t find_or_add(const std::vector<std::int32_t>& words, int queued, const std::vector<std::uint16_t>& feed);
-  std::int32_t add_block(std::int32_t from, block b);
+  /// The state that `scratch` and `rows` describe.
+  std::int32_t find_or_add(int queued);
+  std::int32_t add_block(std::int32_t from, block b, bool longer);
   state& at_state(std::int32_t i) { return m_states[static_cast<std::size_t>(i)]; }
   block& at_block(std::int32_t i) { return m_blocks[static_cast<std::size_t>(i)]; }
 
@@ -81,8 +170,7 @@ class replay_table {
   /// or not at all: blocks are worth recording for those that have.
   bool seen_first(std::int32_t i) {
     state& x = at_state(i);
-    if (x.seen || std::none_of(x.feed.begin(), x.feed.end(), [](std::uint16_t f) { return (f & 512) != 0; }))
-      return false;
+    if (x.seen || !x.paced) return false;
     return x.seen = true;
   }
 
@@ -93,6 +181,8 @@ class replay_table {
   void add_to(channel_counts& counts, clock_histogram latency[2], statistics::replay_counts& replay) const;
 
   std::vector<std::int32_t> scratch;
+  std::vector<row_known> rows;
+  bool paced = false;
   std::int64_t lookups = 0, hits = 0, replayed = 0, simulated = 0;
 
  private:
