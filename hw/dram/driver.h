@@ -30,8 +30,8 @@ class traffic {
  public:
   virtual ~traffic() = default;
   virtual bool next(request& r) = 0;
-  /// All of it as one sequential read transfer (patterns seq, a, d, e), which the memory takes in one piece:
-  /// same bursts, same order, same times. bytes 0: it is not of that kind.
+  /// All of it as one transfer (patterns seq, a, d, e; mixes on one channel), which the memory takes in one piece: same
+  /// bursts, same order, same times. bytes 0: it is not of that kind.
   virtual transfer as_one() const { return {}; }
 };
 

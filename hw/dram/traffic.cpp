@@ -55,6 +55,7 @@ class pattern_traffic : public traffic {
 
   transfer as_one() const override {
     transfer t;
+    if (what == kind::mixed) return mix_as_one();
     if (what != kind::sequential || stride != size || range % size != 0)
       return t;                           // what is larger than the memory wraps
     if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
@@ -65,8 +66,19 @@ class pattern_traffic : public traffic {
     return t;
   }
   std::uint64_t burst = 64;
+  int channels = 1;
 
  private:
+  /// Longer turns would make long blocks of replay; those of a single direction are not worth a rule.
+  transfer mix_as_one() const {
+    transfer t;
+    if (channels != 1 || reads == 0 || writes == 0 || reads + writes > 128 || size != burst || period_fs != 0) return t;
+    t.bytes = static_cast<std::uint64_t>(requests) * size;
+    t.reads = static_cast<std::int32_t>(reads);
+    t.writes = static_cast<std::int32_t>(writes);
+    t.written = 512 * mebi;
+    return t;
+  }
   ps_t when(std::uint64_t i) const {
     // Rounded up to a picosecond: never before its time. 128 bits, for long runs at low load.
     if (period_fs == 0) return 0;
@@ -107,6 +119,7 @@ std::unique_ptr<traffic> make_pattern(const pattern_params& p, const standard& s
   const auto burst = static_cast<std::uint64_t>(s.org.access_bytes());
   const auto capacity = static_cast<std::uint64_t>(map.capacity_bytes());
   out->burst = burst;
+  out->channels = map.channels();
   out->size = p.size > 0 ? static_cast<std::uint64_t>(p.size) : burst;
   out->stride = out->size;
   out->range = capacity;
