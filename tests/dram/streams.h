@@ -70,6 +70,82 @@ inline traffic::setup stream_setup(std::uint32_t seed, int least_channels = 1, b
   return out;
 }
 
+/// Traffic whose blocks depend on more than a stream's place: reads and writes of one source in turns, slices here and
+/// there among few rows (some of them still open, some not), streams that meet in the same rows, whole mixes.
+inline traffic::setup mixed_setup(std::uint32_t seed) {
+  std::mt19937 g(seed);
+  const auto in = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(g); };
+  traffic::setup out;
+  out.spec = in(0, 1) != 0 ? traffic::ddr4_2400() : traffic::random_standard(g);
+  out.spec.org.rows = 64 << in(0, 3);
+  out.params = traffic::random_controller(g, out.spec);
+  traffic::random_options(g, out.params);
+  if (in(0, 2) != 0) {
+    const auto queues = in(0, 1) != 0 ? out.params.read_queue : 0;
+    const auto pages = out.params.page_policy;
+    out.params = controller_params{};
+    out.params.refresh = out.spec.t.RFCpb > 0 && in(0, 1) != 0 ? "per_bank" : "all_bank";
+    out.params.read_queue = queues;
+    if (pages != "timeout" && pages != "adaptive") out.params.page_policy = pages;
+  }
+  out.params.max_transfers = in(4, 60);
+  out.params.replay_block = 8 << in(0, 3);
+  out.map = traffic::random_map(g);
+  // Rows in several stretches, banks that are hashed with rows.
+  if (in(0, 4) == 0) out.map = "row bank row:4 rank column bankgroup";
+  if (in(0, 4) == 0 && out.spec.org.banks_per_group > 1) out.map += " ; bank ^= row[0]";
+  const int style = in(0, 4);
+  out.channels = style != 2 && in(0, 2) == 0 ? in(2, 4) : 1;
+  const auto access = static_cast<std::uint64_t>(out.spec.org.access_bytes());
+  const auto space =
+      static_cast<std::uint64_t>(out.spec.org.capacity_bytes()) * static_cast<std::uint64_t>(out.channels) / access;
+  const auto anywhere = [&] { return std::uniform_int_distribution<std::uint64_t>(0, space - 1)(g); };
+  const auto burst_of = [&](std::uint64_t b) { return b % space * access; };
+  std::uint64_t reads = anywhere(),
+                writes = in(0, 2) == 0 ? reads + static_cast<std::uint64_t>(in(0, 3000)) : anywhere();
+  const int slice = 8 * in(2, 60), slices = in(2, 12), chunk = in(1, 2) * (in(0, 1) != 0 ? 100 : 16);
+  std::vector<std::uint64_t> places;
+  for (int i = 0; i < slices; ++i) places.push_back(anywhere() / 8 * 8);
+  const auto period =
+      static_cast<std::uint64_t>(traffic::map_of(out.spec, out.map, out.channels).row_period_bursts() * out.channels);
+  const bool hops = in(0, 1) != 0;
+  const int n = style == 2 ? in(2, 12) : in(20, 250);
+  ps_t arrival = 0;
+  for (int i = 0; i < n; ++i) {
+    transfer t;
+    t.id = static_cast<std::uint64_t>(i);
+    t.bytes = access * static_cast<std::uint64_t>(in(0, 3) != 0 ? chunk : in(1, 300));
+    const bool writing = style == 1 ? in(0, 9) == 0 : i % (style == 4 ? 3 : 2) == 1;
+    auto& stream = writing ? writes : reads;
+    t.write = writing;
+    t.source = style == 3 && writing ? 1 : 0;
+    if (style == 1) {
+      t.address = burst_of(places[static_cast<std::size_t>(in(0, slices - 1))]);
+      t.bytes = access * static_cast<std::uint64_t>(slice);
+    } else if (style == 2) {
+      t.write = false;
+      t.reads = in(1, 5);
+      t.writes = in(1, 5);
+      t.address = burst_of(reads);
+      t.written = burst_of(writes);
+      t.bytes = access * static_cast<std::uint64_t>(in(1, 8000));
+      const auto accesses = t.bytes / access;
+      reads += accesses * static_cast<std::uint64_t>(t.reads) / static_cast<std::uint64_t>(t.reads + t.writes);
+      writes += accesses * static_cast<std::uint64_t>(t.writes) / static_cast<std::uint64_t>(t.reads + t.writes);
+    } else {
+      t.address = burst_of(stream);
+      stream += t.bytes / access;
+      if (in(0, 25) == 0) stream = places[static_cast<std::size_t>(in(0, slices - 1))];
+      if (hops && in(0, 3) == 0)
+        stream += period * static_cast<std::uint64_t>(in(1, 5));  // at the same place of its rows
+    }
+    if (in(0, 20) == 0) arrival += in(0, 3'000'000);
+    t.arrival = arrival;
+    out.transfers.push_back(t);
+  }
+  return out;
+}
+
 struct outcome {
   std::vector<completion> completions;
   statistics stats;
@@ -160,18 +236,29 @@ inline void expect_same(const outcome& a, const outcome& b, const std::string& w
   }
 }
 
-/// Seeds `from` to `to`; every second run is stepped at times of its own. Returns the bursts that were replayed.
+/// A set-up with replay and without; every second run is stepped at times of its own. Returns the bursts that were
+/// replayed.
+inline std::int64_t on_is_off(const traffic::setup& setup, std::uint32_t seed) {
+  const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
+  const auto off = run(setup, false, 0), on = run(setup, true, seed % 2);
+  EXPECT_EQ(off.completions.size(), setup.transfers.size()) << what;
+  EXPECT_EQ(off.stats.replay.replayed_bursts, 0);
+  expect_same(off, on, what);
+  return on.stats.replay.replayed_bursts;
+}
+
+/// Seeds `from` to `to`.
 inline std::int64_t on_is_off(std::uint32_t from, std::uint32_t to, int least_channels, bool paced = false) {
   std::int64_t replayed = 0;
-  for (std::uint32_t seed = from; seed <= to && !::testing::Test::HasFailure(); ++seed) {
-    const auto setup = stream_setup(seed, least_channels, paced);
-    const std::string what = "seed " + std::to_string(seed) + ' ' + setup.text();
-    const auto off = run(setup, false, 0), on = run(setup, true, seed % 2);
-    EXPECT_EQ(off.completions.size(), setup.transfers.size()) << what;
-    EXPECT_EQ(off.stats.replay.replayed_bursts, 0);
-    expect_same(off, on, what);
-    replayed += on.stats.replay.replayed_bursts;
-  }
+  for (std::uint32_t seed = from; seed <= to && !::testing::Test::HasFailure(); ++seed)
+    replayed += on_is_off(stream_setup(seed, least_channels, paced), seed);
+  return replayed;
+}
+
+inline std::int64_t on_is_off_for_mixes(std::uint32_t from, std::uint32_t to) {
+  std::int64_t replayed = 0;
+  for (std::uint32_t seed = from; seed <= to && !::testing::Test::HasFailure(); ++seed)
+    replayed += on_is_off(mixed_setup(seed), seed);
   return replayed;
 }
 

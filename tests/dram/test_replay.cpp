@@ -18,6 +18,112 @@ TEST(dram_replay, on_is_off_for_paced_streams) {
   EXPECT_GT(on_is_off(1, 20, 1, true), 100'000);
 }
 
+// Turns of reads and writes, slices among few rows, streams that meet, mixes: what a block has to know of its bursts
+// and of the rows that they find.
+TEST(dram_replay, on_is_off_for_mixes) {
+  EXPECT_GT(on_is_off_for_mixes(1, 120), 500'000);
+}
+
+// Pieces of one block or two that go on through a period; half of them in another row than the piece before, exactly
+// where a block begins: the state and the places are those of a stream that goes on, the rows are not. With two sources
+// what waits behind a block's bursts changes its direction, too.
+TEST(dram_replay, on_is_off_where_rows_change_at_a_block) {
+  for (const char* pages : {"open", "closed"})
+    for (const std::uint64_t sources : {1u, 2u}) {
+      traffic::setup setup;
+      setup.spec = traffic::ddr4_3200();
+      setup.map = "row bank column bankgroup";
+      setup.params.page_policy = pages;
+      setup.params.max_transfers = 16;
+      const std::uint64_t block = static_cast<std::uint64_t>(setup.params.replay_block) * (3 - sources), access = 64,
+                          period = 2048;
+      std::uint64_t row[2] = {0, 30'000};
+      for (std::uint64_t i = 0; i < 3000; ++i) {
+        const std::uint64_t x = traffic::mix(i), source = i % sources, place = i / sources * block % period;
+        if (place == 0 || x % 2 == 0) row[source] += 1 + x / 2 % 3;
+        transfer t;
+        t.id = i;
+        t.source = static_cast<std::uint32_t>(source);
+        t.write = source == 1 && x / 8 % 4 == 0;
+        t.address = (row[source] * period + place) * access;
+        t.bytes = block * access;
+        setup.transfers.push_back(t);
+      }
+      const std::int64_t replayed = on_is_off(setup, 0);
+      if (sources == 1) {
+        EXPECT_GT(replayed, 3000 * 64) << pages;
+      }
+    }
+}
+
+// Two reads and a write in turns, as one transfer and as one for each access: the same times and counts. As one they
+// are replayed: the reads of 32 groups are a power of two, so that the streams are at the same places of their rows'
+// banks again after 64 blocks of 96, and a refresh is met in few phases.
+TEST(dram_replay, a_mix_is_its_accesses_and_replayed) {
+  const standard s = traffic::ddr4_3200();
+  const auto map = traffic::map_of(s, "row bank column bankgroup");
+  constexpr std::int64_t n = 600'000;
+  constexpr std::uint64_t written = std::uint64_t{512} << 20, access = 64;
+  statistics of[2];
+  ps_t end[2] = {0, 0};
+  for (const bool one : {false, true}) {
+    memory m(s, map, {});
+    m.attribute(false);
+    std::vector<completion> done;
+    transfer t;
+    if (one) {
+      t.bytes = n * access;
+      t.reads = 2;
+      t.writes = 1;
+      t.written = written;
+      m.submit(t);
+    } else {
+      t.bytes = access;
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto group = static_cast<std::uint64_t>(i / 3);
+        t.write = i % 3 == 2;
+        t.address = t.write ? written + group * access : (2 * group + static_cast<std::uint64_t>(i % 3)) * access;
+        m.submit(t);
+      }
+    }
+    for (ps_t next = m.advance(0); next != never; next = m.advance(next)) m.take_completions(done);
+    m.take_completions(done);
+    ASSERT_EQ(done.size(), one ? 1u : static_cast<std::size_t>(n));
+    end[one] = done.back().done;
+    of[one] = m.stats(end[one]);
+  }
+  EXPECT_EQ(end[0], end[1]);
+  EXPECT_TRUE(same_results(of[0], of[1]));
+  EXPECT_EQ(of[1].reads, n * 2 / 3);
+  EXPECT_EQ(of[1].writes, n / 3);
+  EXPECT_GT(of[1].replay.replayed_bursts, n * 9 / 10);
+}
+
+// Slices of eight blocks at four places of a period, each time in other rows. What a bank keeps open that a block does
+// not want is no part of its state: a block depends on its own place, on that of the slice before, and on whether the
+// banks that it wants are open. Without refresh all of them are, soon: the blocks of 16 pairs of places are all there
+// is, eight a pair, and those of the beginning, where banks are closed.
+TEST(dram_replay, rows_that_nobody_wants_do_not_matter) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  p.refresh = "none";
+  p.max_transfers = 4;
+  memory m(s, traffic::map_of(s, "row bank column bankgroup"), p);
+  const std::int64_t period = m.map().row_period_bursts(), slice = 512, slices = 600;
+  ASSERT_EQ(period, 4 * slice);
+  const auto r = traffic::offer(m, slices, [&](std::int64_t i) {
+    transfer t;
+    const auto x = traffic::mix(static_cast<std::uint64_t>(i));
+    const auto row = static_cast<std::int64_t>(x % 60'000), place = static_cast<std::int64_t>(x >> 40) % 4;
+    t.address = static_cast<std::uint64_t>((row * period + place * slice) * s.org.access_bytes());
+    t.bytes = static_cast<std::uint64_t>(slice * s.org.access_bytes());
+    return t;
+  });
+  EXPECT_EQ(r.stats.reads, slices * slice);
+  EXPECT_LT(r.stats.replay.entries, 2 * 16 * 8);
+  EXPECT_GT(r.stats.replay.replayed_bursts, slices * slice * 19 / 20);
+}
+
 // Half the peak for a whole second's worth of bursts: after one row of every bank and the refresh's phases nothing is
 // simulated.
 TEST(dram_replay, a_paced_stream_is_replayed) {

@@ -14,6 +14,10 @@ TEST(slow_replay, on_is_off_for_many_random_streams) {
   EXPECT_GT(on_is_off(50'000, 50'500, 3), 500'000);
 }
 
+TEST(slow_replay, on_is_off_for_many_mixes) {
+  EXPECT_GT(on_is_off_for_mixes(1000, 3000), 5'000'000);
+}
+
 TEST(slow_replay, on_is_off_for_many_paced_streams) {
   EXPECT_GT(on_is_off(1000, 1800, 1, true), 10'000'000);
   EXPECT_GT(on_is_off(50'000, 50'300, 3, true), 1'000'000);
