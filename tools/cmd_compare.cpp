@@ -292,8 +292,7 @@ void refuse_other_words(const CLI::App& app, bool service) {
       refuse(option, "memwall serve, which runs one of them");
     if (app.get_option("--model")->count() == 0) problems.add({"", "--model", "is missing", "--model NAME", ""});
   } else {
-    for (const char* option :
-         {"--slo", "--slo-share", "--precision", "--replicas", "--first", "--warm-up", "--reuse", "--reuse-error"})
+    for (const char* option : {"--slo", "--slo-share", "--precision", "--replicas", "--first", "--warm-up"})
       refuse(option, "--requests FILE or a specification, such as poisson:n=500,input=512,output=128");
   }
   problems.check();
@@ -319,6 +318,7 @@ goodput_request service_of(const std::vector<std::string>& platforms, const run_
   s.sets = a.sets;
   s.transfer_bytes = a.transfer_bytes;
   s.replay = a.replay;
+  s.reuse = a.reuse;
   return out;
 }
 

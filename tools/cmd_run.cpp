@@ -140,6 +140,8 @@ void run_command(const std::string& platform, const run_arguments& a) {
   }
   o.transfer_bytes = a.transfer_bytes;
   o.replay = a.replay == "on";
+  o.reuse = a.reuse.is_on(false);
+  o.reuse_bound = a.reuse.bound();
   o.version = MEMWALL_VERSION;
   std::vector<std::string> command{"run", "--platform", platform};
   for (const auto& w : a.words()) command.push_back(w);

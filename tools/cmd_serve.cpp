@@ -110,8 +110,8 @@ void serve_once(const serve_command_words& a) {
   o.requests = requests_of(a);
   o.replicas = static_cast<int>(a.replicas);
   o.slo = platforms::service_level::parse(a.slo);
-  o.reuse = a.reuse == "on";
-  o.reuse_bound = a.reuse_error / 100;
+  o.reuse = a.reuse.is_on(true);
+  o.reuse_bound = a.reuse.bound();
   o.run.seed = static_cast<std::uint64_t>(a.seed);
   o.run.transfer_bytes = a.transfer_bytes;
   o.run.replay = a.replay == "on";
@@ -166,6 +166,7 @@ void add_serve(CLI::App& app) {
   sub->add_option("--platform", a->platform, "a preset (memwall describe platform) or a YAML file")->required();
   sub->add_option("--model", a->model, "a preset, a folder with a config.json, or that file")->required();
   a->add_service_to(*sub);
+  a->reuse.add_to(*sub, "on");
   sub->get_option("--requests")->required();
   sub->add_option("--dtype", a->dtype, "types of weights/activations/kv")->capture_default_str();
   sub->add_option(

@@ -25,6 +25,7 @@
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/process/scratch.h"
+#include "tools/reuse_options.h"
 #include "tools/validation_badges.h"
 #include "tools/validation_data.h"
 
@@ -36,6 +37,7 @@ using json = nlohmann::ordered_json;
 
 struct options {
   std::string only = "*", out, badges;
+  reuse_options reuse;
   int jobs = 1;
   bool all = false, as_json = false, fidelity = false, quiet = false;
 };
@@ -63,10 +65,11 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-child_setup setup_of(const job& j, const std::string& base) {
+child_setup setup_of(const job& j, const options& o, const std::string& base) {
   child_setup out;
   out.program = own_program();
   out.arguments.assign(j.words.begin(), j.words.end());
+  for (auto& word : o.reuse.words()) out.arguments.push_back(std::move(word));
   out.arguments.insert(out.arguments.end(), {"--json", "--quiet"});
   out.output_file = base + ".json";
   out.error_file = base + ".err";
@@ -100,14 +103,14 @@ void read_outcome(job& j, const child_end& end, const std::string& base) {
 }
 
 /// Runs all jobs, `count` at a time. False when a signal cut that short.
-bool run_all(std::vector<job>& jobs, int count, const scratch& where, bool quiet) {
-  const bool show = !quiet && isatty(STDERR_FILENO) != 0;
+bool run_all(std::vector<job>& jobs, int count, const scratch& where, const options& o) {
+  const bool show = !o.quiet && isatty(STDERR_FILENO) != 0;
   std::size_t finished = 0;
   child_jobs children;
   children.count = jobs.size();
   children.at_once = count;
   children.when_stopped = child_jobs::stop::kill;
-  children.start = [&](std::size_t i) { return setup_of(jobs[i], where.file(std::to_string(i))); };
+  children.start = [&](std::size_t i) { return setup_of(jobs[i], o, where.file(std::to_string(i))); };
   children.ended = [&](std::size_t i, const child_end& end) {
     read_outcome(jobs[i], end, where.file(std::to_string(i)));
     if (show) std::cerr << fmt::format("\r{} of {} runs\033[K", ++finished, jobs.size()) << std::flush;
@@ -342,7 +345,7 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     collective_jobs[hardware] = book.add(trace_run(data.setup_of_kernels(hardware), file), true);
   }
   std::vector<line> lines;
-  if (!run_all(book.jobs(), o.jobs, where, o.quiet)) return lines;
+  if (!run_all(book.jobs(), o.jobs, where, o)) return lines;
 
   for (const auto& p : plan) {
     const measured_row& r = *p.row;
@@ -433,7 +436,7 @@ int validate_fidelity(const options& o, const scratch& where) {
   }
   if (names.empty())
     throw input_error(problem{"--only " + o.only, "", "matches no preset", "a preset, e.g. 'von_neumann_h100*'", ""});
-  if (!run_all(jobs, o.jobs, where, o.quiet)) return interrupted;
+  if (!run_all(jobs, o.jobs, where, o)) return interrupted;
   json out = json::array();
   double worst = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -535,6 +538,7 @@ void add_validate(CLI::App& app) {
   sub->add_option("--badges", o->badges,
                   "file (platforms/validation/badges.csv) that takes the errors by preset and figure; what it holds of "
                   "others stays");
+  o->reuse.add_to(*sub, "off");
   sub->add_flag("--json", o->as_json, "print JSON");
   sub->add_flag("--quiet", o->quiet, "print nothing but errors");
   sub->add_flag("--fidelity", o->fidelity, "burst-level against automatic transfer sizes on every preset");

@@ -18,6 +18,7 @@ void run_arguments::add_to(CLI::App& app) {
       ->type_name("N|burst|auto");
   app.add_option("--replay", replay, "exact replay of recurring DRAM states; off gives the same result, slower")
       ->check(CLI::IsMember({"on", "off"}));
+  reuse.add_to(app, "off; compare --requests: on");
   app.add_flag("--vcd{all}", vcd, "write waves.vcd and waves.gtkw; --vcd=10us:12us or --vcd='layers.3.*' bounds it");
   app.add_option("--vcd-limit", vcd_limit, "size at which waves.vcd is cut")->capture_default_str();
   app.add_option("--vcd-channels", vcd_channels,
@@ -64,6 +65,7 @@ std::vector<std::string> run_arguments::words() const {
   for (const auto& s : sets) add("--set", s);
   add("--transfer-bytes", transfer_bytes);
   add("--replay", replay);
+  for (auto& word : reuse.words()) words_out.push_back(std::move(word));
   if (!vcd.empty()) words_out.push_back(vcd == "all" ? "--vcd" : "--vcd=" + vcd);
   if (vcd_channels != "0") add("--vcd-channels", vcd_channels);
   if (vcd_commands != 2'000'000) add("--vcd-commands", std::to_string(vcd_commands));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/reuse_options.h"
 #include "tools/workload_options.h"
 
 namespace memwall::tools {
@@ -14,6 +15,7 @@ struct run_arguments {
   workload_options workload;
   std::string trace, out, transfer_bytes = "auto", replay = "on", vcd, vcd_channels = "0", vcd_limit = "100 MB",
                           timeline;
+  reuse_options reuse;
   std::int64_t vcd_commands = 2'000'000;
   std::vector<std::string> sets;
   bool quiet = false, json = false, whatif = false;

@@ -35,7 +35,7 @@ std::string whatif_text(const json& r) {
 }  // namespace
 
 std::string serve_screen(const json& r, const terminal_style& style) {
-  const json &s = r["serving"], &reuse = r["fidelity"]["reuse"], &summary = r["summary"];
+  const json &s = r["serving"], &summary = r["summary"];
   std::string out =
       fmt::format("{} on {}: {} of {} requests in {}, {} steps\n", r["model"].get<std::string>(),
                   r["platform"].get<std::string>(), s["completed"].get<std::int64_t>(),
@@ -68,14 +68,7 @@ std::string serve_screen(const json& r, const terminal_style& style) {
     if (sum > 0 && v > 0.005 * sum)
       out += fmt::format("  {:<20}{} {:>5.1f} %\n", name, bar(v / sum, 12, style), 100 * v / sum);
   out += whatif_text(r);
-  if (reuse["mode"] == "on")
-    out += fmt::format(
-        "reuse: {} of {} operators simulated; {} steps audited, error {:.2f} % on average (95 %: +- {:.2f} "
-        "%), {:.2f} % at most, bound {:.2f} %\n",
-        reuse["simulated"].get<std::int64_t>(), reuse["operators"].get<std::int64_t>(),
-        reuse["audited"].get<std::int64_t>(), reuse["error_mean_pct"].get<double>(),
-        reuse["confidence_pct"].get<double>(), reuse["error_max_pct"].get<double>(), reuse["bound_pct"].get<double>());
-  return out;
+  return out + reuse_line(r["fidelity"]["reuse"], "steps");
 }
 
 }  // namespace memwall::tools

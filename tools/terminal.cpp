@@ -194,6 +194,17 @@ static bool unverified_energy(const json& r) {
   return false;
 }
 
+std::string reuse_line(const nlohmann::ordered_json& reuse, const char* audited) {
+  if (reuse["mode"] != "on") return "";
+  const auto number = [&](const char* key) { return reuse[key].get<double>(); };
+  return fmt::format(
+      "reuse: {} of {} operators simulated; {} {} audited, error {:.2f} % on average, {:+.2f} +- {:.2f} % with its "
+      "sign (95 %), {:.2f} % at most, bound {:.2f} %\n",
+      reuse["simulated"].get<std::int64_t>(), reuse["operators"].get<std::int64_t>(),
+      reuse["audited"].get<std::int64_t>(), audited, number("error_mean_pct"), number("bias_pct"),
+      number("confidence_pct"), number("error_max_pct"), number("bound_pct"));
+}
+
 std::string run_screen(const json& r, const terminal_style& style) {
   const json& s = r["summary"];
   const json& w = r["workload"];
@@ -261,6 +272,7 @@ std::string run_screen(const json& r, const terminal_style& style) {
                      r["fidelity"]["transfer_bytes"].get<std::string>(),
                      r["fidelity"]["replay"].get<bool>() ? "on" : "off", r["host"]["wall_s"].get<double>(),
                      r["host"]["peak_rss_mb"].get<double>());
+  if (r["fidelity"].contains("reuse")) out += "  " + reuse_line(r["fidelity"]["reuse"], "of them");
   if (r.contains("outputs"))
     for (const auto& file : r["outputs"])
       for (const char* key : {"note", "detail_note"})

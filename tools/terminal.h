@@ -21,6 +21,9 @@ std::string human_energy(double picojoules);
 /// A bar of `width` cells filled to `fraction`.
 std::string bar(double fraction, int width, const terminal_style& style);
 
+/// A line on `fidelity.reuse`, empty where everything was simulated. `audited`: what the audits are of.
+std::string reuse_line(const nlohmann::ordered_json& reuse, const char* audited);
+
 /// The story of one result in at most 40 lines.
 std::string run_screen(const nlohmann::ordered_json& result, const terminal_style& style);
 /// Results side by side, a column each. Entries without `summary` (a run that was refused) show `message`.

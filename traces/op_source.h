@@ -78,6 +78,13 @@ class op_source {
   /// Told of every operator, at its end and before the source is asked again.
   virtual void ended(const ended_op&) {}
 
+  /// Whether what operators take may be reused from others that were alike; false: a source that measures how wrong
+  /// that is wants them simulated.
+  virtual bool may_reuse() const { return true; }
+
+  /// How many operators of the run the one that starts now stands for: 0 where only its neighbours matter.
+  virtual double stands_for(std::uint64_t /*id*/) const { return 1; }
+
   /// Operators in all, where known beforehand; else -1. (For progress.)
   virtual std::int64_t size() const { return -1; }
 

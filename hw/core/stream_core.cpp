@@ -72,15 +72,36 @@ ps_t stream_core::next_edge(ps_t t) const {
   return (edge + 999) / 1000;
 }
 
-void stream_core::start(const operation& op, std::function<void(const result&)> done) {
+work stream_core::plan(const operation& op) {
+  return checked_plan(*m_model, op);
+}
+
+void stream_core::begin(const operation& op, work planned, std::function<void(const result&)> done) {
   m_busy = true;
   m_op = op;
   m_done = std::move(done);
-  m_work = checked_plan(*m_model, op);
-  if (m_data != nullptr) m_data->begin(op);
+  m_work = std::move(planned);
   m_result = result{};
   m_result.start = now_ps();
   m_result.energy_pj = m_work.energy_pj;
+}
+
+void stream_core::forgo(const operation& op, const work& planned, const foregone& known,
+                        std::function<void(const result&)> done) {
+  begin(op, planned, std::move(done));
+  m_op_probe.set(op.id);
+  m_result.parts = known.parts;
+  for (const auto& a : m_work.accesses)
+    if (a.bytes > 0) (a.write ? m_result.written : m_result.read)[a.kind] += a.bytes;
+  m_totals.transfers += known.transfers;
+  m_end = m_result.start + known.time;
+  m_end_scheduled = true;
+  m_wake.notify(to_sc_time(known.time));
+}
+
+void stream_core::start(const operation& op, work planned, std::function<void(const result&)> done) {
+  begin(op, std::move(planned), std::move(done));
+  if (m_data != nullptr) m_data->begin(op);
   m_reads.clear();
   m_writes.clear();
   m_read_total = m_write_total = 0;

@@ -40,7 +40,18 @@ class stream_core : public sc_core::sc_module {
 
   using result = work_result;
   /// Starts an operator; `done` is called once, at its end in simulated time. Must not be busy.
-  void start(const operation& op, std::function<void(const result&)> done);
+  void start(const operation& op, std::function<void(const result&)> done) { start(op, plan(op), std::move(done)); }
+  /// The two steps of it: what the model plans (once an operator, in the order of execution), and carrying that out.
+  work plan(const operation& op);
+  void start(const operation& op, work planned, std::function<void(const result&)> done);
+  /// Instead of carrying it out: what is known of how it goes. Time passes and everything is counted, but nothing is
+  /// transferred.
+  struct foregone {
+    ps_t time = 0;
+    stall_stack parts;  ///< sums to it
+    std::uint64_t transfers = 0;
+  };
+  void forgo(const operation& op, const work& planned, const foregone& known, std::function<void(const result&)> done);
   bool busy() const { return m_busy; }
 
   core_model& model() { return *m_model; }
@@ -67,6 +78,8 @@ class stream_core : public sc_core::sc_module {
   probe_list probes();
 
  private:
+  void begin(const operation& op, work planned, std::function<void(const result&)> done);
+
   struct tile {
     std::int64_t bytes = 0;
     ps_t held = 0;  // how long the core's own rate delayed it

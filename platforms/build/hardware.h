@@ -16,6 +16,7 @@
 #include "hw/ports/at_initiator.h"
 #include "hw/ports/at_target.h"
 #include "platforms/build/result_section.h"
+#include "platforms/build/unseen.h"
 #include "platforms/describe/description.h"
 
 namespace memwall {
@@ -64,9 +65,18 @@ class hardware {
   virtual result_section section() const { return result_section::others; }
   virtual json report(ps_t elapsed) const = 0;
   virtual double energy_pj(ps_t elapsed) const = 0;
+  /// Of it, what goes with the time that was simulated, although energy_pj(elapsed) does not ask for it: refresh,
+  /// background, clocks.
+  virtual double timely_pj() const { return 0; }
   virtual std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const {
     return {{m_name, energy_pj(elapsed)}};
   }
+  /// Where to count what came from `from` (the neighbour on the way) and first from `core` without being simulated: a
+  /// reused operator's bytes. What is reported counts them like those that were. The reference stays valid.
+  moved_bytes& unseen(const std::string& from, const std::string& core) { return m_unseen[told_as(from, core)]; }
+  /// Bytes a second that can come through, in one direction; 0: not stated.
+  virtual double passes() const { return 0; }
+
   /// Bytes moved by class (memories: at the memory), for the conservation law. Reads and writes together.
   virtual traffic_bytes bytes() const { return {}; }
 
@@ -105,6 +115,11 @@ class hardware {
                       problem_list& /*problems*/) {}
   /// Called once before the simulation ends: a generator stops asking.
   virtual void stop() {}
+
+ protected:
+  /// What its report calls a sender.
+  virtual const std::string& told_as(const std::string& from, const std::string& /*core*/) const { return from; }
+  unseen_traffic m_unseen;
 
  private:
   std::string m_name, m_type;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ class system {
   std::vector<memory_slot> slots() const;
   /// Unloaded latency from a module to an address and back, last data beat included; -1: not reachable.
   ps_t path_latency(const std::string& from, std::uint64_t address) const;
+  /// The memory at an address, as a number; nothing: there is none.
+  std::optional<std::size_t> region_of(std::uint64_t address) const { return m_addresses.owner_of(address); }
+  const std::string& memory_of(std::size_t number) const { return m_regions[number].memory; }
   /// Modules passed on the way from one module to another, the last one included; empty: there is none.
   const std::vector<std::string>& way(const std::string& from, const std::string& to) const {
     return m_ways.way(from, to);

@@ -37,6 +37,8 @@ struct run_options {
   std::string command;                  ///< for provenance
   std::string transfer_bytes = "auto";  ///< auto | burst | a number of bytes
   bool replay = true;
+  bool reuse = false;         ///< of outcomes of operators that are alike: a few of each kind are simulated
+  double reuse_bound = 0.01;  ///< relative error that this may bring
   std::uint64_t seed = 1;
   std::string version;
   std::string vcd_file, vcd_window;       ///< "" none; window "" all, "10us:12us", "layers.3.*"

@@ -8,12 +8,14 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <optional>
 #include <utility>
 
 #include "hw/bus/bus.h"
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
 #include "platforms/execute/event_loop.h"
+#include "platforms/execute/order_reuse.h"
 #include "platforms/execute/platform_split.h"
 #include "platforms/execute/schedule.h"
 #include "platforms/tell/check_result.h"
@@ -26,14 +28,16 @@ namespace {
 /// Lets the simulated cores do what the schedule says, from time zero on.
 class runner : public sc_core::sc_module {
  public:
+  /// `reuse`: nullptr where everything is simulated.
   runner(const sc_core::sc_module_name& name, const run_options& options, system& hw, const platform_split& split,
-         trace::op_source& source, recorder& observer)
+         trace::op_source& source, recorder& observer, order_reuse* reuse)
       : sc_module(name),
         m_options(options),
         m_system(hw),
         m_split(split),
         m_source(source),
         m_observer(observer),
+        m_reuse(reuse),
         m_schedule(source, split, split.cores()),
         m_banks(split.cores()) {
     m_schedule.on_finished = [this](const finished_operator& f) { finished(f); };
@@ -84,7 +88,13 @@ class runner : public sc_core::sc_module {
     const auto begin = [this, &core, &name, number, work = std::move(work)] {
       m_observer.operator_begins(name, work);
       // Banks may be granted from a process of theirs.
-      guarded([&] { core.start(work, [this, number](const work_result& r) { guarded([&] { ended(number, r); }); }); });
+      guarded([&] {
+        const auto done = [this, number](const work_result& r) { guarded([&] { ended(number, r); }); };
+        if (m_reuse != nullptr)
+          m_reuse->start(number, name, work, !m_source.may_reuse(), m_source.stands_for(work.id), done);
+        else
+          core.start(work, done);
+      });
     };
     // Units beside banks compute when the memory serves nobody else.
     if (!in_banks) return begin();
@@ -132,6 +142,7 @@ class runner : public sc_core::sc_module {
   const platform_split& m_split;
   trace::op_source& m_source;
   recorder& m_observer;
+  order_reuse* m_reuse;
   schedule m_schedule;
   std::vector<hardware*>
       m_banks;  // by core: the memory its units sit in, while it waits for the banks or computes there
@@ -241,6 +252,21 @@ std::optional<memory_facts> activation_memory(const run_options& o, const system
   return std::nullopt;
 }
 
+/// What moved, outside of the cores.
+movement movement_of(const system& hw, const symmetry& alike, const order_reuse* reuse, ps_t time) {
+  movement out;
+  for (const auto& m : hw.modules()) {
+    const hardware* w = hw.find(alike.worker(m->name()));
+    const double grown = reuse != nullptr ? reuse->grown(*w) : 1.0, times = alike.times(w->name());
+    out.grown[m->name()] = grown;
+    out.timely_pj += times * w->timely_pj();
+    if (m->as_core() != nullptr) continue;
+    const double idle = w->energy_pj(2 * time) - w->energy_pj(time);
+    out.dynamic_pj += times * grown * (w->energy_pj(time) - idle - w->timely_pj());
+  }
+  return out;
+}
+
 }  // namespace
 
 run_outcome run(const run_options& options, const built_hook& on_built) {
@@ -273,7 +299,9 @@ run_outcome run(const run_options& options, const built_hook& on_built) {
   const auto source =
       options.operators ? options.operators() : std::make_unique<trace::timeless_source>(options.source());
   const platform_split split(*hw, alike, where, source->header());
-  runner work("runner", options, *hw, split, *source, observer);
+  std::optional<order_reuse> reuse;
+  if (options.reuse) reuse.emplace(*hw, alike, observer, options.reuse_bound);
+  runner work("runner", options, *hw, split, *source, observer, reuse ? &*reuse : nullptr);
   event_loop loop([&] {
     if (options.on_progress) options.on_progress(work.so_far());
     return options.stop_asked && options.stop_asked();
@@ -295,8 +323,14 @@ run_outcome run(const run_options& options, const built_hook& on_built) {
   out.partial = partial;
   work.result().critical = state.critical();
   work.result().tokens = source->tokens();
+  if (reuse && !reuse->hindrance().empty()) context.note(reuse->hindrance());
   out.result =
       build_result(options, *hw, alike, where, work.result(), state.last_end(), partial, programming, out.summary);
+  out.moved = movement_of(*hw, alike, reuse ? &*reuse : nullptr, state.last_end());
+  if (reuse) {
+    out.reuse = reuse->report();
+    out.result["fidelity"]["reuse"] = reuse_json(out.reuse);
+  }
   check_result(out.result);
   for (const auto& n : *context.notes) out.result["notes"].push_back(n);
   observer.finish(out.result, state.last_end());

@@ -2,20 +2,32 @@
 // One simulation: a platform, a trace, a result. One a process (SystemC).
 #pragma once
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string>
 
 #include "platforms/describe/run_options.h"
 #include "platforms/tell/summary.h"
+#include "traces/reuse_report.h"
 
 namespace memwall::platforms {
 
 using json = nlohmann::ordered_json;
 
+/// What moving took outside of the cores, where what was given stands for more (serve): picojoules.
+struct movement {
+  std::map<std::string, double> grown;  ///< by module: bytes over those that were given
+  double dynamic_pj = 0;                ///< of all bytes
+  double timely_pj = 0;                 ///< in the time that passed
+};
+
 struct run_outcome {
   json result;
   run_summary summary;   ///< what result["summary"] was written from
   bool partial = false;  ///< interrupted
+  reuse_report reuse;    ///< of operators
+  movement moved;        ///< for serve
 };
 
 class system;

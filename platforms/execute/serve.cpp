@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "hw/core/core_model.h"
@@ -112,18 +113,46 @@ std::vector<json*> values_of(json& object) {
   return out;
 }
 
+/// Of the busiest, in the service.
+double busiest(const json& modules, const movement& moved, double slower) {
+  double most = 0;
+  for (const auto& m : modules)
+    if (!m.value("on_chip", false))
+      most = std::max(most, m["utilization"].get<double>() * moved.grown.at(m["name"]) * slower);
+  return most;
+}
+
+/// Bytes, rates: of all that was served. `slower`: how much longer that took than what was given.
+void count_all(const json& r, const movement& moved, double slower, run_summary& s) {
+  double dram = 0, buses = 0, links = 0, busiest_rate = 0;
+  for (const auto& m : r["memories"]) {
+    if (m.value("on_chip", false)) continue;
+    const double grown = moved.grown.at(m["name"]);
+    dram += grown * (m["read_bytes"].get<double>() + m["write_bytes"].get<double>());
+    busiest_rate = std::max(busiest_rate, m["bandwidth_gbps"].get<double>() * 1e9 * grown * slower);
+  }
+  for (const auto& b : r["buses"]) buses += moved.grown.at(b["name"]) * b["bytes"].get<double>();
+  for (const auto& l : r["links"]) links += moved.grown.at(l["name"]) * l["bytes"].get<double>();
+  s.dram_bytes = std::llround(dram);
+  s.bus_bytes = std::llround(buses);
+  s.link_bytes = std::llround(links);
+  s.dram_bytes_per_s = busiest_rate;
+  s.dram_utilization = busiest(r["memories"], moved, slower);
+  s.bus_utilization = busiest(r["buses"], moved, slower);
+}
+
 /// Turns the result of what was simulated into that of the service. Returns what moving a byte takes outside of the
 /// cores, in picojoules.
-double told(json& r, run_summary s, const serve_options& o, const serving::server_params& server,
-            const serving::engine& engine, const serving::reuse_report& reuse) {
+double told(json& r, run_summary s, const movement& moved, const serve_options& o, const serving::server_params& server,
+            const serving::engine& engine, const reuse_report& reuse) {
   const serving::outcome& all = engine.device();
   const double simulated_ns = ns(s.time), duration_ns = ns(engine.now());
-  const double idle_pj = r["energy"]["idle_pj"],
-               moving_pj = r["energy"]["total_pj"].get<double>() - idle_pj - reuse.simulated_core_pj;
-  const double per_byte = reuse.simulated_bytes > 0 ? moving_pj / reuse.simulated_bytes : 0.0;
-  const double share = reuse.simulated_bytes > 0 ? all.memory_bytes / reuse.simulated_bytes : 0.0;
-  const double energy = all.energy_pj + per_byte * all.memory_bytes +
-                        (simulated_ns > 0 ? idle_pj / simulated_ns * duration_ns * o.replicas : 0.0);
+  const double idle_pj = r["energy"]["idle_pj"];
+  const double moving_pj =
+      moved.dynamic_pj + (simulated_ns > 0 ? moved.timely_pj * all.time() / 1000 / simulated_ns : 0.0);
+  const double per_byte = all.memory_bytes > 0 ? moving_pj / all.memory_bytes : 0.0;
+  const double energy =
+      all.energy_pj + moving_pj + (simulated_ns > 0 ? idle_pj / simulated_ns * duration_ns * o.replicas : 0.0);
 
   r["workload"] = {{"requests", o.requests.origin}, {"dtype", o.types.name()}, {"replicas", o.replicas}};
   r["config"]["workload"] = r["workload"];
@@ -139,11 +168,7 @@ double told(json& r, run_summary s, const serve_options& o, const serving::serve
   s.booked_most = booked_most(active);
   s.energy_pj = energy;
   s.energy_per_request_pj = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;
-  // Totals of modules go with the bytes that operators asked for.
-  for (std::int64_t* bytes : {&s.dram_bytes, &s.bus_bytes, &s.link_bytes})
-    *bytes = static_cast<std::int64_t>(share * static_cast<double>(*bytes));
-  const double slower = duration_ns > 0 ? share * simulated_ns / duration_ns / o.replicas : 0.0;
-  for (double* rate : {&s.dram_bytes_per_s, &s.dram_utilization, &s.bus_utilization}) *rate *= slower;
+  count_all(r, moved, duration_ns > 0 ? simulated_ns / duration_ns / o.replicas : 0.0, s);
   s.flops = all.flops;
   r["summary"] = summary_table().write(s);
   // A replica is a machine of its own: what was simulated is one of them.
@@ -170,7 +195,7 @@ serving::server_params server_of(const platform_description& platform) {
 
 serve_outcome serve(const serve_options& options) {
   const serving::server_params server = server_of(options.run.platform);
-  serving::reuse_report reuse;
+  reuse_report reuse;
   reuse.on = options.reuse;
   reuse.bound = options.reuse_bound;
   // Made when the memories are known: they say how many KV blocks there are.
@@ -180,6 +205,8 @@ serve_outcome serve(const serve_options& options) {
   if (!options.timeline_file.empty()) timeline.emplace(options.timeline_file, options.replicas);
   std::int64_t number = 0;
   run_options run_with = options.run;
+  run_with.reuse = options.reuse;
+  run_with.reuse_bound = options.reuse_bound;
   run_with.on_memories = [&](const std::vector<memory_slot>& slots) {
     const std::int64_t blocks = server.kv_blocks > 0 ? server.kv_blocks : blocks_that_fit(options, server, slots);
     steps.emplace(options.model, options.types, server, blocks * server.block_size, options.run.seed);
@@ -196,12 +223,13 @@ serve_outcome serve(const serve_options& options) {
                                                     reuse);
   };
   run_outcome ran = run(run_with);
+  reuse.simulated = options.reuse ? ran.reuse.simulated : reuse.operators;
 
   if (timeline) timeline->finish(options.requests, *engine);
   serve_outcome out;
   out.partial = ran.partial;
   out.result = std::move(ran.result);
-  const double pj_per_byte = told(out.result, ran.summary, options, server, *engine, reuse);
+  const double pj_per_byte = told(out.result, ran.summary, ran.moved, options, server, *engine, reuse);
   for (std::size_t i = 0; i < options.requests.requests.size(); ++i)
     if (engine->requests()[i].completed)
       out.requests_csv.push_back(requests_csv_line(options.requests.requests[i], engine->requests()[i], pj_per_byte));

@@ -259,6 +259,18 @@ json build_result(const run_options& o, const system& hw, const symmetry& alike,
   return out;
 }
 
+json reuse_json(const reuse_report& r) {
+  return {{"mode", r.on ? "on" : "off"},
+          {"bound_pct", 100 * r.bound},
+          {"operators", static_cast<std::int64_t>(r.operators)},
+          {"simulated", static_cast<std::int64_t>(r.simulated)},
+          {"audited", r.audits.size()},
+          {"error_mean_pct", 100 * r.mean_error()},
+          {"error_max_pct", 100 * r.max_error()},
+          {"bias_pct", 100 * r.bias()},
+          {"confidence_pct", 100 * r.confidence()}};
+}
+
 json host_facts(const system& hw, const symmetry& alike, double wall_s) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -10,6 +10,7 @@
 #include "platforms/build/system.h"
 #include "platforms/describe/run_options.h"
 #include "platforms/tell/summary.h"
+#include "traces/reuse_report.h"
 
 namespace memwall::platforms {
 
@@ -50,6 +51,8 @@ json stack_json(const stall_stack& s);
 /// The whole result but its host part. `summary` is what result["summary"] was written from.
 json build_result(const run_options& o, const system& hw, const symmetry& alike, const placement& where,
                   const result_builder& r, ps_t time, bool partial, const json& programming, run_summary& summary);
+/// `fidelity.reuse`.
+json reuse_json(const reuse_report& r);
 json host_facts(const system& hw, const symmetry& alike, double wall_s);
 
 }  // namespace memwall::platforms

@@ -223,17 +223,6 @@ std::vector<figure_info> serving_figures() {
   return out;
 }
 
-json reuse_json(const serving::reuse_report& r) {
-  return {{"mode", r.on ? "on" : "off"},
-          {"bound_pct", 100 * r.bound},
-          {"operators", static_cast<std::int64_t>(r.operators)},
-          {"simulated", static_cast<std::int64_t>(r.simulated)},
-          {"audited", static_cast<std::int64_t>(r.errors.size())},
-          {"error_mean_pct", 100 * r.mean_error()},
-          {"error_max_pct", 100 * r.max_error()},
-          {"confidence_pct", 100 * r.confidence()}};
-}
-
 std::string requests_csv_header() {
   std::string out =
       "request,arrival_s,scheduled_s,first_token_s,last_token_s,input_tokens,output_tokens,preemptions,class,replica,"

@@ -31,10 +31,8 @@ json distribution_json(weighted values);
 /// `serving` of a result: times by class, goodput, KV use.
 json serving_json(const serving::request_list& list, const serving::engine& server,
                   const serving::server_params& params, const service_level& slo);
-/// `fidelity.reuse`.
 /// What `serving` of the result holds.
 std::vector<figure_info> serving_figures();
-json reuse_json(const serving::reuse_report& r);
 
 /// A line a request, with the parts of its latency by group of causes: they sum to it. `pj_per_byte`: what moving a
 /// byte takes outside of the cores.

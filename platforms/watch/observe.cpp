@@ -77,6 +77,10 @@ void watch_window::operator_ends(const std::string& name) {
   if (by_layer && matching > 0 && matches_glob(pattern, name)) --matching;
 }
 
+bool watch_window::looks_at(const std::string& op, ps_t from, ps_t to) const {
+  return by_layer ? matches_glob(pattern, op) : to > begin && from < end;
+}
+
 recorder::recorder(const run_options& options, system& hw, const symmetry& alike)
     : m_options(options), m_system(hw), m_alike(alike) {
   for (const auto& m : hw.modules()) m->observe(this);
@@ -213,6 +217,18 @@ void recorder::operator_ends(const std::string& core, const trace::op& op, ps_t 
     m_detail_window.operator_ends(op.name);
   }
   if (m_vcd) m_vcd_window.operator_ends(op.name);
+}
+
+bool recorder::looks_at(const std::string& op, ps_t begin, ps_t end) const {
+  if (m_vcd && m_vcd_window.looks_at(op, begin, end)) return true;
+  if (!m_timeline) return false;
+  return m_first_only ? m_shown_transfers < first_transfers : m_detail_window.looks_at(op, begin, end);
+}
+
+void recorder::reused(const std::string& module, ps_t begin, ps_t end, std::int64_t bytes) {
+  const auto found = m_series.find(module);  // modules that tell nothing have no series
+  if (found == m_series.end()) return;
+  for (int i = 0; i < m_alike.times(module); ++i) found->second.add(begin, end, static_cast<double>(bytes));
 }
 
 void recorder::plan_turns() {

@@ -29,6 +29,7 @@ struct watch_window {
   bool seen = false;
   void operator_begins(const std::string& name);
   void operator_ends(const std::string& name);
+  bool looks_at(const std::string& op, ps_t from, ps_t to) const;
 };
 /// Throws input_error, which names `option`.
 watch_window parse_window(const std::string& option, const std::string& text);
@@ -45,6 +46,10 @@ class recorder final : public transfer_observer {
   void on_wires(const channel_span& s) override;
   void operator_begins(const std::string& core, const operation& work);
   void operator_ends(const std::string& core, const trace::op& op, ps_t start, ps_t end);
+  /// Somebody looks at what happens inside an operator between two times: it must be simulated.
+  bool looks_at(const std::string& op, ps_t begin, ps_t end) const;
+  /// So many bytes went through a module that were not simulated: for its bandwidth over time.
+  void reused(const std::string& module, ps_t begin, ps_t end, std::int64_t bytes);
 
   /// When a window by time opens or closes next, in order; `never`: all have. Then turn() does it: the run stops there.
   ps_t next_turn() const { return m_next_turn < m_turns.size() ? m_turns[m_next_turn].at : never; }

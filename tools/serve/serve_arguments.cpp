@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/serve/serve_arguments.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 
 namespace memwall::tools {
@@ -25,15 +23,6 @@ void serve_arguments::add_service_to(CLI::App& app) {
   app.add_option("--warm-up", warm_up, "leave the first N requests out of the figures")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->group("Service");
-  app.add_option("--reuse", reuse,
-                 "on: operators of the same kind and neighbourhood are simulated once; off: all are simulated")
-      ->check(CLI::IsMember({"on", "off"}))
-      ->capture_default_str()
-      ->group("Service");
-  app.add_option("--reuse-error", reuse_error, "percent that a reused step may be off")
-      ->check(CLI::Range(0.01, 50.0))
-      ->capture_default_str()
-      ->group("Service");
 }
 
 std::vector<std::string> serve_arguments::words() const {
@@ -47,8 +36,7 @@ std::vector<std::string> serve_arguments::words() const {
   if (first > 0) add("--first", std::to_string(first));
   if (warm_up >= 0) add("--warm-up", std::to_string(warm_up));
   if (seed != 1) add("--seed", std::to_string(seed));
-  if (reuse != "on") add("--reuse", reuse);
-  if (reuse_error != 1) add("--reuse-error", fmt::format("{}", reuse_error));
+  for (auto& word : reuse.words()) out.push_back(std::move(word));
   if (transfer_bytes != "auto") add("--transfer-bytes", transfer_bytes);
   if (replay != "on") add("--replay", replay);
   for (const auto& s : sets) add("--set", s);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/reuse_options.h"
+
 namespace CLI {
 class App;
 }
@@ -12,12 +14,12 @@ class App;
 namespace memwall::tools {
 
 struct serve_arguments {
-  std::string model, requests, dtype = "bf16", rate, slo, transfer_bytes = "auto", replay = "on", reuse = "on";
+  std::string model, requests, dtype = "bf16", rate, slo, transfer_bytes = "auto", replay = "on";
+  reuse_options reuse;
   std::int64_t replicas = 1, first = 0, warm_up = -1, seed = 1;
-  double reuse_error = 1;
   std::vector<std::string> sets;
 
-  /// What a comparison has not got already: requests, replicas, service level, reuse.
+  /// What a comparison has not got already: requests, replicas, service level.
   void add_service_to(CLI::App& app);
   /// The options as words of a command line, without --platform and --out.
   std::vector<std::string> words() const;

@@ -24,7 +24,7 @@ const std::vector<std::string> workload_keys = {"phase",  "batch", "prompt",    
                                                 "tokens", "dtype", "prefill-chunk"};
 const std::vector<std::string> serve_keys = {"requests", "rate",    "slo",   "replicas",
                                              "first",    "warm-up", "reuse", "reuse-error"};
-const std::vector<std::string> option_keys = {"transfer-bytes", "replay", "seed"};
+const std::vector<std::string> option_keys = {"transfer-bytes", "replay", "reuse", "reuse-error", "seed"};
 
 /// A list or map as one line of YAML, as --set takes it.
 std::string compact(const node& n) {

@@ -9,11 +9,7 @@ namespace memwall::serving {
 
 served_source::served_source(engine& server, const step_operators& operators, const server_params& params,
                              bool phases_differ, reuse_report& report)
-    : m_server(server),
-      m_operators(operators),
-      m_params(params),
-      m_costs(operators, report.bound, phases_differ),
-      m_report(report) {}
+    : m_server(server), m_operators(operators), m_params(params), m_costs(operators, phases_differ), m_report(report) {}
 
 trace::answer served_source::next(ps_t now, trace::op& out) {
   while (true) {
@@ -27,46 +23,42 @@ trace::answer served_source::next(ps_t now, trace::op& out) {
     }
     if (m_ended < m_batch.size()) return trace::answer::ask_after_any();
     if (!m_batch.empty()) collect();
-    if (!go_on()) return trace::answer::end();
+    if (m_batch.empty() && !go_on()) return trace::answer::end();
   }
 }
 
-/// Advances the server as far as costs are known. False: all requests are done.
+/// Advances the server to its next step. False: all requests are done.
 bool served_source::go_on() {
-  while (const pending_step* p = m_server.next()) {
-    if (!m_report.on) {
-      probe whole;
-      whole.shape = p->shape;
-      emit(whole, p->number);
-      return true;
-    }
-    probe wanted;
-    const auto cost = m_costs.cost(p->shape, wanted);
-    if (!cost) {
-      emit(wanted, p->number);
-      return true;
-    }
-    if (++m_predictions == m_next_audit) {
-      // Three audits each time the number of steps has grown fourfold: errors of the begin, when sizes are new, and of
-      // the long run are both seen.
-      m_next_audit += std::max<std::int64_t>(8, m_next_audit * 3 / 5);
-      m_predicted = *cost;
-      m_auditing = true;
-      emit(m_costs.audit_of(p->shape), p->number);
-      return true;
-    }
-    m_report.operators += static_cast<double>(operators_in(p->shape));
-    m_server.complete(with_swaps(*cost, *p));
+  const pending_step* p = m_server.next();
+  if (p == nullptr) return false;
+  if (m_report.on) {
+    emit(m_costs.probe_of(p->shape), p->number);
+  } else {
+    probe whole;
+    whole.shape = p->shape;
+    emit(whole, p->number);
   }
-  return false;
+  return true;
+}
+
+/// Three audits each time the number of steps has grown fourfold: errors of the begin, when sizes are new, and of the
+/// long run are both seen.
+bool served_source::audit_is_due() {
+  if (!m_report.on || ++m_known_steps < m_next_audit) return false;
+  m_next_audit += std::max<std::int64_t>(8, m_next_audit * 3 / 5);
+  return true;
 }
 
 void served_source::emit(const probe& p, std::int64_t number) {
   m_probe = p;
   m_batch = m_costs.operators_of(p, number);
+  // A pass of its own, also where the same step runs again: each begins with what the host does for it.
+  for (auto& o : m_batch) o.op.step = m_passes;
+  ++m_passes;
+  m_times = m_costs.times_of(p, m_batch);
+  if (m_auditing) m_times.assign(m_batch.size(), 0.0);  // counted already
   m_outcomes.assign(m_batch.size(), {});
   m_given = m_ended = 0;
-  m_report.simulated += static_cast<double>(m_batch.size());
 }
 
 void served_source::ended(const trace::ended_op& e) {
@@ -81,33 +73,38 @@ void served_source::ended(const trace::ended_op& e) {
   o.energy_pj = e.energy_pj;
   o.memory_bytes = static_cast<double>(e.memory_bytes);
   o.flops = static_cast<double>(e.what.flops());
-  m_report.simulated_bytes += o.memory_bytes;
-  m_report.simulated_core_pj += o.energy_pj;
   m_last_end = std::max(m_last_end, e.end);
   ++m_ended;
 }
 
 /// All operators of the batch have ended.
 void served_source::collect() {
-  const pending_step* p = m_server.next();
-  if (m_report.on) m_costs.measured(m_probe, m_batch, m_outcomes);
-  if (m_probe.what == probe::kind::whole) {
+  const outcome found = m_costs.cost(m_probe, m_batch, m_outcomes);
+  if (m_probe.whole)
     m_rest[m_probe.shape.prompt() ? 1 : 0] = std::count_if(m_batch.begin(), m_batch.end(), [](const step_operator& o) {
       return o.part != segment::decode_attention && o.part != segment::chunk_attention;
     });
-    outcome sum;
-    for (const auto& o : m_outcomes) sum.add(o);
-    m_report.operators += static_cast<double>(m_batch.size());
-    m_server.complete(with_swaps(sum, *p));
-  } else if (m_auditing) {
-    m_auditing = false;
-    const outcome simulated = m_costs.composed(m_probe, m_batch, m_outcomes);
-    m_report.errors.push_back(m_predicted.time() / simulated.time() - 1);
-    m_report.operators += static_cast<double>(operators_in(p->shape));
-    m_server.complete(with_swaps(simulated, *p));
-  }
+  const probe asked = m_probe;
   m_base += m_batch.size();
   m_batch.clear();
+  if (m_auditing) {
+    m_auditing = false;
+    m_report.audits.push_back({m_known.time() / found.time() - 1, 1});
+    return complete(found);
+  }
+  if (!audit_is_due()) return complete(found);
+  // Each fourth audit, the first one too, is of a whole step: it measures what standing for others brings, as well.
+  m_auditing = true;
+  m_known = found;
+  probe again = asked;
+  if (m_audits++ % 4 == 0) again.whole = true, again.chosen.clear();
+  emit(again, m_server.next()->number);
+}
+
+void served_source::complete(const outcome& o) {
+  const pending_step* p = m_server.next();
+  m_report.operators += static_cast<double>(operators_in(p->shape));
+  m_server.complete(with_swaps(o, *p));
 }
 
 /// How many operators a step has, for the report: attention has one for the decodes and one for each chunk.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "traces/op_source.h"
+#include "traces/reuse_report.h"
 #include "traces/serving/engine.h"
 #include "traces/serving/step_costs.h"
 
@@ -20,12 +21,16 @@ class served_source final : public trace::op_source {
   const trace::header& header() const override { return m_operators.header(); }
   trace::answer next(ps_t now, trace::op& out) override;
   void ended(const trace::ended_op& e) override;
+  bool may_reuse() const override { return m_report.on && !m_auditing; }
+  double stands_for(std::uint64_t id) const override { return m_times[static_cast<std::size_t>(id - m_base)]; }
   std::optional<std::int64_t> tokens() const override { return m_server.tokens(); }
 
  private:
   bool go_on();
   void emit(const probe& p, std::int64_t number);
   void collect();
+  void complete(const outcome& o);
+  bool audit_is_due();
   outcome with_swaps(outcome o, const pending_step& p) const;
   std::int64_t operators_in(const step_shape& s) const;
 
@@ -40,12 +45,15 @@ class served_source final : public trace::op_source {
   std::vector<outcome> m_outcomes;
   probe m_probe;
   std::size_t m_given = 0, m_ended = 0;
+  std::vector<double> m_times;  // of each operator: how many of the service it stands for
   std::uint64_t m_base = 0;
+  std::int64_t m_passes = 0;
   ps_t m_last_end = 0;
-  bool m_auditing = false;
   std::int64_t m_rest[2] = {0, 0};  // operators of a step but attention, by phase
-  outcome m_predicted;
-  std::int64_t m_predictions = 0, m_next_audit = 8;
+  // The same step again, simulated, to measure the error.
+  bool m_auditing = false;
+  outcome m_known;
+  std::int64_t m_known_steps = 0, m_next_audit = 8, m_audits = 0;
 };
 
 }  // namespace memwall::serving

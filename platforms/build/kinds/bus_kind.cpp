@@ -16,13 +16,18 @@ class bus_hardware final : public hardware {
   }
   json config() const override { return bus_param_table().write(m_params); }
   result_section section() const override { return result_section::buses; }
-  json report(ps_t) const override { return bus_table().write({name(), m_bus.report()}); }
-  double energy_pj(ps_t) const override { return m_bus.report().energy_pj; }
-  traffic_bytes bytes() const override { return m_bus.report().bytes_by_class; }
+  json report(ps_t) const override { return bus_table().write({name(), seen()}); }
+  double energy_pj(ps_t) const override { return seen().energy_pj; }
+  traffic_bytes bytes() const override { return seen().bytes_by_class; }
+  double passes() const override {
+    return m_params.width.value * m_params.clock.value * static_cast<double>(m_params.slices);
+  }
   probe_list probes() override { return m_bus.probes(); }
   void observe(transfer_observer* o) override { m_bus.observe(o); }
 
  private:
+  bus_report seen() const { return with_unseen(m_bus.report(), m_unseen); }
+
   bus_params m_params;
   bus m_bus;
 };

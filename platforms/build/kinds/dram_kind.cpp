@@ -19,7 +19,7 @@ class dram_hardware final : public hardware {
   json config() const override { return write_dram_params(m_params); }
   result_section section() const override { return result_section::memories; }
   json report(ps_t elapsed) const override {
-    const dram_report r = m_dram.report();
+    const dram_report r = seen();
     const auto& m = r.memory;
     const double seconds = static_cast<double>(elapsed) * 1e-12;
     const auto moved = static_cast<double>(m.bytes_read + m.bytes_written);
@@ -63,17 +63,22 @@ class dram_hardware final : public hardware {
     for (const auto& [unused, pj] : energy_parts(elapsed)) sum += pj;
     return sum;
   }
+  double timely_pj() const override {
+    const auto e = dram::energy_of(seen().memory, m_standard);
+    return e.refresh + e.background;
+  }
   std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override;
   traffic_bytes bytes() const override {
-    const dram_report r = m_dram.report();
+    const dram_report r = seen();
     traffic_bytes b = r.read_bytes;
     b += r.write_bytes;
     return b;
   }
   std::uint64_t bursts() const override {
-    const auto m = m_dram.report().memory;
+    const auto m = m_dram.report().memory;  // that were simulated
     return static_cast<std::uint64_t>(m.reads + m.writes);
   }
+  double passes() const override { return dram_peak_bytes_per_s(m_params); }
   probe_list probes() override { return m_dram.probes(); }
   void observe(transfer_observer* o) override { m_dram.observe(o); }
   int detail_units() const override { return m_params.channels; }
@@ -110,6 +115,7 @@ class dram_hardware final : public hardware {
                 (e.read_pj + e.io_read_pj) / static_cast<double>(f.burst);
     return f;
   }
+  dram_report seen() const { return with_unseen(m_dram.report(), m_unseen); }
   dram::command_watcher* watcher(viewer v) const {
     if (v == viewer::waveform) return m_view.get();
     return m_trace.get();
@@ -124,7 +130,7 @@ class dram_hardware final : public hardware {
 };
 
 std::vector<std::pair<std::string, double>> dram_hardware::energy_parts(ps_t) const {
-  const auto e = dram::energy_of(m_dram.report().memory, m_standard);
+  const auto e = dram::energy_of(seen().memory, m_standard);
   return {{"activate", e.activate},    {"read", e.read}, {"write", e.write}, {"io", e.io}, {"refresh", e.refresh},
           {"background", e.background}};
 }

@@ -22,13 +22,17 @@ class link_hardware final : public hardware {
   ps_t hop_latency() const override { return 2 * memwall::to_ps(m_params.latency); }
   json config() const override { return link_param_table().write(m_params); }
   result_section section() const override { return result_section::links; }
-  json report(ps_t) const override { return link_table().write({name(), m_link.report()}); }
-  double energy_pj(ps_t) const override { return m_link.report().energy_pj; }
-  traffic_bytes bytes() const override { return m_link.report().bytes_by_class; }
+  json report(ps_t) const override { return link_table().write({name(), seen()}); }
+  double energy_pj(ps_t) const override { return seen().energy_pj; }
+  traffic_bytes bytes() const override { return seen().bytes_by_class; }
+  double passes() const override { return m_params.peak_bytes_per_s(); }
   probe_list probes() override { return m_link.probes(); }
   void observe(transfer_observer* o) override { m_link.observe(o); }
 
  private:
+  const std::string& told_as(const std::string&, const std::string& core) const override { return core; }
+  bus_report seen() const { return with_unseen(m_link.report(), m_unseen); }
+
   link_params m_params;
   link m_link;
 };

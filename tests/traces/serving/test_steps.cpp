@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators of mixed steps against the formulas of a transformer, and the reuse of costs against costs that are known.
+// Operators of mixed steps against the formulas of a transformer, and layers that stand for others against the whole
+// step.
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <functional>
+#include <utility>
 
 #include "models/model.h"
 #include "traces/generator.h"
-#include "traces/serving/reuse_curve.h"
 #include "traces/serving/step_costs.h"
 #include "traces/serving/step_operators.h"
 
@@ -138,76 +139,62 @@ TEST(step_operators, only_the_layers_asked_for) {
   }
 }
 
-outcome costs(double time) {
-  outcome o;
-  o.parts[static_cast<std::size_t>(stall::dram_data)] = time;
-  o.energy_pj = 2 * time;
-  return o;
-}
-
-/// Asks for a size and simulates with `f` what is wanted.
-outcome ask(reuse_curve& c, std::int64_t size, const std::function<double(std::int64_t)>& f) {
-  std::int64_t wanted = 0;
-  for (int i = 0; i < 1000; ++i) {
-    if (const auto o = c.at(size, wanted)) return *o;
-    c.add(wanted, costs(f(wanted)));
+/// What an operator takes on a made-up machine: its layer decides, and its rows.
+std::vector<outcome> play(const std::vector<step_operator>& operators, const std::function<double(std::int64_t)>& of) {
+  std::vector<outcome> out;
+  for (const auto& o : operators) {
+    outcome x;
+    x.parts[static_cast<std::size_t>(stall::dram_data)] = of(o.op.layer);
+    x.flops = static_cast<double>(o.op.flops());
+    out.push_back(x);
   }
-  ADD_FAILURE() << "never known";
-  return {};
+  return out;
 }
 
-TEST(reuse_curve, a_straight_line_needs_three_points) {
-  reuse_curve c({1, 2, 1025}, 0.001);
-  const auto line = [](std::int64_t x) { return 100.0 + 3.0 * static_cast<double>(x); };
-  for (std::int64_t x = 2; x <= 1024; ++x) {
-    const outcome o = ask(c, x, line);
-    EXPECT_NEAR(o.time(), line(x), 1e-6);
-    EXPECT_NEAR(o.energy_pj, 2 * line(x), 1e-6);
-  }
-  EXPECT_EQ(c.points(), 3u);
-}
-
-TEST(reuse_curve, a_bent_one_is_split_until_it_is_straight_enough) {
-  reuse_curve c({1, 2, 1025}, 0.002);
-  const auto bent = [](std::int64_t x) { return std::max(1000.0, 7.0 * static_cast<double>(x)); };  // a roofline
-  for (std::int64_t x = 2; x <= 1024; x += 5) EXPECT_NEAR(ask(c, x, bent).time(), bent(x), 0.01 * bent(x)) << x;
-  EXPECT_LT(c.points(), 40u);
-}
-
-TEST(reuse_curve, nothing_is_taken_across_an_edge) {
-  reuse_curve c({1, 2, 17, 65}, 0.01);
-  const auto jump = [](std::int64_t x) { return x < 17 ? 10.0 : 50.0; };
-  EXPECT_EQ(ask(c, 16, jump).time(), 10);
-  EXPECT_EQ(ask(c, 17, jump).time(), 50);
-  EXPECT_EQ(ask(c, 1, jump).time(), 10);
-  EXPECT_EQ(ask(c, 40, jump).time(), 50);
-}
-
-TEST(reuse_plane, exact_where_each_size_is_a_line) {
-  reuse_plane p;
-  const auto f = [](reuse_plane::point q) {
-    return 5.0 + 2.0 * static_cast<double>(q.x) + 0.5 * static_cast<double>(q.x) * static_cast<double>(q.y);
+/// A whole step tells that the layers are of two classes; then a layer of each, and the one before it, stand for all.
+TEST(step_costs, a_layer_of_each_class_stands_for_it) {
+  const step_operators steps(load_model("opt-1.3b"), dtypes::parse("fp16", ""), params(), 1024, 1);
+  step_costs costs(steps, false);
+  const std::int64_t layers = steps.model().layers;
+  const auto machine = [&](std::int64_t layer) { return layer < 0 ? 7e6 : layer < layers / 3 ? 100e6 : 150e6; };
+  const auto total = [&](const probe& p) {
+    const auto operators = costs.operators_of(p, 0);
+    return std::pair(costs.cost(p, operators, play(operators, machine)), operators.size());
   };
-  for (const reuse_plane::point at : {reuse_plane::point{3, 700}, {5, 1000}, {8, 1024}, {1, 1}, {100, 3}}) {
-    reuse_plane::point wanted;
-    std::optional<outcome> o;
-    for (int i = 0; i < 20 && !o; ++i) {
-      o = p.at(at, wanted);
-      if (!o) p.add(wanted, costs(f(wanted)));
-    }
-    ASSERT_TRUE(o);
-    EXPECT_NEAR(o->time(), f(at), 1e-9 * f(at));
+  const probe first = costs.probe_of(mixed());
+  EXPECT_TRUE(first.whole);
+  const auto [whole, all] = total(first);
+  for (int i = 0; i < 2 * layers; ++i) {
+    const probe next = costs.probe_of(mixed());
+    ASSERT_FALSE(next.whole);
+    ASSERT_EQ(next.chosen.size(), 2u);
+    const auto [known, some] = total(next);
+    EXPECT_LT(some, all / 3);
+    EXPECT_NEAR(known.time(), whole.time(), 1e-9 * whole.time());
+    EXPECT_NEAR(known.flops, whole.flops, 1e-9 * whole.flops);
   }
 }
 
-TEST(reuse_report, the_interval_is_students) {
-  reuse_report r;
-  r.errors = {0.01, -0.01, 0.02};
-  EXPECT_NEAR(r.mean_error(), 0.04 / 3, 1e-12);
-  EXPECT_EQ(r.max_error(), 0.02);
-  // Mean 0.02 / 3; squared deviations sum to 0.0006 - 0.02^2 / 3; t for 2 degrees of freedom is 4.30265.
-  const double deviation = std::sqrt((0.0006 - 0.0004 / 3) / 2);
-  EXPECT_NEAR(r.confidence(), 4.30265 * deviation / std::sqrt(3.0), 1e-6);
+/// Refreshes decide what layers of a few microseconds take: nothing is left out.
+TEST(step_costs, of_short_layers_every_one_runs) {
+  const step_operators steps(load_model("opt-1.3b"), dtypes::parse("fp16", ""), params(), 1024, 1);
+  step_costs costs(steps, false);
+  const probe first = costs.probe_of(mixed());
+  const auto operators = costs.operators_of(first, 0);
+  costs.cost(first, operators, play(operators, [](std::int64_t) { return 1e6; }));
+  EXPECT_TRUE(costs.probe_of(mixed()).whole);
+}
+
+/// Caches could hold a good part of it: nothing is left out.
+TEST(step_costs, of_a_small_model_every_layer_runs) {
+  const step_operators steps(load_model("gpt-2"), dtypes::parse("fp16", ""), params(), 1024, 1);
+  step_costs costs(steps, false);
+  for (int i = 0; i < 3; ++i) {
+    const probe p = costs.probe_of(mixed());
+    EXPECT_TRUE(p.whole);
+    const auto operators = costs.operators_of(p, i);
+    costs.cost(p, operators, play(operators, [](std::int64_t) { return 1.0; }));
+  }
 }
 
 }  // namespace

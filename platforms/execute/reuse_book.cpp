@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platforms/execute/reuse_book.h"
+
+#include <boost/container_hash/hash.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace memwall::platforms {
+namespace {
+
+constexpr std::size_t fewest = 3, most = 48;  // samples that a prediction needs, and takes
+constexpr double narrowest = 0.01, widest = 0.3;
+constexpr double beyond = 0.05;  // so far outside of what was simulated its ratio is taken to go on
+// Audits are made when orders reused have grown so many times; sooner while the error may be beyond the bound.
+constexpr double audit_growth = 2.5, sooner = 1.6;
+constexpr double near = 0.004;  // samples nearer than that count alike
+
+}  // namespace
+
+std::size_t reuse_book::hash::operator()(const std::vector<std::int64_t>& v) const {
+  return boost::hash_range(v.begin(), v.end());
+}
+
+std::size_t reuse_book::number_of(const std::vector<std::int64_t>& kind) {
+  const auto [at, fresh] = m_numbers.try_emplace(kind, m_kinds.size());
+  if (fresh) m_kinds.emplace_back();
+  return at->second;
+}
+
+/// How much of its time is of another size.
+double reuse_book::distance(const sample& s, const order_shape& shape) {
+  double apart = 0;
+  for (std::size_t i = 0; i < shape.sizes.size(); ++i) apart += std::abs(s.sizes[i] - shape.sizes[i]);
+  return apart / std::max(1.0, std::max(s.expected, shape.expected));
+}
+
+std::optional<reuse_book::prediction> reuse_book::predict(const kind_state& k, const order_shape& shape,
+                                                          double radius) const {
+  prediction out;
+  out.nearest = HUGE_VAL;
+  double weights = 0, squares = 0;
+  // Expected times differ by no more than the sizes do. From the middle outwards, the nearer side first.
+  const double low = shape.expected * (1 - radius), high = shape.expected / (1 - radius);
+  // (Of samples of one size the last ones.)
+  auto above = std::upper_bound(k.samples.begin(), k.samples.end(), shape.expected,
+                                [](double e, const sample& o) { return e < o.expected; });
+  auto below = above;
+  while (out.samples < most) {
+    const bool more_above = above != k.samples.end() && above->expected <= high;
+    const bool more_below = below != k.samples.begin() && (below - 1)->expected >= low;
+    if (!more_above && !more_below) break;
+    const bool up =
+        more_above && (!more_below || above->expected - shape.expected <= shape.expected - (below - 1)->expected);
+    const auto at = up ? above++ : --below;
+    const double d = distance(*at, shape);
+    if (d > radius) continue;
+    const double w = 1 / ((d + near) * (d + near));
+    if (out.parts.empty()) out.parts.assign(at->parts.size(), 0.0);
+    weights += w;
+    out.ratio += w * at->ratio;
+    squares += w * at->ratio * at->ratio;
+    out.transfers += w * at->transfers;
+    for (std::size_t i = 0; i < out.parts.size(); ++i) out.parts[i] += w * at->parts[i];
+    out.nearest = std::min(out.nearest, d);
+    out.smaller = out.smaller || at->expected <= shape.expected;
+    out.larger = out.larger || at->expected >= shape.expected;
+    ++out.samples;
+  }
+  if (out.samples == 0) return std::nullopt;
+  out.ratio /= weights;
+  out.transfers /= weights;
+  for (double& p : out.parts) p /= weights;
+  const auto n = static_cast<double>(out.samples);
+  const double variance = std::max(0.0, squares / weights - out.ratio * out.ratio);
+  out.error = n > 1 && out.ratio > 0 ? std::sqrt(variance / (n - 1)) / out.ratio : HUGE_VAL;
+  return out;
+}
+
+/// Kinds that take much of the time must be known well, the others less: shares of the whole's error, of which each
+/// gets one in proportion to its time. (95 % of means lie within two standard errors.)
+bool reuse_book::is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const {
+  if (p.samples < fewest || (p.nearest > beyond && !(p.smaller && p.larger))) return false;
+  if (p.samples == most) return true;
+  const double share = m_time > 0 ? k.time / m_time : 1.0, loosest = 5 * m_report.bound;
+  const double stream = p.ratio * shape.expected;
+  const double allowed = std::min(loosest, 0.4 * m_report.bound / std::sqrt(std::max(share, 1e-6)));
+  return p.error * stream <= allowed * (stream + static_cast<double>(shape.fixed));
+}
+
+bool reuse_book::within_bound() const {
+  return std::abs(m_report.bias()) + m_report.confidence() <= m_report.bound;
+}
+
+std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exact) {
+  ++m_report.operators;
+  kind_state& k = m_kinds[number_of(shape.kind)];
+  if (k.wanted || exact || shape.brief) {
+    k.wanted = false;
+    return std::nullopt;
+  }
+  const auto p = predict(k, shape, k.radius);
+  if (!p || !is_enough(k, *p, shape)) return std::nullopt;
+  if (++k.reused == k.next_audit) {
+    const double growth = within_bound() ? audit_growth : sooner;
+    k.next_audit = static_cast<std::int64_t>(std::ceil(static_cast<double>(k.next_audit) * growth));
+    return std::nullopt;
+  }
+  order_outcome out;
+  out.time = std::llround(p->ratio * shape.expected);
+  stall_stack weights;
+  for (std::size_t i = 0; i < stall_count; ++i) weights.part[i] = std::llround(p->parts[i] * 1e9);
+  out.parts = apportion(out.time, weights, stall::core_requests);
+  out.transfers = static_cast<std::uint64_t>(std::llround(p->transfers));
+  const auto whole = static_cast<double>(out.time + shape.fixed);
+  k.time += whole;
+  k.unaudited += whole;
+  m_time += whole;
+  return out;
+}
+
+void reuse_book::tell(const order_shape& shape, const order_outcome& simulated, bool counts) {
+  ++m_report.simulated;
+  if (!counts || shape.brief) return;
+  kind_state& k = m_kinds[number_of(shape.kind)];
+  const auto whole = static_cast<double>(simulated.time + shape.fixed);
+  const auto error_of = [&](const prediction& p) {
+    return whole > 0 ? (p.ratio * shape.expected - static_cast<double>(simulated.time)) / whole : 0.0;
+  };
+  if (const auto p = predict(k, shape, k.radius); p && is_enough(k, *p, shape)) {
+    m_report.audits.push_back({error_of(*p), k.unaudited + whole});
+    k.unaudited = 0;
+  }
+  // Does what lies further away tell it as well? Scatter of instances is no matter of distance.
+  if (const auto p = predict(k, shape, std::min(widest, 2 * k.radius)); p && p->nearest > narrowest) {
+    const double error = std::abs(error_of(*p));
+    const double scatter = p->samples > 2 ? p->error * std::sqrt(static_cast<double>(p->samples)) : 0.0;
+    if (error <= std::max(m_report.bound / 2, scatter))
+      k.radius = std::max(k.radius, std::min(widest, 1.5 * p->nearest));
+    else if (error > std::max(2 * m_report.bound, 3 * scatter))
+      k.radius = std::max(narrowest, p->nearest / 2);
+  }
+  k.time += whole;
+  m_time += whole;
+  sample s;
+  s.expected = shape.expected;
+  s.ratio = shape.expected > 0 ? static_cast<double>(simulated.time) / shape.expected : 0.0;
+  s.sizes = shape.sizes;
+  s.transfers = static_cast<double>(simulated.transfers);
+  for (const ps_t p : simulated.parts.part)
+    s.parts.push_back(simulated.time > 0 ? static_cast<double>(p) / static_cast<double>(simulated.time) : 0.0);
+  const auto at = std::upper_bound(k.samples.begin(), k.samples.end(), s.expected,
+                                   [](double e, const sample& o) { return e < o.expected; });
+  k.samples.insert(at, std::move(s));
+}
+
+}  // namespace memwall::platforms

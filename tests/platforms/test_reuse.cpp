@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// `--reuse` through the program, on a few platforms that differ; all of them: test_reuse_everywhere.cpp.
+#include <filesystem>
+#include <fstream>
+
+#include "tests/platforms/reuse_laws.h"
+#include "tests/support/temp_dir.h"
+
+namespace memwall {
+namespace {
+
+using test::json;
+
+class reuse : public testing::TestWithParam<std::string> {};
+// One device, two that are alike, arrays with converters, units beside banks, a GPU with them, a processor.
+INSTANTIATE_TEST_SUITE_P(presets, reuse,
+                         testing::Values("von_neumann_rtx4090", "von_neumann_h100x2", "cim_analog", "cim_dram_aim",
+                                         "hybrid_gpu_aim", "von_neumann_cpu"),
+                         [](const auto& i) { return i.param; });
+
+TEST_P(reuse, agrees_with_simulation_decoding) {
+  test::expect_run_agrees("--platform " + GetParam() +
+                          " --model tinyllama-1.1b --dtype int8/fp16/fp16 --context 300 --tokens 3");
+}
+
+TEST_P(reuse, agrees_with_simulation_on_prompts) {
+  test::expect_run_agrees("--platform " + GetParam() +
+                          " --model tinyllama-1.1b --dtype int8/fp16/fp16 --phase prefill --prompt 96");
+}
+
+TEST(reused_service, agrees_with_simulation) {
+  test::expect_service_agrees(
+      "--platform von_neumann_rtx4090 --model opt-1.3b --set software=vllm "
+      "--requests closed:users=6,n=18,input=uniform:16-96,output=uniform:4-24");
+}
+
+/// Steps of 0.1 ms behind a host that takes as long: what the host does for a step counts once a step, audited or not.
+TEST(reused_service, agrees_where_steps_are_short) {
+  test::expect_service_agrees(
+      "--platform von_neumann_h100 --model gpt-2 --set software=vllm "
+      "--requests poisson:rate=200,n=12,input=uniform:20-200,output=uniform:5-15");
+}
+
+TEST(reused_run, simulates_few_and_says_how_many) {
+  const auto r = test::memwall(
+      "run --platform von_neumann_h100x2 --model llama-65b --dtype fp16 --context 512 --json --quiet --reuse on");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json& reuse = r.json()["fidelity"]["reuse"];
+  EXPECT_EQ(reuse["operators"], r.json()["layers_total"]);
+  EXPECT_LT(reuse["simulated"].get<int>(), reuse["operators"].get<int>() / 8);
+  EXPECT_GT(reuse["audited"], 5);
+  EXPECT_LE(reuse["error_mean_pct"].get<double>(), 1);
+  const auto strict = test::memwall(
+      "run --platform von_neumann_h100x2 --model llama-65b --dtype fp16 --context 512 --json --quiet --reuse on "
+      "--reuse-error 0.1");
+  EXPECT_GT(strict.json()["fidelity"]["reuse"]["simulated"], reuse["simulated"]);
+}
+
+TEST(reused_run, same_bytes_twice) {
+  std::string results[2];
+  for (auto& text : results) {
+    json r =
+        test::memwall("run --platform cim_dram_aim --model opt-1.3b --context 64 --tokens 2 --json --quiet --reuse on")
+            .json();
+    r.erase("host");
+    text = r.dump();
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
+/// Who looks sees what was simulated: a layer in the midst of a run whose other layers are known.
+TEST(reused_run, windows_show_simulated_cycles) {
+  const std::string words =
+      "run --platform von_neumann_rtx4090 --model opt-1.3b --context 64 --quiet --vcd-channels 0 ";
+  for (const char* window : {"--vcd='layers.17.*'", "--timeline='layers.17.*'"}) {
+    std::uintmax_t bytes[2];
+    std::int64_t simulated = 0;
+    for (const bool on : {false, true}) {
+      const test::temp_dir dir;
+      const auto r = test::memwall(words + window + (on ? " --reuse on --out " : " --out ") + dir.path());
+      ASSERT_EQ(r.exit_code, 0) << r.err;
+      const bool vcd = std::string(window).rfind("--vcd", 0) == 0;
+      bytes[on ? 1 : 0] = std::filesystem::file_size(dir / (vcd ? "waves.vcd" : "timeline.json"));
+      if (on) {
+        const json result = json::parse(test::read_file(dir / "result.json"));
+        simulated = result["fidelity"]["reuse"]["simulated"];
+        // Of layer 17 every operator, and a few of each kind.
+        std::int64_t inside = 0;
+        for (const auto& l : result["layers"]) inside += l["layer"] == 17 ? 1 : 0;
+        EXPECT_GT(inside, 5);
+        EXPECT_GE(simulated, inside);
+        EXPECT_LT(simulated, result["layers_total"].get<std::int64_t>() / 2);
+      }
+    }
+    // As many commands, transfers and changes as when all of it is simulated.
+    EXPECT_NEAR(static_cast<double>(bytes[1]), static_cast<double>(bytes[0]), 0.1 * static_cast<double>(bytes[0]))
+        << window;
+  }
+}
+
+/// By time: the whole run is watched, so nothing may be left out.
+TEST(reused_run, a_window_over_all_of_it_simulates_all_of_it) {
+  const test::temp_dir dir;
+  const std::string words =
+      "run --platform von_neumann_cpu --model gpt-2 --context 16 --quiet --vcd=0us: --vcd-channels none --vcd-limit "
+      "'200 kB' --reuse on --out ";
+  const auto r = test::memwall(words + dir.path());
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json reuse = json::parse(test::read_file(dir / "result.json"))["fidelity"]["reuse"];
+  EXPECT_EQ(reuse["simulated"], reuse["operators"]);
+}
+
+/// A generator's load, or pages that fault, are different every time.
+TEST(reused_run, of_machines_with_a_course_of_their_own_everything_is_simulated) {
+  const auto r =
+      test::memwall("run --platform von_neumann_unified --model gpt-2 --context 16 --json --quiet --reuse on");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json result = r.json();
+  bool paged = result.contains("pagers") || result.contains("generators");
+  EXPECT_EQ(result["fidelity"]["reuse"]["simulated"] == result["fidelity"]["reuse"]["operators"], paged);
+}
+
+TEST(reused_run, other_commands_take_it) {
+  const test::temp_dir dir;
+  const auto r = test::memwall(
+      "compare --platform von_neumann_h100 --platform cim_dram_aim --model opt-1.3b --context 64 --quiet --reuse on "
+      "--out " +
+      dir.path());
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  for (const auto& one : json::parse(test::read_file(dir / "compare.json"))["results"])
+    EXPECT_EQ(one["fidelity"]["reuse"]["mode"], "on");
+  for (const char* wrong : {"--reuse perhaps", "--reuse-error 0", "--reuse-error 80"})
+    EXPECT_EQ(test::memwall(std::string("run --platform von_neumann_h100 --model gpt-2 ") + wrong).exit_code, 2)
+        << wrong;
+}
+
+}  // namespace
+}  // namespace memwall
