@@ -96,8 +96,8 @@ ROWS = [
     Row("platform/npu_trainium", layers("npu_trainium", "llama-2-7b", *CONTEXT), 1, 3, "layer"),
     Row("platform/cim_dram", layers("cim_dram", "llama-2-7b", *CONTEXT, "--dtype", "int8"), 1, 3, "layer"),
     Row("platform/hybrid_gpu_aim", layers("hybrid_gpu_aim", "llama-2-7b", *CONTEXT), 1, 3, "layer"),
-    Row("platform/cim_sram_digital_gpt3", layers("cim_sram_digital_gpt3", "gpt-3-175b", *CONTEXT, "--dtype", "int8"), 1, 2,
-        "layer", quick=False),
+    Row("platform/cim_sram_digital_gpt3",
+        layers("cim_sram_digital_gpt3", "gpt-3-175b", *CONTEXT, "--dtype", "int8"), 1, 2, "layer", quick=False),
     # Workloads on one platform.
     Row("workload/65B token", lambda n: run("von_neumann_h100", "llama-65b", "--dtype", "int4"), 0, 1, "run",
         quick=False),
@@ -126,7 +126,8 @@ def ended_well(command):
 
 
 def instructions(command):
-    out = subprocess.run(["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", *command],
+    counter = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    out = subprocess.run([*counter, *command],
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
     found = re.search(r"I\s+refs:\s+([\d,]+)", out.stderr)
     if out.returncode != 0 or found is None:
@@ -173,7 +174,8 @@ def main():
     args.add_argument("--check", action="store_true", help="run each row's least work once: does it still run?")
     args.add_argument("--baseline", default=os.path.join(HERE, "baseline.json"))
     args.add_argument("--write", action="store_true", help="keep the figures as the baseline")
-    args.add_argument("--limit", type=float, help="exit 1 when a row takes more instructions than this times the other's")
+    args.add_argument("--limit", type=float,
+                      help="exit 1 when a row takes more instructions than this times the other's")
     options = args.parse_args()
     rows = [r for r in ROWS if fnmatch.fnmatch(r.name, options.only) and (r.quick or not options.quick)]
     if not rows:
@@ -206,8 +208,9 @@ def main():
         time = ratio(got["ns"], old.get("ns")) if rest else None  # times of another day are no measure
         if options.limit and cost and cost > options.limit:
             worse.append(row.name)
+        shown = "-" if got["ns"] is None else format(got["ns"] / 1e3, ",.3f")
         print(f"{row.name:<32}{row.unit:<9}{figure(got['instructions']):>16}{figure(old.get('instructions')):>16}"
-              f"{'-' if cost is None else f'{cost:.3f}':>8}{'-' if got['ns'] is None else format(got['ns'] / 1e3, ',.3f'):>14}"
+              f"{'-' if cost is None else f'{cost:.3f}':>8}{shown:>14}"
               f"{'-' if time is None else f'{time:.3f}':>8}", flush=True)
         if got["instructions"] is not None:
             baseline[row.name] = {"instructions": round(got["instructions"], 2), "unit": row.unit}
