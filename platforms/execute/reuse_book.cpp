@@ -92,10 +92,15 @@ bool reuse_book::within_bound() const {
   return std::abs(m_report.bias()) + m_report.confidence() <= m_report.bound;
 }
 
+/// Where brief ones take little of the time their mean will do.
+bool reuse_book::locks(const kind_state& k, const order_shape& shape) const {
+  return shape.brief && k.time > 0.4 * m_report.bound * m_time;
+}
+
 std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exact) {
   ++m_report.operators;
   kind_state& k = m_kinds[number_of(shape.kind)];
-  if (k.wanted || exact || shape.brief) {
+  if (k.wanted || exact || locks(k, shape)) {
     k.wanted = false;
     return std::nullopt;
   }
@@ -121,13 +126,13 @@ std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exac
 
 void reuse_book::tell(const order_shape& shape, const order_outcome& simulated, bool counts) {
   ++m_report.simulated;
-  if (!counts || shape.brief) return;
+  if (!counts) return;
   kind_state& k = m_kinds[number_of(shape.kind)];
   const auto whole = static_cast<double>(simulated.time + shape.fixed);
   const auto error_of = [&](const prediction& p) {
     return whole > 0 ? (p.ratio * shape.expected - static_cast<double>(simulated.time)) / whole : 0.0;
   };
-  if (const auto p = predict(k, shape, k.radius); p && is_enough(k, *p, shape)) {
+  if (const auto p = predict(k, shape, k.radius); p && !locks(k, shape) && is_enough(k, *p, shape)) {
     m_report.audits.push_back({error_of(*p), k.unaudited + whole});
     k.unaudited = 0;
   }

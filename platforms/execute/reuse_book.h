@@ -89,6 +89,7 @@ class reuse_book {
   std::optional<prediction> predict(const kind_state& k, const order_shape& shape, double radius) const;
   bool is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const;
   bool within_bound() const;
+  bool locks(const kind_state& k, const order_shape& shape) const;
 
   reuse_report m_report;
   std::unordered_map<std::vector<std::int64_t>, std::size_t, hash> m_numbers;  // looked up only
