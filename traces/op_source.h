@@ -82,6 +82,9 @@ class op_source {
   /// that is wants them simulated.
   virtual bool may_reuse() const { return true; }
 
+  /// Where it does not: by how many picoseconds the time that was known of an operator is longer than simulated. Told
+  /// before its end; not told where nothing was known.
+  virtual void known_longer(std::uint64_t /*id*/, double /*ps*/) {}
   /// How many operators of the run the one that starts now stands for: 0 where only its neighbours matter.
   virtual double stands_for(std::uint64_t /*id*/) const { return 1; }
 

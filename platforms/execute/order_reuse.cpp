@@ -150,17 +150,17 @@ void order_reuse::start(std::size_t core, const std::string& name, const operati
   m_under_way.push_back({core, m_book.number_of(shape.kind), simulated, std::move(modules)});
   if (known) return let_pass(core, name, op, plan, *known, std::move(done));
   for (const auto kind : passing) m_book.want(kind);
-  simulate(core, name, op, std::move(plan), std::move(shape), passing.empty(), std::move(done));
+  simulate(core, name, op, std::move(plan), std::move(shape), passing.empty(), exact, std::move(done));
 }
 
 void order_reuse::simulate(std::size_t core, const std::string& name, const operation& op, work plan, order_shape shape,
-                           bool counts, ended done) {
+                           bool counts, bool exact, ended done) {
   stream_core& c = m_system.core(name);
   const std::uint64_t before = c.stats().transfers;
   const ps_t launch = plan.launch, host = plan.host, drain = plan.drain;
   const stall cause = launch_cause(op);
   c.start(op, std::move(plan),
-          [this, core, &c, before, launch, host, drain, cause, counts, shape = std::move(shape),
+          [this, core, &c, before, launch, host, drain, cause, counts, exact, id = op.id, shape = std::move(shape),
            done = std::move(done)](const work_result& r) {
             leave(core);
             order_outcome o;
@@ -169,6 +169,9 @@ void order_reuse::simulate(std::size_t core, const std::string& name, const oper
             o.parts[cause] -= launch - host + drain;
             o.time = o.parts.sum();
             o.transfers = c.stats().transfers - before;
+            if (exact && on_exact)
+              if (const auto known = m_book.known_time(shape))
+                on_exact(id, *known - static_cast<double>(o.time + shape.fixed));
             m_book.tell(shape, o, counts);
             done(r);
           });

@@ -19,6 +19,9 @@ class order_reuse {
  public:
   using ended = std::function<void(const work_result&)>;
 
+  /// Of an order that was wanted exact: how much longer than simulated it was known to take; 0 where it was not known.
+  std::function<void(std::uint64_t op, double ps)> on_exact;
+
   /// All must outlive it.
   order_reuse(system& hw, const symmetry& alike, recorder& observer, double bound);
 
@@ -56,7 +59,7 @@ class order_reuse {
   order_shape shape_of(std::size_t core, const std::string& name, const operation& op, const work& plan,
                        std::vector<std::size_t>& modules);
   void simulate(std::size_t core, const std::string& name, const operation& op, work plan, order_shape shape,
-                bool counts, ended done);
+                bool counts, bool exact, ended done);
   void let_pass(std::size_t core, const std::string& name, const operation& op, const work& plan,
                 const order_outcome& known, ended done);
   void count_unseen(std::size_t core, const std::string& name, const work& plan, ps_t begin, ps_t end);

@@ -124,6 +124,13 @@ std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exac
   return out;
 }
 
+std::optional<double> reuse_book::known_time(const order_shape& shape) {
+  const kind_state& k = m_kinds[number_of(shape.kind)];
+  const auto p = predict(k, shape, k.radius);
+  if (!p || locks(k, shape) || !is_enough(k, *p, shape)) return std::nullopt;
+  return p->ratio * shape.expected + static_cast<double>(shape.fixed);
+}
+
 void reuse_book::tell(const order_shape& shape, const order_outcome& simulated, bool counts) {
   ++m_report.simulated;
   if (!counts) return;

@@ -52,6 +52,9 @@ class reuse_book {
   void tell(const order_shape& shape, const order_outcome& simulated, bool counts = true);
   /// An order of a machine on which nothing is reused.
   void pass() { ++m_report.operators, ++m_report.simulated; }
+  /// What was known of it before, for somebody who has it simulated all the same: time with launch and drain. Nothing:
+  /// it would have been simulated.
+  std::optional<double> known_time(const order_shape& shape);
   /// What is known of the kind is not enough where it matters: the next one is simulated.
   void want(std::size_t kind) { m_kinds[kind].wanted = true; }
 

@@ -40,6 +40,7 @@ class runner : public sc_core::sc_module {
         m_reuse(reuse),
         m_schedule(source, split, split.cores()),
         m_banks(split.cores()) {
+    if (m_reuse != nullptr) m_reuse->on_exact = [this](std::uint64_t op, double ps) { m_source.known_longer(op, ps); };
     m_schedule.on_finished = [this](const finished_operator& f) { finished(f); };
     for (const auto& m : hw.modules())
       if (bus* b = m->as_bus())

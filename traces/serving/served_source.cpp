@@ -2,6 +2,7 @@
 #include "traces/serving/served_source.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "traces/layout.h"
 
@@ -23,7 +24,7 @@ trace::answer served_source::next(ps_t now, trace::op& out) {
     }
     if (m_ended < m_batch.size()) return trace::answer::ask_after_any();
     if (!m_batch.empty()) collect();
-    if (m_batch.empty() && !go_on()) return trace::answer::end();
+    if (!go_on()) return trace::answer::end();
   }
 }
 
@@ -32,7 +33,15 @@ bool served_source::go_on() {
   const pending_step* p = m_server.next();
   if (p == nullptr) return false;
   if (m_report.on) {
-    emit(m_costs.probe_of(p->shape), p->number);
+    m_piece = m_costs.probe_of(p->shape);
+    probe next = m_piece;
+    if (m_costs.knows(p->shape) && audit_is_due()) {
+      // Each fourth audit, the first one too, is of a whole step: it measures what standing for others brings, as well.
+      m_auditing = true;
+      m_longer = 0;
+      if (m_audits++ % 4 == 0) next.whole = true, next.chosen.clear();
+    }
+    emit(next, p->number);
   } else {
     probe whole;
     whole.shape = p->shape;
@@ -44,7 +53,7 @@ bool served_source::go_on() {
 /// Three audits each time the number of steps has grown fourfold: errors of the begin, when sizes are new, and of the
 /// long run are both seen.
 bool served_source::audit_is_due() {
-  if (!m_report.on || ++m_known_steps < m_next_audit) return false;
+  if (++m_known_steps < m_next_audit) return false;
   m_next_audit += std::max<std::int64_t>(8, m_next_audit * 3 / 5);
   return true;
 }
@@ -52,11 +61,7 @@ bool served_source::audit_is_due() {
 void served_source::emit(const probe& p, std::int64_t number) {
   m_probe = p;
   m_batch = m_costs.operators_of(p, number);
-  // A pass of its own, also where the same step runs again: each begins with what the host does for it.
-  for (auto& o : m_batch) o.op.step = m_passes;
-  ++m_passes;
   m_times = m_costs.times_of(p, m_batch);
-  if (m_auditing) m_times.assign(m_batch.size(), 0.0);  // counted already
   m_outcomes.assign(m_batch.size(), {});
   m_given = m_ended = 0;
 }
@@ -84,21 +89,20 @@ void served_source::collect() {
     m_rest[m_probe.shape.prompt() ? 1 : 0] = std::count_if(m_batch.begin(), m_batch.end(), [](const step_operator& o) {
       return o.part != segment::decode_attention && o.part != segment::chunk_attention;
     });
-  const probe asked = m_probe;
+  if (std::exchange(m_auditing, false)) m_report.audits.push_back({audited_error(found), 1});
   m_base += m_batch.size();
   m_batch.clear();
-  if (m_auditing) {
-    m_auditing = false;
-    m_report.audits.push_back({m_known.time() / found.time() - 1, 1});
-    return complete(found);
+  complete(found);
+}
+
+/// Of what would have been said of the step at the same moment: caches and refreshes as they were.
+double served_source::audited_error(const outcome& simulated) const {
+  double off = m_longer;
+  if (m_probe.whole && !m_piece.whole) {
+    const auto times = m_costs.times_of(m_piece, m_batch);
+    for (std::size_t i = 0; i < m_batch.size(); ++i) off += (times[i] - 1) * m_outcomes[i].time();
   }
-  if (!audit_is_due()) return complete(found);
-  // Each fourth audit, the first one too, is of a whole step: it measures what standing for others brings, as well.
-  m_auditing = true;
-  m_known = found;
-  probe again = asked;
-  if (m_audits++ % 4 == 0) again.whole = true, again.chosen.clear();
-  emit(again, m_server.next()->number);
+  return off / simulated.time();
 }
 
 void served_source::complete(const outcome& o) {

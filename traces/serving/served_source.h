@@ -22,6 +22,7 @@ class served_source final : public trace::op_source {
   trace::answer next(ps_t now, trace::op& out) override;
   void ended(const trace::ended_op& e) override;
   bool may_reuse() const override { return m_report.on && !m_auditing; }
+  void known_longer(std::uint64_t id, double ps) override { m_longer += stands_for(id) * ps; }
   double stands_for(std::uint64_t id) const override { return m_times[static_cast<std::size_t>(id - m_base)]; }
   std::optional<std::int64_t> tokens() const override { return m_server.tokens(); }
 
@@ -31,6 +32,7 @@ class served_source final : public trace::op_source {
   void collect();
   void complete(const outcome& o);
   bool audit_is_due();
+  double audited_error(const outcome& simulated) const;
   outcome with_swaps(outcome o, const pending_step& p) const;
   std::int64_t operators_in(const step_shape& s) const;
 
@@ -47,12 +49,12 @@ class served_source final : public trace::op_source {
   std::size_t m_given = 0, m_ended = 0;
   std::vector<double> m_times;  // of each operator: how many of the service it stands for
   std::uint64_t m_base = 0;
-  std::int64_t m_passes = 0;
   ps_t m_last_end = 0;
   std::int64_t m_rest[2] = {0, 0};  // operators of a step but attention, by phase
-  // The same step again, simulated, to measure the error.
+  // A step that is simulated to measure the error.
   bool m_auditing = false;
-  outcome m_known;
+  probe m_piece;        // that would have stood for it
+  double m_longer = 0;  // picoseconds by which its operators were known to take longer
   std::int64_t m_known_steps = 0, m_next_audit = 8, m_audits = 0;
 };
 

@@ -27,6 +27,8 @@ class step_costs {
 
   /// What to run to know what a step costs: all of it, as long as its classes of layers are not known.
   probe probe_of(const step_shape& shape);
+  /// Its classes of layers are known.
+  bool knows(const step_shape& shape) const { return of(shape.prompt()).known; }
   std::vector<step_operator> operators_of(const probe& p, std::int64_t number) const;
   /// Of each of them: how many of the step's operators it stands for.
   std::vector<double> times_of(const probe& p, const std::vector<step_operator>& operators) const;
