@@ -176,6 +176,7 @@ TEST(driver, energy_and_bytes_are_conserved) {
     const driver_result r = run_driver(params("DDR5-4800", pattern, 6000));
     EXPECT_EQ(r.stats.bytes_read + r.stats.bytes_written, 6000 * 64) << pattern;
     EXPECT_EQ(r.stats.reads + r.stats.writes, 6000);
+    EXPECT_EQ(r.stats.data_clocks, 6000 * 8) << "a burst of 16 at two a clock";
     EXPECT_EQ(r.stats.read_latency.count() + r.stats.write_latency.count(), 6000);
     const energy_table& e = r.spec.energy;
     EXPECT_DOUBLE_EQ(r.energy.activate, static_cast<double>(r.stats.count(command::ACT)) * e.act_pj);
