@@ -92,9 +92,16 @@ bool reuse_book::within_bound() const {
   return std::abs(m_report.bias()) + m_report.confidence() <= m_report.bound;
 }
 
-/// Where brief ones take little of the time their mean will do.
+/// Where brief ones take little of the time their mean will do: orders that last long scatter when the next one starts.
 bool reuse_book::locks(const kind_state& k, const order_shape& shape) const {
-  return shape.brief && k.time > 0.4 * m_report.bound * m_time;
+  constexpr double few = 0.1;
+  return shape.brief && k.time > 0.4 * m_report.bound * m_time && m_brief_time > few * m_time;
+}
+
+void reuse_book::passes(kind_state& k, const order_shape& shape, double time) {
+  k.time += time;
+  m_time += time;
+  if (shape.brief) m_brief_time += time;
 }
 
 std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exact) {
@@ -118,9 +125,8 @@ std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exac
   out.parts = apportion(out.time, weights, stall::core_requests);
   out.transfers = static_cast<std::uint64_t>(std::llround(p->transfers));
   const auto whole = static_cast<double>(out.time + shape.fixed);
-  k.time += whole;
   k.unaudited += whole;
-  m_time += whole;
+  passes(k, shape, whole);
   return out;
 }
 
@@ -152,8 +158,7 @@ void reuse_book::tell(const order_shape& shape, const order_outcome& simulated, 
     else if (error > std::max(2 * m_report.bound, 3 * scatter))
       k.radius = std::max(narrowest, p->nearest / 2);
   }
-  k.time += whole;
-  m_time += whole;
+  passes(k, shape, whole);
   sample s;
   s.expected = shape.expected;
   s.ratio = shape.expected > 0 ? static_cast<double>(simulated.time) / shape.expected : 0.0;

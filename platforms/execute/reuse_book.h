@@ -26,8 +26,8 @@ struct order_shape {
   std::vector<double> sizes;       ///< picoseconds that the arithmetic, and each transfer, would take alone
   double expected = 0;             ///< picoseconds between launch and drain, from the sizes alone
   ps_t fixed = 0;                  ///< launch and drain
-  /// As short as a refresh interval or two: it meets a refresh or none, and its end decides what the next one meets, so
-  /// that layers about as long as the interval lock to it. No mean tells that: it is simulated.
+  /// Not much longer than a refresh: whether it meets one decides what it takes, and when the next one starts, so that
+  /// layers about as long as the interval of refreshes lock to it. No mean tells that: it is simulated.
   bool brief = false;
 };
 
@@ -92,12 +92,13 @@ class reuse_book {
   std::optional<prediction> predict(const kind_state& k, const order_shape& shape, double radius) const;
   bool is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const;
   bool within_bound() const;
+  void passes(kind_state& k, const order_shape& shape, double time);
   bool locks(const kind_state& k, const order_shape& shape) const;
 
   reuse_report m_report;
   std::unordered_map<std::vector<std::int64_t>, std::size_t, hash> m_numbers;  // looked up only
   std::vector<kind_state> m_kinds;
-  double m_time = 0;  // of all orders
+  double m_time = 0, m_brief_time = 0;  // of all orders; of brief ones
 };
 
 }  // namespace memwall::platforms

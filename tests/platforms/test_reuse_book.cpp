@@ -103,6 +103,20 @@ TEST(reuse_book, brief_ones_are_simulated) {
   EXPECT_EQ(t.reused, t.truth);
 }
 
+/// Between long ones, of which they are a fiftieth, they do not.
+TEST(reuse_book, brief_ones_among_long_ones_are_reused) {
+  reuse_book book(0.01);
+  tally t;
+  order_shape brief = shape(10e3, 500e3, 1);
+  brief.brief = true;
+  for (int i = 0; i < 100; ++i) {
+    give(book, t, shape(10e6, 50e6, 0), 50e6);
+    give(book, t, brief, 1e6);
+  }
+  EXPECT_LT(t.simulated, 2 * 10);
+  EXPECT_EQ(t.worst, 0);
+}
+
 /// A cache that grows: a fixed part, and one in proportion. Nothing further away than it has proved to be alike.
 TEST(reuse_book, sizes_in_between_follow_those_that_were_simulated) {
   reuse_book book(0.01);

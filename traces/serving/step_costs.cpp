@@ -21,7 +21,9 @@ bool is_small(const trace::header& h) {
 }  // namespace
 
 step_costs::step_costs(const step_operators& operators, bool phases_differ)
-    : m_operators(operators), m_differ(phases_differ), m_all_layers(is_small(operators.header())) {}
+    : m_operators(operators), m_differ(phases_differ) {
+  m_all_layers[0] = m_all_layers[1] = is_small(operators.header());
+}
 
 /// The next of its members, in turn: caches must not find what the last probe left there, since in a step all other
 /// layers come between two visits of one.
@@ -34,7 +36,7 @@ probe step_costs::probe_of(const step_shape& shape) {
   probe out;
   out.shape = shape;
   phase_layers& phase = of(shape.prompt());
-  if (!phase.known || m_all_layers) return out;
+  if (!phase.known || m_all_layers[shape.prompt() ? 1 : 0]) return out;
   out.whole = false;
   for (auto& c : phase.classes) out.chosen.push_back({c.choose()});
   return out;
@@ -71,7 +73,15 @@ outcome step_costs::cost(const probe& p, const std::vector<step_operator>& opera
                          const std::vector<outcome>& outcomes) {
   const auto times = times_of(p, operators);
   outcome sum;
-  for (std::size_t i = 0; i < operators.size(); ++i) sum.add(outcomes[i], times[i]);
+  double in_layers = 0;
+  for (std::size_t i = 0; i < operators.size(); ++i) {
+    sum.add(outcomes[i], times[i]);
+    if (operators[i].op.layer >= 0) in_layers += times[i] * outcomes[i].time();
+  }
+  // Layers of a few refresh intervals each meet one or none: what one of them takes says little of the others.
+  constexpr double short_layer = 20e6;
+  if (in_layers < short_layer * static_cast<double>(m_operators.model().layers))
+    m_all_layers[p.shape.prompt() ? 1 : 0] = true;
   if (phase_layers& phase = of(p.shape.prompt()); p.whole && !phase.known) sort_layers(phase, operators, outcomes);
   return sum;
 }
@@ -106,11 +116,6 @@ void step_costs::sort_layers(phase_layers& to, const std::vector<step_operator>&
     }
     to.classes[at].members.push_back(layer);
   }
-  // Layers of a few refresh intervals each meet one or none: what one of them takes says little of the others.
-  constexpr double short_layer = 20e6;
-  double sum = 0;
-  for (const auto& [unused, f] : layers) sum += f.time;
-  m_all_layers = m_all_layers || sum < short_layer * static_cast<double>(layers.size());
   to.known = true;
 }
 

@@ -53,8 +53,8 @@ class step_costs {
 
   const step_operators& m_operators;
   bool m_differ;
-  bool m_all_layers;  ///< a probe has all of them: a model so small that caches could hold a good part of it, or layers
-                      ///< so short that refreshes decide what each takes
+  bool m_all_layers[2];  ///< a probe has all of them: a model so small that caches could hold a good part of it, or
+                         ///< layers so short that refreshes decide what each takes
   phase_layers m_phases[2];
 };
 
