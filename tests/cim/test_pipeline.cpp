@@ -107,7 +107,8 @@ std::unique_ptr<core_model> rack(const std::string& more) {
       config::node::parse_text(
           "{type: cim, operator_overhead: 0 ns, macro: {type: digital_sram, rows: 64, bit_columns: 128, "
           "weight_granularity: 4,"
-          " clock: 1 GHz, pipeline_cycles: 2}, hierarchy: {macros_per_tile: 8, tiles_per_chip: 1, chips: 16, package_latency: 0 ns}" +
+          " clock: 1 GHz, pipeline_cycles: 2}, hierarchy: {macros_per_tile: 8, tiles_per_chip: 1, chips: 16, "
+          "package_latency: 0 ns}" +
               more + "}",
           "test.yaml"),
       problems, "modules.cim");
