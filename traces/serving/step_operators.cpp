@@ -86,16 +86,15 @@ class step_operators::maker {
       : m_all(all), m_shape(shape), m_out(out) {}
 
   void layers(const std::vector<bool>& wanted) {
-    const auto stream = open(m_shape.rows);
-    trace::op o;
-    while (stream->next(o)) {
-      const bool inside = o.layer >= 0;
+    for (const trace::op& made : m_all.template_for(m_shape.rows)) {
+      const bool inside = made.layer >= 0;
       if (!inside && m_inside) break;  // the model's end has as many rows as are sampled
-      if (inside && !wanted.empty() && !wanted[static_cast<std::size_t>(o.layer)]) {
+      if (inside && !wanted.empty() && !wanted[static_cast<std::size_t>(made.layer)]) {
         m_inside = true;
         continue;
       }
       m_inside = inside;
+      trace::op o = made;
       o.phase = m_shape.prompt() ? trace::phase::prefill : trace::phase::decode;
       if (o.kind == trace::op_kind::attention)
         attention(o, view_of(m_shape, m_all.m_model.window_of(o.layer)));
@@ -104,38 +103,20 @@ class step_operators::maker {
     }
   }
 
-  void only_attention(std::int64_t layer, const attention_view& view) {
-    const auto stream = open(m_shape.rows);
-    trace::op o, before;
-    while (stream->next(o)) {
-      if (o.layer == layer && o.kind == trace::op_kind::attention) {
-        add(std::move(before), segment::rows);
-        return attention(o, view);
-      }
-      before = std::move(o);
-      before.phase = m_shape.prompt() ? trace::phase::prefill : trace::phase::decode;
-    }
-  }
-
   void end() {
     if (m_shape.sampled == 0) return;
-    const auto stream = open(m_shape.sampled);
     m_moved.clear();
-    trace::op o;
     bool inside = false;
-    while (stream->next(o)) {
-      inside = inside || o.layer >= 0;
-      if (!inside || o.layer >= 0) continue;
+    for (const trace::op& made : m_all.template_for(m_shape.sampled)) {
+      inside = inside || made.layer >= 0;
+      if (!inside || made.layer >= 0) continue;
+      trace::op o = made;
       o.phase = m_shape.prompt() ? trace::phase::prefill : trace::phase::decode;
       add(std::move(o), segment::end);
     }
   }
 
  private:
-  std::unique_ptr<trace::op_stream> open(std::int64_t rows) const {
-    return trace::generate(m_all.m_model, template_of(m_all.m_header.workload.types, rows, m_all.m_seed));
-  }
-
   /// Gives it the next number; what it waited for in the template has another one here, or is left out: then it waits
   /// for the operator before it.
   void add(trace::op o, segment part) {
@@ -215,13 +196,14 @@ std::vector<step_operator> step_operators::make(const step_shape& shape, std::in
   return out;
 }
 
-std::vector<step_operator> step_operators::make_attention(std::int64_t layer, const attention_view& view,
-                                                          bool prompt) const {
-  std::vector<step_operator> out;
-  step_shape shape;
-  shape.rows = 1;
-  if (prompt) shape.chunks.push_back({1, 0});
-  maker(*this, shape, out).only_attention(layer, view);
+/// Steps with as many rows follow each other; the last templates are kept.
+const std::vector<trace::op>& step_operators::template_for(std::int64_t rows) const {
+  constexpr std::size_t kept = 48;
+  if (const auto found = m_templates.find(rows); found != m_templates.end()) return found->second;
+  if (m_templates.size() == kept) m_templates.clear();
+  std::vector<trace::op>& out = m_templates[rows];
+  const auto stream = trace::generate(m_model, template_of(m_header.workload.types, rows, m_seed));
+  for (trace::op o; stream->next(o);) out.push_back(o);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // The operators of one step of a server: prompts' chunks and decodes of many lengths in one batch.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "models/model.h"
@@ -60,14 +61,16 @@ class step_operators {
   /// chooses the experts of a mixture.
   std::vector<step_operator> make(const step_shape& shape, std::int64_t number,
                                   const std::vector<bool>& layers = {}) const;
-  /// The attention of one layer, behind the operator that comes before it.
-  std::vector<step_operator> make_attention(std::int64_t layer, const attention_view& view, bool prompt) const;
 
  private:
   class maker;
+  /// A decode pass of so many rows with one position each, whose operators, but attention, are those of any step.
+  const std::vector<trace::op>& template_for(std::int64_t rows) const;
+
   const memwall::model m_model;
   trace::header m_header;
   std::uint64_t m_seed;
+  mutable std::map<std::int64_t, std::vector<trace::op>> m_templates;
 };
 
 }  // namespace memwall::serving
