@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The channel's side of exact replay: when it may be used, recording a block, replaying it.
+// The channel's side of exact replay: when it may be used, replaying blocks. (Writing them down: channel_record.cpp.)
 #include <algorithm>
 
 #include "hw/dram/engine/replay.h"
@@ -7,11 +7,9 @@
 namespace memwall::dram {
 
 namespace {
-constexpr std::int64_t longest_block = 1 << 14;  ///< admissions; a block ends where its first source has entered enough
-constexpr bool directions[] = {false, true};
 constexpr int most_runs = 8;  ///< of a source in a block
-// A state that has been left so often gets a block that is so many times as long, where a long stream allows it.
-constexpr int uses_before_longer = 8, times_longer = 8;
+// A state that has been left so often gets a longer block, where a long stream allows it.
+constexpr int uses_before_longer = 8;
 constexpr int misses_before_rest =
     512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
@@ -143,20 +141,6 @@ void channel::leave_replay() {
 void channel::listen(command_listener* l) {
   leave_replay();
   m_listener = l;
-}
-
-/// Periods of the next `count` bursts of a work; of a mix those of the reads, then those of the writes.
-template <class Visit>
-void channel::for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const {
-  const auto stretch = [&](std::int64_t first, std::int64_t n) {
-    if (n == 0) return;
-    for (std::int64_t k = m_setup.period_of(first), last = m_setup.period_of(first + n - 1); k <= last; ++k) visit(k);
-  };
-  if (!w.mixed()) return stretch(from, count);
-  for (const bool write : directions) {
-    const std::int64_t begin = w.share(write, from);
-    stretch((write ? w.write_from : w.read_from) + begin, w.share(write, from + count) - begin);
-  }
 }
 
 /// Whether the next `count` bursts of a work lie in one stretch of periods (of a mix its reads and its writes in one
@@ -400,97 +384,6 @@ bool channel::deserves_longer(clocks_t limit) const {
                      [&](const rank_state& r) { return s.cursor + times * b.duration < r.due; });
 }
 
-/// The bursts that have entered of a source, which stands at the block's start. False: they cannot be described.
-bool channel::describe_feed(replay_block& b, replay_feed& f) {
-  const source_state& q = s.sources[f.source];
-  struct begin {
-    std::int32_t work;
-    std::int64_t from;
-  };
-  std::vector<begin> begins;
-  std::int32_t i = q.head;
-  std::int64_t from = m_pool[at(i)].next, expected = -1;
-  for (std::int64_t left = f.admitted; left > 0;) {
-    const work& w = m_pool[at(i)];
-    const std::int64_t taken = std::min(left, w.end - from);
-    if (!w.mixed() && !f.runs.empty() && from == expected && w.write == f.runs.back().write) {
-      f.runs.back().count += static_cast<std::int32_t>(taken);
-    } else {
-      f.runs.push_back(run_at(w, from, taken));
-      begins.push_back({i, from});
-    }
-    left -= taken;
-    from += taken;
-    expected = w.mixed() ? -1 : from;
-    if (from < w.end) continue;
-    i = w.link;
-    if (i >= 0) from = m_pool[at(i)].next;
-  }
-  for (std::size_t k = 0; k < begins.size(); ++k) {
-    const work& w = m_pool[at(begins[k].work)];
-    if (!in_stretches(w, begins[k].from, f.runs[k].count)) return false;
-    for_each_period(w, begins[k].from, f.runs[k].count, [&](std::int64_t period) {
-      const auto known = std::find(m_names.begin(), m_names.end(), period);
-      b.names.push_back(static_cast<std::int16_t>(known - m_names.begin()));
-      if (known == m_names.end()) m_names.push_back(period);
-    });
-  }
-  f.names_to = b.names.size();
-  if (i >= 0) f.write_behind = m_pool[at(i)].write_at(from);
-  return m_names.size() < 1000;
-}
-
-/// What the block asks of the banks, and what it makes of them.
-void channel::describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after) {
-  const auto named = [&](std::int64_t row, std::int64_t period) {
-    const auto known = std::find(m_names.begin(), m_names.end(), period);
-    return replay_block::named_row{static_cast<std::int16_t>(known - m_names.begin()),
-                                   static_cast<std::int32_t>(row - m_setup.row_of_period(period))};
-  };
-  const auto& known = m_table->at_state(m_state).rows;
-  std::vector<bool> looked(s.banks.size());
-  for (const auto& first : rec.wanted) {
-    if (looked[at(first.bank)]) continue;
-    looked[at(first.bank)] = true;
-    if (known[at(first.bank)] != row_known::rests && known[at(first.bank)] != row_known::open) continue;
-    replay_block::look look;
-    look.bank = static_cast<std::int16_t>(first.bank);
-    look.row = {-1, 0};
-    const std::int64_t row = s.banks[at(first.bank)].row;
-    look.is = row < 0 ? replay_block::look::what::closed : replay_block::look::what::other;
-    look.from = static_cast<std::int16_t>(b.wanted.size());
-    std::int64_t last = -1;
-    for (const auto& w : rec.wanted) {
-      if (w.bank != first.bank || row < 0) continue;
-      if (w.row == row) {
-        look.is = replay_block::look::what::open;
-        look.row = named(row, w.period);
-      }
-      if (w.row != last) b.wanted.push_back(named(w.row, w.period));
-      last = w.row;
-    }
-    look.to = static_cast<std::int16_t>(b.wanted.size());
-    b.looks.push_back(look);
-  }
-  std::vector<int> others(s.ranks.size());
-  for (std::size_t i = 0; i < s.banks.size(); ++i)
-    if (known[i] == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
-  for (std::size_t r = 0; r < s.ranks.size(); ++r) {
-    // While one of the known rows is open, it does not matter whether there are others.
-    if (rec.ranks[r].least_open <= others[r])
-      b.rank_looks.push_back(
-          {static_cast<std::int16_t>(r), static_cast<std::int16_t>(s.ranks[r].open - others[r]), others[r] > 0});
-    if (rec.ranks[r].closed) b.closed_ranks.push_back(static_cast<std::int16_t>(r));
-  }
-  for (std::size_t i = 0; i < s.banks.size(); ++i) {
-    if (!rec.banks[i].changed) continue;
-    if (rows_after[i] >= 0)
-      b.rows.push_back({static_cast<std::int16_t>(i), named(rows_after[i], rec.banks[i].period)});
-    else if (!rec.ranks[at(m_setup.place[i].rank)].closed)
-      b.rows.push_back({static_cast<std::int16_t>(i), {-1, 0}});
-  }
-}
-
 void channel::apply_rows(const replay_block& b) {
   for (const std::int16_t r : b.closed_ranks) {
     const int per_rank = m_setup.org.banks_per_rank();
@@ -511,157 +404,6 @@ void channel::apply_rows(const replay_block& b) {
   for (const std::int16_t name : b.names_after) m_renamed.push_back(m_names[at(name)]);
   m_names.swap(m_renamed);
   m_known = m_names.size();
-}
-
-/// Simulates the next block on the side and writes it down; the channel itself stays at the block's start.
-void channel::record_block(bool longer) {
-  materialise();
-  const std::int32_t from = m_state;
-  const clocks_t start = s.cursor;
-  block_recorder rec;
-  const std::int64_t least = std::int64_t{m_setup.params.replay_block} * (longer ? times_longer : 1);
-  rec.start = start;
-  rec.most = longer ? 2 * least : most_admissions();
-  std::vector<clocks_t> due;
-  std::vector<cause_clocks> causes;
-  for (const auto& q : s.sources) rec.positions.push_back(q.admitted);
-  for (const auto& r : s.ranks) {
-    due.push_back(r.due);
-    rec.ranks.push_back({false, r.open});
-  }
-  rec.banks.resize(s.banks.size());
-  std::vector<std::int64_t> rows, rows_after;
-  for (const auto& b : s.banks) rows.push_back(b.row);
-  std::vector<int> open;
-  for (const auto& r : s.ranks) open.push_back(r.open);
-  const auto names = m_names;
-  for (const auto& b : s.buses) causes.push_back(b.by_cause);
-  const auto pool = m_pool;
-  const auto free_works = m_free_works;
-  const auto sources = s.sources;
-  const int works = m_works;
-  const channel_counts counts = m_counts;
-  const std::size_t finished = m_finished.size();
-  const bool several = wanted_bursts() > m_setup.params.replay_block + 2;
-  std::vector<std::int64_t> at_hand;
-  std::vector<bool> feeds, paced;
-  for (const auto& q : s.sources) {
-    at_hand.push_back(available(q, longest_block));
-    feeds.push_back(q.head >= 0);
-    paced.push_back(q.head >= 0 && keeps_pace(m_pool[at(q.head)]));
-  }
-
-  m_recorder = &rec;
-  bool fits = true;  // it has come to a boundary
-  while (fits && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
-  m_recorder = nullptr;
-
-  replay_table::block b;
-  fits = normalise() && fits;  // also settles the open rows' time
-  fits = fits && std::max(rec.admissions.size(), rec.services.size()) < at(longest_block);
-  for (std::size_t i = 0; fits && i < s.sources.size(); ++i) {
-    const source_state& q = s.sources[i];
-    if (!feeds[i]) continue;
-    replay_feed f;
-    f.source = static_cast<std::uint8_t>(i);
-    f.paced = paced[i];
-    f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
-    f.last = rec.admissions.back().source == i;
-    // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
-    fits = at_hand[i] >= f.admitted + (f.last && !f.paced ? 0 : 1);
-    b.feeds.push_back(std::move(f));
-  }
-  // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
-  bool caught_up = false;
-  for (std::size_t i = 0; i < s.sources.size(); ++i)
-    caught_up = caught_up || (s.sources[i].head >= 0 && !paced[i] && keeps_pace(m_pool[at(s.sources[i].head)]));
-  fits = fits && !caught_up;
-  const auto names_after = m_names;
-  for (const auto& bank : s.banks) rows_after.push_back(bank.row);
-  if (fits) {
-    b.next = m_table->find_or_add(s.queued());
-    b.duration = static_cast<std::int32_t>(s.cursor - start);
-    for (std::size_t r = 0; r < s.ranks.size(); ++r) {
-      b.refreshed = b.refreshed || due[r] <= s.cursor;
-      b.due.push_back(static_cast<std::int32_t>(std::min<clocks_t>(due[r] - start, INT32_MAX)));
-      b.due_after.push_back(static_cast<std::int32_t>(s.ranks[r].due - due[r]));
-    }
-    b.counts = m_counts;
-    b.counts.add(counts, -1);
-    for (int k = 0; k < 2; ++k) {
-      auto& seen = rec.latencies[k];
-      std::sort(seen.begin(), seen.end());
-      for (const std::int32_t v : seen) {
-        const int bucket = clock_histogram::bucket_of(v);
-        if (b.latencies[k].empty() || b.latencies[k].back().first != bucket) b.latencies[k].emplace_back(bucket, 0);
-        ++b.latencies[k].back().second;
-        b.latency_sum[k] += v;
-      }
-      if (seen.empty()) continue;
-      b.latency_max[k] = seen.back();
-      b.latency_min[k] = seen.front();
-    }
-    for (std::size_t i = 0; i < s.buses.size(); ++i) {
-      cause_clocks d = s.buses[i].by_cause;
-      for (std::size_t c = 0; c < cause_count; ++c) d[c] -= causes[i][c];
-      b.by_cause.push_back(d);
-    }
-    for (std::size_t i = 0; i < s.sources.size(); ++i) {
-      replay_table::flow f;
-      f.source = static_cast<std::uint8_t>(i);
-      f.lowest = INT32_MAX, f.highest = INT32_MIN;
-      for (const auto& x : rec.admissions) f.admitted += x.source == i ? 1 : 0;
-      for (const auto& x : rec.services)
-        if (x.source == i) {
-          ++f.served;
-          f.lowest = std::min(f.lowest, x.offset);
-          f.highest = std::max(f.highest, x.offset);
-        }
-      if (f.admitted + f.served == 0) continue;
-      if (f.served > 0) f.place.assign(at(f.highest - f.lowest + 1), -1);
-      for (std::size_t k = 0; k < rec.services.size(); ++k)
-        if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
-      b.flows.push_back(std::move(f));
-    }
-    b.admissions = rec.admissions;
-    b.services = std::move(rec.services);
-    b.bookings = std::move(rec.bookings);
-  }
-
-  // Back to the start.
-  m_pool = pool;
-  m_free_works = free_works;
-  s.sources = sources;
-  m_works = works;
-  m_counts = counts;
-  m_finished.resize(finished);
-  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = due[r], s.ranks[r].open = open[r];
-  for (std::size_t i = 0; i < s.banks.size(); ++i) s.banks[i].row = rows[i];
-  for (std::size_t i = 0; i < s.buses.size(); ++i) s.buses[i].by_cause = causes[i];
-  s.cursor = start;
-  m_state = from;
-  m_names = names;
-  m_known = names.size();
-  for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
-  if (fits) {
-    describe_rows(b, rec, rows_after);
-    for (const std::int64_t period : names_after)
-      b.names_after.push_back(
-          static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()));
-    b.names_stay = m_known == b.names_after.size();
-    for (std::size_t i = 0; i < b.names_after.size(); ++i) b.names_stay = b.names_stay && at(b.names_after[i]) == i;
-    m_replaying = true;
-    m_block = m_table->add_block(from, std::move(b), longer);
-    try_block(m_table->at_block(m_block));
-  } else if (longer) {
-    m_names.resize(m_known);
-    m_replaying = true;
-    m_block = -1;
-  } else {
-    materialise();
-    m_backoff = caught_up || several ? 1 << 4 : 1 << 10;
-  }
-  m_looked = false;
 }
 
 cause_clocks channel::causes_at(int bus, int order) const {

@@ -13,6 +13,9 @@
 
 namespace memwall::dram {
 
+constexpr bool directions[] = {false, true};  ///< reads, writes
+constexpr int times_longer = 8;               ///< of the blocks that long streams get
+
 /// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's
 /// position.
 struct block_recorder {
@@ -195,5 +198,19 @@ class replay_table {
   clock_histogram m_latency[2];
   std::int64_t m_evicted = 0;
 };
+
+/// Periods of the next `count` bursts of a work; of a mix those of the reads, then those of the writes.
+template <class Visit>
+void channel::for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const {
+  const auto stretch = [&](std::int64_t first, std::int64_t n) {
+    if (n == 0) return;
+    for (std::int64_t k = m_setup.period_of(first), last = m_setup.period_of(first + n - 1); k <= last; ++k) visit(k);
+  };
+  if (!w.mixed()) return stretch(from, count);
+  for (const bool write : directions) {
+    const std::int64_t begin = w.share(write, from);
+    stretch((write ? w.write_from : w.read_from) + begin, w.share(write, from + count) - begin);
+  }
+}
 
 }  // namespace memwall::dram
