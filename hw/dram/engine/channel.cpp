@@ -177,6 +177,7 @@ void channel::admit() {
   e.bank = static_cast<std::int16_t>(b);
   e.write = w.write;
   e.found = 0;
+  e.stale = -1;
   e.next = -1;
   s.queues->entered(b, w.write);
   if (m_setup.gated) s.front->entered(t);
@@ -281,6 +282,7 @@ bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
       issue();
       continue;
     }
+    if (stop_at_blocks && meets_idle()) return true;
     admit();
     if (stop_at_blocks && at_block_boundary()) return true;
     if (m_expects_more && nothing_waits()) return false;

@@ -249,6 +249,9 @@ class channel {
     policy_of_channel<refresh_policy> refresh;
     policy_of_channel<queue_organisation> queues;
     policy_of_channel<front_end> front;
+    bool empty() const {  ///< no request is inside
+      return std::all_of(ranks.begin(), ranks.end(), [](const rank_state& r) { return r.requests == 0; });
+    }
     int queued() const { return queues->waiting(false) + queues->waiting(true); }
   };
 
@@ -309,6 +312,8 @@ class channel {
 
   // Replay (channel_replay.cpp).
   bool at_block_boundary() const;
+  bool meets_idle();
+  bool drains() const;
   std::int64_t most_admissions() const;
   bool paces() const;
   std::int64_t step_of(const work& w) const;
@@ -320,10 +325,13 @@ class channel {
   std::int64_t ready_now(const work& w) const;
   bool keeps_pace(const work& w) const;
   bool regular() const;
-  bool normalise();
+  bool normalise(bool recorded);
   row_known write_row(state_visitor& v, int b);
   row_known read_row(state_visitor& v, bank_state& bank);
   bool rests(const bank_state& b, clocks_t since, clocks_t now) const;
+  bool is_stale(const entry& e) const;
+  clocks_t seen_since(clocks_t now, std::size_t rank) const;
+  bool expires(clocks_t until) const;
   void materialise();
   bool enter_replay();
   enum class fit : std::uint8_t { no, part, whole };
@@ -346,8 +354,10 @@ class channel {
   clocks_t valid_until() const { return m_recheck ? s.cursor : m_valid; }
   void apply_block();
   void apply_rows(const replay_block& b);
+  void apply_stale(const replay_block& b);
   void look_ahead(clocks_t limit);
   bool follow(int source, work& w, cause_clocks& at_end);
+  int follow_stale(int source, work& w) const;
   cause_clocks causes_at(int bus, int order) const;
   void flush_active();
   clocks_t replay_bound(int source, const work& w);
@@ -403,6 +413,15 @@ class channel {
   std::vector<std::int64_t> m_renamed;  ///< scratch
   std::size_t m_known = 0;              ///< names of the state
   std::vector<std::int16_t> m_places;   ///< scratch
+  /// A write that has waited so long behind reads that it does not matter since when. A state says that it is there;
+  /// whose it is and since when, for its latency and its work's end, is kept beside the state.
+  struct stale_request {
+    int source;
+    std::int64_t sequence;
+    clocks_t arrival;
+    std::int16_t before;  ///< its number in the state before
+  };
+  std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
   struct coming {
     clocks_t done;
     int source, work;
@@ -410,6 +429,7 @@ class channel {
   std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
   clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
+  clocks_t m_offered = -1;  ///< meets_idle() said so at this clock
   block_recorder* m_recorder = nullptr;
 };
 

@@ -284,10 +284,15 @@ void channel::issue_column(int b, clocks_t t) {
   if (m_recorder == nullptr) {
     m_latency[write].add(to - e.arrival, m_members);
   } else {
-    m_recorder->latencies[write].push_back(static_cast<std::int32_t>(to - e.arrival));
-    m_recorder->services.push_back({static_cast<std::int32_t>(to - m_recorder->start),
-                                    static_cast<std::int32_t>(e.sequence - m_recorder->positions[at(e.source)]),
-                                    static_cast<std::uint8_t>(e.source), static_cast<std::uint8_t>(bus)});
+    const auto done = static_cast<std::int32_t>(to - m_recorder->start);
+    if (e.stale >= 0) {
+      m_recorder->stale.push_back({e.stale, static_cast<std::int16_t>(m_recorder->services.size())});
+      m_recorder->services.push_back({done, 0, stale_source, static_cast<std::uint8_t>(bus)});
+    } else {
+      m_recorder->latencies[write].push_back(static_cast<std::int32_t>(to - e.arrival));
+      m_recorder->services.push_back({done, static_cast<std::int32_t>(e.sequence - m_recorder->positions[at(e.source)]),
+                                      static_cast<std::uint8_t>(e.source), static_cast<std::uint8_t>(bus)});
+    }
   }
 
   bool close = false;
@@ -333,7 +338,7 @@ void channel::issue_column(int b, clocks_t t) {
     pick(b);
   }
   if (rank.requests == 0 && rank.debt > 0 && !rank.pending) s.next_due = std::min(s.next_due, s.cursor);
-  if (m_works == 0)
+  if (s.empty())
     s.turn = s.since_check = 0;  // a fresh start: idle channels are alike
   else if (++s.since_check >= age_check_period)
     check_age();

@@ -124,6 +124,7 @@ void channel::record_block(bool longer) {
   std::vector<int> open;
   for (const auto& r : s.ranks) open.push_back(r.open);
   const auto names = m_names;
+  const auto stale = m_stale;
   for (const auto& b : s.buses) causes.push_back(b.by_cause);
   const auto pool = m_pool;
   const auto free_works = m_free_works;
@@ -142,11 +143,16 @@ void channel::record_block(bool longer) {
 
   m_recorder = &rec;
   bool fits = true;  // it has come to a boundary
-  while (fits && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
+  if (nothing_waits()) {
+    simulate(no_time, false, true);
+    fits = s.empty();
+  }
+  while (fits && rec.admissions.size() < at(least) && !nothing_waits()) fits = simulate(no_time, false, true);
   m_recorder = nullptr;
 
   replay_table::block b;
-  fits = normalise() && fits;  // also settles the open rows' time
+  const bool expired = expires(s.cursor);
+  fits = normalise(true) && fits && !expired;  // also settles the open rows' time
   fits = fits && std::max(rec.admissions.size(), rec.services.size()) < at(longest_block);
   for (std::size_t i = 0; fits && i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
@@ -156,6 +162,7 @@ void channel::record_block(bool longer) {
     f.paced = paced[i];
     f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
     f.last = rec.admissions.back().source == i;
+    f.dry = q.head < 0;
     // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
     fits = at_hand[i] >= f.admitted + (f.last && !f.paced ? 0 : 1);
     b.feeds.push_back(std::move(f));
@@ -212,6 +219,15 @@ void channel::record_block(bool longer) {
         if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
       b.flows.push_back(std::move(f));
     }
+    for (const auto& r : m_stale) {
+      if (r.before >= 0)
+        b.stale_next.push_back({r.before, 0, 0, 0});
+      else
+        b.stale_next.push_back({-1, static_cast<std::uint8_t>(r.source),
+                                static_cast<std::int32_t>(r.sequence - rec.positions[at(r.source)]),
+                                static_cast<std::int32_t>(r.arrival - start)});
+    }
+    b.stale = std::move(rec.stale);
     b.admissions = rec.admissions;
     b.services = std::move(rec.services);
     b.bookings = std::move(rec.bookings);
@@ -231,6 +247,7 @@ void channel::record_block(bool longer) {
   m_state = from;
   m_names = names;
   m_known = names.size();
+  m_stale = stale;
   for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
   if (fits) {
     describe_rows(b, rec, rows_after);
@@ -248,7 +265,7 @@ void channel::record_block(bool longer) {
     m_block = -1;
   } else {
     materialise();
-    m_backoff = caught_up || several ? 1 << 4 : 1 << 10;
+    m_backoff = caught_up || several || expired ? 1 << 4 : 1 << 10;
   }
   m_looked = false;
 }

@@ -10,6 +10,7 @@ namespace {
 constexpr int most_runs = 8;  ///< of a source in a block
 // A state that has been left so often gets a longer block, where a long stream allows it.
 constexpr int uses_before_longer = 8;
+constexpr std::int64_t fewest_worth = 16;  ///< bursts for which a state is written down where none was
 constexpr int misses_before_rest =
     512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
@@ -35,7 +36,29 @@ bool channel::at_block_boundary() const {
   if (m_recorder != nullptr && m_recorder->admissions.size() >= at(m_recorder->most)) return true;
   for (const source_state& q : s.sources)
     if (q.head >= 0) return m_pool[at(q.head)].next % step_of(m_pool[at(q.head)]) == 0;
-  return false;
+  return m_recorder != nullptr;  // the last burst at hand
+}
+
+/// A burst enters an idle channel now: a block may begin with it. Said once; brings the channel to that clock.
+bool channel::meets_idle() {
+  if (m_offered == m_admission_time || m_recorder != nullptr || !s.empty()) return false;
+  if (m_admission_time < s.cursor || s.pending_ranks > 0) return false;
+  m_offered = m_admission_time;
+  s.cursor = m_admission_time;
+  m_scanned = m_admission_known = false;
+  flush_active();
+  // Nobody asked for the time since the last data.
+  for (bus_state& bus : s.buses) {
+    if (bus.covered >= s.cursor) continue;
+    bus.by_cause[at(static_cast<int>(cause::idle))] += s.cursor - bus.covered;
+    bus.covered = s.cursor;
+  }
+  return true;
+}
+
+/// All bursts at hand have entered, and the block at whose end that was is followed by what is left in the queue.
+bool channel::drains() const {
+  return m_replaying && !m_expects_more && nothing_waits() && m_table->at_state(m_state).queued > 0;
 }
 
 std::int64_t channel::most_admissions() const {
@@ -55,7 +78,10 @@ std::int64_t channel::needed(const source_state& q) const {
     if (boundary < w.end) return std::min(have + boundary - w.next, most);
     have += w.end - w.next;
   }
-  return have < most ? have + 1 : most;
+  if (have >= most) return most;
+  // The last ones of a source that has a channel for itself may end a block, however few they are.
+  const bool alone = std::count_if(s.sources.begin(), s.sources.end(), [](const auto& x) { return x.head >= 0; }) == 1;
+  return alone && have >= (m_replaying ? 1 : fewest_worth) ? have : have + 1;
 }
 
 /// Bursts that a source must have for a block whose end another one decides, and one more.
@@ -124,7 +150,7 @@ bool channel::regular() const {
 }
 
 bool channel::enter_replay() {
-  if (!normalise()) return false;
+  if (!normalise(false)) return false;
   m_state = m_table->find_or_add(s.queued());
   m_replaying = m_entered = true;
   m_recheck = m_looked = false;
@@ -266,6 +292,7 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
       if (left > 0 && (w.mixed() || next.mixed() || next.write != r.write || from != expected)) return differs(next);
     }
   }
+  if (f.dry && i >= 0 && m_pool[at(i)].arrival <= s.cursor) return fit::no;  // longer ones hold
   if (f.last) return fit::whole;
   if (i < 0) {
     m_closed = false;
@@ -306,6 +333,7 @@ channel::fit channel::try_block(const replay_block& b) {
     for (std::size_t r = 0; r < s.ranks.size(); ++r)
       if (s.ranks[r].due - s.cursor != b.due[r]) return fit::no;
   }
+  if (expires(s.cursor + b.duration)) return fit::no;
   m_names.resize(m_known);
   m_valid = no_time;
   m_closed = true;
@@ -428,31 +456,32 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
   const replay_table::flow* f = nullptr;
   for (const auto& x : b.flows)
     if (x.source == source) f = &x;
-  if (f == nullptr) return false;
   if (w.entered < 0) {
     const std::int64_t place = w.begin() - position;
-    if (place >= f->admitted) return false;
+    if (f == nullptr || place >= f->admitted) return false;
     const auto& x = b.admissions[admission_of(b, source, place)];
     w.entered = s.cursor + x.clock;
     w.before = causes_at(x.bus, x.order);
   }
-  if (f->served == 0 || position + f->highest < w.begin() || position + f->lowest >= w.position) return false;
-  const std::int64_t from = std::max<std::int64_t>(w.begin() - position, f->lowest);
-  const std::int64_t to = std::min<std::int64_t>(w.position - position - 1, f->highest);
-  const bool whole = from == f->lowest && to == f->highest;
-  if (whole && w.remaining > f->served && w.first_done != no_time) {
-    w.remaining -= f->served;
-    return false;
-  }
-  int last = -1;
-  for (std::int64_t o = from; o <= to; ++o) {
-    const int k = f->place[at(o - f->lowest)];
-    if (k < 0) continue;
-    const clocks_t done = s.cursor + b.services[at(k)].done;
-    --w.remaining;
-    w.first_done = std::min(w.first_done, done);
-    w.done = std::max(w.done, done);
-    last = std::max(last, k);
+  const bool begun = w.first_done != no_time;
+  int last = b.stale.empty() ? -1 : follow_stale(source, w);
+  if (f != nullptr && f->served > 0) {
+    const std::int64_t from = std::max<std::int64_t>(w.begin() - position, f->lowest);
+    const std::int64_t to = std::min<std::int64_t>(w.position - position - 1, f->highest);
+    const bool whole = from == f->lowest && to == f->highest;
+    if (whole && w.remaining > f->served && begun) {
+      w.remaining -= f->served;
+      return false;
+    }
+    for (std::int64_t o = from; o <= to; ++o) {
+      const int k = f->place[at(o - f->lowest)];
+      if (k < 0) continue;
+      const clocks_t done = s.cursor + b.services[at(k)].done;
+      --w.remaining;
+      w.first_done = std::min(w.first_done, done);
+      w.done = std::max(w.done, done);
+      last = std::max(last, k);
+    }
   }
   if (w.remaining > 0 || last < 0) return false;
   const int bus = b.services[at(last)].bus;
@@ -460,14 +489,51 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
   return true;
 }
 
+/// The stale requests of a work that the block serves: the last one's place among the services, or -1.
+int channel::follow_stale(int source, work& w) const {
+  const auto& b = m_table->at_block(m_block);
+  int last = -1;
+  for (const auto& served : b.stale) {
+    const stale_request& r = m_stale[at(served.request)];
+    if (r.source != source || r.sequence < w.begin() || r.sequence >= w.position) continue;
+    const clocks_t done = s.cursor + b.services[at(served.order)].done;
+    --w.remaining;
+    w.first_done = std::min(w.first_done, done);
+    w.done = std::max(w.done, done);
+    last = std::max<int>(last, served.order);
+  }
+  return last;
+}
+
+/// Which requests are stale after the block, and for how long those that it serves have been inside.
+void channel::apply_stale(const replay_block& b) {
+  for (const auto& served : b.stale)
+    m_latency[1].add(s.cursor + b.services[at(served.order)].done - m_stale[at(served.request)].arrival, m_members);
+  m_stale_next.clear();
+  for (const auto& r : b.stale_next) {
+    if (r.before >= 0)
+      m_stale_next.push_back(m_stale[at(r.before)]);
+    else
+      m_stale_next.push_back({r.source, s.sources[r.source].admitted + r.offset, s.cursor + r.arrival, -1});
+  }
+  m_stale.swap(m_stale_next);
+}
+
 void channel::apply_block() {
   replay_table::block& b = m_table->at_block(m_block);
   b.uses += m_members;
   m_table->replayed += m_members * static_cast<std::int64_t>(b.admissions.size());
   cause_clocks at_end;
+  const bool stale = !b.stale.empty();
+  if (stale)  // they may be of any work
+    for (std::size_t i = 0; i < s.sources.size(); ++i)
+      for (std::int32_t k = s.sources[i].oldest; k >= 0; k = m_pool[at(k)].link)
+        if (work& w = m_pool[at(k)]; w.remaining > 0 && follow(static_cast<int>(i), w, at_end) && !w.reported)
+          m_finished.push_back(finished_of(w, at_end));
+  if (!m_stale.empty() || !b.stale_next.empty()) apply_stale(b);
   for (const auto& f : b.flows) {
     source_state& q = s.sources[f.source];
-    for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
+    for (std::int32_t i = q.oldest; i >= 0 && !stale; i = m_pool[at(i)].link) {
       work& w = m_pool[at(i)];
       if (w.begin() >= q.admitted + f.admitted) break;
       if (w.remaining > f.served && w.first_done != no_time && w.begin() <= q.admitted + f.lowest &&
@@ -489,6 +555,8 @@ void channel::apply_block() {
     q.admitted += f.admitted;
     release(q);
   }
+  if (stale)
+    for (source_state& q : s.sources) release(q);
   for (std::size_t i = 0; i < s.buses.size(); ++i)
     for (std::size_t c = 0; c < cause_count; ++c) s.buses[i].by_cause[c] += b.by_cause[i][c];
   if (b.refreshed)
@@ -507,14 +575,14 @@ void channel::look_ahead(clocks_t limit) {
     m_looked = true;
     m_coming.clear();
     const auto& b = m_table->at_block(m_block);
-    for (const auto& f : b.flows) {
-      const source_state& q = s.sources[f.source];
-      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
+    const auto served = static_cast<std::int64_t>(b.services.size());
+    for (std::size_t source = 0; source < s.sources.size(); ++source) {
+      for (std::int32_t i = s.sources[source].oldest; i >= 0; i = m_pool[at(i)].link) {
         const work& w = m_pool[at(i)];
-        if (w.begin() >= q.admitted + f.admitted) break;
-        if (w.remaining == 0 || w.reported || w.remaining > f.served) continue;
+        if (w.remaining == 0 || w.reported || w.remaining > served) continue;
         work copy = w;
-        if (follow(f.source, copy, at_end)) m_coming.push_back({copy.done, f.source, i});
+        if (follow(static_cast<int>(source), copy, at_end))
+          m_coming.push_back({copy.done, static_cast<int>(source), i});
       }
     }
     std::stable_sort(m_coming.begin(), m_coming.end(),
@@ -560,7 +628,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       }
       // A block that the bursts at hand contradict may be followed up to there, but then another one can be written
       // down.
-      if (found != fit::whole && !to_the_end && regular()) {
+      if (found != fit::whole && !to_the_end && (regular() || (found == fit::no && drains()))) {
         if (!m_entered && paces()) {  // the state may know another pace, or none
           materialise();
           enter_replay();

@@ -5,6 +5,13 @@
 #include "hw/dram/engine/replay.h"
 
 namespace memwall::dram {
+namespace {
+
+// How a request's source, direction and what it found are written down.
+constexpr std::int64_t source_mask = 255, write_bit = 256, stale_bit = 512;
+constexpr int found_shift = 10;
+
+}  // namespace
 
 /// The fields that decide the future, but for the queue and the sources (normalise(), materialise()) and for the due
 /// times of refreshes, which only some futures depend on.
@@ -23,11 +30,7 @@ void channel::visit(state_visitor& v) {
     v.value(bus.last_rank);
     v.value(bus.last_write);
   }
-  // Bookings look back to the last data beat, less the latency: earlier times are all the same.
-  const clocks_t reach = std::max(m_setup.t.CL, m_setup.t.CWL) + std::max(m_setup.t.RCDRD, m_setup.t.RCDWR);
-  const auto seen = [&](std::size_t r) {
-    return std::min(now, s.buses[r / at(m_setup.ranks_per_bus)].covered) - reach;
-  };
+  const auto seen = [&](std::size_t r) { return seen_since(now, r); };
   for (std::size_t r = 0; r < s.ranks.size(); ++r) {
     auto& rank = s.ranks[r];
     for (auto& t : rank.t) v.time(t, now);
@@ -78,6 +81,24 @@ void channel::visit(state_visitor& v) {
   s.pages->visit(v);
   s.refresh->visit(v);
   s.front->visit(v);
+}
+
+/// Bookings look back to the last data beat, less the latency: earlier times are all the same.
+clocks_t channel::seen_since(clocks_t now, std::size_t rank) const {
+  const clocks_t reach = std::max(m_setup.t.CL, m_setup.t.CWL) + std::max(m_setup.t.RCDRD, m_setup.t.RCDWR);
+  return std::min(now, s.buses[rank / at(m_setup.ranks_per_bus)].covered) - reach;
+}
+
+bool channel::is_stale(const entry& e) const {
+  if (!e.write || s.write_mode || m_setup.unified) return false;
+  const int ready = *std::max_element(m_setup.ready_after.begin(), m_setup.ready_after.end());
+  return e.arrival + std::max(ready, m_setup.params.input_clocks) <=
+         seen_since(s.cursor, at(m_setup.place[at(e.bank)].rank));
+}
+
+/// Whether a stale request gets too old before `until`: then it goes before all others.
+bool channel::expires(clocks_t until) const {
+  return !m_stale.empty() && m_setup.params.age_limit > 0 && until - m_stale.front().arrival > m_setup.params.age_limit;
 }
 
 /// A bank that nobody uses and whose commands are past: its row may be open or not, and is found again when it is
@@ -161,8 +182,9 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
     }
 }
 
-/// The state as words, in the table's scratch; false: it cannot be written like that.
-bool channel::normalise() {
+/// The state as words, in the table's scratch; false: it cannot be written like that. `recorded`: at the end of a
+/// block.
+bool channel::normalise(bool recorded) {
   flush_active();
   auto& words = m_table->scratch;
   words.clear();
@@ -203,6 +225,7 @@ bool channel::normalise() {
   // Periods get their names in the order in which the queue has them: rows are only ever asked whether they are the
   // same.
   m_names.clear();
+  m_stale.clear();
   a.put(n);
   for (int i = 0; i < n; ++i) {
     const entry& e = s.entries[at(order[i])];
@@ -215,9 +238,14 @@ bool channel::normalise() {
       a.put(m_setup.stretch_of_period(period));
     }
     a.put(e.burst - period * m_setup.period);
+    const bool stale = (recorded && e.stale >= 0) || is_stale(e);  // a block does not know since when one was inside
+    a.put(e.source | (e.write ? write_bit : 0) | (stale ? stale_bit : 0) | e.found << found_shift);
+    if (stale) {
+      m_stale.push_back({e.source, e.sequence, e.arrival, e.stale});
+      continue;
+    }
     a.put(s.sources[at(e.source)].admitted - e.sequence);
     a.put(e.arrival - s.cursor);
-    a.put(e.source | (e.write ? 256 : 0) | e.found << 9);
   }
   m_known = m_names.size();
   // Banks refer to entries by index: put places for the time of writing.
@@ -251,6 +279,7 @@ void channel::materialise() {
   for (auto& r : s.ranks) r.requests = r.owners = 0;
   s.queues->clear();
   std::size_t named = 0;
+  std::int16_t stale = 0;
   for (int i = 0; i < n; ++i) {
     entry& e = s.entries[at(i)];
     const auto name = static_cast<std::size_t>(a.take());
@@ -259,14 +288,21 @@ void channel::materialise() {
       a.take();
     }
     e.burst = m_names[name] * m_setup.period + a.take();
-    const std::int64_t back = a.take(), arrival = a.take(), flags = a.take();
-    e.source = static_cast<std::int16_t>(flags & 255);
-    e.write = (flags & 256) != 0;
-    e.found = static_cast<std::uint8_t>(flags >> 9);
-    e.arrival = s.cursor + arrival;
+    const std::int64_t flags = a.take();
+    e.source = static_cast<std::int16_t>(flags & source_mask);
+    e.write = (flags & write_bit) != 0;
+    e.found = static_cast<std::uint8_t>(flags >> found_shift);
     e.age = s.next_age++;
     const source_state& q = s.sources[at(e.source)];
-    e.sequence = q.admitted - back;
+    if ((flags & stale_bit) != 0) {
+      e.stale = stale++;
+      e.sequence = m_stale[at(e.stale)].sequence;
+      e.arrival = m_stale[at(e.stale)].arrival;
+    } else {
+      e.stale = -1;
+      e.sequence = q.admitted - a.take();
+      e.arrival = s.cursor + a.take();
+    }
     e.work = q.oldest;
     while (e.sequence >= m_pool[at(e.work)].position) e.work = m_pool[at(e.work)].link;
     const local_location where = m_setup.map.decode_local(e.burst);

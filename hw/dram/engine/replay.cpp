@@ -39,7 +39,9 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
              b.services.size() * sizeof(block_recorder::service) + b.bookings.size() * sizeof(block_recorder::booking) +
              (b.latencies[0].size() + b.latencies[1].size()) * 8 + b.by_cause.size() * sizeof(cause_clocks) +
              b.flows.size() * sizeof(flow) + b.looks.size() * sizeof(replay_block::look) +
-             b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) + 160;
+             b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) +
+             b.stale.size() * sizeof(block_recorder::stale_service) +
+             b.stale_next.size() * sizeof(replay_block::stale_after) + 160;
   for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
   m_blocks.push_back(std::move(b));
@@ -76,9 +78,8 @@ void replay_table::add_to(channel_counts& counts, clock_histogram latency[2], st
     counts.add(b.counts, b.uses);
     for (int k = 0; k < 2; ++k) {
       for (const auto& [bucket, n] : b.latencies[k]) latency[k].add_many(bucket, n * b.uses);
-      if (b.counts.bursts[k] > 0)
-        latency[k].add_totals(b.counts.bursts[k] * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k],
-                              b.latency_min[k]);
+      const std::int64_t told = b.counts.bursts[k] - (k == 1 ? static_cast<std::int64_t>(b.stale.size()) : 0);
+      if (told > 0) latency[k].add_totals(told * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k], b.latency_min[k]);
     }
   }
   replay.lookups = lookups;

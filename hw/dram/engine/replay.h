@@ -15,6 +15,7 @@ namespace memwall::dram {
 
 constexpr bool directions[] = {false, true};  ///< reads, writes
 constexpr int times_longer = 8;               ///< of the blocks that long streams get
+constexpr std::uint8_t stale_source = 255;    ///< of services whose request is told by another list
 
 /// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's
 /// position.
@@ -27,6 +28,9 @@ struct block_recorder {
   struct service {
     std::int32_t done, offset;
     std::uint8_t source, bus;
+  };
+  struct stale_service {
+    std::int16_t request, order;  ///< of the stale ones of the block's state; among the services
   };
   struct booking {
     std::uint16_t order;  ///< the column command whose data it delays
@@ -53,6 +57,7 @@ struct block_recorder {
   std::vector<std::int64_t> positions;  ///< by source, at the start
   std::vector<admission> admissions;
   std::vector<service> services;
+  std::vector<stale_service> stale;
   std::vector<booking> bookings;
   std::vector<std::int32_t> latencies[2];  ///< of reads, writes
 };
@@ -77,6 +82,7 @@ struct replay_feed {
   std::uint8_t source = 0;
   bool paced = false;         ///< its pace decides when they enter
   bool last = false;          ///< the burst that ends the block is its own: what follows does not matter
+  bool dry = false;           ///< it was all that the source had
   bool write_behind = false;  ///< direction of the burst that waits behind them
   std::int32_t admitted = 0;
   std::size_t names_to = 0;  ///< of the block's names, its own end here
@@ -112,6 +118,12 @@ struct replay_block {
     std::int16_t bank;
     named_row row;  ///< name -1: closed
   };
+  /// A stale request of the next state.
+  struct stale_after {
+    std::int16_t before;  ///< which one of this state's it is; -1: none
+    std::uint8_t source;  ///< of a new one, whose offset counts from the source's position, and arrival from the begin
+    std::int32_t offset, arrival;
+  };
   std::int32_t next = -1;  ///< state at its end
   std::int32_t duration = 0;
   bool refreshed = false;               ///< a refresh fell due inside: valid for one phase of the refresh timers only
@@ -135,6 +147,8 @@ struct replay_block {
   std::vector<block_recorder::admission> admissions;
   std::vector<block_recorder::service> services;
   std::vector<block_recorder::booking> bookings;
+  std::vector<block_recorder::stale_service> stale;
+  std::vector<stale_after> stale_next;
 };
 
 /// What the words of a state say of a bank's row.

@@ -20,6 +20,7 @@ struct request_entry {
   std::int16_t bank, next, prev, source;  ///< next: of the same bank, younger; -1: none
   bool write;
   std::uint8_t found;  ///< 0: its row was open, 1: no row, 2: another row
+  std::int16_t stale;  ///< replay: which of the state's stale requests it is; -1: none of them
 };
 
 /// What a bank has to choose from: its requests of the direction that is served, oldest first.
