@@ -124,6 +124,34 @@ TEST(dram_replay, rows_that_nobody_wants_do_not_matter) {
   EXPECT_GT(r.stats.replay.replayed_bursts, slices * slice * 19 / 20);
 }
 
+// Long reads, and behind each a few writes that wait until the queue holds enough of them: since when they have been
+// inside is no part of a state, so that only the first rounds are simulated, and the blocks in which refreshes fall.
+// Each write waits for others or for its age; its latency and its transfer's end are as without replay.
+TEST(dram_replay, writes_that_wait_behind_reads_do_not_matter) {
+  for (const int age_limit : {0, 50'000, 3000}) {
+    traffic::setup setup;
+    setup.spec = traffic::ddr4_3200();
+    setup.map = "row bank column bankgroup";
+    setup.params.max_transfers = 8;
+    setup.params.age_limit = age_limit;
+    setup.params.refresh = "none";
+    const std::int64_t access = 64, read = 512, writes = 4, rounds = 2000, period = 2048, far = 1 << 24;
+    for (std::int64_t i = 0; i < 2 * rounds; ++i) {
+      transfer t;
+      t.id = static_cast<std::uint64_t>(i);
+      t.write = i % 2 == 1;
+      const std::int64_t bursts = t.write ? writes : read,
+                         first = i / 2 * (t.write ? period : read) + (t.write ? far : 0);
+      t.address = static_cast<std::uint64_t>(first * access);
+      t.bytes = static_cast<std::uint64_t>(bursts * access);
+      setup.transfers.push_back(t);
+    }
+    const std::int64_t replayed = on_is_off(setup, 0);
+    // With the limit of 3,000 clocks (a read takes 2,048) every write is the oldest one once, which is simulated.
+    EXPECT_GT(replayed, rounds * (read + writes) * (age_limit == 3000 ? 0 : 9) / 10) << age_limit;
+  }
+}
+
 // Half the peak for a whole second's worth of bursts: after one row of every bank and the refresh's phases nothing is
 // simulated.
 TEST(dram_replay, a_paced_stream_is_replayed) {

@@ -282,7 +282,6 @@ bool channel::simulate(clocks_t limit, bool to_the_end, bool stop_at_blocks) {
       issue();
       continue;
     }
-    if (stop_at_blocks && meets_idle()) return true;
     admit();
     if (stop_at_blocks && at_block_boundary()) return true;
     if (m_expects_more && nothing_waits()) return false;

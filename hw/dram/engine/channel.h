@@ -249,9 +249,6 @@ class channel {
     policy_of_channel<refresh_policy> refresh;
     policy_of_channel<queue_organisation> queues;
     policy_of_channel<front_end> front;
-    bool empty() const {  ///< no request is inside
-      return std::all_of(ranks.begin(), ranks.end(), [](const rank_state& r) { return r.requests == 0; });
-    }
     int queued() const { return queues->waiting(false) + queues->waiting(true); }
   };
 
@@ -312,8 +309,6 @@ class channel {
 
   // Replay (channel_replay.cpp).
   bool at_block_boundary() const;
-  bool meets_idle();
-  bool drains() const;
   std::int64_t most_admissions() const;
   bool paces() const;
   std::int64_t step_of(const work& w) const;
@@ -429,7 +424,6 @@ class channel {
   std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
   clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
-  clocks_t m_offered = -1;  ///< meets_idle() said so at this clock
   block_recorder* m_recorder = nullptr;
 };
 

@@ -338,7 +338,7 @@ void channel::issue_column(int b, clocks_t t) {
     pick(b);
   }
   if (rank.requests == 0 && rank.debt > 0 && !rank.pending) s.next_due = std::min(s.next_due, s.cursor);
-  if (s.empty())
+  if (m_works == 0)
     s.turn = s.since_check = 0;  // a fresh start: idle channels are alike
   else if (++s.since_check >= age_check_period)
     check_age();

@@ -143,11 +143,7 @@ void channel::record_block(bool longer) {
 
   m_recorder = &rec;
   bool fits = true;  // it has come to a boundary
-  if (nothing_waits()) {
-    simulate(no_time, false, true);
-    fits = s.empty();
-  }
-  while (fits && rec.admissions.size() < at(least) && !nothing_waits()) fits = simulate(no_time, false, true);
+  while (fits && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
   m_recorder = nullptr;
 
   replay_table::block b;
@@ -162,7 +158,6 @@ void channel::record_block(bool longer) {
     f.paced = paced[i];
     f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
     f.last = rec.admissions.back().source == i;
-    f.dry = q.head < 0;
     // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
     fits = at_hand[i] >= f.admitted + (f.last && !f.paced ? 0 : 1);
     b.feeds.push_back(std::move(f));

@@ -10,7 +10,6 @@ namespace {
 constexpr int most_runs = 8;  ///< of a source in a block
 // A state that has been left so often gets a longer block, where a long stream allows it.
 constexpr int uses_before_longer = 8;
-constexpr std::int64_t fewest_worth = 16;  ///< bursts for which a state is written down where none was
 constexpr int misses_before_rest =
     512;  ///< unsuccessful lookups in a row after which a channel stops asking for a while
 
@@ -36,29 +35,7 @@ bool channel::at_block_boundary() const {
   if (m_recorder != nullptr && m_recorder->admissions.size() >= at(m_recorder->most)) return true;
   for (const source_state& q : s.sources)
     if (q.head >= 0) return m_pool[at(q.head)].next % step_of(m_pool[at(q.head)]) == 0;
-  return m_recorder != nullptr;  // the last burst at hand
-}
-
-/// A burst enters an idle channel now: a block may begin with it. Said once; brings the channel to that clock.
-bool channel::meets_idle() {
-  if (m_offered == m_admission_time || m_recorder != nullptr || !s.empty()) return false;
-  if (m_admission_time < s.cursor || s.pending_ranks > 0) return false;
-  m_offered = m_admission_time;
-  s.cursor = m_admission_time;
-  m_scanned = m_admission_known = false;
-  flush_active();
-  // Nobody asked for the time since the last data.
-  for (bus_state& bus : s.buses) {
-    if (bus.covered >= s.cursor) continue;
-    bus.by_cause[at(static_cast<int>(cause::idle))] += s.cursor - bus.covered;
-    bus.covered = s.cursor;
-  }
-  return true;
-}
-
-/// All bursts at hand have entered, and the block at whose end that was is followed by what is left in the queue.
-bool channel::drains() const {
-  return m_replaying && !m_expects_more && nothing_waits() && m_table->at_state(m_state).queued > 0;
+  return false;
 }
 
 std::int64_t channel::most_admissions() const {
@@ -78,10 +55,7 @@ std::int64_t channel::needed(const source_state& q) const {
     if (boundary < w.end) return std::min(have + boundary - w.next, most);
     have += w.end - w.next;
   }
-  if (have >= most) return most;
-  // The last ones of a source that has a channel for itself may end a block, however few they are.
-  const bool alone = std::count_if(s.sources.begin(), s.sources.end(), [](const auto& x) { return x.head >= 0; }) == 1;
-  return alone && have >= (m_replaying ? 1 : fewest_worth) ? have : have + 1;
+  return have < most ? have + 1 : most;
 }
 
 /// Bursts that a source must have for a block whose end another one decides, and one more.
@@ -292,7 +266,6 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
       if (left > 0 && (w.mixed() || next.mixed() || next.write != r.write || from != expected)) return differs(next);
     }
   }
-  if (f.dry && i >= 0 && m_pool[at(i)].arrival <= s.cursor) return fit::no;  // longer ones hold
   if (f.last) return fit::whole;
   if (i < 0) {
     m_closed = false;
@@ -575,15 +548,21 @@ void channel::look_ahead(clocks_t limit) {
     m_looked = true;
     m_coming.clear();
     const auto& b = m_table->at_block(m_block);
-    const auto served = static_cast<std::int64_t>(b.services.size());
-    for (std::size_t source = 0; source < s.sources.size(); ++source) {
-      for (std::int32_t i = s.sources[source].oldest; i >= 0; i = m_pool[at(i)].link) {
+    const auto look = [&](int source, std::int64_t admitted, std::int64_t served) {
+      const source_state& q = s.sources[at(source)];
+      for (std::int32_t i = q.oldest; i >= 0; i = m_pool[at(i)].link) {
         const work& w = m_pool[at(i)];
+        if (w.begin() >= q.admitted + admitted) break;
         if (w.remaining == 0 || w.reported || w.remaining > served) continue;
         work copy = w;
-        if (follow(static_cast<int>(source), copy, at_end))
-          m_coming.push_back({copy.done, static_cast<int>(source), i});
+        if (follow(source, copy, at_end)) m_coming.push_back({copy.done, source, i});
       }
+    };
+    if (b.stale.empty()) {
+      for (const auto& f : b.flows) look(f.source, f.admitted, f.served);
+    } else {
+      const auto most = static_cast<std::int64_t>(b.services.size());
+      for (int i = 0; i < static_cast<int>(s.sources.size()); ++i) look(i, most, most);
     }
     std::stable_sort(m_coming.begin(), m_coming.end(),
                      [](const coming& x, const coming& y) { return x.done > y.done; });
@@ -628,7 +607,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       }
       // A block that the bursts at hand contradict may be followed up to there, but then another one can be written
       // down.
-      if (found != fit::whole && !to_the_end && (regular() || (found == fit::no && drains()))) {
+      if (found != fit::whole && !to_the_end && regular()) {
         if (!m_entered && paces()) {  // the state may know another pace, or none
           materialise();
           enter_replay();
