@@ -5,16 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace memwall::platforms {
 namespace {
-
-std::int64_t bits_of(double v) {
-  std::int64_t out = 0;
-  std::memcpy(&out, &v, sizeof out);
-  return out;
-}
 
 /// What an operator's launch and drain are booked to.
 stall launch_cause(const operation& op) {
@@ -64,14 +57,8 @@ order_shape order_reuse::shape_of(std::size_t core, const std::string& name, con
   std::int64_t causes = 0;
   for (std::size_t c = 0; c < stall_count; ++c)
     if (plan.compute.part[c] > 0) causes |= std::int64_t{1} << c;
-  out.kind = {static_cast<std::int64_t>(core),
-              static_cast<std::int64_t>(op.kind),
-              causes,
-              plan.window,
-              plan.load_latency,
-              plan.tile_bytes,
-              bits_of(plan.fill_bandwidth),
-              bits_of(plan.result_bandwidth)};
+  out.kind = {static_cast<std::int64_t>(core), static_cast<std::int64_t>(op.kind), causes, plan.load_latency,
+              plan.tile_bytes > 0 ? 1 : 0};
   out.fixed = plan.launch + plan.drain;
   const auto compute = static_cast<double>(plan.compute.sum());
   out.sizes = {compute};
@@ -94,11 +81,15 @@ order_shape order_reuse::shape_of(std::size_t core, const std::string& name, con
     refreshes = refreshes || way.refreshes;
     constexpr double unstated = 64e9;
     double rate = way.bytes_per_s > 0 ? way.bytes_per_s : unstated;
-    if (plan.fill_bandwidth > 0 && !a.write) rate = std::min(rate, plan.fill_bandwidth);
+    const ps_t there = std::max(way.latency, plan.load_latency);
+    if (!a.write && plan.fill_bandwidth > 0) rate = std::min(rate, plan.fill_bandwidth);
+    if (!a.write && plan.window > 0 && there > 0)  // Little's law
+      rate = std::min(rate, static_cast<double>(plan.window) / static_cast<double>(there) * 1e12);
+    if (a.write && plan.result_bandwidth > 0) rate = std::min(rate, plan.result_bandwidth);
     const double time = static_cast<double>(a.bytes) / rate * 1e12;
     out.sizes.back() += time;
     (a.write ? writes : reads) += time;
-    latency = std::max(latency, std::max(way.latency, plan.load_latency));
+    latency = std::max(latency, there);
   }
   // With one buffer nothing overlaps.
   out.expected =
