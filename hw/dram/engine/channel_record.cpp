@@ -205,6 +205,7 @@ void channel::record_block(bool longer) {
       for (const auto& x : rec.services)
         if (x.source == i) {
           ++f.served;
+          f.done = std::max(f.done, x.done);
           f.lowest = std::min(f.lowest, x.offset);
           f.highest = std::max(f.highest, x.offset);
         }

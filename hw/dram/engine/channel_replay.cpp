@@ -444,6 +444,7 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
     const bool whole = from == f->lowest && to == f->highest;
     if (whole && w.remaining > f->served && begun) {
       w.remaining -= f->served;
+      w.done = std::max(w.done, s.cursor + f->done);
       return false;
     }
     for (std::int64_t o = from; o <= to; ++o) {
@@ -512,6 +513,7 @@ void channel::apply_block() {
       if (w.remaining > f.served && w.first_done != no_time && w.begin() <= q.admitted + f.lowest &&
           q.admitted + f.highest < w.position) {  // in the middle of a long one
         w.remaining -= f.served;
+        w.done = std::max(w.done, s.cursor + f.done);
         continue;
       }
       if (w.remaining > 0 && follow(f.source, w, at_end) && !w.reported) m_finished.push_back(finished_of(w, at_end));

@@ -94,6 +94,7 @@ struct replay_block {
   struct flow {
     std::uint8_t source = 0;
     std::int32_t admitted = 0, served = 0, lowest = 0, highest = 0;  ///< served bursts, relative to the position
+    std::int32_t done = 0;            ///< the last data of those served; on several buses not those of the last command
     std::vector<std::int16_t> place;  ///< by burst from `lowest` on: index of its service, -1: not in this block
   };
   /// A row by name: the names of the state, then those of the block's bursts.
