@@ -40,7 +40,7 @@ inline float exp_of(float x) {
   const float r = (x - k * 0.693145752F) - k * 1.42860677e-6F;
   const float series =
       (((((1.0F / 5040 * r + 1.0F / 720) * r + 1.0F / 120) * r + 1.0F / 24) * r + 1.0F / 6) * r + 0.5F) * r + 1.0F;
-  const std::int32_t power = (as<std::int32_t>(shifted) - as<std::int32_t>(to_nearest)) << 23;
+  const std::int32_t power = (as<std::int32_t>(shifted) - as<std::int32_t>(to_nearest)) * (1 << 23);
   return as<float>(as<std::int32_t>(series * r + 1.0F) + power);
 }
 
@@ -58,7 +58,7 @@ inline float rough_exp2(float x) {
   constexpr float to_nearest = 12582912.0F;  // 1.5 x 2^23
   const float shifted = x + to_nearest, r = x - (shifted - to_nearest);
   const float series = (((0.00968571145F * r + 0.0559220257F) * r + 0.240218655F) * r + 0.693121036F) * r + 1.00000015F;
-  const std::int32_t power = (as<std::int32_t>(shifted) - as<std::int32_t>(to_nearest)) << 23;
+  const std::int32_t power = (as<std::int32_t>(shifted) - as<std::int32_t>(to_nearest)) * (1 << 23);
   return as<float>(as<std::int32_t>(series) + power);
 }
 
