@@ -14,7 +14,8 @@ constexpr double narrowest = 0.01, widest = 0.3;
 constexpr double beyond = 0.05;  // so far outside of what was simulated its ratio is taken to go on
 // Audits are made when orders reused have grown so many times; sooner while the error may be beyond the bound.
 constexpr double audit_growth = 2.5, sooner = 1.6;
-constexpr double near = 0.004;  // samples nearer than that count alike
+constexpr double furthest = 0.4;  // samples on both sides of an order that may tell what it takes
+constexpr double near = 0.004;    // samples nearer than that count alike
 
 }  // namespace
 
@@ -77,6 +78,41 @@ std::optional<reuse_book::prediction> reuse_book::predict(const kind_state& k, c
   return out;
 }
 
+/// From the nearest smaller and the nearest larger one, further away than the radius: the ratio moves slowly with the
+/// size, and where it differs little between the two it is taken to go straight from one to the other.
+std::optional<reuse_book::prediction> reuse_book::between(const kind_state& k, const order_shape& shape) const {
+  const sample *below = nullptr, *above = nullptr;
+  double to_below = furthest, to_above = furthest;
+  const auto middle = std::upper_bound(k.samples.begin(), k.samples.end(), shape.expected,
+                                       [](double e, const sample& o) { return e < o.expected; });
+  const auto look = [&](const sample& s, const sample*& best, double& to_best) {
+    if (const double d = distance(s, shape); d < to_best) best = &s, to_best = d;
+  };
+  for (auto i = middle; i != k.samples.end() && i->expected * (1 - furthest) <= shape.expected; ++i)
+    look(*i, above, to_above);
+  for (auto i = middle; i != k.samples.begin() && (i - 1)->expected >= shape.expected * (1 - furthest); --i)
+    look(*(i - 1), below, to_below);
+  if (below == nullptr || above == nullptr) return std::nullopt;
+  const double far = to_below + to_above, w = far > 0 ? to_above / far : 0.5;
+  prediction out;
+  out.samples = fewest;
+  out.smaller = out.larger = true;
+  out.nearest = std::min(to_below, to_above);
+  out.ratio = w * below->ratio + (1 - w) * above->ratio;
+  out.transfers = w * below->transfers + (1 - w) * above->transfers;
+  for (std::size_t i = 0; i < below->parts.size(); ++i)
+    out.parts.push_back(w * below->parts[i] + (1 - w) * above->parts[i]);
+  // A curve that bends by as much as it rises is off by an eighth of that in the middle; two instances scatter as well.
+  out.error = out.ratio > 0 ? std::abs(below->ratio - above->ratio) / 4 / out.ratio : HUGE_VAL;
+  return out;
+}
+
+std::optional<reuse_book::prediction> reuse_book::known(const kind_state& k, const order_shape& shape) const {
+  if (auto p = predict(k, shape, k.radius); p && is_enough(k, *p, shape)) return p;
+  if (auto p = between(k, shape); p && is_enough(k, *p, shape)) return p;
+  return std::nullopt;
+}
+
 /// Kinds that take much of the time must be known well, the others less: shares of the whole's error, of which each
 /// gets one in proportion to its time. (95 % of means lie within two standard errors.)
 bool reuse_book::is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const {
@@ -111,8 +147,8 @@ std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exac
     k.wanted = false;
     return std::nullopt;
   }
-  const auto p = predict(k, shape, k.radius);
-  if (!p || !is_enough(k, *p, shape)) return std::nullopt;
+  const auto p = known(k, shape);
+  if (!p) return std::nullopt;
   if (++k.reused == k.next_audit) {
     const double growth = within_bound() ? audit_growth : sooner;
     k.next_audit = static_cast<std::int64_t>(std::ceil(static_cast<double>(k.next_audit) * growth));
@@ -132,8 +168,8 @@ std::optional<order_outcome> reuse_book::ask(const order_shape& shape, bool exac
 
 std::optional<double> reuse_book::known_time(const order_shape& shape) {
   const kind_state& k = m_kinds[number_of(shape.kind)];
-  const auto p = predict(k, shape, k.radius);
-  if (!p || locks(k, shape) || !is_enough(k, *p, shape)) return std::nullopt;
+  const auto p = locks(k, shape) ? std::nullopt : known(k, shape);
+  if (!p) return std::nullopt;
   return p->ratio * shape.expected + static_cast<double>(shape.fixed);
 }
 
@@ -145,7 +181,7 @@ void reuse_book::tell(const order_shape& shape, const order_outcome& simulated, 
   const auto error_of = [&](const prediction& p) {
     return whole > 0 ? (p.ratio * shape.expected - static_cast<double>(simulated.time)) / whole : 0.0;
   };
-  if (const auto p = predict(k, shape, k.radius); p && !locks(k, shape) && is_enough(k, *p, shape)) {
+  if (const auto p = known(k, shape); p && !locks(k, shape)) {
     m_report.audits.push_back({error_of(*p), k.unaudited + whole});
     k.unaudited = 0;
   }

@@ -130,6 +130,34 @@ TEST(reuse_book, sizes_in_between_follow_those_that_were_simulated) {
   EXPECT_NEAR(t.reused, t.truth, 0.002 * t.truth);
 }
 
+/// One on each side tells what lies between, in proportion to the distances, where the two differ little: here their
+/// ratios are 1.20 and 1.21, a fifth and four fifths of the way apart.
+TEST(reuse_book, one_on_each_side_tells_what_lies_between) {
+  reuse_book book(0.01);
+  for (const auto& [read, ratio] : {std::pair{50e6, 1.20}, {60e6, 1.21}}) {
+    EXPECT_FALSE(book.ask(shape(1e6, read)));
+    book.tell(shape(1e6, read), took(ratio * read));
+  }
+  const auto known = book.ask(shape(1e6, 52e6));
+  ASSERT_TRUE(known);
+  // Distances count relative to the larger one: 2/52 and 8/60.
+  const double below = 2.0 / 52, above = 8.0 / 60, ratio = (above * 1.20 + below * 1.21) / (below + above);
+  EXPECT_NEAR(static_cast<double>(known->time), ratio * 52e6, 1);
+  EXPECT_EQ(known->transfers, 64u);
+  EXPECT_EQ(known->parts.sum(), known->time);
+  EXPECT_FALSE(book.ask(shape(1e6, 66e6))) << "beyond both";
+  EXPECT_FALSE(book.ask(shape(30e6, 52e6))) << "another share of arithmetic";
+}
+
+TEST(reuse_book, two_sides_that_differ_tell_nothing) {
+  reuse_book book(0.01);
+  for (const auto& [read, ratio] : {std::pair{50e6, 1.20}, {60e6, 1.30}}) {
+    EXPECT_FALSE(book.ask(shape(1e6, read)));
+    book.tell(shape(1e6, read), took(ratio * read));
+  }
+  EXPECT_FALSE(book.ask(shape(1e6, 54e6)));
+}
+
 TEST(reuse_book, a_jump_from_one_size_to_the_next_is_noticed) {
   reuse_book book(0.01);
   tally t;

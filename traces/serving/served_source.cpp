@@ -36,10 +36,10 @@ bool served_source::go_on() {
     m_piece = m_costs.probe_of(p->shape);
     probe next = m_piece;
     if (m_costs.knows(p->shape) && audit_is_due()) {
-      // Each fourth audit, the first one too, is of a whole step: it measures what standing for others brings, as well.
+      // Each eighth audit, the first one too, is of a whole step: it measures what standing for others brings, as well.
       m_auditing = true;
       m_longer = 0;
-      if (m_audits++ % 4 == 0) next.whole = true, next.chosen.clear();
+      if (m_audits++ % 8 == 0) next.whole = true, next.chosen.clear();
     }
     emit(next, p->number);
   } else {
