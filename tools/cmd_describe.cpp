@@ -22,7 +22,7 @@ namespace {
 /// Everything with parameters: kinds of modules, the training step, the server of requests.
 std::vector<std::string> described_types() {
   auto out = platforms::hardware_types();
-  out.push_back("train");
+  out.emplace_back("train");
   out.push_back(serving::server_param_table().module());
   return out;
 }

@@ -149,7 +149,7 @@ void serve_command(const serve_command_words& a) {
   platforms::service_level::parse(a.slo);
   rate_sweep_request asked;
   asked.platforms = {a.platform};
-  asked.service = a;
+  asked.service = static_cast<const serve_arguments&>(a);
   asked.rates = rates;
   asked.out = a.out;
   asked.jobs = a.jobs == 0 ? cores_here() : a.jobs;

@@ -59,7 +59,7 @@ std::vector<std::string> list_at(const config::node& n, const char* key) {
 }
 
 std::string carried(const std::string& file) {
-  const std::string path = data_path("platforms/validation/" + file);
+  std::string path = data_path("platforms/validation/" + file);
   if (path.empty())
     throw input_error(problem{"platforms/validation/" + file, "", "is not among the data files",
                               "an installed memwall, or MEMWALL_DATA", ""});

@@ -82,7 +82,7 @@ void mark_scaled(node& base, const node& over) {
 std::string path_of(const std::string& name) {
   if (name.find('/') != std::string::npos || (name.size() > 5 && name.substr(name.size() - 5) == ".yaml")) return name;
   const auto file_of = [](const std::string& n) { return data_path(std::string(folder) + "/" + n + ".yaml"); };
-  if (const std::string path = file_of(name); !path.empty()) return path;
+  if (std::string path = file_of(name); !path.empty()) return path;
   const auto names = standard_names();
   // "gddr7" is GDDR7-28 as long as it is the only one.
   const auto equal = [](const std::string& a, const std::string& b) {

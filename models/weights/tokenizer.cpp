@@ -361,7 +361,8 @@ struct tokenizer::impl {
 
   void read_bpe(const reader& r, const json& m) {
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
-      if (const auto found = m.find(key); found != m.end() && !found->is_null() && *found != "")
+      if (const auto found = m.find(key); found != m.end() && !found->is_null() &&
+                                          !(found->is_string() && found->get_ref<const std::string&>().empty()))
         r.refuse(std::string("model.") + key, "is " + found->dump(), "null: this form is not read");
     const json& vocab = r.member(m, "model", "vocab");
     if (!vocab.is_object()) r.refuse("model.vocab", "is no object", "pieces and their numbers");

@@ -27,7 +27,7 @@ std::string file_of(const std::string& name, const std::string& from, const std:
     if (fs::exists(name, ignored)) return name;  // what it is says whoever reads it
     throw input_error(problem{where, "", "platform file '" + name + "' does not exist", "a YAML file", ""});
   }
-  const std::string path = data_path("platforms/presets/" + name + ".yaml");
+  std::string path = data_path("platforms/presets/" + name + ".yaml");
   if (!path.empty()) return path;
   throw input_error(problem{where, "", "unknown platform '" + name + "'",
                             "one of: " + joined(platform_names()) + "; or a YAML file",

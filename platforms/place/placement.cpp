@@ -131,8 +131,7 @@ std::string placement::put(std::uint32_t tensor, std::size_t device, int slot, s
   if (s.in_core) {
     // Biases take no array: the units that add up partial sums keep them.
     const matrix m = matrix_of(tensor, bytes);
-    if (const std::string why = is_bias(t, m.outputs) ? "" : s.reserve(m.inputs, m.outputs, m.bits); !why.empty())
-      return why;
+    if (std::string why = is_bias(t, m.outputs) ? "" : s.reserve(m.inputs, m.outputs, m.bits); !why.empty()) return why;
   } else if (start + h.bytes > s.capacity) {
     return fmt::format("{} B are left of {} B", std::max<std::int64_t>(0, s.capacity - start), s.capacity);
   }

@@ -111,7 +111,7 @@ class payload_run::core final : public core_data {
     unsigned char* data = m_buffers.back().data();
     count(bytes, m_run.m_facts.bytes_written);
     if (!m_computed && writes(address, bytes)) {
-      m_late.push_back({address, bytes});
+      m_late.emplace_back(address, bytes);
       m_run.m_facts.late_bytes += bytes;
     } else if (m_store.get(address, data, bytes)) {
       m_store.sent(address, bytes);
@@ -186,7 +186,7 @@ class payload_run::core final : public core_data {
       return held.data();
     }
     unsigned char* write(std::size_t use, std::int64_t bytes) override {
-      m_written.push_back({use, std::vector<unsigned char>(static_cast<std::size_t>(bytes))});
+      m_written.emplace_back(use, std::vector<unsigned char>(static_cast<std::size_t>(bytes)));
       return m_written.back().second.data();
     }
     /// Results are on chip from now on.

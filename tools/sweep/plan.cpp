@@ -182,7 +182,7 @@ point plan::at(std::size_t number) const {
   hash.field("memwall point 1").field(m_program.version).field(m_program.digest);
   const auto asked = settings.find("serve.requests");
   const bool serves = asked != settings.end();
-  out.arguments.push_back(serves ? "serve" : "run");
+  out.arguments.emplace_back(serves ? "serve" : "run");
   const auto flag = [&](const std::string& name, const std::string& text) {
     out.arguments.push_back("--" + name);
     out.arguments.push_back(text);

@@ -146,11 +146,11 @@ class reader {
 
   void add_value(axis& out, const node& v) {
     if (v.is_null() || (v.is_scalar() && v.text() == "~"))
-      out.values.push_back(std::nullopt);
+      out.values.emplace_back(std::nullopt);
     else if (v.is_scalar())
-      out.values.push_back(v.text());
+      out.values.emplace_back(v.text());
     else
-      out.values.push_back(compact(v));
+      out.values.emplace_back(compact(v));
   }
 
   bool valid_path(const std::string& path, const std::string& where) {
@@ -330,7 +330,7 @@ class reader {
     const bool integer = flag(n, "integer");
     if (given("powers_of_two")) {
       for (double v = std::exp2(std::ceil(std::log2(low->value) - 1e-9)); v <= high->value * (1 + 1e-12); v *= 2)
-        out.values.push_back(print(v, dimension, false));
+        out.values.emplace_back(print(v, dimension, false));
       return;
     }
     std::size_t count = 0;
@@ -371,7 +371,7 @@ class reader {
   /// Rounding to integers may make neighbours equal; one stays.
   static void push(axis& out, double v, const std::string& dimension, bool integer) {
     std::string text = print(v, dimension, integer);
-    if (out.values.empty() || out.values.back() != text) out.values.push_back(std::move(text));
+    if (out.values.empty() || out.values.back() != text) out.values.emplace_back(std::move(text));
   }
 
   bool flag(const node& n, const char* key) {
