@@ -219,8 +219,11 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
     m_valid = std::min(m_valid, clock);
     return clock > s.cursor ? fit::part : fit::no;
   };
-  // Another burst than the block's may do something from the moment on in which it is the source's next one.
-  const auto differs = [&](const work& w) { return until(std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor)); };
+  // Another burst than the block's may do something from the moment on in which it is the source's next one; and the
+  // block's is missed when it enters.
+  const auto differs = [&](const work& w) {
+    return until(std::min(std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor), entry_clock(n)));
+  };
   const auto same_name = [&](std::int64_t period) {
     const std::size_t expected = at(b.names[name++]);
     if (expected < m_names.size()) return m_names[expected] == period;
