@@ -36,7 +36,7 @@ moved_bytes sum_of(const unseen_traffic& t) {
   return out;
 }
 
-dram_report with_unseen(dram_report r, const unseen_traffic& t) {
+dram_report with_unseen(dram_report r, const unseen_traffic& t, int ranks) {
   if (t.empty()) return r;
   const moved_bytes more = sum_of(t);
   const double reads = growth(r.read_bytes.sum(), more.read.sum()),
@@ -63,6 +63,8 @@ dram_report with_unseen(dram_report r, const unseen_traffic& t) {
   grow(m.bytes_written, writes);
   for (std::int64_t* count : {&m.row_hits, &m.row_misses, &m.row_conflicts, &m.data_clocks, &m.active_clocks})
     grow(*count, all);
+  const double clocks = static_cast<double>(m.time) * 1e3 / static_cast<double>(m.tck_fs);
+  m.active_clocks = std::min(m.active_clocks, static_cast<std::int64_t>(clocks * ranks));
   grow_busy(m.by_cause, all);
   return r;
 }

@@ -27,7 +27,8 @@ moved_bytes sum_of(const unseen_traffic& t);
 
 /// The report of a module that has simulated some of its traffic, with the rest. What belongs to time alone (refresh,
 /// background) stays as it is.
-dram_report with_unseen(dram_report r, const unseen_traffic& t);
+/// `ranks`: of all channels. (Rows that a simulated operator left open may stay open while others are reused.)
+dram_report with_unseen(dram_report r, const unseen_traffic& t, int ranks);
 bus_report with_unseen(bus_report r, const unseen_traffic& t);
 
 }  // namespace memwall::platforms

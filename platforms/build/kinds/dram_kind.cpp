@@ -115,7 +115,11 @@ class dram_hardware final : public hardware {
                 (e.read_pj + e.io_read_pj) / static_cast<double>(f.burst);
     return f;
   }
-  dram_report seen() const { return with_unseen(m_dram.report(), m_unseen); }
+  dram_report seen() const {
+    dram_report r = m_dram.report();
+    const int ranks = r.memory.channels / m_standard.org.pseudo_channels * m_standard.org.ranks;
+    return with_unseen(std::move(r), m_unseen, ranks);
+  }
   dram::command_watcher* watcher(viewer v) const {
     if (v == viewer::waveform) return m_view.get();
     return m_trace.get();
