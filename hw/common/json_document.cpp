@@ -11,8 +11,9 @@ nlohmann::ordered_json parse_json_document(const std::string& text, const std::s
   using json = nlohmann::ordered_json;
   check_utf8(text, name);
   const int deepest = config::limits().depth;
-  const auto within = [&](int depth, json::parse_event_t, json&) {
-    if (depth > deepest)
+  const auto within = [&](int around, json::parse_event_t event, json&) {  // so many are around what begins or ends
+    const bool begins = event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
+    if (begins && around >= deepest)
       throw input_error(problem{name, "", "objects and lists lie too deep inside each other",
                                 expected + " of at most " + std::to_string(deepest) + " levels", ""});
     return true;

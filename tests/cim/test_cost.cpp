@@ -115,6 +115,15 @@ TEST(cim_cost, weight_slices_take_columns) {
             8 * 16 * 3);
 }
 
+// Eight input slices of a bit are shifted by 7 in all, four of a weight's two bits by 6; one group of rows; a bit of
+// sign for what is shifted. Never wider than the exact sum: 8 + 8 bits and 6 for 64 rows.
+TEST(cim_cost, a_sum_of_conversions_is_as_wide_as_its_shifts) {
+  const std::string base = "{type: analog_crossbar, rows: 64, columns: 64, bits_per_cell: 2, dac_bits: 1, adc_bits: ";
+  EXPECT_EQ(from_yaml(base + "5}")->natural_out_bits({64, 8, 1, 8, 8, 0}), 5 + 7 + 6 + 1);
+  EXPECT_EQ(from_yaml(base + "5, rows_parallel: 16}")->natural_out_bits({64, 8, 1, 8, 8, 0}), 5 + 7 + 6 + 2 + 1);
+  EXPECT_EQ(from_yaml(base + "12}")->natural_out_bits({64, 8, 1, 8, 8, 0}), 8 + 8 + 6);
+}
+
 // 64 cells, 16 at once: 4 batches of 5 pulses of 100 + 50 ns.
 TEST(cim_cost, programming_takes_pulses) {
   const auto m = from_yaml(

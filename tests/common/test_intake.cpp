@@ -168,6 +168,9 @@ TEST(json_document, is_not_walked_into_the_end_of_the_stack) {
   EXPECT_NE(read(repeated("[", 200000) + repeated("]", 200000)).find("too deep"), std::string::npos);
   EXPECT_NE(read(repeated("{\"a\":", 200000) + "1" + repeated("}", 200000)).find("too deep"), std::string::npos);
   EXPECT_EQ(read(repeated("[", 90) + repeated("]", 90)), "");
+  const auto deepest = static_cast<std::size_t>(config::limits().depth);
+  EXPECT_EQ(read(repeated("[", deepest) + "1" + repeated("]", deepest)), "");
+  EXPECT_NE(read(repeated("[", deepest + 1) + repeated("]", deepest + 1)), "");
   EXPECT_TRUE(begins(read("{\n\"a\": 1,\n"), "r.json:3: is not JSON"));
   EXPECT_NE(read("{\"a\": 1e999}"), "");
   EXPECT_NE(read("\"\xff\""), "");

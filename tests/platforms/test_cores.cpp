@@ -211,6 +211,29 @@ TEST(cpu_model, integer_kernels_and_barriers) {
   EXPECT_EQ(cpu_model{p}.plan(op).launch, 108'000'000);
 }
 
+// 16 rows fill the tiles: half of 8 cores x 1,000 a cycle x 2 GHz; 15 go to the vector units, of two times the 32
+// lanes' 100 a cycle.
+TEST(cpu_model, matrix_tiles_need_their_rows) {
+  cpu_params p;
+  p.silicon.cores = 8;
+  p.silicon.clock = frequency(2e9);
+  p.silicon.flops_per_cycle = {{"fp32", 100}, {"bf16", 1000}};
+  p.silicon.tile_rows = 16;
+  p.silicon.half_lanes = 2;
+  p.silicon.sustained_fraction = 0.5;
+  p.software.gemm_fraction = 0.5;
+  p.software.gemm_type = "operator";
+  const auto seconds = [&](std::int64_t m) {
+    operation op = gemm(m, 10'000, 5'000);
+    op.type = "bf16";
+    op.weight_bits = 16;
+    op.operands.clear();
+    return static_cast<double>(cpu_model{p}.plan(op).compute.sum()) * 1e-12;
+  };
+  EXPECT_NEAR(seconds(16), 16 * 1e8 / (0.5 * 0.5 * 8 * 1000 * 2e9), 1e-9);
+  EXPECT_NEAR(seconds(15), 15 * 1e8 / (0.5 * 2 * 8 * 100 * 2e9), 1e-9);
+}
+
 TEST(cpu_model, outstanding_lines_grow_with_threads_up_to_the_cores) {
   cpu_params p;
   p.silicon.cores = 8;

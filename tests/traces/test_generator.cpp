@@ -139,6 +139,8 @@ TEST(generator, mla_decode_reads_the_latent) {
   EXPECT_EQ(a.kv_heads, 1);
   EXPECT_EQ(a.k, 576);
   EXPECT_EQ(a.matmul_flops, 2 * 2 * 128 * 500 * (576 + 512));
+  // 64 of each head's query and the key that all share, three operations each.
+  EXPECT_EQ(named(ops, "layers.5.attn.rope").vector_flops, 2 * 3 * (128 + 1) * 64);
   // The up-projection of keys and values is read once, in two parts.
   std::int64_t bytes = 0;
   for (const char* part : {"layers.5.attn.absorb_k", "layers.5.attn.absorb_v"}) bytes += named(ops, part).uses[1].bytes;

@@ -108,6 +108,19 @@ TEST(scheduler, nobody_is_let_in_where_somebody_had_to_go) {
   EXPECT_EQ(b.steps(10), (steps{"1:1* 2:1*"}));
 }
 
+TEST(scheduler, a_shorter_one_waits_too_where_somebody_had_to_go) {
+  server_params p = small();
+  p.policy = "shortest_first";
+  p.max_num_batched_tokens = 16;
+  p.prefix_caching = false;
+  bench b(p, 4, {make(0, 4, 4), make(1, 8, 3)});
+  EXPECT_EQ(b.steps(1), (steps{"0:4* 1:8*"}));
+  b.add(make(2, 3, 1));
+  // Four blocks: 0 takes the last one for its 5th position, 1 finds none for its 9th and goes. Its two would do for 2,
+  // which is next in line, but not in this step.
+  EXPECT_EQ(b.steps(2), (steps{"0:1* !1", "0:1* 2:3*"}));
+}
+
 TEST(scheduler, swapped_sequences_come_back_with_what_they_had) {
   server_params p = small();
   p.preemption = "swap";
