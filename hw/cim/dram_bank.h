@@ -108,7 +108,8 @@ class dram_bank : public macro {
   void leave(bank_sequencer& s) const;
   sequencer_cycles simulate_gemv(std::int64_t rows, std::int64_t cols, std::int64_t vectors) const;
   void run_gemv(bank_sequencer& s, std::int64_t rows, std::int64_t cols, std::int64_t vectors) const;
-  void read_results(bank_sequencer& s, std::int64_t columns) const;
+  /// Cycles in which the host reads so many columns of results back as ordinary memory.
+  sequencer_cycles read_back_cycles(std::int64_t columns) const;
   mvm_cost processor_mvm(const mvm_shape& s) const;
   std::int64_t output_tiles(std::int64_t cols) const;
   ps_t ps(double cycles) const { return static_cast<ps_t>(cycles * static_cast<double>(m_t.tck_fs) * 1e-3 + 0.5); }
@@ -119,6 +120,7 @@ class dram_bank : public macro {
   // Layers of a model repeat: the cycles of a shape are simulated once.
   mutable std::mutex m_known_guard;
   mutable std::map<std::array<std::int64_t, 3>, sequencer_cycles> m_known;
+  mutable std::map<std::int64_t, sequencer_cycles> m_read_back;  ///< by columns
 };
 
 /// Nearest IEEE half or bfloat16 value, ties to even.
