@@ -26,8 +26,8 @@ using unseen_traffic = std::map<std::string, moved_bytes>;
 moved_bytes sum_of(const unseen_traffic& t);
 
 /// The report of a module that has simulated some of its traffic, with the rest. What belongs to time alone (refresh,
-/// background) stays as it is.
-/// `ranks`: of all channels. (Rows that a simulated operator left open may stay open while others are reused.)
+/// background) stays as it is. `ranks`: of all channels, each of which has rows open for no longer than the time (those
+/// that a simulated operator left open may stay so while others are reused).
 dram_report with_unseen(dram_report r, const unseen_traffic& t, int ranks);
 bus_report with_unseen(bus_report r, const unseen_traffic& t);
 

@@ -22,7 +22,7 @@ namespace memwall::platforms {
 
 /// What decides how long an order takes, as far as its plan tells.
 struct order_shape {
-  std::vector<std::int64_t> kind;  ///< all that must be the same: core, causes, windows, memories, who else is busy
+  std::vector<std::int64_t> kind;  ///< all that must be the same: core, causes, memories, who else is busy
   std::vector<double> sizes;       ///< picoseconds that the arithmetic, and each transfer, would take alone
   double expected = 0;             ///< picoseconds between launch and drain, from the sizes alone
   ps_t fixed = 0;                  ///< launch and drain
