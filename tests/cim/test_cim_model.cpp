@@ -64,6 +64,16 @@ TEST(cim_model, narrow_weights_and_folding_take_cells) {
   EXPECT_EQ(c->arrays()->cells_used(), 3 / 32.0);
 }
 
+// Banks hold any matrices as long as their weights fit: twice three fifths do not.
+TEST(cim_model, banks_hold_weights_until_they_are_full) {
+  auto c = core("{type: cim, macro: hbm_pim}");
+  const std::int64_t capacity = c->arrays()->weight_capacity() / 2;  // 16 bits each
+  const std::int64_t columns = capacity * 3 / 5 / 1024;
+  EXPECT_EQ(c->arrays()->reserve(1024, columns, 16), "");
+  EXPECT_NE(c->arrays()->reserve(1024, columns, 16).find("are taken"), std::string::npos);
+  EXPECT_EQ(c->arrays()->reserve(1024, columns / 2, 16), "") << "what was refused takes nothing";
+}
+
 TEST(cim_model, resident_weights_cause_no_transfers) {
   auto c = core(crossbars);
   EXPECT_TRUE(c->plan(product(4, 128, 128, true)).accesses.empty());

@@ -36,6 +36,7 @@ TEST(wall, decode_waits_for_memory_and_prefill_for_arithmetic) {
   const double datasheet = bytes / 3350e9 * 1e9;  // H100 SXM5: 3350 GB/s
   EXPECT_GE(time_of(decode), 1.00 * datasheet);
   EXPECT_LE(time_of(decode), 1.35 * datasheet);
+  EXPECT_NEAR(decode["summary"]["dram_bandwidth_gbps"], bytes / time_of(decode), 1e-6 * bytes / time_of(decode));
   EXPECT_LT(decode["summary"]["flops"].get<double>() / (time_of(decode) * 1e-9) / 989.4e12, 0.05)
       << "arithmetic units nearly idle";
   for (const auto& m : decode["memories"])

@@ -37,6 +37,31 @@ TEST(commands, each_is_declared_alone_as_among_all) {
 }
 
 // A completion knows every command and its options, though it is asked of one.
+// "energy 5.505 uJ" and the indented parts below it.
+TEST(commands, energy_of_a_dram_is_the_sum_of_its_parts) {
+  const auto r = test::memwall("dram --standard DDR4-3200 --pattern seq --requests 1000");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  double whole = 0, parts = 0;
+  std::istringstream lines(r.out);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name, unit;
+    double value = 0;
+    if (!(words >> name >> value >> unit) || unit.rfind("uJ", 0) != 0) continue;
+    (line[0] == ' ' ? parts : whole) += value;
+  }
+  EXPECT_GT(whole, 1);  // 64 kB at some 10 pJ a bit
+  EXPECT_NEAR(parts, whole, 0.005);
+}
+
+TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
+  const auto r = test::memwall(
+      "run --platform von_neumann_h100 --model gpt-2 --dtype fp16 --phase prefill --prompt 64 --prefill-chunk 16 "
+      "--quiet --json");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.json()["config"]["workload"]["prefill_chunk"], 16);
+}
+
 TEST(commands, are_all_there_for_completions) {
   const std::string bash = test::memwall("print completion bash").out;
   for (const auto& [name, unused] : commands()) EXPECT_NE(bash.find(name), std::string::npos) << name;

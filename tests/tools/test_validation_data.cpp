@@ -10,7 +10,10 @@
 #include "hw/common/error.h"
 #include "models/dtype.h"
 #include "platforms/describe/description.h"
+#include "tests/support/temp_dir.h"
+#include "tools/kernel_trace.h"
 #include "tools/validation_data.h"
+#include "traces/file.h"
 
 namespace memwall::tools {
 namespace {
@@ -18,6 +21,29 @@ namespace {
 const validation_data& data() {
   static const validation_data d;
   return d;
+}
+
+// A product has two operations a multiply-accumulate; its operands are read and its result written once.
+TEST(validation_data, a_timed_product_has_its_operations_and_bytes) {
+  kernel_row row;
+  row.id = "K";
+  row.m = 3;
+  row.k = 16;
+  row.n = 64;
+  row.dtype = "fp8";
+  const test::temp_dir dir;
+  write_kernel_trace({&row}, dir / "t.mwtrace");
+  const auto in = trace::read_file(dir / "t.mwtrace");
+  int found = 0;
+  for (trace::op o; in->next(o);) {
+    if (o.name != "K") continue;
+    ++found;
+    EXPECT_EQ(o.matmul_flops, 2 * 3 * 16 * 64);
+    EXPECT_EQ(o.bytes(in->header().tensors, trace::tensor_class::weights, trace::access::read), 16 * 64);
+    EXPECT_EQ(o.bytes(in->header().tensors, trace::tensor_class::activations, trace::access::read), 3 * 16);
+    EXPECT_EQ(o.bytes(in->header().tensors, trace::tensor_class::activations, trace::access::write), 2 * 3 * 64);
+  }
+  EXPECT_EQ(found, 1);
 }
 
 TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
