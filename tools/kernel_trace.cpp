@@ -12,7 +12,7 @@ namespace {
 // Together more than any last-level cache here, each less than the smallest: a tensor larger than a cache streams past
 // it and evicts nothing.
 constexpr std::int64_t flush_bytes = std::int64_t{4} << 20;
-constexpr std::uint32_t flush_tensors = 26;
+constexpr std::uint32_t flush_tensors = 48;
 
 /// Operators that are timed one by one. Before each, another reads what flushes the caches.
 class flushed_stream final : public trace::op_stream {

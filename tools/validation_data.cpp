@@ -124,7 +124,7 @@ validation_data::validation_data(const std::string& measured, const std::string&
   for (const auto& [unused, n] : tree.find("software")->entries()) m_software.push_back(software(n, true));
   m_kernel_software = software(*tree.find("kernels"), false);
   m_byte_kernel_software = software(*tree.find("byte_kernels"), false);
-  m_attention_software = software(*tree.find("attention"), false);
+  for (const auto& [unused, n] : tree.find("attention")->entries()) m_attention_software.push_back(software(n, false));
   m_per_device = list_at(tree, "per_device");
   m_board = list_at(tree, "board");
 }
@@ -233,7 +233,9 @@ setup validation_data::setup_of(const kernel_row& k) const {
 }
 
 setup validation_data::setup_of(const attention_row& r) const {
-  return combine(r.hardware, m_attention_software, 0);
+  for (const auto& s : m_attention_software)
+    if (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware)) return combine(r.hardware, s, 0);
+  throw input_error(problem{m_setups_file, "attention", "no entry for '" + r.hardware + "'", "an entry for it", ""});
 }
 
 std::pair<run_words, run_words> validation_data::runs_of(const measured_row& r) const {

@@ -119,7 +119,8 @@ class validation_data {
   std::vector<energy_row> m_energy;
   std::vector<hardware_entry> m_hardware;
   std::vector<software_entry> m_software;
-  software_entry m_kernel_software, m_byte_kernel_software, m_attention_software;
+  software_entry m_kernel_software, m_byte_kernel_software;
+  std::vector<software_entry> m_attention_software;
   std::vector<std::string> m_per_device, m_board;
   std::string m_setups_file;
 };

@@ -110,6 +110,9 @@ struct op {
   /// Of attention and rope, and of products whose outputs or inputs are heads: devices that share the operator get
   /// whole ones. 0: none.
   std::int64_t heads = 0, kv_heads = 0;
+  /// Attention over one query a sequence that is computed in the same kernel as a prompt's. Only in steps of a server:
+  /// a file does not hold it.
+  bool beside_prompt = false;
   std::vector<std::int64_t> group_rows;  ///< expert_gemm only: rows of each expert touched; their sum is m
   trace::shard shard = trace::shard::none;
 

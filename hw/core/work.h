@@ -43,6 +43,7 @@ struct operation {
   std::int64_t weight_group = 0;  ///< inputs whose weights share a scale; 0: no such groups
   bool first_of_layer = false;    ///< carries the per-layer overhead of the software stack
   bool fused = false;             ///< runs inside its predecessor's kernel: no launch of its own
+  bool beside_prompt = false;     ///< attention over one query, in the same kernel as a prompt's
   bool handed_over = false;       ///< what it waits for ran on another core: the runtime copies and synchronises
   bool first_of_pass = false;     ///< the first operator of a pass: a step of decoding, a chunk of a prompt
   bool first_of_prompt = false;   ///< the first operator of a prompt's pass

@@ -20,6 +20,12 @@ struct tile {
 constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 128},
                           {64, 64},   {32, 64},   {16, 64},   {16, 128}};
 
+// FlashAttention-2 (csrc/flash_attn of its repository): a block of a prompt's kernel has 64 query rows or more, of one
+// query head. A sequence that decodes fills one of them.
+constexpr double query_rows = 64;
+constexpr double separate_efficiency = 0.5;  // of the two products when scores pass through memory
+constexpr std::int64_t resident_blocks = 3;  // of FlashAttention-2 an SM, over one query
+
 double bytes_per_element(const std::string& type) {
   if (type == "fp32" || type == "tf32") return 4;
   if (type == "fp8" || type == "int8") return 1;
@@ -43,9 +49,12 @@ double gpu_model::gemm_rate(const std::string& type) const {
   const double gain = m_stack.accumulate == "fp16" && type == "fp16" ? m_chip.half_accumulate_gain : 1.0;
   const double kernels = m_stack.gemm_fraction * (type == "fp8" ? m_stack.fp8_fraction : 1.0) *
                          (bytes_per_element(type) <= 1 ? m_chip.byte_fraction : 1.0);
-  const double rate = peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
-  if (m_stack.load != "sustained" || m_chip.power_limit.value <= 0 || m_chip.gemm_energy.value <= 0) return rate;
-  return std::min(rate, m_chip.power_limit.value / (m_chip.gemm_energy.value * bytes_per_element(type) / 2));
+  return peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
+}
+
+double gpu_model::power_rate(const std::string& type) const {
+  if (m_stack.load != "sustained" || m_chip.power_limit.value <= 0 || m_chip.gemm_energy.value <= 0) return HUGE_VAL;
+  return m_chip.power_limit.value / (m_chip.gemm_energy.value * bytes_per_element(type) / 2);
 }
 
 void gpu_model::set_memory(double peak_bandwidth, double byte_pj) {
@@ -117,6 +126,7 @@ double gpu_model::load_seconds(double bytes, double rate) const {
 gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
                                    const std::string& type, double weight_bits, double missed) const {
   const double sm_rate = gemm_rate(type) / static_cast<double>(m_chip.sms);
+  const double sm_power_rate = power_rate(type) / static_cast<double>(m_chip.sms);
   const double sm_bandwidth = m_chip.l2_bandwidth.value / static_cast<double>(m_chip.sms);
   const double element = bytes_per_element(type);
   const double weight = weight_bits > 0 ? std::min(element, weight_bits / 8) : element;
@@ -127,11 +137,13 @@ gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t 
     if (t.n < m_stack.tile_columns) continue;
     const auto rows = static_cast<double>(t.m), columns = static_cast<double>(t.n);
     const std::int64_t tiles_there = divide_up(m, t.m) * divide_up(n, t.n) * batch;
+    // A tile's rows and columns beyond the product are zeros: they take time, but hardly power.
+    const double useful = static_cast<double>(m * n * batch) / (rows * columns * static_cast<double>(tiles_there));
     for (std::int64_t split = 1; split <= m_stack.split_limit; ++split) {
       if (split > 1 && k / split < m_stack.split_depth) break;
       const std::int64_t blocks = tiles_there * split;
       const double depth = static_cast<double>(divide_up(k, split));
-      const double arithmetic = 2.0 * rows * columns * depth / sm_rate;
+      const double work = 2.0 * rows * columns * depth, arithmetic = work / sm_rate;
       // The blocks of a cluster lie along one side of the tile and load the other side's operand once.
       const double feed =
           std::min(rows * element / shared + columns * weight, rows * element + columns * weight / shared) * depth /
@@ -140,12 +152,15 @@ gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t 
       const double reduce = split == 1 ? 0 : 2.0 * 4.0 * rows * columns / sm_bandwidth;
       const double join = split == 1 ? 0 : m_stack.tile_overhead.value;
       const double waves = static_cast<double>(divide_up(blocks, m_chip.sms));
-      const double seconds = waves * (std::max(arithmetic, feed) + m_stack.tile_overhead.value + reduce) + join;
+      const double around = m_stack.tile_overhead.value + reduce;
+      const double seconds = waves * (std::max(arithmetic, feed) + around) + join;
+      // While a kernel waits for memory its tiles draw little, so that the limit is for the time that it takes in all.
+      const double least = waves * (work * useful / sm_power_rate + around) + join;
       const double loads = missed > 0 ? load_seconds(missed, sm_load_rate(std::min(m_chip.sms, blocks))) : 0;
-      const double end = with_loads(seconds, loads);
+      const double end = std::max(with_loads(seconds, loads), least);
       if (end < best_end) {
         best_end = end;
-        best = {seconds, blocks};
+        best = {seconds, blocks, least};
       }
     }
   }
@@ -166,8 +181,9 @@ gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) cons
     // A kernel of its own reads the narrow weights and writes 16-bit ones; then the product reads those back while it
     // computes. (The transfers that are simulated are the narrow weights'.)
     const double wide = type_bits / 8 * weights / spill_rate(), stored = op.weight_bits / 8 * weights / spill_rate();
+    const product p = times(0);
     const double seconds =
-        std::max(times(0).seconds, wide) + std::max(unpack, stored + wide) + m_stack.kernel_launch.value;
+        std::max({p.seconds, p.least, wide}) + std::max(unpack, stored + wide) + m_stack.kernel_launch.value;
     return {seconds, m_chip.sms};
   }
   if (narrow && op.m > 1 && op.m <= m_stack.dot_rows)
@@ -180,20 +196,40 @@ gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) cons
   return p;
 }
 
+std::string gpu_model::attention_generation() const {
+  const auto third = m_chip.attention_efficiency.find("flash3");
+  const bool runs = third != m_chip.attention_efficiency.end() && third->second > 0;
+  return m_stack.attention == "flash3" && runs ? "flash3" : "flash2";
+}
+
+bool gpu_model::in_prompt_kernel(const operation& op) const {
+  return op.beside_prompt && m_stack.attention != "separate" && attention_generation() == "flash2";
+}
+
+/// Kernels without copy engines: what a block loads first and computes last stands alone, for all blocks on the chip.
+ps_t gpu_model::attention_ends(const operation& op, double rate) const {
+  if (op.m > 1 || in_prompt_kernel(op) || attention_generation() == "flash3") return 0;
+  const double blocks = static_cast<double>(std::min(op.batch, resident_blocks * m_chip.sms));
+  return to_ps(m_stack.attention_start) +
+         static_cast<ps_t>(std::llround(load_seconds(blocks * m_stack.attention_fill.value, rate) * 1e12));
+}
+
 double gpu_model::attention_seconds(const operation& op) const {
+  const double rate = std::min(gemm_rate(op.type), power_rate(op.type));
   const double scores = op.flops / (4.0 * static_cast<double>(op.k));  // two products of k multiply-accumulates each
   if (m_stack.attention != "separate") {
+    if (op.m == 1 && in_prompt_kernel(op))
+      return op.flops * query_rows / (rate * m_chip.attention_efficiency.at("flash2"));
     if (op.m == 1) return op.flops / m_chip.vector_rate.value;
     // A query attends to half of the prompt on average and to all that was cached before, or to a window of it: the
     // operations say to how much. Its block computes more.
     const double attended = scores / (static_cast<double>(op.m) * static_cast<double>(op.batch * op.group));
     const double computed = op.flops * (1 + static_cast<double>(m_stack.attention_edge) / attended);
-    return computed / (gemm_rate(op.type) * m_chip.attention_efficiency.at(m_stack.attention));
+    return computed / (rate * m_chip.attention_efficiency.at(attention_generation()));
   }
   // Scores are written, read and written by the softmax, and read: fp32; the masked half is computed too.
   const double bytes = 4 * 4 * scores * (op.m > 1 ? 2.0 : 1.0);
-  double seconds = op.m > 1 ? op.flops / (gemm_rate(op.type) * m_chip.attention_efficiency.at("flash2"))
-                            : op.flops / m_chip.vector_rate.value;
+  double seconds = op.m > 1 ? op.flops / (rate * separate_efficiency) : op.flops / m_chip.vector_rate.value;
   seconds += 2 * (m_stack.kernel_launch.value + m_chip.kernel_ramp.value);
   seconds += bytes / (bytes / 4 > m_chip.l2.value / 2 ? spill_rate() : m_chip.l2_bandwidth.value);
   if (op.m == 1) seconds += scores * m_stack.score_cycles / (m_chip.clock.value * static_cast<double>(m_chip.sms));
@@ -257,13 +293,14 @@ work gpu_model::plan(const operation& op) {
   std::int64_t missed = 0;
   for (const auto& a : w.accesses) missed += a.bytes;
 
-  double seconds = 0, moved = static_cast<double>(touched), narrow = 0;
+  double seconds = 0, limited = 0, moved = static_cast<double>(touched), narrow = 0;
   const auto from_memory = static_cast<double>(missed);
   std::int64_t blocks = m_chip.sms;  // how many SMs have work that loads
   switch (op.kind) {
     case work_kind::gemm: {
       const product p = plan_gemm(op, from_memory);
       seconds = p.seconds;
+      limited = p.least;
       blocks = std::min(blocks, p.blocks);
       narrow = op.weight_bits;
       break;
@@ -291,13 +328,19 @@ work gpu_model::plan(const operation& op) {
   blocks = std::max<std::int64_t>(
       1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), to_bytes(m_stack.block_bytes))));
   const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows;
-  double rate = thin ? load_rate(blocks, narrow, 8 * bytes_per_element(op.type)) : sm_load_rate(blocks);
+  const bool copied = op.kind == work_kind::attention && op.m == 1 && attention_generation() == "flash2" &&
+                      m_stack.attention_in_flight.value > 0;
+  const byte_size in_flight = copied ? m_stack.attention_in_flight : m_chip.in_flight_per_sm;
+  double rate = thin ? load_rate(blocks, narrow, 8 * bytes_per_element(op.type))
+                     : in_flight.value * static_cast<double>(blocks) / m_chip.load_latency.value;
+  if (copied) rate = std::min(rate, sm_load_rate(m_chip.sms));
   if (op.kind == work_kind::gemm && !thin && missed > 0) {
     const double loads = load_seconds(from_memory, rate), both = with_loads(seconds, loads);
     (seconds >= loads ? seconds : rate) = seconds >= loads ? both : from_memory / both;
   }
   if (op.kind == work_kind::attention && m_stack.attention != "separate")
-    w.launch += attention_launch(std::max(seconds, load_seconds(from_memory, rate)), w.launch);
+    w.launch +=
+        attention_launch(std::max(seconds, load_seconds(from_memory, rate)), w.launch) + attention_ends(op, rate);
   // A board at its limit lowers the clock of its cores, and their voltage with it: an operation takes longer, and less
   // energy. What memory takes stays; if that alone is too much, the operator runs longer.
   const double loads = missed > 0 ? load_seconds(from_memory, rate) : 0;
@@ -308,14 +351,15 @@ work gpu_model::plan(const operation& op) {
   seconds /= clock;
   parts[0] *= clock * clock;
   parts[1] *= clock * clock;
-  if (const double least = least_seconds(parts[0] + parts[1] + fixed_pj); least > std::max(seconds, loads) * 1.000001)
+  if (const double least = std::max(limited, least_seconds(parts[0] + parts[1] + fixed_pj));
+      least > std::max(seconds, loads) * 1.000001)
     (seconds >= loads ? seconds : rate) = seconds >= loads ? least : from_memory / least;
   for (std::size_t i = 0; i < std::size(parts); ++i) {
     w.energy_pj += parts[i];
     m_energy_pj[i] += parts[i];
   }
   w.compute[stall::compute] = static_cast<ps_t>(std::llround(seconds * 1e12));
-  w.window = std::max(to_bytes(m_stack.block_bytes), blocks * to_bytes(m_chip.in_flight_per_sm));
+  w.window = std::max(to_bytes(m_stack.block_bytes), blocks * to_bytes(in_flight));
   w.load_latency = to_ps(m_chip.load_latency);
   w.fill_bandwidth = std::min(m_chip.l2_bandwidth.value, rate);
   return w;

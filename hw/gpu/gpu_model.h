@@ -22,6 +22,7 @@ class gpu_model : public core_model {
   struct product {
     double seconds = 0;
     std::int64_t blocks = 1;
+    double least = 0;  ///< seconds, loads included, that the power limit makes of it under a sustained load
   };
   /// The best over tile shapes and factors by which k is split, as a library's tables choose it. A tile is bound by the
   /// tensor cores or by the L2 bandwidth of its SM; tiles run in waves over the SMs. `weight_bits`: of the stored
@@ -62,7 +63,10 @@ class gpu_model : public core_model {
   /// Clock of the cores, relative to full, at which the board holds its limit over an operator. `core_pj` falls with
   /// the square of it (voltage), `fixed_pj` does not.
   double clock_under_limit(double arithmetic, double loads, double core_pj, double fixed_pj) const;
+  /// Operations a second of large products.
   double gemm_rate(const std::string& type) const;
+  /// Operations a second that the board's power limit allows a sustained load of products.
+  double power_rate(const std::string& type) const;
   double spill_rate() const;
   ps_t handoff_time(const operation& op) const;
   ps_t host_time(const operation& op) const;
@@ -70,6 +74,11 @@ class gpu_model : public core_model {
   product plan_gemm(const operation& op, double missed) const;
   ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;
+  /// What the runtime names, or the one before where the chip cannot run it.
+  std::string attention_generation() const;
+  /// A sequence that decodes is computed as if it were a prompt: in a tile of its own for each query head.
+  bool in_prompt_kernel(const operation& op) const;
+  ps_t attention_ends(const operation& op, double rate) const;
   gpu_silicon m_chip;
   gpu_software m_stack;
   tensor_cache m_l2;

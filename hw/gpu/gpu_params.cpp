@@ -31,8 +31,8 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
           .add("attention_efficiency", &gpu_silicon::attention_efficiency,
                "part of the sustained rate that fused attention of a generation reaches over long prompts",
                "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100; FlashAttention-3 "
-               "(Hopper only, elsewhere the library runs its second generation): fitted")
-          .range(0.01, 2.0)
+               "(Hopper only; 0: the library runs its second generation): fitted")
+          .range(0.0, 2.0)
           .choices({"flash2", "flash3"})
           .add("l2", &gpu_silicon::l2, "last-level cache", "H100 whitepaper")
           .range(byte_size(0), byte_size(1e12))
@@ -232,6 +232,21 @@ const param_table<gpu_software>& gpu_software_table() {
           .range(byte_size(0), byte_size(1e9))
           .add("narrow_in_flight", &gpu_software::narrow_in_flight,
                "the same with weights below 16 bits, whose kernels load otherwise; 0: kernel_in_flight", "runtime")
+          .range(byte_size(0), byte_size(1e9))
+          .add("attention_in_flight", &gpu_software::attention_in_flight,
+               "flash2, one query: bytes an SM that copies into shared memory keep in flight where few blocks run; all "
+               "together bring what in_flight_per_sm allows. 0: in_flight_per_sm",
+               "a tile of keys and one of values, 64 positions of 128 values in 16 bits each")
+          .range(byte_size(0), byte_size(1e9))
+          .add("attention_start", &gpu_software::attention_start,
+               "flash2, one query: the kernel's blocks look up their pages, and a second kernel joins their results",
+               "fitted: vLLM's attention on an RTX 4090")
+          .range(duration(0), duration(1))
+          .add("attention_fill", &gpu_software::attention_fill,
+               "flash2, one query: bytes at the memory's rate for which a block's loads and products do not overlap, "
+               "once "
+               "for each block that is on the chip at a time (three an SM)",
+               "fitted: vLLM's attention on an RTX 4090")
           .range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_software::collective_launch,
                "start of an all-reduce whose words carry their own flags (the library's protocol for small ones): "

@@ -73,6 +73,9 @@ struct gpu_software {
   double fp8_fraction = 1;
   byte_size kernel_in_flight{0};
   byte_size narrow_in_flight{0};
+  byte_size attention_in_flight{0};
+  duration attention_start{0};
+  byte_size attention_fill{0};
   std::int64_t thin_rows = 16;
   double overlap_order = 2.8;
   duration tile_overhead{1e-6};

@@ -118,6 +118,7 @@ void schedule::enqueue(open_operator& o, std::vector<core_task> tasks) {
     state.layer = o.op.layer;
     t.work.fused = !o.op.group.empty() && o.op.group == state.group;
     state.group = o.op.group;
+    t.work.beside_prompt = o.op.beside_prompt;
     t.work.handed_over = o.handed_over && !o.summing;
     t.work.first_of_pass = o.first_of_pass && !o.summing;
     t.work.first_of_prompt = o.first_of_prompt && !o.summing;

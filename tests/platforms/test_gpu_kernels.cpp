@@ -277,6 +277,75 @@ TEST(gpu_kernels, attention_over_a_prompt_runs_at_its_generations_rate) {
   EXPECT_NEAR(compute_us(p, attention(1024, 2048, 1, 1 << 20)), 3 * exact * (1 + 64.0 / 1536) / 0.8, 1e-5);
 }
 
+// Of 4 SMs, whose loads bring 1 TB/s each, one has a block. By copies it has 2 MB under way for 1 us.
+TEST(gpu_kernels, copies_of_attention_keep_more_in_flight_where_few_blocks_run) {
+  gpu_params p = round_numbers(4);
+  p.silicon.l2_bandwidth = bandwidth(1e15);
+  p.software.attention = "flash2";
+  p.software.decode_piece = 1 << 20;
+  p.software.attention_in_flight = byte_size(2e6);
+  const operation one = attention(1, 4096, 1, 64 << 20), many = attention(1, 4096, 64, 64 << 20);
+  EXPECT_NEAR(gpu_model(p).plan(one).fill_bandwidth, 2e12, 1e6);
+  EXPECT_EQ(gpu_model(p).plan(one).window, 2'000'000);
+  EXPECT_NEAR(gpu_model(p).plan(many).fill_bandwidth, 4e12, 1e6) << "all blocks together: what the SMs load";
+  p.software.attention = "flash3";
+  EXPECT_NEAR(gpu_model(p).plan(one).fill_bandwidth, 1e12, 1e6);
+  p.silicon.attention_efficiency["flash3"] = 0;
+  EXPECT_NEAR(gpu_model(p).plan(one).fill_bandwidth, 2e12, 1e6) << "the chip runs the second generation";
+}
+
+// 100 kB a block: 2 blocks are read at 2 TB/s in 0.1 us, of 100 blocks 12 are on the chip, read at 4 TB/s in 0.3 us.
+TEST(gpu_kernels, blocks_of_the_second_generation_fill_before_they_overlap) {
+  gpu_params p = round_numbers(4);
+  p.software.attention = "flash2";
+  p.software.decode_piece = 1 << 20;
+  p.software.attention_start = duration(9e-6);
+  p.software.attention_fill = byte_size(1e5);
+  EXPECT_EQ(gpu_model(p).plan(attention(1, 4096, 2, 64 << 20)).launch, 9'100'000);
+  EXPECT_EQ(gpu_model(p).plan(attention(1, 4096, 100, 64 << 20)).launch, 9'300'000);
+  EXPECT_EQ(gpu_model(p).plan(attention(64, 4096, 100, 64 << 20)).launch, 0) << "a prompt";
+  p.software.attention = "flash3";
+  EXPECT_EQ(gpu_model(p).plan(attention(1, 4096, 2, 64 << 20)).launch, 0);
+  p.silicon.attention_efficiency["flash3"] = 0;
+  EXPECT_EQ(gpu_model(p).plan(attention(1, 4096, 2, 64 << 20)).launch, 9'100'000) << "the chip runs the second";
+}
+
+// Beside a prompt a query fills one row of a tile of 64, which the matrix units compute at half their rate.
+TEST(gpu_kernels, a_decode_in_a_prompts_kernel_computes_a_tile_of_queries) {
+  gpu_params p = round_numbers(1);
+  p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.8}};
+  p.software.attention = "flash2";
+  p.software.attention_start = duration(9e-6);
+  operation op = attention(1, 1000, 8, 512 << 10);
+  const double alone = op.flops / 1e12 * 1e6;
+  EXPECT_NEAR(compute_us(p, op), alone, 1e-5);
+  op.beside_prompt = true;
+  EXPECT_NEAR(compute_us(p, op), alone * 64 / 0.5, 1e-5);
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 0) << "no kernel of its own";
+  p.software.attention = "flash3";
+  EXPECT_NEAR(compute_us(p, op), alone, 1e-5);
+}
+
+// 100 W at 100 pJ an operation: 1 TFLOP/s, a quarter of what the SMs compute. 120 of a tile's 128 rows draw power.
+TEST(gpu_kernels, the_power_limit_holds_for_a_whole_product) {
+  gpu_params p = round_numbers(4);
+  p.silicon.power_limit = power(100);
+  p.silicon.gemm_energy = energy(100e-12);
+  p.silicon.energy_per_flop = energy(0);
+  p.silicon.energy_per_l2_byte = energy(0);
+  p.silicon.energy_per_memory_byte = energy(0);
+  p.software.overlap_order = 1000;
+  p.software.tile_columns = 128;
+  const operation op = product(120, 512, 1000, 4096);
+  p.software.load = "run";
+  EXPECT_NEAR(compute_us(p, op), 32.768, 1e-3) << "four tiles of 128 x 128";
+  p.software.load = "sustained";
+  EXPECT_NEAR(compute_us(p, op), 122.88, 1e-3) << "122.88 million operations";
+  const operation bound = product(120, 512, 1000, 800'000'000);
+  EXPECT_NEAR(gpu_model(p).plan(bound).fill_bandwidth, 4e12, 1e6) << "200 us of loads leave the power for it";
+  EXPECT_LT(compute_us(p, bound), 122.88);
+}
+
 // A window far smaller than the prompt: 1024 queries that see 64 positions each compute 64 more, twice as many.
 TEST(gpu_kernels, attention_over_a_window_computes_what_it_sees_and_the_edge) {
   gpu_params p = round_numbers(1);

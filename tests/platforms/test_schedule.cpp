@@ -23,6 +23,7 @@ struct step {
   std::vector<std::uint64_t> deps = {};  ///< operators
   std::int64_t pass = 0;
   ps_t sum_time = 0;  ///< of the sum that follows on every core; 0: none
+  bool beside_prompt = false;
 };
 
 class split_by_table final : public work_split {
@@ -76,6 +77,7 @@ class source_by_table final : public trace::op_source {
     out.id = m_next++;
     out.name = "op" + std::to_string(out.id);
     out.step = m_steps[out.id].pass;
+    out.beside_prompt = m_steps[out.id].beside_prompt;
     out.deps = m_steps[out.id].deps;
     return trace::answer::ready();
   }
@@ -265,6 +267,31 @@ TEST(schedule, an_operand_may_be_older_than_everything_remembered) {
   const played p(steps, 1);
   EXPECT_EQ(p.order.last_end(), 6000);
   EXPECT_EQ(p.order.critical()[stall::compute], 6000);
+}
+
+// Two passes on one core, the first operator of the second in a prompt's kernel.
+TEST(schedule, an_order_says_what_is_special_about_its_operator) {
+  std::vector<step> steps(4, step{{0}, {1}});
+  steps[2].pass = steps[3].pass = 1;
+  steps[2].beside_prompt = true;
+  source_by_table source(steps);
+  const split_by_table split(steps);
+  schedule s(source, split, 1);
+  std::vector<bool> beside, first;
+  for (ps_t now = 0; !s.done(); ++now) {
+    for (const auto& o : s.advance(now)) {
+      beside.push_back(o.work.beside_prompt);
+      first.push_back(o.work.first_of_pass);
+    }
+    if (s.done()) break;
+    work_result r;
+    r.start = now;
+    r.end = now + 1;
+    r.parts[stall::compute] = 1;
+    s.ended(0, r);
+  }
+  EXPECT_EQ(beside, (std::vector<bool>{false, false, true, false}));
+  EXPECT_EQ(first, (std::vector<bool>{true, false, true, false}));
 }
 
 TEST(schedule, clocks_end_at_nine_thousand_seconds) {

@@ -140,6 +140,7 @@ class step_operators::maker {
       d.phase = trace::phase::decode;
       d.batch = v.decodes;
       d.m = 1;
+      d.beside_prompt = !v.chunks.empty();
       d.n = (v.decode_positions + v.decodes - 1) / v.decodes;
       add(std::move(d), segment::decode_attention);
     }

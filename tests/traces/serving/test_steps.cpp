@@ -46,6 +46,7 @@ TEST(step_operators, attention_has_the_pairs_and_bytes_of_each_sequence) {
       ++decodes;
       EXPECT_EQ(o.batch, 3);
       EXPECT_EQ(o.m, 1);
+      EXPECT_TRUE(o.beside_prompt);
       EXPECT_EQ(o.matmul_flops, 2 * (5 + 100 + 40) * 32 * 2 * 128);
       EXPECT_EQ(kv, (5 + 100 + 40) * 2 * 32 * 128 * 2);
     } else if (s.part == segment::chunk_attention) {
@@ -64,6 +65,13 @@ TEST(step_operators, attention_has_the_pairs_and_bytes_of_each_sequence) {
   EXPECT_EQ(decodes, 32);
   EXPECT_EQ(chunks, 32);
   EXPECT_EQ(heads, 1);
+}
+
+TEST(step_operators, decodes_alone_have_a_kernel_of_their_own) {
+  const step_operators steps(load_model("llama-2-7b"), dtypes::parse("fp16"), params(), 1000, 1);
+  step_shape s = mixed();
+  s.chunks.clear();
+  for (const auto& x : steps.make(s, 0)) EXPECT_FALSE(x.op.beside_prompt) << x.op.name;
 }
 
 TEST(step_operators, a_step_of_equal_decodes_is_a_decode_pass) {
