@@ -298,7 +298,7 @@ TEST(rate_curves, skip_what_did_not_run) {
 
 const std::string ask =
     "compare --model gpt-2 --dtype fp16 --set software=vllm --requests "
-    "poisson:n=60,input=64,output=16 --slo ttft=20ms,tpot=6ms --precision 0.2 ";
+    "poisson:n=60,input=64,output=16 --slo ttft=14ms,tpot=6ms --precision 0.2 ";
 
 TEST(compare_requests, the_faster_card_serves_more_and_the_bracket_holds) {
   const test::temp_dir dir;

@@ -82,8 +82,15 @@ void engine::queue(const arrival& a) {
   s.replica = route(r);
   m_open[a.number].waits_since = a.at;
   replica& to = m_replicas[static_cast<std::size_t>(s.replica)];
-  if (to.scheduler->idle()) to.free = std::max(to.free, a.at);
-  to.scheduler->add(a.number, r, a.at);
+  if (to.scheduler->idle()) {
+    // Nothing was formed ahead: the step is formed for this one, and starts as soon as the device is free.
+    to.formed = a.at;
+    to.free = std::max(to.free, a.at);
+  }
+  if (m_p.async_scheduling && a.at > to.formed)
+    to.late.push_back(a.number);
+  else
+    to.scheduler->add(a.number, r, a.at);
 }
 
 engine::replica* engine::earliest() {
@@ -104,6 +111,8 @@ const pending_step* engine::next() {
   }
   if (r == nullptr) return nullptr;
   m_step = &r->scheduler->next();
+  for (const auto number : r->late) r->scheduler->add(number, m_list.requests[number], m_served[number].queued);
+  r->late.clear();
   pending_step p;
   p.replica = static_cast<int>(r - m_replicas.data());
   p.number = m_number++;

@@ -32,6 +32,7 @@ struct server_params {
   duration token_time{0};
   duration request_time{0};
   bool overlap = false;
+  bool async_scheduling = false;
   std::vector<std::int64_t> graph_rows;
 };
 

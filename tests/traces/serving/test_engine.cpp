@@ -105,6 +105,43 @@ TEST(engine, the_hosts_time_adds_to_a_step_or_hides_behind_it) {
   EXPECT_EQ(seen.requests()[0].last_token, (2 + 5 + 4) * ms);
 }
 
+// Request 1 comes while step 0 runs, when step 1 has been formed: it takes part in step 2. Request 2 comes at the very
+// begin of step 1, when step 2 is formed.
+TEST(engine, a_step_formed_ahead_leaves_out_who_comes_later) {
+  request_list list;
+  list.requests = {make(0, 0, 4, 6), make(1, 4 * ms, 4, 1), make(2, 10 * ms, 4, 1), make(3, 11 * ms, 1, 1)};
+  server_params p = small();
+  p.max_num_batched_tokens = 16;
+  p.async_scheduling = true;
+  engine e(list, p, 100, 1, 0);
+  run(e);
+  const auto& r = e.requests();
+  EXPECT_EQ(r[0].first_token, 10 * ms);
+  EXPECT_EQ(r[1].scheduled, 20 * ms);
+  EXPECT_EQ(r[1].first_token, 30 * ms);
+  EXPECT_EQ(r[1].time.queue, 16 * ms);
+  EXPECT_EQ(r[2].scheduled, 20 * ms);
+  EXPECT_EQ(r[3].scheduled, 30 * ms);
+  EXPECT_EQ(r[0].last_token, 60 * ms);
+  p.async_scheduling = false;
+  engine f(list, p, 100, 1, 0);
+  run(f);
+  EXPECT_EQ(f.requests()[1].scheduled, 10 * ms);
+}
+
+// Nobody was left for the step after the first: it is formed when request 1 comes, and request 2 comes after that.
+TEST(engine, without_work_a_step_is_formed_for_who_comes_first) {
+  request_list list;
+  list.requests = {make(0, 0, 4, 1), make(1, 4 * ms, 4, 1), make(2, 6 * ms, 4, 1), make(3, 90 * ms, 4, 1)};
+  server_params p = small();
+  p.async_scheduling = true;
+  engine e(list, p, 100, 1, 0);
+  run(e);
+  EXPECT_EQ(e.requests()[1].scheduled, 10 * ms);
+  EXPECT_EQ(e.requests()[2].scheduled, 20 * ms);
+  EXPECT_EQ(e.requests()[3].scheduled, 90 * ms);
+}
+
 TEST(engine, steps_are_padded_to_captured_graphs) {
   request_list list;
   list.requests = {make(0, 0, 3, 2), make(1, 0, 4, 1)};
