@@ -62,6 +62,21 @@ TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
   EXPECT_EQ(r.json()["config"]["workload"]["prefill_chunk"], 16);
 }
 
+// Eight bits over a range of some four deviations leave 6.02 x 8 + 4.77 - 20 log(4) = 41 dB, for weights and inputs
+// each.
+TEST(commands, a_layers_error_in_eight_bits_is_what_eight_bits_leave) {
+  const auto r = test::memwall("infer --model " MEMWALL_SOURCE_DIR
+                               "/tests/values/data/small --random-weights --platform cim_sram --prompt \"It was\" "
+                               "--tokens 2 --json");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto layers = r.json()["layers"];
+  ASSERT_GT(layers.size(), 4U);
+  for (const auto& l : layers) {
+    EXPECT_GT(l["snr_db"], 28) << l["name"];
+    EXPECT_LT(l["snr_db"], 50) << l["name"];
+  }
+}
+
 TEST(commands, are_all_there_for_completions) {
   const std::string bash = test::memwall("print completion bash").out;
   for (const auto& [name, unused] : commands()) EXPECT_NE(bash.find(name), std::string::npos) << name;

@@ -62,13 +62,19 @@ int engine::route(const request& r) {
   const auto count = static_cast<int>(m_replicas.size());
   const auto at = [&](int i) -> const scheduler& { return *m_replicas[static_cast<std::size_t>(i)].scheduler; };
   if (count == 1) return 0;
+  const auto load = [&](int i) {
+    std::int64_t sum = at(i).load();
+    for (const auto number : m_replicas[static_cast<std::size_t>(i)].late)
+      sum += m_list.requests[number].input + m_list.requests[number].output;
+    return sum;
+  };
   if (m_p.router == "round_robin") return std::exchange(m_turn, (m_turn + 1) % count);
   int best = 0;
   std::int64_t best_cached = -1;
   for (int i = 0; i < count; ++i) {
     // Where most of the prompt is known already; of equal ones the least loaded.
     const std::int64_t cached = m_p.router == "prefix_aware" ? at(i).cached_tokens(r) : 0;
-    if (cached > best_cached || (cached == best_cached && at(i).load() < at(best).load())) best = i;
+    if (cached > best_cached || (cached == best_cached && load(i) < load(best))) best = i;
     best_cached = std::max(best_cached, cached);
   }
   return best;

@@ -142,6 +142,19 @@ TEST(engine, without_work_a_step_is_formed_for_who_comes_first) {
   EXPECT_EQ(e.requests()[3].scheduled, 90 * ms);
 }
 
+// Requests that wait for a step to be formed count for the router: the second one goes elsewhere.
+TEST(engine, who_comes_late_is_load) {
+  request_list list;
+  list.requests = {make(0, 0, 4, 3), make(1, 0, 4, 3), make(2, 4 * ms, 4, 1), make(3, 5 * ms, 4, 1)};
+  server_params p = small();
+  p.router = "least_loaded";
+  p.async_scheduling = true;
+  engine e(list, p, 100, 2, 0);
+  run(e);
+  EXPECT_NE(e.requests()[0].replica, e.requests()[1].replica);
+  EXPECT_NE(e.requests()[2].replica, e.requests()[3].replica);
+}
+
 TEST(engine, steps_are_padded_to_captured_graphs) {
   request_list list;
   list.requests = {make(0, 0, 3, 2), make(1, 0, 4, 1)};
