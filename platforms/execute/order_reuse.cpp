@@ -94,7 +94,7 @@ order_shape order_reuse::shape_of(std::size_t core, const std::string& name, con
   // With one buffer nothing overlaps.
   out.expected =
       static_cast<double>(latency) + (plan.tile_bytes > 0 ? compute + reads : std::max(compute, reads)) + writes;
-  constexpr double some_refreshes = 1.5e6;  // a refresh takes 0.26 to 0.41 us, of DDR4 to HBM3
+  constexpr double some_refreshes = 4e6;  // about as long as what lies between two of them (3.9 us)
   out.brief = refreshes && out.expected + static_cast<double>(out.fixed) < some_refreshes;
   std::sort(modules.begin(), modules.end());
   modules.erase(std::unique(modules.begin(), modules.end()), modules.end());

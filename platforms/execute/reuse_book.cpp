@@ -2,8 +2,10 @@
 #include "platforms/execute/reuse_book.h"
 
 #include <boost/container_hash/hash.hpp>
+#include <boost/math/distributions/students_t.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace memwall::platforms {
@@ -16,6 +18,18 @@ constexpr double beyond = 0.05;  // so far outside of what was simulated its rat
 constexpr double audit_growth = 2.5, sooner = 1.6;
 constexpr double furthest = 0.4;  // samples on both sides of an order that may tell what it takes
 constexpr double near = 0.004;    // samples nearer than that count alike
+
+/// How much wider an interval is that n samples leave than many would (Student's t): three often scatter too little.
+double small_sample(std::size_t n) {
+  static const auto table = [] {
+    std::array<double, most + 1> out{};
+    out.fill(HUGE_VAL);
+    for (std::size_t i = 2; i <= most; ++i)
+      out[i] = boost::math::quantile(boost::math::students_t(static_cast<double>(i) - 1), 0.975) / 1.96;
+    return out;
+  }();
+  return table[std::min(n, most)];
+}
 
 }  // namespace
 
@@ -108,20 +122,20 @@ std::optional<reuse_book::prediction> reuse_book::between(const kind_state& k, c
 }
 
 std::optional<reuse_book::prediction> reuse_book::known(const kind_state& k, const order_shape& shape) const {
-  if (auto p = predict(k, shape, k.radius); p && is_enough(k, *p, shape)) return p;
-  if (auto p = between(k, shape); p && is_enough(k, *p, shape)) return p;
+  if (auto p = predict(k, shape, k.radius); p && is_enough(k, *p, shape, small_sample(p->samples))) return p;
+  if (auto p = between(k, shape); p && is_enough(k, *p, shape, 1)) return p;
   return std::nullopt;
 }
 
 /// Kinds that take much of the time must be known well, the others less: shares of the whole's error, of which each
 /// gets one in proportion to its time. (95 % of means lie within two standard errors.)
-bool reuse_book::is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const {
+bool reuse_book::is_enough(const kind_state& k, const prediction& p, const order_shape& shape, double wider) const {
   if (p.samples < fewest || (p.nearest > beyond && !(p.smaller && p.larger))) return false;
   if (p.samples == most) return true;
   const double share = m_time > 0 ? k.time / m_time : 1.0, loosest = 5 * m_report.bound;
   const double stream = p.ratio * shape.expected;
   const double allowed = std::min(loosest, 0.4 * m_report.bound / std::sqrt(std::max(share, 1e-6)));
-  return p.error * stream <= allowed * (stream + static_cast<double>(shape.fixed));
+  return wider * p.error * stream <= allowed * (stream + static_cast<double>(shape.fixed));
 }
 
 bool reuse_book::within_bound() const {

@@ -91,7 +91,7 @@ class reuse_book {
   static double distance(const sample& s, const order_shape& shape);
   std::optional<prediction> predict(const kind_state& k, const order_shape& shape, double radius) const;
   std::optional<prediction> between(const kind_state& k, const order_shape& shape) const;
-  bool is_enough(const kind_state& k, const prediction& p, const order_shape& shape) const;
+  bool is_enough(const kind_state& k, const prediction& p, const order_shape& shape, double wider) const;
   std::optional<prediction> known(const kind_state& k, const order_shape& shape) const;
   bool within_bound() const;
   void passes(kind_state& k, const order_shape& shape, double time);

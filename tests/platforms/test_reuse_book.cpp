@@ -70,6 +70,18 @@ TEST(reuse_book, three_alike_stand_for_the_others) {
   EXPECT_EQ(known->transfers, 64u);
 }
 
+// 1, 1.005 and 0.995 have a standard error of 0.29 %, less than the 0.4 % allowed, but with Student's t of two degrees
+// of freedom (4.30 / 1.96) 0.63 %: not enough. Half of that scatter is.
+TEST(reuse_book, three_samples_may_scatter_too_little) {
+  for (const double scatter : {0.005, 0.0025}) {
+    reuse_book book(0.01);
+    tally t;
+    for (const double ratio : {1.0, 1 + scatter, 1 - scatter}) give(book, t, shape(10e6, 50e6), 60e6 * ratio);
+    EXPECT_EQ(t.simulated, 3);
+    EXPECT_EQ(book.ask(shape(10e6, 50e6)).has_value(), scatter < 0.003) << scatter;
+  }
+}
+
 TEST(reuse_book, kinds_have_nothing_to_do_with_each_other) {
   reuse_book book(0.01);
   tally t;
