@@ -20,10 +20,10 @@ struct tile {
 constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 128},
                           {64, 64},   {32, 64},   {16, 64},   {16, 128}};
 
-// FlashAttention-2 (csrc/flash_attn of its repository): a block of a prompt's kernel has 64 query rows or more, of one
-// query head. A sequence that decodes fills one of them.
+// Decodes beside a prompt take as long as if each query head were 64 rows of a prompt (vLLM's FlashAttention-2 on an
+// RTX 4090 and an RTX PRO 6000: then both run at the same rate).
 constexpr double query_rows = 64;
-constexpr double separate_efficiency = 0.5;  // of the two products when scores pass through memory
+constexpr double separate_efficiency = 0.5;  // ESTIMATE: of the two products when scores pass through memory
 constexpr std::int64_t resident_blocks = 3;  // of FlashAttention-2 an SM, over one query
 
 double bytes_per_element(const std::string& type) {

@@ -236,7 +236,7 @@ const param_table<gpu_software>& gpu_software_table() {
           .add("attention_in_flight", &gpu_software::attention_in_flight,
                "flash2, one query: bytes an SM that copies into shared memory keep in flight where few blocks run; all "
                "together bring what in_flight_per_sm allows. 0: in_flight_per_sm",
-               "a tile of keys and one of values, 64 positions of 128 values in 16 bits each")
+               "assumed: a tile of keys and one of values, 64 positions of 128 values in 16 bits each")
           .range(byte_size(0), byte_size(1e9))
           .add("attention_start", &gpu_software::attention_start,
                "flash2, one query: the kernel's blocks look up their pages, and a second kernel joins their results",
@@ -244,8 +244,8 @@ const param_table<gpu_software>& gpu_software_table() {
           .range(duration(0), duration(1))
           .add("attention_fill", &gpu_software::attention_fill,
                "flash2, one query: bytes at the memory's rate for which a block's loads and products do not overlap, "
-               "once "
-               "for each block that is on the chip at a time (three an SM)",
+               "for "
+               "each of the blocks that are on the chip at a time (three an SM)",
                "fitted: vLLM's attention on an RTX 4090")
           .range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_software::collective_launch,

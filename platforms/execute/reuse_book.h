@@ -26,8 +26,8 @@ struct order_shape {
   std::vector<double> sizes;       ///< picoseconds that the arithmetic, and each transfer, would take alone
   double expected = 0;             ///< picoseconds between launch and drain, from the sizes alone
   ps_t fixed = 0;                  ///< launch and drain
-  /// Not much longer than a refresh: whether it meets one decides what it takes, and when the next one starts, so that
-  /// layers about as long as the interval of refreshes lock to it. No mean tells that: it is simulated.
+  /// Not longer than the interval of refreshes: whether it meets one decides what it takes, and when the next one
+  /// starts, so that layers about as long as the interval of refreshes lock to it. No mean tells that: it is simulated.
   bool brief = false;
 };
 

@@ -51,13 +51,11 @@ TEST(cim_validation, silicon) {
   EXPECT_LE(calibration * 5, all) << "more than a fifth of the rows was fitted";
 }
 
-TEST(cim_validation, every_line_of_the_tables_is_a_row) {
+TEST(cim_validation, every_line_of_silicon_is_a_row) {
   std::map<std::string, std::int64_t> lines, rows;
-  for (const char* table : {"silicon.csv"}) {
-    std::ifstream in(std::string(MEMWALL_SOURCE_DIR "/hw/cim/data/") + table);
-    for (std::string line; std::getline(in, line);)
-      if (!line.empty() && line[0] != '#') ++lines[line.substr(0, line.find(','))];
-  }
+  std::ifstream in(MEMWALL_SOURCE_DIR "/hw/cim/data/silicon.csv");
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty() && line[0] != '#') ++lines[line.substr(0, line.find(','))];
   lines.erase("name");  // the header
   ASSERT_GT(lines.size(), 20U);
   for (const auto& r : validate_cim()) ++rows[r.name];

@@ -94,10 +94,12 @@ class engine {
   };
   struct replica {
     std::unique_ptr<serving::scheduler> scheduler;
-    ps_t free = 0;                  // when its next step may start: the end of the last one, or when somebody came
-    ps_t formed = 0;                // steps ahead: when the first one after a pause was formed; later ones are already
-    std::vector<std::size_t> late;  // requests that came after the next one was formed
-    ps_t host = 0;                  // totals of all steps so far
+    ps_t free = 0;  // when its next step may start: the end of the last one, or when somebody came
+    // async_scheduling: until when requests take part in the first step after a pause, and who came too late for the
+    // next step.
+    ps_t formed = 0;
+    std::vector<std::size_t> late;
+    ps_t host = 0;  // totals of all steps so far
     stall_stack parts;
     std::vector<std::size_t> members;  // requests in its last step
   };

@@ -52,11 +52,11 @@ const param_table<server_params>& server_param_table() {
           .range(duration(0), duration(10))
           .add("overlap", &server_params::overlap,
                "the host prepares the next step while the device works on this one: of the two the longer counts")
-          .add("async_scheduling", &server_params::async_scheduling,
-               "a step is formed when the one before it starts: who comes while a step runs takes part in the step "
-               "after "
-               "the next",
-               "vLLM's default from 0.14 on")
+          .add(
+              "async_scheduling", &server_params::async_scheduling,
+              "a step is formed when the one before it starts: who comes while it runs takes part in the one after the "
+              "next",
+              "vLLM's option of that name; the times to the first token of served logs say that it was on")
           .add("graph_rows", &server_params::graph_rows,
                "steps of so many tokens run from captured graphs: a step is padded to the next of these sizes; beyond "
                "the last, and with an empty list, steps have the size they have");
