@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML and JSON become nodes. Both parsers only report events: the tree is built here, within limits, so that no file
-// can fill the memory or the stack (yaml-cpp's own tree follows an alias into itself).
+// can fill the memory or the stack.
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
+#include <yaml.h>
 
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "hw/common/config.h"
 #include "hw/common/text_file.h"
@@ -126,50 +126,77 @@ struct origin {
   place on(std::int64_t line) const { return lines ? name.on_line(static_cast<int>(line)) : name; }
 };
 
-class yaml_events final : public YAML::EventHandler {
+/// What libyaml's parser tells, event by event.
+class yaml_reader {
  public:
-  yaml_events(origin from, const limits& most) : m_from(std::move(from)), m_builder(most) {}
+  yaml_reader(const std::string& text, origin from, const limits& most) : m_from(std::move(from)), m_builder(most) {
+    if (yaml_parser_initialize(&m_parser) == 0) throw std::bad_alloc();
+    yaml_parser_set_encoding(&m_parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&m_parser, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  }
+  ~yaml_reader() { yaml_parser_delete(&m_parser); }
+  yaml_reader(const yaml_reader&) = delete;
+  yaml_reader& operator=(const yaml_reader&) = delete;
 
-  node take() { return m_builder.take(); }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++m_documents > 1)
-      throw input_error(problem{at(mark).text(), "", "a second document begins", "one document a file", ""});
+  node read() {
+    yaml_event_type_t type;
+    do {
+      yaml_event_t event;
+      if (yaml_parser_parse(&m_parser, &event) == 0) refuse();
+      const std::unique_ptr<yaml_event_t, void (*)(yaml_event_t*)> own(&event, yaml_event_delete);
+      type = event.type;
+      take(event);
+    } while (type != YAML_STREAM_END_EVENT);
+    return m_builder.take();
   }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(node::null(at(mark)), mark, anchor); }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
-    check_tag(mark, tag);
-    leaf(node::scalar(text, at(mark)), mark, anchor);
-  }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const auto found = m_complete.find(anchor);
-    if (found == m_complete.end())
-      throw input_error(problem{at(mark).text(), "", "an alias stands inside what it is an alias of",
-                                "an anchor that ends before it", ""});
-    m_builder.add(found->second, at(mark));
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(node::sequence(at(mark)), mark, tag, anchor);
-  }
-  void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(node::map(at(mark)), mark, tag, anchor);
-  }
-  void OnMapEnd() override { close(); }
 
  private:
-  place at(const YAML::Mark& mark) const { return m_from.on(mark.line + 1); }
+  place at(const yaml_mark_t& mark) const { return m_from.on(static_cast<std::int64_t>(mark.line) + 1); }
+
+  [[noreturn]] void refuse() const {
+    if (m_parser.error == YAML_MEMORY_ERROR) throw std::bad_alloc();
+    std::string said = m_parser.context != nullptr ? std::string(m_parser.context) + ": " : std::string();
+    said += m_parser.problem != nullptr ? m_parser.problem : "cannot be read";
+    throw input_error(problem{at(m_parser.problem_mark).text(), "", "is not valid YAML: " + said, "", ""});
+  }
+
+  void take(const yaml_event_t& e) {
+    const yaml_mark_t& mark = e.start_mark;
+    switch (e.type) {
+      case YAML_DOCUMENT_START_EVENT:
+        if (++m_documents > 1)
+          throw input_error(problem{at(mark).text(), "", "a second document begins", "one document a file", ""});
+        break;
+      case YAML_SCALAR_EVENT:
+        scalar(e.data.scalar, mark);
+        break;
+      case YAML_ALIAS_EVENT:
+        alias(text_of(e.data.alias.anchor), mark);
+        break;
+      case YAML_SEQUENCE_START_EVENT:
+        open(node::sequence(at(mark)), mark, e.data.sequence_start.tag, e.data.sequence_start.anchor);
+        break;
+      case YAML_MAPPING_START_EVENT:
+        open(node::map(at(mark)), mark, e.data.mapping_start.tag, e.data.mapping_start.anchor);
+        break;
+      case YAML_SEQUENCE_END_EVENT:
+      case YAML_MAPPING_END_EVENT:
+        close();
+        break;
+      default:
+        break;
+    }
+  }
+
+  /// "" for none: no anchor and no tag is empty.
+  static std::string text_of(const yaml_char_t* text) {
+    return text != nullptr ? reinterpret_cast<const char*>(text) : std::string();
+  }
 
   /// Types are given by whoever reads a parameter: what a tag asks for would be lost.
-  void check_tag(const YAML::Mark& mark, const std::string& tag) const {
+  void check_tag(const yaml_mark_t& mark, const std::string& tag) const {
     const std::string standard = "tag:yaml.org,2002:";
-    static const std::set<std::string> plain = {"",
-                                                "?",
-                                                "!",
+    static const std::set<std::string> plain = {"!",
                                                 standard + "str",
                                                 standard + "int",
                                                 standard + "float",
@@ -177,53 +204,62 @@ class yaml_events final : public YAML::EventHandler {
                                                 standard + "null",
                                                 standard + "map",
                                                 standard + "seq"};
-    if (plain.count(tag) == 0)
+    if (!tag.empty() && plain.count(tag) == 0)
       throw input_error(problem{at(mark).text(), "", "the tag '" + tag + "' is not read", "a value without a tag", ""});
   }
-  void leaf(node n, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    const std::size_t bytes = n.text().size();
-    measured made{std::move(n), {1, bytes, 0}};
-    if (anchor != YAML::NullAnchor) m_complete[anchor] = made;
+
+  template <class Scalar>
+  void scalar(const Scalar& s, const yaml_mark_t& mark) {
+    if (s.tag != nullptr) check_tag(mark, text_of(s.tag));
+    std::string text(reinterpret_cast<const char*>(s.value), s.length);
+    const bool null = s.tag == nullptr && s.style == YAML_PLAIN_SCALAR_STYLE &&
+                      (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL");
+    const std::size_t bytes = null ? 0 : text.size();
+    measured made{null ? node::null(at(mark)) : node::scalar(std::move(text), at(mark)), {1, bytes, 0}};
+    if (s.anchor != nullptr) m_complete[text_of(s.anchor)] = made;
     m_builder.add(std::move(made), at(mark));
   }
-  void open(node empty, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
-    check_tag(mark, tag);
+
+  void alias(const std::string& anchor, const yaml_mark_t& mark) {
+    if (std::find(m_anchors.begin(), m_anchors.end(), anchor) != m_anchors.end())
+      throw input_error(problem{at(mark).text(), "", "an alias stands inside what it is an alias of",
+                                "an anchor that ends before it", ""});
+    const auto found = m_complete.find(anchor);
+    if (found == m_complete.end())
+      throw input_error(problem{at(mark).text(), "", "the alias '*" + anchor + "' has no anchor",
+                                "an anchor that ends before it", ""});
+    m_builder.add(found->second, at(mark));
+  }
+
+  void open(node empty, const yaml_mark_t& mark, const yaml_char_t* tag, const yaml_char_t* anchor) {
+    check_tag(mark, text_of(tag));
     m_builder.open(std::move(empty), at(mark));
-    m_anchors.push_back(anchor);
+    m_anchors.push_back(text_of(anchor));
   }
   void close() {
-    if (m_anchors.back() != YAML::NullAnchor) m_complete[m_anchors.back()] = m_builder.innermost();
+    if (!m_anchors.back().empty()) m_complete[m_anchors.back()] = m_builder.innermost();
     m_anchors.pop_back();
     m_builder.close();
   }
 
+  yaml_parser_t m_parser;
   origin m_from;
   builder m_builder;
   int m_documents = 0;
-  std::vector<YAML::anchor_t> m_anchors;          // of the maps and lists that are open
-  std::map<YAML::anchor_t, measured> m_complete;  // what anchors stand for
+  std::vector<std::string> m_anchors;          // of the maps and lists that are open
+  std::map<std::string, measured> m_complete;  // what anchors stand for
 };
 
 node read_yaml(const std::string& given, const origin& from, const limits& most) {
   check_utf8(given, from.name.text());
   std::string text(without_mark(given));
   for (std::size_t i = 0; i < text.size(); ++i) {
-    // yaml-cpp takes some of these for the end of the file.
     const auto c = static_cast<unsigned char>(text[i]);
     if (c == 0x7f || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
       throw input_error(problem{from.on(1 + lines_before(text, i)).text(), "",
                                 fmt::format("a control character (0x{:02x})", c), "text", ""});
   }
-  std::istringstream in(text);
-  try {
-    YAML::Parser parser(in);
-    yaml_events events(from, most);
-    while (parser.HandleNextDocument(events)) {
-    }
-    return events.take();
-  } catch (const YAML::Exception& e) {
-    throw input_error(problem{from.on(e.mark.line + 1).text(), "", "is not valid YAML: " + e.msg, "", ""});
-  }
+  return yaml_reader(text, from, most).read();
 }
 
 /// Says how far nlohmann's parser has read.
