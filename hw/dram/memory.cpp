@@ -129,7 +129,7 @@ class memory::impl {
       c.engine.advance(limit);
       collect(c);
     });
-    if (now < never) m_channels.merge(limit);
+    if (now < never && m_in_flight == 0) m_channels.merge(limit);
     return next_completion();
   }
 

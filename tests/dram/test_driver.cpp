@@ -105,8 +105,8 @@ statistics all_there(const driver_params& p, ps_t& end) {
     m.submit(t);
   }
   std::vector<completion> done;
-  for (ps_t next = m.advance(0); next != never; next = m.advance(next)) m.take_completions(done);
-  m.take_completions(done);
+  ps_t next = m.advance(0);
+  for (m.take_completions(done); m.in_flight() > 0; m.take_completions(done)) next = m.advance(next);
   end = 0;
   for (const auto& c : done) end = std::max(end, c.done);
   return m.stats(end);

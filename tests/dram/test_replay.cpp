@@ -235,5 +235,34 @@ TEST(dram_classes, split_by_work_and_merge_when_idle) {
   EXPECT_EQ(end.by_cause.sum(), now * 8);
 }
 
+// What a burst leaves behind where rows are closed after use: its row cycle and its data. Once they are past, nothing
+// tells its channel from the others, long before the time that a refresh would take.
+TEST(dram_classes, merge_once_the_last_row_cycle_is_past) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  p.page_policy = "closed";
+  memory m(s, traffic::map_of(s, "row bank column bankgroup", 8), p);
+  ps_t now = 0;
+  const auto read = [&](std::uint64_t address, std::uint64_t bytes) {
+    transfer t;
+    t.address = address;
+    t.bytes = bytes;
+    t.arrival = now;
+    m.submit(t);
+    std::vector<completion> done;
+    for (; done.empty(); m.take_completions(done)) m.advance(now += 1000);
+  };
+  read(0, 8 * 256);  // all have had data
+  read(5 * 256, 64);
+  const auto in_clocks = [&](std::int64_t n) { return n * s.t.tck_fs / 1000; };
+  m.advance(now);
+  EXPECT_EQ(m.stats(now).replay.classes, 2) << "the row is not closed yet";
+  const std::int64_t pause = s.t.RC + s.t.CL + s.t.BL + s.t.RCDRD + 8;
+  ASSERT_LT(2 * pause, s.t.RFC);
+  m.advance(now += in_clocks(pause));
+  EXPECT_EQ(m.stats(now).replay.classes, 1);
+  ASSERT_LT(now, in_clocks(s.t.REFI)) << "no refresh has come";
+}
+
 }  // namespace
 }  // namespace memwall::dram

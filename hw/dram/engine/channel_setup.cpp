@@ -80,8 +80,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   stack_gap = std::max(t.CCD_R, t.BL);
   least_gap = ranks_per_bus > 1 ? t.BL : std::min(read_gap, write_gap);
   prea_to_act = t.RPab > 0 ? t.RPab : t.RP;
-  longest = std::max({t.RC, t.RFC, t.RFCpb, t.FAW, t.RREFD, prea_to_act, t.RTP + t.RP, write_to_pre + t.RP,
-                      read_to_write, write_to_read_l, t.CCD_L_WR, t.CL + t.BL + t.CS}) +
+  longest = std::max({t.RC, t.FAW, prea_to_act, t.RTP + t.RP, write_to_pre + t.RP, read_to_write, write_to_read_l,
+                      t.CCD_L_WR, t.CL + t.BL + t.CS}) +
             t.ACT_CK + t.CAS_CK + std::max(t.CL, t.CWL) +
             std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};

@@ -56,10 +56,10 @@ struct channel_setup {
   std::int64_t period = 1;
   int period_bits = -1;
   bool one_stretch = false;
-  bool banks_rest = false;               ///< a bank that nobody uses has no future of its own, open or not
-  int longest = 0;                       ///< no constraint reaches further than this from the command that causes it
-  std::array<int, slot_count> length{};  ///< clocks on the command bus
-  std::array<int, slot_count> lead{};    ///< clocks from the moment that decides about a command to its last clock
+  bool banks_rest = false;  ///< a bank that nobody uses has no future of its own, open or not
+  int longest = 0;  ///< no constraint reaches further than this from the command that causes it, but a refresh's
+  std::array<int, slot_count> length{};       ///< clocks on the command bus
+  std::array<int, slot_count> lead{};         ///< clocks from the moment that decides about a command to its last clock
   std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival
   std::vector<bank_place> place;
 
