@@ -187,7 +187,8 @@ void channel::admit() {
   if (m_recorder != nullptr) {
     m_recorder->admissions.push_back(
         {static_cast<std::int32_t>(t - m_recorder->start), static_cast<std::uint16_t>(m_recorder->services.size()),
-         static_cast<std::uint8_t>(m_admission_source), static_cast<std::uint8_t>(bus_of(where.rank))});
+         m_recorder->served[at(bus_of(where.rank))], static_cast<std::uint8_t>(m_admission_source),
+         static_cast<std::uint8_t>(bus_of(where.rank))});
     m_recorder->wanted.push_back({b, where.row, m_setup.period_of(burst)});
   }
   if (w.entered < 0) {

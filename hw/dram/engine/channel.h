@@ -179,7 +179,10 @@ class channel {
     m_quiet = -1;
   }
   /// Whether finished works carry their time by cause.
-  void attribute(bool on) { m_attribute = on; }
+  void attribute(bool on) {
+    m_attribute = on;
+    m_looked = false;
+  }
   /// Leaves the replay table: afterwards nothing refers to it.
   void leave_replay();
 
@@ -353,7 +356,7 @@ class channel {
   void look_ahead(clocks_t limit);
   bool follow(int source, work& w, cause_clocks& at_end);
   int follow_stale(int source, work& w) const;
-  cause_clocks causes_at(int bus, int order) const;
+  cause_clocks causes_at(int bus, int order, clocks_t on_bus) const;
   void flush_active();
   clocks_t replay_bound(int source, const work& w);
   clocks_t ready_clock(const work& w) const;
@@ -418,11 +421,12 @@ class channel {
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
   struct coming {
-    clocks_t done;
-    int source, work;
+    std::int32_t work;
+    finished_work is;
   };
-  std::vector<coming> m_coming;  ///< works that finish in m_block and were not reported, last first
-  clocks_t m_quiet = -1;         ///< advance() up to here changes nothing
+  std::vector<coming> m_coming;   ///< works that finish in m_block, by time
+  std::size_t m_next_coming = 0;  ///< the first of them that was not reported
+  clocks_t m_quiet = -1;          ///< advance() up to here changes nothing
   int m_misses = 0, m_backoff = 0;
   block_recorder* m_recorder = nullptr;
 };

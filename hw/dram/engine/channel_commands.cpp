@@ -285,13 +285,14 @@ void channel::issue_column(int b, clocks_t t) {
     m_latency[write].add(to - e.arrival, m_members);
   } else {
     const auto done = static_cast<std::int32_t>(to - m_recorder->start);
+    const std::uint16_t on_bus = ++m_recorder->served[at(bus)];
     if (e.stale >= 0) {
       m_recorder->stale.push_back({e.stale, static_cast<std::int16_t>(m_recorder->services.size())});
-      m_recorder->services.push_back({done, 0, stale_source, static_cast<std::uint8_t>(bus)});
+      m_recorder->services.push_back({done, 0, on_bus, stale_source, static_cast<std::uint8_t>(bus)});
     } else {
       m_recorder->latencies[write].push_back(static_cast<std::int32_t>(to - e.arrival));
       m_recorder->services.push_back({done, static_cast<std::int32_t>(e.sequence - m_recorder->positions[at(e.source)]),
-                                      static_cast<std::uint8_t>(e.source), static_cast<std::uint8_t>(bus)});
+                                      on_bus, static_cast<std::uint8_t>(e.source), static_cast<std::uint8_t>(bus)});
     }
   }
 

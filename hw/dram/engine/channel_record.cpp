@@ -119,6 +119,7 @@ void channel::record_block(bool longer) {
     rec.ranks.push_back({false, r.open});
   }
   rec.banks.resize(s.banks.size());
+  rec.served.assign(s.buses.size(), 0);
   std::vector<std::int64_t> rows, rows_after;
   for (const auto& b : s.banks) rows.push_back(b.row);
   std::vector<int> open;

@@ -410,17 +410,15 @@ void channel::apply_rows(const replay_block& b) {
   m_known = m_names.size();
 }
 
-cause_clocks channel::causes_at(int bus, int order) const {
+/// The causes of a bus when `order` column commands of the block have been given, `on_bus` of them on this bus.
+cause_clocks channel::causes_at(int bus, int order, clocks_t on_bus) const {
   const auto& b = m_table->at_block(m_block);
   cause_clocks out = s.buses[at(bus)].by_cause;
-  for (const auto& k : b.bookings)
-    if (k.order < order && k.bus == bus) out[k.what] += k.clocks;
-  clocks_t bursts = order;
-  if (m_setup.buses > 1) {
-    bursts = 0;
-    for (int i = 0; i < order; ++i) bursts += b.services[at(i)].bus == bus ? 1 : 0;
+  for (const auto& k : b.bookings) {
+    if (k.order >= order) break;
+    if (k.bus == bus) out[k.what] += k.clocks;
   }
-  out[static_cast<std::size_t>(cause::data)] += bursts * m_setup.t.BL;
+  out[static_cast<std::size_t>(cause::data)] += on_bus * m_setup.t.BL;
   return out;
 }
 
@@ -428,16 +426,16 @@ cause_clocks channel::causes_at(int bus, int order) const {
 /// then.
 bool channel::follow(int source, work& w, cause_clocks& at_end) {
   const std::int64_t position = s.sources[at(source)].admitted;
-  const auto& b = m_table->at_block(m_block);
-  const replay_table::flow* f = nullptr;
-  for (const auto& x : b.flows)
+  auto& b = m_table->at_block(m_block);
+  replay_table::flow* f = nullptr;
+  for (auto& x : b.flows)
     if (x.source == source) f = &x;
   if (w.entered < 0) {
     const std::int64_t place = w.begin() - position;
     if (f == nullptr || place >= f->admitted) return false;
     const auto& x = b.admissions[admission_of(b, source, place)];
     w.entered = s.cursor + x.clock;
-    w.before = causes_at(x.bus, x.order);
+    w.before = causes_at(x.bus, x.order, x.on_bus);
   }
   const bool begun = w.first_done != no_time;
   int last = b.stale.empty() ? -1 : follow_stale(source, w);
@@ -450,19 +448,19 @@ bool channel::follow(int source, work& w, cause_clocks& at_end) {
       w.done = std::max(w.done, s.cursor + f->done);
       return false;
     }
-    for (std::int64_t o = from; o <= to; ++o) {
-      const int k = f->place[at(o - f->lowest)];
-      if (k < 0) continue;
-      const clocks_t done = s.cursor + b.services[at(k)].done;
-      --w.remaining;
-      w.first_done = std::min(w.first_done, done);
-      w.done = std::max(w.done, done);
-      last = std::max(last, k);
+    if (from <= to) {
+      const auto part = f->stretch_of(static_cast<std::int32_t>(from), static_cast<std::int32_t>(to), b.services);
+      if (part.served > 0) {
+        w.remaining -= part.served;
+        w.first_done = std::min(w.first_done, s.cursor + part.first);
+        w.done = std::max(w.done, s.cursor + part.done);
+        last = std::max(last, part.last);
+      }
     }
   }
   if (w.remaining > 0 || last < 0) return false;
-  const int bus = b.services[at(last)].bus;
-  at_end = causes_at(bus, last + 1);
+  const auto& end = b.services[at(last)];
+  at_end = causes_at(end.bus, last + 1, end.on_bus);
   return true;
 }
 
@@ -552,6 +550,7 @@ void channel::look_ahead(clocks_t limit) {
   if (!m_looked) {
     m_looked = true;
     m_coming.clear();
+    m_next_coming = 0;
     const auto& b = m_table->at_block(m_block);
     const auto look = [&](int source, std::int64_t admitted, std::int64_t served) {
       const source_state& q = s.sources[at(source)];
@@ -560,7 +559,10 @@ void channel::look_ahead(clocks_t limit) {
         if (w.begin() >= q.admitted + admitted) break;
         if (w.remaining == 0 || w.reported || w.remaining > served) continue;
         work copy = w;
-        if (follow(source, copy, at_end)) m_coming.push_back({copy.done, source, i});
+        if (!follow(source, copy, at_end)) continue;
+        std::size_t place = m_coming.size();  // mostly behind all that are known: the data come in order
+        while (place > 0 && copy.done < m_coming[place - 1].is.done) --place;
+        m_coming.insert(m_coming.begin() + static_cast<std::ptrdiff_t>(place), {i, finished_of(copy, at_end)});
       }
     };
     if (b.stale.empty()) {
@@ -569,18 +571,12 @@ void channel::look_ahead(clocks_t limit) {
       const auto most = static_cast<std::int64_t>(b.services.size());
       for (int i = 0; i < static_cast<int>(s.sources.size()); ++i) look(i, most, most);
     }
-    std::stable_sort(m_coming.begin(), m_coming.end(),
-                     [](const coming& x, const coming& y) { return x.done > y.done; });
   }
-  while (!m_coming.empty() && m_coming.back().done <= limit) {
-    const coming c = m_coming.back();
-    m_coming.pop_back();
-    work copy = m_pool[at(c.work)];
-    follow(c.source, copy, at_end);
-    m_finished.push_back(finished_of(copy, at_end));
-    m_pool[at(c.work)].reported = true;
+  for (; m_next_coming < m_coming.size() && m_coming[m_next_coming].is.done <= limit; ++m_next_coming) {
+    m_finished.push_back(m_coming[m_next_coming].is);
+    m_pool[at(m_coming[m_next_coming].work)].reported = true;
   }
-  m_next_finish = m_coming.empty() ? no_time : m_coming.back().done;
+  m_next_finish = m_next_coming < m_coming.size() ? m_coming[m_next_coming].is.done : no_time;
 }
 
 void channel::advance(clocks_t limit, bool to_the_end) {

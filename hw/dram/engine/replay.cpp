@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hw/dram/engine/replay.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace memwall::dram {
 
 namespace {
@@ -14,6 +17,29 @@ std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
   return h;
 }
 }  // namespace
+
+replay_block::stretch replay_block::flow::stretch_of(std::int32_t from, std::int32_t to,
+                                                     const std::vector<block_recorder::service>& services) {
+  constexpr std::size_t most = 256;  // blocks are many
+  const std::size_t at_from = at(from - lowest);
+  if (!begins.empty())
+    for (std::int32_t k = begins[at_from]; k >= 0; k = stretches[at(k)].next)
+      if (stretches[at(k)].to == to) return stretches[at(k)];
+  stretch out{from, to, 0, INT32_MAX, INT32_MIN, -1, -1};
+  for (std::int32_t o = from; o <= to; ++o) {
+    const int k = place[at(o - lowest)];
+    if (k < 0) continue;
+    ++out.served;
+    out.first = std::min(out.first, services[at(k)].done);
+    out.done = std::max(out.done, services[at(k)].done);
+    out.last = std::max(out.last, k);
+  }
+  if (to - from < 2 || stretches.size() >= most) return out;
+  if (begins.empty()) begins.assign(place.size(), -1);
+  out.next = std::exchange(begins[at_from], static_cast<std::int32_t>(stretches.size()));
+  stretches.push_back(out);
+  return out;
+}
 
 std::int32_t replay_table::find_or_add(int queued) {
   const auto& words = scratch;

@@ -22,11 +22,13 @@ constexpr std::uint8_t stale_source = 255;    ///< of services whose request is 
 struct block_recorder {
   struct admission {
     std::int32_t clock;
-    std::uint16_t order;  ///< column commands before it
+    std::uint16_t order;   ///< column commands before it
+    std::uint16_t on_bus;  ///< those of them on its bus
     std::uint8_t source, bus;
   };
   struct service {
     std::int32_t done, offset;
+    std::uint16_t on_bus;  ///< its place among those of its bus, from 1
     std::uint8_t source, bus;
   };
   struct stale_service {
@@ -57,6 +59,7 @@ struct block_recorder {
   std::vector<std::int64_t> positions;  ///< by source, at the start
   std::vector<admission> admissions;
   std::vector<service> services;
+  std::vector<std::uint16_t> served;  ///< by bus
   std::vector<stale_service> stale;
   std::vector<booking> bookings;
   std::vector<std::int32_t> latencies[2];  ///< of reads, writes
@@ -91,11 +94,22 @@ struct replay_feed {
 /// A block: what happens from a state on, if the sources give these bursts, the banks that they want are open or not
 /// like this, and refreshes fall due like that.
 struct replay_block {
+  /// Of the bursts [from, to] of a flow those that the block serves: what a work that has them is told. Works of the
+  /// same sizes meet the same blocks, so it is kept.
+  struct stretch {
+    std::int32_t from, to;
+    std::int32_t served, first, done;  ///< how many; data of the first and of the last one
+    std::int32_t last;                 ///< the last one's place among the services; -1: none
+    std::int32_t next;                 ///< another one that begins there
+  };
   struct flow {
     std::uint8_t source = 0;
     std::int32_t admitted = 0, served = 0, lowest = 0, highest = 0;  ///< served bursts, relative to the position
     std::int32_t done = 0;            ///< the last data of those served; on several buses not those of the last command
     std::vector<std::int16_t> place;  ///< by burst from `lowest` on: index of its service, -1: not in this block
+    std::vector<stretch> stretches;   ///< those asked for so far
+    std::vector<std::int32_t> begins;  ///< by burst from `lowest` on: the first stretch from there
+    stretch stretch_of(std::int32_t from, std::int32_t to, const std::vector<block_recorder::service>& services);
   };
   /// A row by name: the names of the state, then those of the block's bursts.
   struct named_row {
