@@ -260,6 +260,9 @@ struct dram_module::impl {
     });
   }
 
+  ps_t busy_until(ps_t now) const { return busy + (in_flight > 0 ? now - busy_since : 0); }
+  ps_t withheld_until(ps_t now) const { return withheld + (held != nullptr ? now - held_since : 0); }
+
   unsigned debug(transfer& t) {
     const std::uint64_t bytes = t.get_data_length();
     if (!p.functional || bytes == 0 || bytes > size || t.get_address() > size - bytes) return 0;
@@ -300,8 +303,8 @@ dram_report dram_module::report() const {
   r.errors = m.errors;
   r.read_bytes = m.read_bytes;
   r.write_bytes = m.write_bytes;
-  r.busy_ps = m.busy + (m.in_flight > 0 ? r.elapsed_ps - m.busy_since : 0);
-  r.withheld_ps = m.withheld + (m.held != nullptr ? r.elapsed_ps - m.held_since : 0);
+  r.busy_ps = m.busy_until(r.elapsed_ps);
+  r.withheld_ps = m.withheld_until(r.elapsed_ps);
   r.claimed_ps = m.claimed;
   r.delayed = m.delayed;
   r.delayed_ps = m.delayed_time;
@@ -309,6 +312,12 @@ dram_report dram_module::report() const {
   r.latency_bins = m.latency.bins();
   r.memory = m.engine->stats(r.elapsed_ps);
   return r;
+}
+
+dram_tally dram_module::counted() const {
+  const impl& m = *m_impl;
+  const ps_t now = now_ps();
+  return {m.transfers, m.busy_until(now), m.withheld_until(now), m.engine->tally(now)};
 }
 
 probe_list dram_module::probes() {

@@ -46,6 +46,14 @@ std::uint64_t dram_size(const dram_params& p);
 double dram_peak_bytes_per_s(const dram_params& p);
 
 /// What a DRAM module measured: picoseconds, bytes.
+/// What a DRAM has counted so far, cheap to ask for.
+struct dram_tally {
+  std::uint64_t transfers = 0;
+  ps_t busy_ps = 0;      ///< time with at least one transfer in flight
+  ps_t withheld_ps = 0;  ///< time in which a request was withheld: no room
+  dram::tally memory;    ///< of the engine
+};
+
 struct dram_report {
   std::string name;  ///< full name of the module
   std::string standard;
@@ -74,6 +82,7 @@ class dram_engine {
   virtual ps_t advance(ps_t now) = 0;
   virtual void take_completions(std::vector<dram::completion>& out) = 0;
   virtual dram::statistics stats(ps_t now) const = 0;
+  virtual dram::tally tally(ps_t now) const { return stats(now); }
   virtual void data_time(ps_t /*now*/, std::vector<ps_t>& out) const { out.clear(); }
   virtual void listen(dram::command_listener*) {}
   virtual int burst_bytes() const = 0;
@@ -97,6 +106,7 @@ class dram_module : public sc_core::sc_module {
 
   std::uint64_t size() const;
   dram_report report() const;
+  dram_tally counted() const;
   probe_list probes();
   void observe(transfer_observer* observer);
   /// Shows commands to `watcher` until it is full or turned off; until then the engine simulates every burst. Not

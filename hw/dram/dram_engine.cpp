@@ -67,6 +67,7 @@ class memory_engine final : public dram_engine {
   ps_t advance(ps_t now) override { return m_memory.advance(now); }
   void take_completions(std::vector<dram::completion>& out) override { m_memory.take_completions(out); }
   dram::statistics stats(ps_t now) const override { return m_memory.stats(now); }
+  dram::tally tally(ps_t now) const override { return m_memory.tally(now); }
   void data_time(ps_t now, std::vector<ps_t>& out) const override { m_memory.data_time(now, out); }
   void listen(dram::command_listener* l) override { m_memory.listen(l); }
   int burst_bytes() const override { return m_memory.spec().org.access_bytes(); }

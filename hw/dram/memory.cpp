@@ -168,7 +168,7 @@ class memory::impl {
     m_channels.for_each([on](int, auto& c) { c.engine.attribute(on); });
   }
 
-  statistics stats(ps_t now) {
+  dram::tally tally(ps_t now) {
     const clocks_t limit = m_setup.clock_at_or_after(now);
     m_now = std::max(m_now, now);
     m_channels.for_each([&](int, auto& c) {
@@ -176,16 +176,13 @@ class memory::impl {
       c.engine.advance(limit, true);
       collect(c);
     });
-    statistics out;
+    dram::tally out;
     out.channels = m_setup.map.channels() * m_setup.buses;
     out.tck_fs = m_setup.t.tck_fs;
     out.time = now;
     cause_clocks sum{};
-    channel_counts n;
-    clock_histogram latency[2];
-    m_table.add_to(n, latency, out.replay);
-    m_channels.add_to(n, latency, sum, limit);
-    out.replay.classes = m_channels.in_use();
+    channel_counts n = m_table.counts;
+    m_channels.add_to(n, sum, limit);
     out.commands = n.commands;
     out.reads = n.bursts[0];
     out.writes = n.bursts[1];
@@ -193,15 +190,25 @@ class memory::impl {
     out.row_misses = n.row_misses;
     out.row_conflicts = n.row_conflicts;
     out.active_clocks = n.active;
-    out.read_latency = latency[0];
-    out.write_latency = latency[1];
-    out.replay.simulated_bursts = out.reads + out.writes - out.replay.replayed_bursts;
     out.bytes_read = out.reads * m_setup.org.access_bytes();
     out.bytes_written = out.writes * m_setup.org.access_bytes();
     out.data_clocks = (out.reads + out.writes) * m_setup.t.BL;
     // Clocks to picoseconds, so that the parts sum exactly to now x buses.
     const ps_t total = now * out.channels;
     add_parts(out.by_cause, sum, 0, total, stall::idle);
+    return out;
+  }
+
+  statistics stats(ps_t now) {
+    statistics out;
+    static_cast<dram::tally&>(out) = tally(now);
+    clock_histogram latency[2];
+    m_table.add_to(latency, out.replay);
+    m_channels.add_to(latency);
+    out.read_latency = latency[0];
+    out.write_latency = latency[1];
+    out.replay.classes = m_channels.in_use();
+    out.replay.simulated_bursts = out.reads + out.writes - out.replay.replayed_bursts;
     return out;
   }
 
@@ -501,6 +508,9 @@ std::size_t memory::in_flight() const {
 }
 statistics memory::stats(ps_t now) const {
   return m->stats(now);
+}
+tally memory::tally(ps_t now) const {
+  return m->tally(now);
 }
 void memory::data_time(ps_t now, std::vector<ps_t>& out) const {
   m->data_time(now, out);

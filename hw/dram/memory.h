@@ -72,6 +72,8 @@ class memory {
 
   /// Counts up to `now` (not before the last advance). by_cause sums to now x channels.
   statistics stats(ps_t now) const;
+  /// The same without distributions, which costs less.
+  dram::tally tally(ps_t now) const;
 
   /// By channel: the time up to `now` in which its data buses moved data, on average over its buses. To be called like
   /// stats().

@@ -67,7 +67,7 @@ class clock_histogram {
 };
 
 /// Sums over all channels of a memory.
-struct statistics {
+struct tally {
   int channels = 0;                                    ///< data buses: pseudo-channels behind one queue count one each
   std::int64_t tck_fs = 0;                             ///< clock period, to turn clocks into time
   ps_t time = 0;                                       ///< the moment up to which was counted
@@ -77,16 +77,21 @@ struct statistics {
   std::int64_t row_hits = 0, row_misses = 0, row_conflicts = 0;  ///< bursts by the state they found their bank in
   std::int64_t data_clocks = 0;                                  ///< clocks with data on a bus, over all channels
   std::int64_t active_clocks =
-      0;  ///< clocks with at least one row open, over all channels and ranks: background energy
+      0;                 ///< clocks with at least one row open, over all channels and ranks: background energy
+  stall_stack by_cause;  ///< sums to time x channels
+
+  std::int64_t count(command c) const { return commands[static_cast<std::size_t>(c)]; }
+};
+
+/// With distributions, and what the host did.
+struct statistics : tally {
   clock_histogram read_latency, write_latency;  ///< of bursts, see clock_histogram; pipeline latencies not included
-  stall_stack by_cause;                         ///< sums to time x channels
   /// Replay. `lookups` - `hits` blocks were simulated although the replay was asked. Differs between replay on and off.
   struct replay_counts {
     std::int64_t lookups = 0, hits = 0, replayed_bursts = 0, simulated_bursts = 0, entries = 0, evicted = 0, bytes = 0;
     std::int64_t classes = 0;  ///< sets of channels in the same state, now
   } replay;
 
-  std::int64_t count(command c) const { return commands[static_cast<std::size_t>(c)]; }
   /// Bytes on the data buses over time, in bytes a second.
   double bandwidth() const {
     return time > 0 ? static_cast<double>(bytes_read + bytes_written) / (static_cast<double>(time) * 1e-12) : 0;

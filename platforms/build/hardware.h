@@ -74,6 +74,10 @@ class hardware {
   /// Where to count what came from `from` (the neighbour on the way) and first from `core` without being simulated: a
   /// reused operator's bytes. What is reported counts them like those that were. The reference stays valid.
   moved_bytes& unseen(const std::string& from, const std::string& core) { return m_unseen[told_as(from, core)]; }
+  /// Of a DRAM: what it has counted so far beside bytes. False: it is none.
+  virtual bool count(tally_figures& /*out*/) const { return false; }
+  /// What it would have counted if everything had been simulated: what is reported from now on.
+  void estimated(tally_figures all) { m_estimated = std::move(all); }
   /// Bytes a second that can come through, in one direction; 0: not stated.
   virtual double passes() const { return 0; }
 
@@ -120,6 +124,7 @@ class hardware {
   /// What its report calls a sender.
   virtual const std::string& told_as(const std::string& from, const std::string& /*core*/) const { return from; }
   unseen_traffic m_unseen;
+  std::optional<tally_figures> m_estimated;
 
  private:
   std::string m_name, m_type;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace memwall::platforms {
 namespace {
@@ -17,15 +18,20 @@ void grow(Count& n, double times) {
   n = static_cast<Count>(std::llround(static_cast<double>(n) * times));
 }
 
-/// Time by cause: what is not idle grows, the sum stays.
-void grow_busy(stall_stack& s, double times) {
-  const ps_t whole = s.sum();
-  stall_stack more = s;
-  more[stall::idle] = 0;
-  for (ps_t& p : more.part) grow(p, times);
-  if (more.sum() > whole) more = apportion(whole, more, stall::idle);
-  more[stall::idle] += whole - more.sum();
-  s = more;
+/// visit() each figure of a tally_figures, in its order.
+template <class Transfers, class Time, class Memory, class Visit>
+void for_each_figure(Transfers& transfers, Time& busy, Time& withheld, Memory& m, Visit&& visit) {
+  using dram::command;
+  visit(transfers);
+  visit(busy);
+  visit(withheld);
+  for (const command c : {command::ACT, command::PRE, command::PREA}) visit(m.commands[static_cast<std::size_t>(c)]);
+  visit(m.row_hits);
+  visit(m.row_misses);
+  visit(m.row_conflicts);
+  visit(m.active_clocks);
+  for (std::size_t c = 0; c < stall_count; ++c)
+    if (static_cast<stall>(c) != stall::idle) visit(m.by_cause.part[c]);
 }
 
 }  // namespace
@@ -36,36 +42,43 @@ moved_bytes sum_of(const unseen_traffic& t) {
   return out;
 }
 
-dram_report with_unseen(dram_report r, const unseen_traffic& t, int ranks) {
+tally_figures figures_of(const dram_tally& t) {
+  tally_figures out;
+  for_each_figure(t.transfers, t.busy_ps, t.withheld_ps, t.memory,
+                  [&](const auto& n) { out.push_back(static_cast<double>(n)); });
+  return out;
+}
+
+dram_report with_unseen(dram_report r, const unseen_traffic& t, int ranks, const tally_figures* all) {
   if (t.empty()) return r;
   const moved_bytes more = sum_of(t);
   const double reads = growth(r.read_bytes.sum(), more.read.sum()),
                writes = growth(r.write_bytes.sum(), more.written.sum()),
-               all = growth(r.read_bytes.sum() + r.write_bytes.sum(), more.both().sum());
+               both = growth(r.read_bytes.sum() + r.write_bytes.sum(), more.both().sum());
   r.read_bytes += more.read;
   r.write_bytes += more.written;
-  grow(r.transfers, all);
-  for (ps_t* time : {&r.busy_ps, &r.withheld_ps}) {
-    grow(*time, all);
-    *time = std::min(*time, r.elapsed_ps);
-  }
   auto& m = r.memory;
   using dram::command;
-  for (std::size_t c = 0; c < dram::command_count; ++c) {
-    const auto kind = static_cast<command>(c);
-    if (kind == command::REFab || kind == command::REFpb) continue;
-    const bool read = kind == command::RD || kind == command::RDA, write = kind == command::WR || kind == command::WRA;
-    grow(m.commands[c], read ? reads : write ? writes : all);
-  }
+  for (const command c : {command::RD, command::RDA}) grow(m.commands[static_cast<std::size_t>(c)], reads);
+  for (const command c : {command::WR, command::WRA}) grow(m.commands[static_cast<std::size_t>(c)], writes);
   grow(m.reads, reads);
   grow(m.bytes_read, reads);
   grow(m.writes, writes);
   grow(m.bytes_written, writes);
-  for (std::int64_t* count : {&m.row_hits, &m.row_misses, &m.row_conflicts, &m.data_clocks, &m.active_clocks})
-    grow(*count, all);
+  grow(m.data_clocks, both);
+  const ps_t whole = m.by_cause.sum();
+  std::size_t i = 0;
+  for_each_figure(r.transfers, r.busy_ps, r.withheld_ps, m, [&](auto& n) {
+    const double now = all != nullptr ? (*all)[i++] : static_cast<double>(n) * both;
+    n = static_cast<std::decay_t<decltype(n)>>(std::llround(std::max(0.0, now)));
+  });
+  r.busy_ps = std::min(r.busy_ps, r.elapsed_ps);
+  r.withheld_ps = std::min(r.withheld_ps, r.elapsed_ps);
   const double clocks = static_cast<double>(m.time) * 1e3 / static_cast<double>(m.tck_fs);
   m.active_clocks = std::min(m.active_clocks, static_cast<std::int64_t>(clocks * ranks));
-  grow_busy(m.by_cause, all);
+  m.by_cause[stall::idle] = 0;
+  if (m.by_cause.sum() > whole) m.by_cause = apportion(whole, m.by_cause, stall::idle);
+  m.by_cause[stall::idle] += whole - m.by_cause.sum();
   return r;
 }
 

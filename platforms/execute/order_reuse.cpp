@@ -42,8 +42,10 @@ const order_reuse::route& order_reuse::route_to(std::size_t core, const std::str
     const std::string worker = m_alike.worker(passed);
     const auto found = std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m->name() == worker; });
     hardware& m = **found;
-    r.hops.push_back({static_cast<std::size_t>(found - modules.begin()), &m.name(),
-                      &m.unseen(m_alike.worker(*from), name), &m_stood_for[m.name()]});
+    const auto number = static_cast<std::size_t>(found - modules.begin());
+    tally_figures unused;
+    tally_book* const tally = m.count(unused) ? &m_tallies.try_emplace(number, m).first->second : nullptr;
+    r.hops.push_back({number, &m.name(), &m.unseen(m_alike.worker(*from), name), &m_stood_for[m.name()], tally});
     if (m.passes() > 0) r.bytes_per_s = r.bytes_per_s > 0 ? std::min(r.bytes_per_s, m.passes()) : m.passes();
     from = &m.name();
   }
@@ -138,9 +140,10 @@ void order_reuse::start(std::size_t core, const std::string& name, const operati
   const ps_t now = now_ps();
   if (known && m_observer.looks_at(op.name, now, now + known->time + shape.fixed)) known.reset();
   const bool simulated = !known;
-  m_under_way.push_back({core, m_book.number_of(shape.kind), simulated, std::move(modules)});
+  const std::size_t kind = m_book.number_of(shape.kind);
+  m_under_way.push_back({core, kind, simulated, std::move(modules), begin_tallies(core, name, plan, kind, simulated)});
   if (known) return let_pass(core, name, op, plan, *known, std::move(done));
-  for (const auto kind : passing) m_book.want(kind);
+  for (const auto other : passing) m_book.want(other);
   simulate(core, name, op, std::move(plan), std::move(shape), passing.empty(), exact, std::move(done));
 }
 
@@ -201,9 +204,31 @@ void order_reuse::count_unseen(std::size_t core, const std::string& name, const 
   for (const auto& [module, n] : bytes) m_observer.reused(*module, begin, end, n);
 }
 
+/// At every DRAM that it reads or writes.
+std::vector<tally_book*> order_reuse::begin_tallies(std::size_t core, const std::string& name, const work& plan,
+                                                    std::size_t kind, bool simulated) {
+  std::map<tally_book*, std::int64_t> bytes;
+  for (const auto& a : plan.accesses)
+    if (a.bytes > 0)
+      for (const auto& hop : route_to(core, name, a.address).hops)
+        if (hop.tally != nullptr) bytes[hop.tally] += a.bytes;
+  std::vector<tally_book*> out;
+  for (const auto& [tally, n] : bytes) {
+    tally->begin(kind, simulated, n);
+    out.push_back(tally);
+  }
+  return out;
+}
+
 void order_reuse::leave(std::size_t core) {
-  m_under_way.erase(
-      std::find_if(m_under_way.begin(), m_under_way.end(), [&](const under_way& u) { return u.core == core; }));
+  const auto gone =
+      std::find_if(m_under_way.begin(), m_under_way.end(), [&](const under_way& u) { return u.core == core; });
+  for (tally_book* tally : gone->memories) tally->end();
+  m_under_way.erase(gone);
+}
+
+void order_reuse::finish() {
+  for (auto& [unused, tally] : m_tallies) tally.finish();
 }
 
 }  // namespace memwall::platforms

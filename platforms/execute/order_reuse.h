@@ -11,6 +11,7 @@
 #include "platforms/build/symmetry.h"
 #include "platforms/build/system.h"
 #include "platforms/execute/reuse_book.h"
+#include "platforms/execute/tally_book.h"
 #include "platforms/watch/observe.h"
 
 namespace memwall::platforms {
@@ -31,6 +32,8 @@ class order_reuse {
   /// How many times as many bytes went through a module as were given to it: others like them were stood for.
   double grown(const hardware& module) const;
 
+  /// All orders have ended: memories are told what they would have counted.
+  void finish();
   const reuse_report& report() const { return m_book.report(); }
   /// Why nothing is reused on this platform; "": it is.
   const std::string& hindrance() const { return m_hindrance; }
@@ -43,6 +46,7 @@ class order_reuse {
       const std::string* name = nullptr;
       moved_bytes* unseen = nullptr;
       double* stood_for = nullptr;
+      tally_book* tally = nullptr;  ///< of a DRAM
     };
     std::vector<hop> hops;
     double bytes_per_s = 0;  ///< of the narrowest
@@ -52,7 +56,8 @@ class order_reuse {
   struct under_way {
     std::size_t core = 0, kind = 0;
     bool simulated = false;
-    std::vector<std::size_t> modules;  ///< sorted
+    std::vector<std::size_t> modules;   ///< sorted
+    std::vector<tally_book*> memories;  ///< that count
   };
 
   const route& route_to(std::size_t core, const std::string& name, std::uint64_t address);
@@ -63,6 +68,8 @@ class order_reuse {
   void let_pass(std::size_t core, const std::string& name, const operation& op, const work& plan,
                 const order_outcome& known, ended done);
   void count_unseen(std::size_t core, const std::string& name, const work& plan, ps_t begin, ps_t end);
+  std::vector<tally_book*> begin_tallies(std::size_t core, const std::string& name, const work& plan, std::size_t kind,
+                                         bool simulated);
   void leave(std::size_t core);
 
   system& m_system;
@@ -72,6 +79,7 @@ class order_reuse {
   std::string m_hindrance;
   std::map<std::pair<std::size_t, std::size_t>, route> m_routes;  // by core and memory
   std::map<std::string, double> m_stood_for;                      // bytes by module, beyond those given
+  std::map<std::size_t, tally_book> m_tallies;                    // by module
   std::vector<under_way> m_under_way;
 };
 

@@ -324,6 +324,7 @@ run_outcome run(const run_options& options, const built_hook& on_built) {
   out.partial = partial;
   work.result().critical = state.critical();
   work.result().tokens = source->tokens();
+  if (reuse) reuse->finish();
   if (reuse && !reuse->hindrance().empty()) context.note(reuse->hindrance());
   out.result =
       build_result(options, *hw, alike, where, work.result(), state.last_end(), partial, programming, out.summary);

@@ -92,9 +92,12 @@ void channel_set::merge(clocks_t now) {
   m_pause = m_longest_pause;
 }
 
-void channel_set::add_to(channel_counts& counts, clock_histogram latency[2], cause_clocks& causes, clocks_t now) {
-  counts += m_counts;
+void channel_set::add_to(clock_histogram latency[2]) const {
   for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
+}
+
+void channel_set::add_to(channel_counts& counts, cause_clocks& causes, clocks_t now) {
+  counts += m_counts;
   for (const auto& bus : m_causes)
     for (std::size_t i = 0; i < cause_count; ++i) causes[i] += bus[i];
   for_each([&](int, channel_class& c) {

@@ -48,7 +48,8 @@ class channel_set {
   void separate(bool apart, Split&& split);
 
   /// Sums over all channels; causes up to `now`.
-  void add_to(channel_counts& counts, clock_histogram latency[2], cause_clocks& causes, clocks_t now);
+  void add_to(channel_counts& counts, cause_clocks& causes, clocks_t now);
+  void add_to(clock_histogram latency[2]) const;
   /// Clocks with data on each channel's buses before clock `now`.
   void data_clocks(clocks_t now, std::vector<clocks_t>& out) const;
 

@@ -80,10 +80,8 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
 
 void replay_table::fold() {
   statistics::replay_counts unused;
-  channel_counts counts;
   clock_histogram latency[2];
-  add_to(counts, latency, unused);
-  m_counts = counts;
+  add_to(latency, unused);
   for (int k = 0; k < 2; ++k) m_latency[k] = latency[k];
 }
 
@@ -96,12 +94,10 @@ void replay_table::clear() {
   m_bytes = 0;
 }
 
-void replay_table::add_to(channel_counts& counts, clock_histogram latency[2], statistics::replay_counts& replay) const {
-  counts += m_counts;
+void replay_table::add_to(clock_histogram latency[2], statistics::replay_counts& replay) const {
   for (int k = 0; k < 2; ++k) latency[k].add(m_latency[k], 1);
   for (const block& b : m_blocks) {
     if (b.uses == 0) continue;
-    counts.add(b.counts, b.uses);
     for (int k = 0; k < 2; ++k) {
       for (const auto& [bucket, n] : b.latencies[k]) latency[k].add_many(bucket, n * b.uses);
       const std::int64_t told = b.counts.bursts[k] - (k == 1 ? static_cast<std::int64_t>(b.stale.size()) : 0);

@@ -208,12 +208,13 @@ class replay_table {
   bool full() const { return m_bytes > m_limit; }
   /// Forgets all states and blocks, keeps what they counted. Every channel has to leave_replay() before.
   void clear();
-  /// Adds what the replayed blocks counted.
-  void add_to(channel_counts& counts, clock_histogram latency[2], statistics::replay_counts& replay) const;
+  /// Adds the latencies of what was replayed.
+  void add_to(clock_histogram latency[2], statistics::replay_counts& replay) const;
 
   std::vector<std::int32_t> scratch;
   std::vector<row_known> rows;
   bool paced = false;
+  channel_counts counts;  ///< of the blocks that were replayed
   std::int64_t lookups = 0, hits = 0, replayed = 0, simulated = 0;
 
  private:
@@ -222,7 +223,6 @@ class replay_table {
   std::vector<state> m_states;
   std::vector<block> m_blocks;
   std::unordered_multimap<std::uint64_t, std::int32_t> m_index;
-  channel_counts m_counts;
   clock_histogram m_latency[2];
   std::int64_t m_evicted = 0;
 };

@@ -78,6 +78,10 @@ class dram_hardware final : public hardware {
     const auto m = m_dram.report().memory;  // that were simulated
     return static_cast<std::uint64_t>(m.reads + m.writes);
   }
+  bool count(tally_figures& out) const override {
+    out = figures_of(m_dram.counted());
+    return true;
+  }
   double passes() const override { return dram_peak_bytes_per_s(m_params); }
   probe_list probes() override { return m_dram.probes(); }
   void observe(transfer_observer* o) override { m_dram.observe(o); }
@@ -118,7 +122,7 @@ class dram_hardware final : public hardware {
   dram_report seen() const {
     dram_report r = m_dram.report();
     const int ranks = r.memory.channels / m_standard.org.pseudo_channels * m_standard.org.ranks;
-    return with_unseen(std::move(r), m_unseen, ranks);
+    return with_unseen(std::move(r), m_unseen, ranks, m_estimated ? &*m_estimated : nullptr);
   }
   dram::command_watcher* watcher(viewer v) const {
     if (v == viewer::waveform) return m_view.get();
