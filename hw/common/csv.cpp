@@ -155,13 +155,27 @@ bool csv_reader::next(std::vector<std::string>& cells) {
 }
 
 std::string csv_cell(std::string_view text) {
-  std::string out = starts_a_formula(text) ? "'" : "";
-  out += text;
-  const bool edge_blank = !out.empty() && (is_blank(out.front()) || is_blank(out.back()));
-  if (!edge_blank && out.find_first_of(",\"\r\n") == std::string::npos) return out;
-  std::string quoted = "\"";
-  for (const char c : out) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  std::string out;
+  append_csv_cell(out, text);
+  return out;
+}
+
+void append_csv_cell(std::string& out, std::string_view text) {
+  const auto special = [](char c) { return c == ',' || c == '"' || c == '\r' || c == '\n'; };
+  const bool formula = starts_a_formula(text);
+  const bool edge_blank = !text.empty() && ((!formula && is_blank(text.front())) || is_blank(text.back()));
+  const bool quoted = edge_blank || std::any_of(text.begin(), text.end(), special);
+  if (quoted) out += '"';
+  if (formula) out += '\'';
+  if (!quoted) {
+    out += text;
+    return;
+  }
+  for (const char c : text) {
+    if (c == '"') out += c;
+    out += c;
+  }
+  out += '"';
 }
 
 }  // namespace memwall

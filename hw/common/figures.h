@@ -7,6 +7,7 @@
 //       .add("time_ns", [](const summary& s) { return ns(s.time); }, "ns", "begin to end", sums::largest)
 //       .add("tokens_per_s", &summary::tokens_per_s, "1/s", "tokens over the time");
 #pragma once
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <functional>
@@ -72,6 +73,29 @@ struct figure_type<or_null<T>> {
   }
 };
 
+/// Appends a value as a cell of a CSV file: what its JSON would say, without the way over it (files have a million
+/// rows).
+template <class T>
+void append_cell(std::string& out, const T& v) {
+  if constexpr (std::is_same_v<T, bool>)
+    out += v ? "true" : "false";
+  else if constexpr (std::is_arithmetic_v<T>) {
+    char digits[64];  // the shortest form of a double has 24
+    out.append(digits, fmt::format_to(digits, FMT_COMPILE("{}"), v));
+  } else if constexpr (std::is_convertible_v<T, std::string_view>)
+    append_csv_cell(out, v);
+  else
+    append_csv_cell(out, nlohmann::ordered_json(v).dump());
+}
+template <class T>
+void append_cell(std::string& out, const std::optional<T>& v) {
+  if (v) append_cell(out, *v);
+}
+template <class T>
+void append_cell(std::string& out, const or_null<T>& v) {
+  append_cell(out, v.value);
+}
+
 template <class T>
 constexpr const char* json_type() {
   if constexpr (std::is_same_v<T, bool>) return "boolean";
@@ -95,8 +119,10 @@ class figure_table {
   figure_table& add(const char* name, Of of, const char* unit, const char* doc, sums how = sums::no) {
     using value = std::decay_t<std::invoke_result_t<Of, const S&>>;
     using type = detail::figure_type<value>;
-    return put(name, detail::json_type<typename type::plain>(), type::always, type::nullable, unit, doc, how,
-               [of](const S& s) { return type::write(std::invoke(of, s)); });
+    return put(
+        name, detail::json_type<typename type::plain>(), type::always, type::nullable, unit, doc, how,
+        [of](const S& s) { return type::write(std::invoke(of, s)); },
+        [of](const S& s, std::string& out) { detail::append_cell(out, std::invoke(of, s)); });
   }
   /// A figure with figures inside: an object or a list that `of` makes. `inner` says what is in it, with paths relative
   /// to this one ("p50", "[]", "*"); nothing said: not described further.
@@ -106,8 +132,7 @@ class figure_table {
     using value = std::decay_t<std::invoke_result_t<Of, const S&>>;
     using wrapped = detail::figure_type<value>;
     put(name, type, wrapped::always, wrapped::nullable, unit, doc, how,
-        [of](const S& s) { return wrapped::write(std::invoke(of, s)); });
-    m_rows.back().csv = false;
+        [of](const S& s) { return wrapped::write(std::invoke(of, s)); }, {});
     for (auto& i : inner) {
       const bool list = i.path.rfind("[]", 0) == 0;
       i.path = m_rows.back().info.path + (list ? "" : ".") + i.path;
@@ -118,7 +143,7 @@ class figure_table {
 
   /// The figure added last is a column of the CSV only: JSON has it in another form. Or in JSON only.
   figure_table& csv_only() { return m_rows.back().json = false, *this; }
-  figure_table& json_only() { return m_rows.back().csv = false, *this; }
+  figure_table& json_only() { return m_rows.back().cell = nullptr, *this; }
 
   nlohmann::ordered_json write(const S& s) const {
     auto out = nlohmann::ordered_json::object();
@@ -130,17 +155,17 @@ class figure_table {
   std::string csv_header() const {
     std::string out;
     for (const auto& r : m_rows)
-      if (r.csv) out += (out.empty() ? "" : ",") + r.name;
+      if (r.cell) out += (out.empty() ? "" : ",") + r.name;
     return out;
   }
   std::string csv_line(const S& s) const {
     std::string out;
     bool first = true;
     for (const auto& r : m_rows) {
-      if (!r.csv) continue;
+      if (!r.cell) continue;
       if (!first) out += ',';
       first = false;
-      if (const auto v = r.of(s); v && !v->is_null()) out += cell(*v);
+      r.cell(s, out);
     }
     return out;
   }
@@ -156,24 +181,22 @@ class figure_table {
 
  private:
   using writer = std::function<std::optional<nlohmann::ordered_json>(const S&)>;
+  using cell_writer = std::function<void(const S&, std::string& out)>;
   struct row {
     std::string name;
     figure_info info;
     writer of;
+    cell_writer cell;  ///< none: no column of the CSV
     std::vector<figure_info> inner;
-    bool csv = true, json = true;
+    bool json = true;
   };
-  static std::string cell(const nlohmann::ordered_json& v) {
-    if (v.is_string()) return csv_cell(v.template get<std::string>());
-    return v.is_number_float() ? fmt::format("{}", v.template get<double>()) : v.dump();
-  }
   figure_table& put(const char* name, const char* type, bool always, bool nullable, const char* unit, const char* doc,
-                    sums how, writer of) {
+                    sums how, writer of, cell_writer cell) {
     m_rows.push_back({name,
                       {m_path.empty() ? name : m_path + "." + name, type, unit, doc, how, always, nullable},
                       std::move(of),
+                      std::move(cell),
                       {},
-                      true,
                       true});
     return *this;
   }

@@ -55,17 +55,6 @@ const std::vector<cause_group>& cause_groups() {
 
 namespace {
 
-std::vector<std::pair<std::string, ps_t>> ranked(const stall_stack& s) {
-  std::vector<std::pair<std::string, ps_t>> out;
-  for (const auto& g : cause_groups()) {
-    ps_t sum = 0;
-    for (const auto c : g.causes) sum += s[c];
-    if (sum > 0) out.emplace_back(g.name, sum);
-  }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  return out;
-}
-
 json badge_json(const badge& b) {
   json out{{"figure", b.figure}, {"text", b.text()}, {"rows", b.own ? b.own->rows : 0}};
   if (b.own) out.update(json{{"median_error", b.own->median_error}, {"p90_error", b.own->p90_error}});
@@ -76,8 +65,14 @@ json badge_json(const badge& b) {
 }  // namespace
 
 std::string booked_most(const stall_stack& s) {
-  const auto order = ranked(s);
-  return order.empty() ? "idle" : order.front().first;
+  const char* most = "idle";
+  ps_t longest = 0;
+  for (const auto& g : cause_groups()) {
+    ps_t sum = 0;
+    for (const auto c : g.causes) sum += s[c];
+    if (sum > longest) longest = sum, most = g.name;
+  }
+  return most;
 }
 
 json stack_json(const stall_stack& s) {

@@ -140,9 +140,10 @@ struct node {
     return c.get();
   }
   const node* find(const std::string& name) const {
-    for (const std::string& key : {name, std::string("*")})
-      if (const auto at = children.find(key); at != children.end()) return at->second.get();
-    return nullptr;
+    static const std::string any = "*";
+    auto at = children.find(name);
+    if (at == children.end()) at = children.find(any);
+    return at != children.end() ? at->second.get() : nullptr;
   }
   /// Whatever is inside is not described further.
   bool open() const { return children.empty(); }
@@ -203,19 +204,31 @@ json schema_of(const node& n) {
   return out;
 }
 
-void compare(const node& n, const json& found, const std::string& path, std::vector<std::string>& out) {
+/// Where compare() is; spelt only where something is wrong there.
+struct trail {
+  const trail* up;
+  const std::string& name;
+  std::string text() const {
+    if (up == nullptr) return name;
+    const std::string before = up->text();
+    return before + (before.empty() || name == "[]" ? "" : ".") + name;
+  }
+};
+
+void compare(const node& n, const json& found, const trail& at, std::vector<std::string>& out) {
+  static const std::string elements = "[]";
   if (n.open() || out.size() >= 10) return;
   if (found.is_array()) {
-    const node* each = n.find("[]");
-    for (std::size_t i = 0; each != nullptr && i < found.size(); ++i) compare(*each, found[i], path + "[]", out);
+    const node* each = n.find(elements);
+    for (std::size_t i = 0; each != nullptr && i < found.size(); ++i) compare(*each, found[i], {&at, elements}, out);
   } else if (found.is_object()) {
-    for (const auto& [key, value] : found.items()) {
-      const node* child = n.find(key);
-      const std::string at = path.empty() ? key : path + "." + key;
+    for (auto i = found.begin(); i != found.end(); ++i) {
+      const node* child = n.find(i.key());
+      const trail inside{&at, i.key()};
       if (child == nullptr)
-        out.push_back(at);
+        out.push_back(inside.text());
       else
-        compare(*child, value, at, out);
+        compare(*child, *i, inside, out);
     }
   }
 }
@@ -253,7 +266,8 @@ nlohmann::ordered_json result_schema_json() {
 std::vector<std::string> undeclared(const nlohmann::ordered_json& result) {
   static const declared names;
   std::vector<std::string> out;
-  compare(names.root(), result, "", out);
+  const std::string top;
+  compare(names.root(), result, {nullptr, top}, out);
   return out;
 }
 

@@ -147,7 +147,13 @@ std::string layer_csv_header() {
 
 std::string layer_csv_line(const layer_row& r) {
   std::string out = layer_table().csv_line(r);
-  for (const auto p : r.parts.part) out += fmt::format(",{}", ns(p));
+  for (const auto p : r.parts.part) {
+    out += ',';
+    if (p == 0)
+      out += '0';  // most are
+    else
+      detail::append_cell(out, ns(p));
+  }
   return out;
 }
 
