@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "hw/dram/engine/replay.h"
+
 namespace memwall::dram {
 
 channel_set::channel_set(const channel_setup& setup, replay_table* table)
@@ -65,14 +67,24 @@ void channel_set::merge(clocks_t now) {
   }
   if (!fresh || --m_pause > 0) return;
   const int before = m_in_use;
-  std::map<std::vector<std::int32_t>, int> futures;
+  std::size_t known = 0;
   for (std::size_t i = 0; i < m_classes.size(); ++i) {
-    if (m_classes[i] == nullptr || !m_classes[i]->engine.settle(now, m_words)) continue;
+    if (m_classes[i] == nullptr) continue;
+    if (known == m_futures.size()) m_futures.emplace_back();
+    future& mine = m_futures[known];
+    if (!m_classes[i]->engine.settle(now, mine.words)) continue;
     channel_class& c = *m_classes[i];
     c.tried = true;
-    const auto [found, is_new] = futures.emplace(m_words, static_cast<int>(i));
-    if (is_new) continue;
-    channel_class& other = *m_classes[at(found->second)];
+    mine.hash = hash_of(mine.words);
+    mine.of = static_cast<int>(i);
+    std::size_t same = 0;
+    while (m_futures[same].hash != mine.hash || m_futures[same].words != mine.words) ++same;
+    if (same == known) {
+      ++known;
+      continue;
+    }
+    const int found = m_futures[same].of;
+    channel_class& other = *m_classes[at(found)];
     for (channel_class* x : {&c, &other}) {
       const clocks_t data = x->engine.data_clocks(now);
       for (const int member : x->members) m_data[at(member)] += data;
@@ -82,7 +94,7 @@ void channel_set::merge(clocks_t now) {
     other.members.insert(other.members.end(), c.members.begin(), c.members.end());
     std::inplace_merge(other.members.begin(), other.members.begin() + middle, other.members.end());
     other.engine.stand_for(other.members.front(), static_cast<int>(other.members.size()));
-    for (const int member : c.members) m_class_of[at(member)] = found->second;
+    for (const int member : c.members) m_class_of[at(member)] = found;
     m_classes[i].reset();
     m_unused.push_back(static_cast<int>(i));
     --m_in_use;

@@ -68,7 +68,13 @@ class channel_set {
       m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain
   std::vector<channel_run> m_runs;
   std::vector<int> m_leaving;
-  std::vector<std::int32_t> m_words;
+  /// What a class that settled will do, for merge().
+  struct future {
+    std::uint64_t hash = 0;
+    int of = 0;
+    std::vector<std::int32_t> words;
+  };
+  std::vector<future> m_futures;
   clock_histogram m_latency[2];  ///< of all channels
   // What classes counted before they merged.
   channel_counts m_counts;

@@ -6,7 +6,6 @@
 
 namespace memwall::dram {
 
-namespace {
 std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
   std::uint64_t h = 0x9E3779B97F4A7C15ull;
   for (const std::int32_t w : words) {
@@ -16,7 +15,6 @@ std::uint64_t hash_of(const std::vector<std::int32_t>& words) {
   }
   return h;
 }
-}  // namespace
 
 replay_block::stretch replay_block::flow::stretch_of(std::int32_t from, std::int32_t to,
                                                      const std::vector<block_recorder::service>& services) {

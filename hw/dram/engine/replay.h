@@ -17,6 +17,8 @@ constexpr bool directions[] = {false, true};  ///< reads, writes
 constexpr int times_longer = 8;               ///< of the blocks that long streams get
 constexpr std::uint8_t stale_source = 255;    ///< of services whose request is told by another list
 
+std::uint64_t hash_of(const std::vector<std::int32_t>& words);
+
 /// What is written down while a block is simulated. Clocks count from the block's start, bursts from the source's
 /// position.
 struct block_recorder {
