@@ -49,6 +49,7 @@ class candidates {
     m_waiting[i / 64] &= ~(std::uint64_t{1} << (i % 64));
     --m_count;
   }
+  bool empty() const { return m_count == 0; }
   bool waits(int b) const { return m_key[static_cast<std::size_t>(b)] != nobody; }
   std::int64_t due(int b) const { return m_epoch + (m_key[static_cast<std::size_t>(b)] >> order_bits); }
 

@@ -26,16 +26,16 @@ void channel::scan() {
   if (!m_mode_known) set_mode();
   m_scanned = true;
   m_command_bank = m_command_rank = -1;
+  m_command_time = no_time;
+  if (s.waiting.empty() && s.pending_ranks == 0 && !m_setup.timed) return;  // where load is low, every other time
   clocks_t best = no_time;
   std::int64_t best_age = INT64_MAX;
 
-  const auto& clocks = m_setup.length;
+  const auto& after = m_setup.after_bus;
   const auto& lead = m_setup.lead;
-  const clocks_t row = s.bus_free[0] - 1, column = s.bus_free[m_setup.t.dual_command_bus ? 1 : 0] - 1;
-  const clocks_t bus[slot_count] = {later(s.cursor, row + clocks[slot_act] - lead[slot_act]),
-                                    later(s.cursor, row + clocks[slot_pre] - lead[slot_pre]),
-                                    later(s.cursor, column + clocks[slot_rd] - lead[slot_rd]),
-                                    later(s.cursor, column + clocks[slot_wr] - lead[slot_wr])};
+  const clocks_t row = s.bus_free[0], column = s.bus_free[m_setup.t.dual_command_bus ? 1 : 0];
+  const clocks_t bus[slot_count] = {later(s.cursor, row + after[slot_act]), later(s.cursor, row + after[slot_pre]),
+                                    later(s.cursor, column + after[slot_rd]), later(s.cursor, column + after[slot_wr])};
   const auto limit = [&](int r, int kind) { return later(bus[kind], s.ranks[at(r)].t[kind] - lead[at(kind)]); };
   if (s.pending_ranks > 0 || s.urgent >= 0 || m_setup.in_order) {
     const std::int16_t first = m_setup.in_order ? oldest_waiting() : std::int16_t{-1};

@@ -264,7 +264,9 @@ void channel::issue_column(int b, clocks_t t) {
   unlink(ei);
   s.queues->served(b, write, bank.owner == ei);
   --rank.requests;
-  m_admission_known = m_mode_known = false;
+  m_mode_known = false;
+  // The one source's next burst still waits for its time, not for room.
+  if (m_admission_time <= s.cursor || m_admission_time == no_time || s.sources.size() > 1) m_admission_known = false;
   if (bank.owner == ei) {
     bank.owner = -1;
     --rank.owners;

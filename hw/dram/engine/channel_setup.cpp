@@ -86,6 +86,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
             std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
   length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
   for (std::size_t k = 0; k < slot_count; ++k) lead[k] = p.command_order == "start" ? length[k] - 1 : 0;
+  for (std::size_t k = 0; k < slot_count; ++k) after_bus[k] = length[k] - 1 - lead[k];
   for (std::size_t k = 0; k < slot_count; ++k) ready_after[k] = params.input_clocks + length[k] - 1;
 
   place.resize(static_cast<std::size_t>(banks));
