@@ -181,7 +181,7 @@ class memory::impl {
     out.tck_fs = m_setup.t.tck_fs;
     out.time = now;
     cause_clocks sum{};
-    channel_counts n = m_table.counts;
+    channel_counts n = m_table.counts();
     m_channels.add_to(n, sum, limit);
     out.commands = n.commands;
     out.reads = n.bursts[0];

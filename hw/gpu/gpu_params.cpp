@@ -243,9 +243,8 @@ const param_table<gpu_software>& gpu_software_table() {
                "fitted: vLLM's attention on an RTX 4090")
           .range(duration(0), duration(1))
           .add("attention_fill", &gpu_software::attention_fill,
-               "flash2, one query: bytes at the memory's rate for which a block's loads and products do not overlap, "
-               "for "
-               "each of the blocks that are on the chip at a time (three an SM)",
+               "flash2, one query: bytes, at the memory's rate, before loads and products of a block overlap, for each "
+               "of the blocks that are on the chip at a time (three an SM)",
                "fitted: vLLM's attention on an RTX 4090")
           .range(byte_size(0), byte_size(1e9))
           .add("collective_launch", &gpu_software::collective_launch,

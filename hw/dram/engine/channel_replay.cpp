@@ -496,8 +496,7 @@ void channel::apply_stale(const replay_block& b) {
 
 void channel::apply_block() {
   replay_table::block& b = m_table->at_block(m_block);
-  b.uses += m_members;
-  m_table->counts.add(b.counts, m_members);
+  m_table->applied(m_block, m_members);
   m_table->replayed += m_members * static_cast<std::int64_t>(b.admissions.size());
   cause_clocks at_end;
   const bool stale = !b.stale.empty();

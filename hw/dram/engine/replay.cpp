@@ -76,7 +76,18 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
   return i;
 }
 
+const channel_counts& replay_table::counts() {
+  for (const std::int32_t i : m_uncounted) {
+    block& b = at_block(i);
+    m_counts.add(b.counts, b.uncounted);
+    b.uses += std::exchange(b.uncounted, 0);
+  }
+  m_uncounted.clear();
+  return m_counts;
+}
+
 void replay_table::fold() {
+  counts();
   statistics::replay_counts unused;
   clock_histogram latency[2];
   add_to(latency, unused);

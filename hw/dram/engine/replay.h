@@ -154,7 +154,8 @@ struct replay_block {
   std::vector<opened> rows;                ///< these are as they are at the end
   std::vector<std::int16_t> names_after;   ///< the next state's names
   bool names_stay = false;                 ///< those of this state
-  std::int64_t uses = 0;
+  std::int64_t uses = 0;                   ///< that counts() has seen
+  std::int64_t uncounted = 0;              ///< since
   channel_counts counts;
   std::vector<std::pair<std::int32_t, std::int32_t>> latencies[2];  ///< bucket, count
   std::int64_t latency_sum[2] = {0, 0}, latency_max[2] = {0, 0}, latency_min[2] = {0, 0};
@@ -210,13 +211,20 @@ class replay_table {
   bool full() const { return m_bytes > m_limit; }
   /// Forgets all states and blocks, keeps what they counted. Every channel has to leave_replay() before.
   void clear();
+  /// Block `i` was replayed by so many channels.
+  void applied(std::int32_t i, int members) {
+    block& b = at_block(i);
+    if (b.uncounted == 0) m_uncounted.push_back(i);
+    b.uncounted += members;
+  }
+  /// What the replayed blocks counted.
+  const channel_counts& counts();
   /// Adds the latencies of what was replayed.
   void add_to(clock_histogram latency[2], statistics::replay_counts& replay) const;
 
   std::vector<std::int32_t> scratch;
   std::vector<row_known> rows;
   bool paced = false;
-  channel_counts counts;  ///< of the blocks that were replayed
   std::int64_t lookups = 0, hits = 0, replayed = 0, simulated = 0;
 
  private:
@@ -225,6 +233,8 @@ class replay_table {
   std::vector<state> m_states;
   std::vector<block> m_blocks;
   std::unordered_multimap<std::uint64_t, std::int32_t> m_index;
+  std::vector<std::int32_t> m_uncounted;  ///< blocks that were replayed since counts()
+  channel_counts m_counts;
   clock_histogram m_latency[2];
   std::int64_t m_evicted = 0;
 };
