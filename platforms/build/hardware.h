@@ -66,8 +66,10 @@ class hardware {
   virtual json report(ps_t elapsed) const = 0;
   virtual double energy_pj(ps_t elapsed) const = 0;
   /// Of it, what goes with the time that was simulated, although energy_pj(elapsed) does not ask for it: refresh,
-  /// background, clocks.
+  /// background.
   virtual double timely_pj() const { return 0; }
+  /// Of it, what goes with the time that a core was at work: its clocks.
+  virtual double working_pj() const { return 0; }
   virtual std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const {
     return {{m_name, energy_pj(elapsed)}};
   }

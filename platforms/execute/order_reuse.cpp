@@ -112,14 +112,25 @@ double order_reuse::grown(const hardware& module) const {
   return found != m_stood_for.end() && given > 0 ? 1 + found->second / given : 1.0;
 }
 
+double order_reuse::lasted(const stream_core& core) const {
+  const auto found = m_worked_for.find(core.id());
+  const auto given = static_cast<double>(core.stats().busy);
+  return found != m_worked_for.end() && given > 0 ? 1 + found->second / given : 1.0;
+}
+
 void order_reuse::start(std::size_t core, const std::string& name, const operation& op, bool exact, double times,
                         ended done) {
   work plan = m_system.core(name).plan(op);
-  if (times != 1)
+  if (times != 1) {
     for (const auto& a : plan.accesses)
       if (a.bytes > 0)
         for (const auto& hop : route_to(core, name, a.address).hops)
           *hop.stood_for += (times - 1) * static_cast<double>(a.bytes);
+    done = [done = std::move(done), times, &worked = m_worked_for[m_system.core(name).id()]](const work_result& r) {
+      worked += (times - 1) * static_cast<double>(r.end - r.start);
+      done(r);
+    };
+  }
   if (!m_hindrance.empty()) {
     m_book.pass();
     return m_system.core(name).start(op, std::move(plan), std::move(done));

@@ -31,6 +31,8 @@ class order_reuse {
   void start(std::size_t core, const std::string& name, const operation& op, bool exact, double times, ended done);
   /// How many times as many bytes went through a module as were given to it: others like them were stood for.
   double grown(const hardware& module) const;
+  /// How many times as long a core worked as it did for what was given to it.
+  double lasted(const stream_core& core) const;
 
   /// All orders have ended: memories are told what they would have counted.
   void finish();
@@ -79,7 +81,8 @@ class order_reuse {
   std::string m_hindrance;
   std::map<std::pair<std::size_t, std::size_t>, route> m_routes;  // by core and memory
   std::map<std::string, double> m_stood_for;                      // bytes by module, beyond those given
-  std::map<std::size_t, tally_book> m_tallies;                    // by module
+  std::map<int, double> m_worked_for;           // time by core (its id), beyond that of what was given
+  std::map<std::size_t, tally_book> m_tallies;  // by module
   std::vector<under_way> m_under_way;
 };
 

@@ -253,15 +253,18 @@ std::optional<memory_facts> activation_memory(const run_options& o, const system
   return std::nullopt;
 }
 
-/// What moved, outside of the cores.
+/// What moved, outside of the cores, and their clocks.
 movement movement_of(const system& hw, const symmetry& alike, const order_reuse* reuse, ps_t time) {
   movement out;
   for (const auto& m : hw.modules()) {
-    const hardware* w = hw.find(alike.worker(m->name()));
+    hardware* const w = hw.find(alike.worker(m->name()));
     const double grown = reuse != nullptr ? reuse->grown(*w) : 1.0, times = alike.times(w->name());
     out.grown[m->name()] = grown;
     out.timely_pj += times * w->timely_pj();
-    if (m->as_core() != nullptr) continue;
+    if (stream_core* const core = w->as_core(); core != nullptr) {
+      out.dynamic_pj += times * (reuse != nullptr ? reuse->lasted(*core) : 1.0) * w->working_pj();
+      continue;
+    }
     const double idle = w->energy_pj(2 * time) - w->energy_pj(time);
     out.dynamic_pj += times * grown * (w->energy_pj(time) - idle - w->timely_pj());
   }

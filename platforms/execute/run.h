@@ -15,10 +15,11 @@ namespace memwall::platforms {
 
 using json = nlohmann::ordered_json;
 
-/// What moving took outside of the cores, where what was given stands for more (serve): picojoules.
+/// What moving took outside of the cores, and what the cores' clocks did, where what was given stands for more (serve):
+/// picojoules.
 struct movement {
   std::map<std::string, double> grown;  ///< by module: bytes over those that were given
-  double dynamic_pj = 0;                ///< of all bytes
+  double dynamic_pj = 0;                ///< of all bytes and all work
   double timely_pj = 0;                 ///< in the time that passed
 };
 

@@ -41,6 +41,14 @@ TEST(reused_service, agrees_where_steps_are_short) {
       "--requests poisson:rate=200,n=12,input=uniform:20-200,output=uniform:5-15");
 }
 
+/// Most layers lie on one card and a few on the other: what a card's clocks take goes with its own work, of which more
+/// is left out on the first one.
+TEST(reused_service, agrees_where_devices_work_unequally) {
+  test::expect_service_agrees(
+      "--platform layer_split_rtx4090_rtx3090ti --model tinyllama-1.1b --dtype int8/fp16/fp16 --set software=vllm "
+      "--requests closed:users=2,n=2,input=uniform:30-60,output=uniform:20-30");
+}
+
 TEST(reused_run, simulates_few_and_says_how_many) {
   const auto r = test::memwall(
       "run --platform von_neumann_h100x2 --model llama-65b --dtype fp16 --context 512 --json --quiet --reuse on");

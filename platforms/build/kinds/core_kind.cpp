@@ -64,7 +64,7 @@ class core_hardware final : public hardware {
   double energy_pj(ps_t elapsed) const override {
     return m_core.stats().energy_pj + standing_pj(elapsed) + clocks_pj();
   }
-  double timely_pj() const override { return clocks_pj(); }
+  double working_pj() const override { return clocks_pj(); }
   std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override {
     auto out = model().energy_parts();
     if (out.empty()) return {{name(), energy_pj(elapsed)}};
