@@ -81,7 +81,7 @@ class bank_sequencer {
   std::int64_t m_next_refresh = 0;
   bool m_refresh_waiting = false, m_refresh_ready = false;  ///< due; due and all banks closed
   std::int64_t m_last_pre = 0;
-  std::int64_t m_last_column = -1, m_last_end = 0, m_refresh_mark = 0, m_row_mark = 0;
+  std::int64_t m_last_column = -1, m_last_end = 0, m_refresh_mark = -1, m_row_mark = 0;
   bool m_last_write = false;
   sequencer_cycles m_cycles;
 };

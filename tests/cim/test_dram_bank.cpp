@@ -67,6 +67,21 @@ TEST(cim_dram_bank, a_group_in_one_row_takes_the_formula) {
   EXPECT_EQ(total(reads(8, 0, 5), plain()), 14 + 7 * 4 + 20 + 2);
 }
 
+// Before the first command there is nothing but the row to wait for: no refresh has been, and none comes.
+TEST(cim_dram_bank, the_first_access_waits_for_its_row) {
+  for (const bool write : {false, true}) {
+    auto program = reads(1, 0, 5);
+    program[0].write = write;
+    bank_sequencer s(one_group(), plain());
+    s.run(program);
+    s.finish();
+    EXPECT_EQ(s.cycles().row, write ? 10 : 14);
+    EXPECT_EQ(s.cycles().refresh, 0);
+    EXPECT_EQ(s.cycles().turnaround, 0);
+    EXPECT_EQ(s.cycles().latency, write ? 8 + 2 : 20 + 2);
+  }
+}
+
 // The next row: PRE RTP after the last read (which is later than RAS here), RP, RCD.
 TEST(cim_dram_bank, a_row_change_takes_precharge_and_activate) {
   auto program = reads(8, 0, 5);
