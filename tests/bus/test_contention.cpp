@@ -192,6 +192,30 @@ TEST(contention, outstanding_limit_holds_back) {
   EXPECT_NEAR(static_cast<double>(s.finished), 50 * 50'000.0, 50 * 1500.0);
 }
 
+// One in flight: the second read, issued with the first at 1 us, is taken once the first has been answered; that it has
+// waited as long as one read takes is told of it and in the report.
+TEST(contention, who_waits_to_be_let_in_has_waited_since_it_came) {
+  bench b(plain_bus());
+  bus_initiator_options one;
+  one.outstanding = 1;
+  auto& s = b.source(
+      2,
+      [](std::size_t i) {
+        return order{i * 64, 64, false, 1'000'000};
+      },
+      128, one);
+  b.memory(1000, 40'000, 0, gib);
+  b.run();
+  const ps_t read = (2000 + 3000) + (40'000 + 1000) + 1000 + 3000;
+  EXPECT_EQ(s.records[0].latency(), read);
+  EXPECT_EQ(s.records[1].latency(), 2 * read);
+  EXPECT_EQ(s.records[1].parts[stall::bus_wait], read);
+  EXPECT_EQ(s.records[1].parts[stall::bus_transfer], s.records[0].parts[stall::bus_transfer]);
+  const auto r = b.fabric.report();
+  EXPECT_EQ(r.initiators[0].wait.max_ps, read);
+  EXPECT_EQ(r.initiators[0].wait.min_ps, 0);
+}
+
 TEST(contention, a_full_memory_pushes_back_through_the_bus) {
   bench b(plain_bus());
   for (int i = 0; i < 2; ++i) b.source(200, stream(static_cast<std::uint64_t>(i) << 24, 64), 64 * 64);

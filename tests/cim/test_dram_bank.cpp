@@ -124,6 +124,23 @@ TEST(cim_dram_bank, plain_traffic_reaches_the_refresh_limited_peak) {
               0.01);
 }
 
+// The host reads, waits for the last beat, then writes: ACT, RD after RCDRD, data CL + BL later; then, in the next
+// bank, ACT, WR after RCDWR, data CWL + BL later.
+TEST(cim_dram_bank, plain_writes_begin_when_the_reads_have_ended) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  constexpr std::int64_t read = 14 + 20 + 2, write = 10 + 8 + 2;
+  EXPECT_EQ(bank.host_cycles(32, 0).total, read);
+  EXPECT_EQ(bank.host_cycles(0, 32).total, write);
+  const sequencer_cycles both = bank.host_cycles(32, 32);
+  EXPECT_EQ(both.total, read + write);
+  EXPECT_EQ(both.latency, (20 + 2) + (8 + 2));
+  // Where nothing is read there is no direction to turn.
+  const sequencer_cycles written = bank.host_cycles(0, 32);
+  EXPECT_EQ(written.turnaround, 0);
+  EXPECT_EQ(written.latency, 8 + 2);
+}
+
 // Many vectors are taken at the rate of those simulated: the law is checked where both can run.
 TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
   const auto m = load_macro("hbm_pim");
@@ -156,6 +173,28 @@ TEST(cim_dram_bank, broadcast_units_are_bound_by_rows) {
   const double use = peak_s / (static_cast<double>(c.total) * 1e-12);
   EXPECT_GT(use, 0.5);
   EXPECT_LT(use, 64.0 / (64 + 15.39 + 15.39));
+}
+
+// AiM's buffer of 2 KiB holds 1024 values of 16 bits: for each piece of the input that fits, every bank (16) gives a
+// result a tile of 16 columns and a vector, read in one access of 32 bytes; inputs go there 16 values an access.
+TEST(cim_dram_bank, broadcast_results_come_once_for_each_piece_that_the_buffer_holds) {
+  const auto m = load_macro("aim");
+  const auto half = test::from_yaml("{base: aim, global_buffer: 1 KiB}");
+  const auto least = test::from_yaml("{base: aim, global_buffer: 32 B}");  // one access: 16 values
+  struct expected {
+    const macro* m;
+    std::int64_t rows, cols, vectors, pieces, tiles;
+  };
+  for (const expected& e : {expected{m.get(), 1024, 16, 1, 1, 1}, expected{m.get(), 1025, 16, 1, 2, 1},
+                            expected{m.get(), 3000, 17, 2, 3, 2}, expected{half.get(), 1024, 16, 1, 2, 1},
+                            expected{half.get(), 1025, 16, 1, 3, 1}, expected{least.get(), 33, 16, 1, 3, 1}}) {
+    const mvm_cost c = e.m->mvm({e.rows, e.cols, e.vectors, 16, 16, 0});
+    const std::int64_t results = e.pieces * e.tiles * e.vectors, inputs = (e.rows + 15) / 16 * e.vectors;
+    EXPECT_EQ(c.output_bytes, results * 32) << e.rows << " x " << e.cols;
+    EXPECT_EQ(c.input_bytes, inputs * 32) << e.rows << " x " << e.cols;
+    const double pj = static_cast<double>(results + inputs) * 256 * 7;  // 7 pJ a bit between chip and host
+    EXPECT_NEAR(c.energy[component::buffer], pj, 1e-9 * pj) << e.rows << " x " << e.cols;
+  }
 }
 
 // 64 x 1000 bytes at 628 MB/s and 6 instructions at 350 MHz each: 101.9 us and 1097 us; the processor is the

@@ -313,6 +313,25 @@ TEST(cim_noise, pairs_of_random_numbers_are_normal_and_independent) {
   EXPECT_TRUE(std::equal(d.begin(), d.end(), b.begin() + 1000));
 }
 
+// Box and Muller from the two halves of the hash: 31 bits of the upper one, as u = (2 n + 1) / 2^32, give the radius
+// sqrt(-2 ln u), the lower one the angle in turns. In single precision an angle of half a turn is known to 2e-7, and
+// the series of sine and cosine, which end at x^7 and x^8, leave 3.1e-7 within an eighth of a turn (0.785); u is known
+// to 2^-24 of it, which moves the radius by 2^-24 / radius, and its logarithm to some 2e-7.
+TEST(cim_noise, pairs_of_random_numbers_lie_on_their_circle) {
+  constexpr std::size_t n = 20'000;
+  std::vector<float> a(n), b(n);
+  gaussian_pairs(9, 3, n, a.data(), b.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t h = hash(9, 3 + i);
+    const double u = (static_cast<double>(h >> 33) + 0.5) / 2147483648.0;
+    const double radius = std::sqrt(-2 * std::log(u));
+    const double angle = static_cast<double>(static_cast<std::int32_t>(h)) / 4294967296.0 * 6.283185307179586;
+    const double within = 1e-6 * radius + 0x1p-23 / radius;
+    ASSERT_NEAR(static_cast<double>(a[i]), radius * std::cos(angle), within) << i;
+    ASSERT_NEAR(static_cast<double>(b[i]), radius * std::sin(angle), within) << i;
+  }
+}
+
 // Arrays of one layer have errors of their own: equal weights in two of them do not give equal results.
 TEST(cim_noise, folds_of_a_layer_have_errors_of_their_own) {
   const auto m = from_yaml(

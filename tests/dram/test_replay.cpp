@@ -264,5 +264,48 @@ TEST(dram_classes, merge_once_the_last_row_cycle_is_past) {
   ASSERT_LT(now, in_clocks(s.t.REFI)) << "no refresh has come";
 }
 
+// Of two channels one has learned to keep rows open for longer. They are idle and all rows are closed, which a refresh
+// did before a timeout could: nothing of the past matters but what was learned. They stay apart, and the same reads
+// find different things.
+//
+// Timeouts begin at 1000 clocks; a read's column command comes 1 + tRCD = 23 clocks after its arrival. Both channels
+// read twice, 1200 clocks apart: the timeout has closed the first row (1177 > 1000). On channel 0 it was the same row,
+// so that it keeps rows for 2000 clocks; on channel 1 another one. Both read the last row again, which their timeouts
+// have closed: 4000 and 2000 clocks. That is 60 clocks before the refresh at 12480, which is over by 13100 (tRP + tRFC
+// = 582). Then both read twice, 3000 clocks apart (2977 of them idle): a hit on channel 0, another miss on channel 1.
+TEST(dram_classes, what_page_policies_have_learned_keeps_channels_apart) {
+  const standard s = traffic::ddr4_3200();
+  controller_params p;
+  p.refresh_stagger = false;
+  p.page_policy = "adaptive";
+  p.page_timeout = duration(1000 * static_cast<double>(s.t.tck_fs) * 1e-15);
+  memory m(s, traffic::map_of(s, "bank bankgroup row column", 2), p);
+  const auto at = [&](std::int64_t clock) { return clock * s.t.tck_fs / 1000; };
+  const auto read = [&](int channel, std::int64_t row, std::int64_t clock) {
+    transfer t;
+    t.bytes = 64;
+    t.address = static_cast<std::uint64_t>(row * s.org.row_bytes() * 2 + channel * 64);
+    t.arrival = at(clock);
+    m.submit(t);
+  };
+  read(0, 7, 0), read(1, 3, 0);
+  for (const int channel : {0, 1}) read(channel, 7, 1200);
+  for (const int channel : {0, 1}) read(channel, 7, s.t.REFI - 60);
+  std::vector<completion> done;
+  for (ps_t next = m.advance(0); next != never; next = m.advance(next)) m.take_completions(done);
+  m.advance(at(13'500));  // time to see that both are idle
+  const auto before = m.stats(at(13'500));
+  EXPECT_EQ(before.row_misses, 3 + 3);
+  EXPECT_EQ(before.row_hits, 0);
+  EXPECT_EQ(before.count(command::REFab), 2);
+  EXPECT_EQ(before.replay.classes, 2);
+  for (const int i : {0, 1})
+    for (const int channel : {0, 1}) read(channel, 7, 14'000 + i * 3000);
+  for (ps_t next = m.advance(at(13'500)); next != never; next = m.advance(next)) m.take_completions(done);
+  const auto after = m.stats(at(20'000));
+  EXPECT_EQ(after.row_misses - before.row_misses, 1 + 2);
+  EXPECT_EQ(after.row_hits - before.row_hits, 1);
+}
+
 }  // namespace
 }  // namespace memwall::dram

@@ -148,6 +148,26 @@ TEST_F(trace_file, errors_name_the_line) {
   EXPECT_THAT(error("0x40 R 3689348814741912\n"), HasSubstr("at most cycle 3689348814741910"));
 }
 
+// Each pseudo-channel has a data bus of its own, over all of which time is summed: 2^62 - 1 picoseconds over two
+// channels of two, 4611686018427387903 / 1000 / 4 clocks.
+TEST_F(trace_file, the_latest_cycle_is_that_of_all_data_buses) {
+  const standard two = [] {
+    standard s;
+    s.t.tck_fs = 1'000'000;
+    s.org.pseudo_channels = 2;
+    s.org.ranks = 2;
+    return s;
+  }();
+  const address_map channels{{"row rank bank bankgroup column", 2, 256}, two.org};
+  const auto last_line = [&](const std::string& text) {
+    std::ofstream(m_path) << text;
+    const auto t = open_trace(m_path, two, channels, 0, 0);
+    return first(*t, 100).back().not_before;
+  };
+  EXPECT_EQ(last_line("0x40 R 1152921504606846\n"), 1'152'921'504'606'846'000);
+  EXPECT_THROW(last_line("0x40 R 1152921504606847\n"), input_error);
+}
+
 TEST_F(trace_file, an_access_is_the_line_that_holds_its_address) {
   const auto r = read("0x1f7f R\n0x3f W\n0x40 R\n");
   EXPECT_EQ(r[0].address, 0x1f40u);
