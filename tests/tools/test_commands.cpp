@@ -2,10 +2,12 @@
 // The program declares the options of the command it runs alone, and loads no library of its own rooms.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <sstream>
 #include <vector>
 
 #include "tests/support/run_program.h"
+#include "tests/support/temp_dir.h"
 
 namespace memwall {
 namespace {
@@ -75,6 +77,38 @@ TEST(commands, a_layers_error_in_eight_bits_is_what_eight_bits_leave) {
     EXPECT_GT(l["snr_db"], 28) << l["name"];
     EXPECT_LT(l["snr_db"], 50) << l["name"];
   }
+}
+
+TEST(commands, a_platform_is_described_by_what_its_file_says) {
+  const auto r = test::memwall("describe platform cim_sram");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.out.substr(0, r.out.find('\n')),
+            "cim_sram: Digital SRAM compute-in-memory accelerator (64 MiB of macros) on 80 GB of HBM3; weights that do "
+            "not fit stream through");
+  for (const char* line :
+       {"\n  sources: TSMC digital CIM macro (ISSCC 2022, 5 nm, 64 kb); memory as von_neumann_h100\n",
+        "\n  mem            dram  standard=HBM3  channels=160  size=80 GB\n", "\n  cim -> fabric\n",
+        "\n  fabric -> mem\n", "\n  operators run on cim: weights in mem, KV cache in mem, activations in mem\n"})
+    EXPECT_NE(r.out.find(line), std::string::npos) << line << '\n' << r.out;
+}
+
+// One token in the midst of the window that a text is scored in: half of the window, or of the text where that is
+// shorter.
+TEST(commands, what_a_scored_text_costs_is_told_in_the_midst_of_its_window) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "text") << std::string(200, 'a');
+  const std::string words =
+      "infer --model " MEMWALL_SOURCE_DIR
+      "/tests/values/data/small --random-weights --platform cim_sram --no-compare --json --text " +
+      dir / "text";
+  const auto at = [&](const std::string& more) {
+    const auto r = test::memwall(words + more);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return r.exit_code == 0 ? r.json()["simulated"]["context"].get<int>() : -1;
+  };
+  EXPECT_EQ(at(" --context 16 --tokens 40"), 8);
+  EXPECT_EQ(at(" --context 32 --tokens 12"), 6);
+  EXPECT_EQ(at(" --context 32 --tokens 3"), 2) << "not less than two";
 }
 
 TEST(commands, are_all_there_for_completions) {

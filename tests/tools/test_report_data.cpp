@@ -170,6 +170,23 @@ TEST_F(report_files, sweep_table_says_repeated_things_once) {
             "2\x01 bit' --set other=3");
 }
 
+// Messages may all be different: two hundred are kept, what comes behind is one text. Other text is kept, however much.
+TEST_F(report_files, of_messages_two_hundred_are_kept) {
+  std::string content = "point,axis.a,message\n";
+  for (int i = 0; i < 300; ++i) content += fmt::format("{},name {},message {}\n", i, i, i % 250);
+  const auto s = pack_sweep(file(content), "s");
+  const auto& names = s["columns"][1];
+  EXPECT_EQ(names["levels"].size(), 300u);
+  EXPECT_EQ(names["levels"][299], "name 299");
+  const auto& messages = s["columns"][2];
+  ASSERT_EQ(messages["levels"].size(), 200u + 1);
+  EXPECT_EQ(messages["levels"][199], "message 199");
+  EXPECT_EQ(messages["levels"][200], "(more, see results.csv)");
+  EXPECT_EQ(messages["values"][199], 199);
+  EXPECT_EQ(messages["values"][249], 200);
+  EXPECT_EQ(messages["values"][250], 0) << "known from before";
+}
+
 TEST_F(report_files, big_sweep_stays_under_its_limit) {
   std::string content = "point,axis.a,summary.x,summary.y\n";
   for (int i = 0; i < 30000; ++i)

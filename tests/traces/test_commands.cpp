@@ -116,6 +116,19 @@ TEST(command_fit, table_of_the_memory_wall) {
   EXPECT_THAT(table.text, HasSubstr("40.00"));  // 8 x 2048 x 2.5 MiB
 }
 
+// Without a context there is no cache to count: its columns are absent, and the text says how to get them.
+TEST(command_fit, the_cache_is_counted_when_a_context_is_given) {
+  const auto without = memwall("fit --model gpt-2 --device h100"),
+             with = memwall("fit --model gpt-2 --device h100 --context 1");
+  ASSERT_EQ(without.code, 0) << without.text;
+  ASSERT_EQ(with.code, 0) << with.text;
+  EXPECT_THAT(without.text, testing::Not(HasSubstr("KV cache  ")));
+  EXPECT_THAT(without.text, HasSubstr("Add the KV cache with --context N --batch N."));
+  EXPECT_THAT(with.text, HasSubstr("KV cache      total"));
+  EXPECT_THAT(with.text, HasSubstr("all weights, the KV cache and the activations"));
+  EXPECT_THAT(with.text, testing::Not(HasSubstr("Add the KV cache")));
+}
+
 TEST(command_fit, bad_input_is_exit_code_2) {
   for (const char* arguments :
        {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x", "--model llama-7b --batch 0",

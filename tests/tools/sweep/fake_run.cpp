@@ -6,7 +6,7 @@
 //   --set fake.sleep_ms=N   --set fake.spin_ms=N   --set fake.exit=CODE   --set fake.signal=N   --set
 //   fake.eat_mb=N
 //   --set fake.torn=1 (half a result)   and, when FAKE_RUN_LOG is set, one line a start is appended to that
-//   file.
+//   file; with --set fake.listen=1 one more when it is asked to end (SIGTERM), which it does not do.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -27,6 +27,12 @@ double number(const std::map<std::string, std::string>& m, const std::string& ke
   return found == m.end() ? otherwise : std::strtod(found->second.c_str(), nullptr);
 }
 
+int log_file = -1;
+void asked_to_end(int) {
+  constexpr char line[] = "asked to end\n";
+  if (::write(log_file, line, sizeof line - 1) < 0) std::_Exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,10 +50,10 @@ int main(int argc, char** argv) {
       options[key] = text;
   }
   if (const char* log = std::getenv("FAKE_RUN_LOG")) {
-    const int file = ::open(log, O_WRONLY | O_APPEND | O_CREAT, 0666);
+    log_file = ::open(log, O_WRONLY | O_APPEND | O_CREAT, 0666);
+    if (number(set, "fake.listen", 0) != 0) std::signal(SIGTERM, asked_to_end);
     const std::string line = all + "\n";
-    if (file < 0 || ::write(file, line.data(), line.size()) < 0) return 1;
-    ::close(file);
+    if (log_file < 0 || ::write(log_file, line.data(), line.size()) < 0) return 1;
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(static_cast<int>(number(set, "fake.sleep_ms", 0))));
   const auto until =

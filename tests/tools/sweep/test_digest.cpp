@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
+
+#include "tests/support/temp_dir.h"
+#include "tools/sweep/inputs.h"
 
 namespace {
 using namespace memwall::sweep;
@@ -36,6 +40,24 @@ TEST(sweep_digest, draws_are_uniform_and_differ) {
   EXPECT_EQ(seen.size(), 10000U);
   // Binomial(10000, 1/2): six standard deviations are 300.
   EXPECT_NEAR(low, 5000, 300);
+}
+
+// A file counts with its contents; a platform with those of its bases, a model's `base` is no such thing. A name that
+// stands for no platform has nothing to count.
+TEST(sweep_digest, inputs_count_with_their_contents) {
+  const memwall::test::temp_dir dir;
+  const auto write = [&](const char* name, const std::string& text) { std::ofstream(dir / name) << text; };
+  write("p.yaml", "base: q.yaml\n");
+  write("q.yaml", "a: 1\n");
+  const std::string p = dir / "p.yaml", platform = input_digest("platform", p), model = input_digest("model", p);
+  EXPECT_EQ(model, sha256().field(file_digest(p)).hex());
+  EXPECT_EQ(platform, sha256().field(file_digest(p)).field(file_digest(dir / "q.yaml")).hex());
+  write("q.yaml", "a: 2\n");
+  EXPECT_NE(input_digest("platform", p), platform);
+  EXPECT_EQ(input_digest("model", p), model);
+  EXPECT_EQ(input_digest("platform", "no_such_platform"), "");
+  EXPECT_EQ(input_digest("trace", dir / "absent.jsonl"), "");
+  EXPECT_NE(input_digest("model", "no_such_model"), "") << "any shipped model may be meant";
 }
 
 }  // namespace

@@ -156,6 +156,32 @@ TEST(sweep_run, only_what_changed_is_run_again) {
   ::unsetenv("FAKE_RUN_LOG");
 }
 
+// What a point is made of: the platform's own file and those that it builds on, however far.
+TEST(sweep_run, a_base_of_the_platform_that_changed_is_run_again) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "p.yaml", "base: q.yaml\na: 1\n");
+  write(dir / "q.yaml", "base: r.yaml\nb: 1\n");
+  write(dir / "r.yaml", "c: 1\n");
+  write(dir / "beside.yaml", "c: 1\n");
+  write(dir / "s.yaml", "base: {platform: p.yaml, model: m}\n");
+  std::size_t expected = 0;
+  const auto run_again = [&] {
+    ASSERT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+    EXPECT_EQ(starts(dir / "log"), expected);
+  };
+  ++expected, run_again();
+  run_again();
+  write(dir / "beside.yaml", "c: 2\n");
+  run_again();
+  write(dir / "q.yaml", "base: r.yaml\nb: 2\n");
+  ++expected, run_again();
+  write(dir / "r.yaml", "c: 2\n");
+  ++expected, run_again();
+  ::unsetenv("FAKE_RUN_LOG");
+}
+
 TEST(sweep_run, accidents_are_retried_when_asked_or_when_the_limit_is_raised) {
   const temp_dir dir;
   ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
@@ -203,6 +229,28 @@ TEST(sweep_run, interrupt_keeps_what_is_done_and_resumes) {
   ::unsetenv("FAKE_RUN_LOG");
   ASSERT_EQ(run(dir / "s.yaml", dir / "undisturbed", {"-j", "3"}).exit_code, 0);
   expect_same(dir / "o", dir / "undisturbed");
+}
+
+// Half a point is of no use: those under way are killed, not asked to keep what they have.
+TEST(sweep_run, points_under_way_are_not_asked_to_end) {
+  const temp_dir dir;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 60000, fake.listen: 1}}\n");
+  child_setup setup;
+  const auto c = command(dir / "s.yaml", dir / "o");
+  setup.program = c[0];
+  setup.arguments.assign(c.begin() + 1, c.end());
+  setup.error_file = dir / "err";
+  const pid_t pid = start_child(setup);
+  ::unsetenv("FAKE_RUN_LOG");
+  while (starts(dir / "log") < 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ::kill(pid, SIGTERM);
+  std::optional<child_end> end;
+  while (!(end = reap_child(pid))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(end->exit_code, 130);
+  EXPECT_EQ(starts(dir / "log"), 1U) << read(dir / "log");
+  EXPECT_THAT(column(read(dir / "o/results.csv"), "status"), testing::ElementsAre("pending"));
 }
 
 TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
