@@ -129,6 +129,64 @@ TEST(reused_run, of_machines_with_a_course_of_their_own_everything_is_simulated)
   EXPECT_EQ(result["fidelity"]["reuse"]["simulated"] == result["fidelity"]["reuse"]["operators"], paged);
 }
 
+/// An array before a memory, whose 136 operators of gpt-2 take less than a microsecond each.
+json short_operators(const std::string& memory) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "p.yaml") << "description: short\nsources: none\nmodules:\n  mem: {" << memory << R"(}
+  fabric: {type: bus, topology: crossbar, width: 64 B, clock: 1.7 GHz, slices: 48, pipeline_latency: 20 ns}
+  cim:
+    type: cim
+    macro: tsmc_dcim_5nm
+    hierarchy: {macros_per_tile: 64, tiles_per_chip: 128, chips: 1, tile_network: 256 GB/s, chip_network: 5 TB/s, package_link: 5 TB/s}
+    vector_rate: 8 TOPS
+    buffer: 32 MiB
+    port_bandwidth: 5 TB/s
+connect: [[cim, fabric], [fabric, mem]]
+mapping: [{executor: cim, weights: mem, kv_cache: mem, activations: mem}]
+)";
+  const auto r = test::memwall("run --platform " + (dir / "p.yaml") +
+                               " --model gpt-2 --dtype int8 --context 64 --quiet --json --reuse on");
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  return r.json();
+}
+
+/// Shorter than the interval of refreshes (3.9 us), it decides what an operator takes whether it meets one: those on a
+/// DRAM are simulated, of an SRAM, which has none, the usual few (three of each kind, of the twelve layers alike).
+TEST(reused_run, short_operators_are_simulated_where_there_are_refreshes) {
+  const json sram = short_operators("type: sram, size: 4 GB, port_bandwidth: 3 TB/s, latency: 50 ns"),
+             dram = short_operators("type: dram, standard: HBM3, channels: 160, size: 80 GB");
+  for (const json* r : {&sram, &dram}) ASSERT_LT((*r)["summary"]["time_ns"].get<double>(), 136 * 1000);
+  const auto part = [](const json& r) {
+    const json& reuse = r["fidelity"]["reuse"];
+    return reuse["simulated"].get<double>() / reuse["operators"].get<double>();
+  };
+  EXPECT_LT(part(sram), 1.0 / 3);
+  EXPECT_GT(part(dram), 2.0 / 3);
+}
+
+/// Two devices with a bus of the host between them, each with operators of its own. Beside one that only lets its time
+/// pass another may do so, too: three of each of some fifteen kinds of a device, and audits, of 24 layers and three
+/// tokens.
+TEST(reused_run, devices_side_by_side_are_reused_together) {
+  const auto r = test::memwall(
+      "run --platform von_neumann_rtx4090x2 --model opt-1.3b --dtype fp16 --context 300 --tokens 3 --json --quiet "
+      "--reuse on");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json reuse = r.json()["fidelity"]["reuse"];
+  EXPECT_LT(reuse["simulated"].get<int>(), reuse["operators"].get<int>() / 8);
+}
+
+/// Pages come when they are touched first.
+TEST(reused_run, of_a_machine_that_pages_everything_is_simulated_and_it_is_said_why) {
+  const auto r =
+      test::memwall("run --platform von_neumann_v100_managed --model gpt-2 --context 16 --json --quiet --reuse on");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json result = r.json(), reuse = result["fidelity"]["reuse"];
+  ASSERT_TRUE(result.contains("pagers"));
+  EXPECT_EQ(reuse["simulated"], reuse["operators"]);
+  EXPECT_NE(result["notes"].dump().find("nothing was reused: what '"), std::string::npos) << result["notes"];
+}
+
 TEST(reused_run, other_commands_take_it) {
   const test::temp_dir dir;
   const auto r = test::memwall(
