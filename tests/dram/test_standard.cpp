@@ -13,6 +13,7 @@
 #include "hw/common/error.h"
 #include "hw/dram/address_map.h"
 #include "hw/dram/energy.h"
+#include "hw/dram/rescale.h"
 #include "hw/dram/standard.h"
 
 using namespace memwall;
@@ -235,6 +236,54 @@ TEST(energy, a_streamed_bit_costs_what_was_published) {
   // does.
   EXPECT_LT(per_bit("HBM2"), 3.92);
   EXPECT_GT(per_bit("HBM2"), 3.4);
+}
+
+// DDR4-3200 with pins twice as fast: a clock of 312.5 ps, of which cells need twice as many and bursts as many as
+// before; the same interval of refreshes; twice the queue. Half as fast: half the clocks, the queue stays.
+TEST(rescale, faster_pins_leave_cells_their_nanoseconds) {
+  const standard s = load_standard("DDR4-3200"), fast = rescale(s, 6400e6, 1), slow = rescale(s, 1600e6, 1);
+  ASSERT_EQ(s.t.tck_fs, 625'000);
+  EXPECT_EQ(fast.t.tck_fs, 312'500);
+  EXPECT_EQ(slow.t.tck_fs, 1'250'000);
+  EXPECT_NEAR(fast.data_rate_mbps, 6400, 1e-9);
+  EXPECT_NEAR(fast.peak_bytes_per_s(), 2 * s.peak_bytes_per_s(), 1);
+  for (const auto& x : {&timing::CL, &timing::CWL, &timing::RCDRD, &timing::RCDWR, &timing::RP, &timing::RAS,
+                        &timing::RC, &timing::CCD_L, &timing::RRD_L, &timing::FAW, &timing::WTR_L, &timing::RTP,
+                        &timing::WR, &timing::RFC, &timing::REFI}) {
+    EXPECT_EQ(fast.t.*x, 2 * s.t.*x);
+    EXPECT_EQ(slow.t.*x, (s.t.*x + 1) / 2) << "not shorter than it was";
+  }
+  for (const auto& x : {&timing::BL, &timing::CCD_S, &timing::CCD_S_WR}) {
+    EXPECT_EQ(fast.t.*x, s.t.*x);
+    EXPECT_EQ(slow.t.*x, s.t.*x);
+  }
+  EXPECT_EQ(fast.t.RFCpb, 0) << "there is none";
+  EXPECT_EQ(fast.queue, 2 * s.queue);
+  EXPECT_EQ(slow.queue, s.queue);
+  EXPECT_EQ(rescale(s, 3200e6 * 10'000, 1).queue, 4096) << "as large as a queue may be";
+}
+
+// Cells twice as fast: half of 22, 52 and 560 clocks; refreshes as often. No two bursts of a bank group follow each
+// other faster than any two do. Up to 3 % of a clock is rounding: 22 x 0.501 = 11.02 are 11 clocks, 11.04 are 12.
+TEST(rescale, faster_cells_leave_the_pins) {
+  const standard s = load_standard("DDR4-3200"), fast = rescale(s, 0, 0.5), faster = rescale(s, 0, 0.01);
+  EXPECT_EQ(fast.t.tck_fs, s.t.tck_fs);
+  EXPECT_EQ(fast.data_rate_mbps, s.data_rate_mbps);
+  EXPECT_EQ(fast.queue, s.queue);
+  EXPECT_EQ(fast.t.CL, 11);
+  EXPECT_EQ(fast.t.RAS, 26);
+  EXPECT_EQ(fast.t.RFC, 280);
+  EXPECT_EQ(fast.t.REFI, s.t.REFI);
+  EXPECT_EQ(fast.t.BL, s.t.BL);
+  EXPECT_EQ(fast.t.CCD_L, 4);
+  EXPECT_EQ(faster.t.CL, 1);
+  EXPECT_EQ(faster.t.CCD_L, s.t.CCD_S);
+  EXPECT_EQ(faster.t.CCD_L_WR, s.t.CCD_S_WR);
+  EXPECT_EQ(rescale(s, 0, 11.02 / 22).t.CL, 11);
+  EXPECT_EQ(rescale(s, 0, 11.04 / 22).t.CL, 12);
+  const standard same = rescale(s, 0, 1);
+  EXPECT_EQ(same.t.CL, s.t.CL);
+  EXPECT_EQ(same.t.REFI, s.t.REFI);
 }
 
 // Makers' figures are of everything that a device takes at full rate: standby, open rows and refresh are in them.
