@@ -68,6 +68,7 @@ TEST(checked_plan, others_are_refused_by_name) {
   EXPECT_NE(said_of([](work& w) { w.energy_pj = -0.5; }), "");
   // Parts that are good each, but not together; and so large that their sum in picoseconds would wrap.
   EXPECT_NE(said_of([](work& w) { w.compute[stall::compute] = longest_run; }), "");
+  EXPECT_NE(said_of([](work& w) { w.launch = longest_run; }), "");
   EXPECT_NE(said_of([](work& w) { w.launch = w.drain = INT64_MAX; }), "");
 }
 
