@@ -194,6 +194,24 @@ TEST(address_map, errors_say_what_is_wrong) {
   EXPECT_THAT(message({"bg_low ; channel ^= row[1:0]", 3, 64}), HasSubstr("power of two"));
   EXPECT_THAT(message({"bg_low ; channel ^= bankgroup", 4, 1024}), HasSubstr("below the channel interleave"));
   EXPECT_THAT(message({"bg_low", 0, 64}), HasSubstr("at least 1"));
+  EXPECT_THAT(message({"row bank column bankgroup ; colum ^= row[1:0]", 1, 64}), HasSubstr("did you mean 'column'"));
+  EXPECT_THAT(message({"bg_low ; pseudochannel ^= row[0]", 1, 64}), HasSubstr("rank, whose upper bits it is"));
+  EXPECT_THAT(message({"bg_low ; bank + row", 1, 64}), HasSubstr("'bank + row' is no hash"));
+  for (const char* range : {"row[0:1]", "row[x]", "row[1:]", "row[1:0"})
+    EXPECT_THAT(message({std::string("bg_low ; bank ^= ") + range, 1, 64}), HasSubstr("is no range of bits")) << range;
+  EXPECT_THAT(message({"bg_low ; bank ^= bank[0]", 1, 64}), HasSubstr("two different fields"));
+  EXPECT_THAT(message({"bg_low ; bank ^= channel", 4, 1024}), HasSubstr("the right one not channel"));
+  for (const char* width : {"row:", "row:x", "row:41"})
+    EXPECT_THAT(message({std::string(width) + " bank column bankgroup", 1, 64}), HasSubstr("has no width in bits"));
+  EXPECT_THAT(message({"row channel bank column channel bankgroup", 4, 64}), HasSubstr("channel comes more than once"));
+  // Banks, bank groups, 14 bits of rows and 7 of columns are 23 pieces; the last two bits of rows make 24, or 25.
+  std::string pieces = "bank bankgroup ";
+  for (int i = 0; i < 14; ++i) pieces += "row:1 ";
+  for (int i = 0; i < 7; ++i) pieces += "column:1 ";
+  EXPECT_EQ(message({pieces + "row:2", 1, 64}), "no error");
+  EXPECT_THAT(message({pieces + "row:1 row:1", 1, 64}), HasSubstr("at most 24"));
+  // 65536 rows x 128 columns x 16 banks: a stripe of three bursts does not divide them.
+  EXPECT_THAT(message({"bg_low", 1, 3 * 64}), HasSubstr("a divisor of the channel's capacity"));
 }
 
 }  // namespace

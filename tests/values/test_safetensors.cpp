@@ -110,6 +110,65 @@ TEST(safetensors, defects_are_named) {
   EXPECT_NE(refusal(dir.path() + "/none.safetensors").find("cannot be read"), std::string::npos);
 }
 
+// Each member of an entry missing or of another kind, and what no file has room for.
+TEST(safetensors, entries_that_make_no_sense_are_named) {
+  const test::temp_dir dir;
+  const std::string path = dir.path() + "/model.safetensors";
+  const auto with = [&](const std::string& entry) {
+    write(path, file_of("{\"a\":" + entry + "}", "1234"));
+    return refusal(path);
+  };
+  for (const char* entry :
+       {R"("F32")", R"({"shape":[1],"data_offsets":[0,4]})", R"({"dtype":1,"shape":[1],"data_offsets":[0,4]})",
+        R"({"dtype":"F32","data_offsets":[0,4]})", R"({"dtype":"F32","shape":1,"data_offsets":[0,4]})",
+        R"({"dtype":"F32","shape":[1]})", R"({"dtype":"F32","shape":[1],"data_offsets":4})",
+        R"({"dtype":"F32","shape":[1],"data_offsets":[0,2,4]})"})
+    EXPECT_NE(with(entry).find("a: lacks dtype, shape or data_offsets"), std::string::npos) << entry;
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[1],"data_offsets":[-4,0]})").find("two byte positions"), std::string::npos);
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[1],"data_offsets":[0,"4"]})").find("two byte positions"),
+            std::string::npos);
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[1],"data_offsets":[4,0]})").find("a range inside the file"),
+            std::string::npos);
+  EXPECT_EQ(with(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,1],"data_offsets":[0,4]})"), "");
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]})").find("has 9 dimensions"),
+            std::string::npos);
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[281474976710657],"data_offsets":[0,4]})").find("the shape has 28147"),
+            std::string::npos);
+  // 2^24 x 2^24 are 2^48 values, which are looked for; once more 2^24 is too many.
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[16777216,16777216],"data_offsets":[0,4]})").find("1125899906842624 bytes"),
+            std::string::npos);
+  EXPECT_NE(with(R"({"dtype":"F32","shape":[16777216,16777216,2],"data_offsets":[0,4]})").find("is too large"),
+            std::string::npos);
+  EXPECT_EQ(with(R"({"dtype":"F32","shape":[0,16777216],"data_offsets":[4,4]})"), "") << "nothing, anywhere";
+  write(path, file_of("[]", ""));
+  EXPECT_NE(refusal(path).find("the header is no JSON object"), std::string::npos);
+  write(path, "");
+  EXPECT_NE(refusal(path).find("is empty"), std::string::npos);
+}
+
+TEST(safetensors, folders_and_indices_that_make_no_sense_are_named) {
+  const test::temp_dir dir;
+  const std::string entry = R"({"dtype":"I8","shape":[1],"data_offsets":[0,1]})";
+  EXPECT_NE(refusal(dir.path()).find("holds 0 .safetensors files and no index"), std::string::npos);
+  write(dir.path() + "/1.safetensors", file_of("{\"a\":" + entry + "}", "\x01"));
+  EXPECT_EQ(refusal(dir.path()), "") << "one of any name will do";
+  write(dir.path() + "/2.safetensors", file_of("{\"a\":" + entry + "}", "\x02"));
+  EXPECT_NE(refusal(dir.path()).find("holds 2 .safetensors files and no index"), std::string::npos);
+  const std::string index = dir.path() + "/model.safetensors.index.json";
+  const auto with = [&](const std::string& text) {
+    write(index, text);
+    return refusal(dir.path());
+  };
+  EXPECT_NE(with("{").find("is no JSON"), std::string::npos);
+  for (const char* text : {"[]", "{}", R"({"weight_map":[]})"})
+    EXPECT_NE(with(text).find("weight_map: is missing"), std::string::npos) << text;
+  EXPECT_NE(with(R"({"weight_map":{"a":1}})").find("weight_map.a: is 1"), std::string::npos);
+  EXPECT_NE(with(R"({"weight_map":{"a":".."}})").find("a file beside the index"), std::string::npos);
+  // Both have an "a".
+  EXPECT_NE(with(R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})").find("1.safetensors too"),
+            std::string::npos);
+}
+
 TEST(safetensors, shards_follow_their_index) {
   const test::temp_dir dir;
   write(dir.path() + "/1.safetensors", file_of(R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}})", "\x01"));

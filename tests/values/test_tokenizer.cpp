@@ -79,6 +79,56 @@ TEST(tokenizer, sentencepiece_form_with_byte_fallback) {
   EXPECT_EQ(t.decode({1, 7, 6, 4, 2, 3}), "hi é");
 }
 
+// Each step of the file of a kind that is not known, or without what it needs.
+TEST(tokenizer, steps_that_make_no_sense_are_named) {
+  const std::string model = R"("model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]})";
+  EXPECT_EQ(refusal("{" + model + "}"), "");
+  struct example {
+    const char *step, *said;
+  };
+  for (const auto& [step, said] :
+       {example{R"("normalizer":{"type":"Bert"})", "normalizer.type: got 'Bert'"},
+        {R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Bert"}]})", "got 'Bert'"},
+        {R"("normalizer":{"type":"Replace","pattern":{"String":""},"content":""})", "is empty"},
+        {R"("normalizer":{"type":"Replace","pattern":{"Text":"x"},"content":""})", "{\"Regex\": ...} or"},
+        {R"("normalizer":{"type":"Replace","pattern":{"String":"x"}})", "content: is missing"},
+        {R"("normalizer":{"type":"Prepend","prepend":1})", "prepend: is 1"},
+        {R"("pre_tokenizer":{"type":"Split","pattern":{"String":"x"},"behavior":"Kept"})", "behavior: got 'Kept'"},
+        {R"("pre_tokenizer":{"type":"Split","behavior":"Removed"})", "pattern: is missing"},
+        {R"("decoder":{"type":"WordPiece"})", "decoder.type: got 'WordPiece'"},
+        {R"("decoder":{"type":"Strip","content":" ","start":-1,"stop":0})", "start: is -1"},
+        {R"("decoder":{"type":"Strip","content":" ","start":0})", "stop: is missing"},
+        {R"("post_processor":{"type":"Roberta"})", "post_processor.type: got 'Roberta'"}})
+    EXPECT_NE(refusal("{" + model + "," + step + "}").find(said), std::string::npos)
+        << step << '\n'
+        << refusal("{" + model + "," + step + "}");
+}
+
+TEST(tokenizer, vocabularies_that_make_no_sense_are_named) {
+  struct example {
+    const char *model, *said;
+  };
+  for (const auto& [model, said] :
+       {example{R"("type":"BPE","vocab":[],"merges":[])", "model.vocab: is no object"},
+        {R"("type":"BPE","vocab":{"a":"0"},"merges":[])", "'a' has \"0\""},
+        {R"("type":"BPE","vocab":{"a":4194304},"merges":[])", "'a' has number 4194304"},
+        {R"("type":"BPE","vocab":{"a":0})", "model.merges: is missing"},
+        {R"("type":"BPE","vocab":{"a":0},"merges":{})", "model.merges: is no list"},
+        {R"("type":"BPE","vocab":{"a":0},"merges":["aa"]})", "cannot be understood"},
+        {R"("type":"BPE","vocab":{"a":0},"merges":["aa"])", "model.merges[0]: is 'aa'"},
+        {R"("type":"BPE","vocab":{"a":0},"merges":[["a"]])", "model.merges[0]: is [\"a\"]"},
+        {R"("type":"BPE","vocab":{"a":0,"b":1},"merges":["a b"])", "joins 'a' and 'b'"},
+        {R"("type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"],["b","a"]])", "model.merges[1]"},
+        {R"("type":"Unigram","vocab":{})", "model.vocab: is no list"},
+        {R"("type":"Unigram","vocab":[["a",0],["b"]])", "model.vocab[1]: is [\"b\"]"},
+        {R"("type":"Unigram","vocab":[["a",0]],"unk_id":1)", "model.unk_id: is 1"}})
+    EXPECT_NE(refusal(std::string("{\"model\":{") + model + "}}").find(said), std::string::npos)
+        << model << '\n'
+        << refusal(std::string("{\"model\":{") + model + "}}");
+  EXPECT_EQ(refusal(R"({"model":{"type":"Unigram","vocab":[["a",0]],"unk_id":0}})"), "");
+  EXPECT_NE(refusal("[]").find("is no JSON object"), std::string::npos);
+}
+
 TEST(tokenizer, what_is_not_understood_is_named) {
   EXPECT_NE(refusal("{").find("cannot be understood"), std::string::npos);
   EXPECT_NE(refusal("{}").find("model: is missing"), std::string::npos);
