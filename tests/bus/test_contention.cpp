@@ -248,6 +248,48 @@ TEST(contention, nothing_mapped_there_is_an_error_response) {
   EXPECT_EQ(b.fabric.report().errors, 3u);
 }
 
+// A range of two GiB before a memory of one: its own word is brought back, without data.
+TEST(contention, an_error_of_the_target_comes_back_over_the_bus) {
+  bus fabric("fabric", plain_bus());
+  const auto memory = plain_memory("memory", 1000, 40'000, gib);
+  checked_links links;
+  traffic_source s(
+      "source", 0, 2,
+      [](std::size_t i) {
+        return order{gib + 64, 64, i == 1, static_cast<ps_t>(i) * 1'000'000};
+      },
+      64);
+  links.join(s.port, fabric.add_initiator("source", {}));
+  links.join(fabric.add_target("memory", 0, 2 * gib), memory->port);
+  sc_core::sc_start();
+  links.verify();
+  ASSERT_EQ(s.completed, 2u);
+  for (const auto& r : s.records) {
+    EXPECT_EQ(r.status, tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    EXPECT_EQ(r.parts.sum(), r.latency());
+  }
+  EXPECT_EQ(s.records[0].latency(), (2000 + 3000) + 3000);
+  EXPECT_EQ(s.records[1].latency(), 1000 + (2000 + 3000) + 3000);
+  const auto r = fabric.report();
+  EXPECT_EQ(r.errors, 0u) << "the bus knows the address";
+  EXPECT_EQ(r.targets[0].transfers, 2u);
+  EXPECT_EQ(r.targets[0].bytes, 0);
+  EXPECT_EQ(r.bytes, 0);
+}
+
+// A memory with room for one: of three reads that reach it after 5 ns it takes the first, withholds the end of the
+// second's request, and the third stands at the bus, still so when the report is asked for.
+TEST(contention, who_still_stands_at_a_target_is_counted_up_to_the_report) {
+  bench b(plain_bus());
+  for (int i = 0; i < 3; ++i) b.source(1, stream(static_cast<std::uint64_t>(i) << 24, 64), 64);
+  b.memory(1000, 40'000, 0, gib, 1);
+  sc_core::sc_start(to_sc_time(30'000));
+  EXPECT_EQ(b.fabric.report().targets[0].blocked_ps, 25'000);
+  b.run();
+  // The second is taken when the first is there, at 46 ns; then the third's request is.
+  EXPECT_EQ(b.fabric.report().targets[0].blocked_ps, 41'000);
+}
+
 TEST(contention, two_buses_and_a_link_in_a_row) {
   bench b(plain_bus());
   auto& s = b.source(50, stream(0, 4096), 16384);

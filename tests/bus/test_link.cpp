@@ -92,6 +92,52 @@ TEST(link, credits_limit_a_direction_to_what_fits_in_a_round_trip) {
   EXPECT_NEAR(static_cast<double>(s.records[0].latency()), static_cast<double>(bytes) / 16 * 1000 + 240'000, 20'000);
 }
 
+// One under way: the second read, issued with the first, is let in when that has been answered, and takes as long
+// again.
+TEST(link, who_waits_to_be_let_in_has_waited_since_it_came) {
+  auto p = plain_link();
+  p.outstanding = 1;
+  line l(p, 1000);
+  traffic_source s(
+      "source", 0, 3,
+      [](std::size_t i) {
+        return order{i * 256, 256, false, 1'000'000};
+      },
+      768);
+  s.port.bind(l.in->from_initiator);
+  l.run();
+  const ps_t read = 407 + 100'000 + 40'000 + 4'000 + 4'000 + 100'000;
+  EXPECT_EQ(s.records[0].completed, 1'000'000 + read);
+  // (The wire counts in femtoseconds: a request takes 406.25 ps.)
+  EXPECT_NEAR(static_cast<double>(s.records[1].completed), static_cast<double>(1'000'000 + 2 * read), 2);
+  EXPECT_NEAR(static_cast<double>(s.records[2].completed), static_cast<double>(1'000'000 + 3 * read), 4);
+  EXPECT_NEAR(static_cast<double>(s.records[1].parts[stall::link]),
+              static_cast<double>(read + s.records[0].parts[stall::link]), 2);
+  for (const auto& r : s.records) EXPECT_EQ(r.parts.sum(), r.latency());
+}
+
+// A memory with room for one read of 44 ns: the others wait at the end of the wire, in order, and follow one another.
+TEST(link, a_full_memory_pushes_back) {
+  link wire("wire", plain_link());
+  const auto memory = plain_memory("memory", 1000, 40'000, std::uint64_t{1} << 40, 1);
+  checked_links checked;
+  traffic_source s(
+      "source", 0, 20,
+      [](std::size_t i) {
+        return order{i * 256, 256, false, 0};
+      },
+      20 * 256);
+  checked.join(s.port, wire.upstream);
+  checked.join(wire.downstream, memory->port);
+  sc_core::sc_start();
+  checked.verify();
+  ASSERT_EQ(s.completed, 20u);
+  for (std::size_t i = 0; i < 20; ++i)
+    EXPECT_NEAR(static_cast<double>(s.records[i].completed),
+                static_cast<double>(407 + 100'000 + static_cast<ps_t>(i + 1) * 44'000 + 4'000 + 100'000), 10)
+        << i;
+}
+
 class link_stalls : public testing::TestWithParam<unsigned> {};
 TEST_P(link_stalls, change_times_and_nothing_else) {
   line l(plain_link(), 1000, GetParam());

@@ -197,6 +197,19 @@ TEST(cim_dram_bank, broadcast_results_come_once_for_each_piece_that_the_buffer_h
   }
 }
 
+// Weights are written as ordinary memory: 16 x 2 values of two bytes are two accesses, to neighbouring banks of a
+// group. The second bank's ACT comes RRD_L = 6 after the first one's (longer than CCD_L), its WR after RCDWR, its last
+// beat CWL + BL later. Two rows are opened, and all bits pass the host's wires.
+TEST(cim_dram_bank, weights_are_written_as_memory_is) {
+  const auto m = load_macro("hbm_pim");
+  const program_cost c = m->program(16, 2, 16);
+  EXPECT_EQ(c.bytes, 64);
+  EXPECT_EQ(c.cell_writes, 16 * 2 * 16);
+  EXPECT_EQ(c.total, (6 + 10 + 8 + 2) * 1000);
+  EXPECT_NEAR(c.energy[component::dram], 2 * 909, 1e-9);
+  EXPECT_NEAR(c.energy[component::buffer], 64 * 8 * 3.48, 1e-9);
+}
+
 // 64 x 1000 bytes at 628 MB/s and 6 instructions at 350 MHz each: 101.9 us and 1097 us; the processor is the
 // wall.
 TEST(cim_dram_bank, a_processor_is_bound_by_the_longer_of_copying_and_computing) {

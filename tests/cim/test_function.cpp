@@ -80,6 +80,43 @@ TEST(cim_function, exact_products_for_all_widths_and_signs_folded_and_unfolded) 
   }
 }
 
+// Up to 16 bits and more: weights are kept in 8, 16 or 32 bits, and partial sums in 32 until they might not fit.
+// Extremes over many rows pass that: 2,000 products of 2^15 x 2^7 are 2^33.
+TEST(cim_function, wide_numbers_and_many_rows_are_exact) {
+  std::mt19937_64 random(8);
+  const auto m = from_yaml(
+      "{type: digital_sram, rows: 2000, bit_columns: 64, weight_granularity: 1, max_input_bits: 16, max_weight_bits: "
+      "16}");
+  for (const number_format w : {number_format{8, true}, number_format{8, false}, number_format{9, true},
+                                number_format{16, true}, number_format{16, false}})
+    for (const number_format in : {number_format{8, true}, number_format{16, true}, number_format{16, false}}) {
+      const std::int64_t rows = 1999, cols = 3;
+      const auto weights = random_values(random, rows * cols, w), x = random_values(random, rows, in);
+      EXPECT_EQ(compute(*m->program_weights(weights.data(), rows, cols, w, 1), x, in), product(x, weights, cols))
+          << w.bits << ' ' << in.bits;
+      const std::vector<std::int32_t> most_w(static_cast<std::size_t>(rows * cols), static_cast<std::int32_t>(w.low())),
+          most_x(static_cast<std::size_t>(rows), static_cast<std::int32_t>(in.high()));
+      EXPECT_EQ(compute(*m->program_weights(most_w.data(), rows, cols, w, 1), most_x, in),
+                product(most_x, most_w, cols))
+          << w.bits << ' ' << in.bits;
+    }
+}
+
+// Eight lanes of single precision: each adds up its rows (r, r + 8, ...), rounding every sum to 24 bits, and the host
+// adds the lanes. 2^24 + 1 is no number of single precision, so that ones after it are lost in its lane.
+TEST(cim_function, lanes_of_single_precision_round_their_own_sums) {
+  const auto m = from_yaml(
+      "{type: dram_bank, standard: HBM2, dataflow: register, arithmetic: fp32, lanes: 8, value_bits: 32, "
+      "max_input_bits: 30}");
+  std::vector<std::int32_t> w(24, 1), x(24, 1);
+  x[0] = 1 << 24;  // lane 0: 2^24, 2^24 + 1 and again + 1, both rounded away; the other seven: three each
+  const auto a = m->program_weights(w.data(), 24, 1, {8, true}, 1);
+  EXPECT_EQ(compute(*a, x, {30, true}), (std::vector<double>{16777216.0 + 7 * 3}));
+  w[5] = -7, x[5] = 9;
+  const auto b = m->program_weights(w.data(), 24, 1, {8, true}, 1);
+  EXPECT_EQ(compute(*b, x, {30, true}), (std::vector<double>{16777216.0 + 7 * 3 - 1 - 63}));
+}
+
 TEST(cim_function, a_folded_layer_equals_the_reference) {
   std::mt19937_64 random(6);
   for (const variant& v : variants) {
