@@ -51,6 +51,18 @@ TEST(quantity, reads_units_of_its_dimension_only) {
   EXPECT_FALSE(parse_quantity("1e999 s", "time", v, expected));
 }
 
+// A number with an exponent of its own, to the last digit what it is without a unit.
+TEST(quantity, exponents_of_number_and_unit_add_up) {
+  double v = 0;
+  std::string expected;
+  EXPECT_TRUE(parse_quantity("2.5e3 ns", "time", v, expected));
+  EXPECT_EQ(v, 2.5e-6);
+  EXPECT_TRUE(parse_quantity("3e-1 ps", "time", v, expected));
+  EXPECT_EQ(v, 0.3e-12);
+  EXPECT_TRUE(parse_quantity("7E2 GB/s", "bandwidth", v, expected));
+  EXPECT_EQ(v, 700e9);
+}
+
 TEST(quantity, prints_what_reads_back_to_the_same_value) {
   for (const auto& [value, dim] : std::vector<std::pair<double, const char*>>{{1.4e-12, "energy"},
                                                                               {65536, "size"},

@@ -261,6 +261,16 @@ TEST(csv, says_what_is_wrong_and_where) {
   EXPECT_TRUE(begins(table(""), "t.csv: is empty"));
 }
 
+// Of a long cell the first forty bytes are shown, or one less where that would cut a character in two.
+TEST(csv, shows_the_beginning_of_a_long_cell) {
+  const auto said = [](const std::string& cell) { return table("a,b\n\"" + cell + "\"y,1\n"); };
+  const std::string start = "t.csv:2: text behind the closing quote of '", x39(39, 'x'), end = "...'";
+  EXPECT_TRUE(begins(said(x39 + "y"), start + x39 + "y'"));
+  EXPECT_TRUE(begins(said(x39 + "yz"), start + x39 + "y" + end));
+  EXPECT_TRUE(begins(said(x39 + "\u00e9z"), start + x39 + end));
+  EXPECT_TRUE(begins(said(x39 + "y\u00e9z"), start + x39 + "y" + end));
+}
+
 TEST(csv, no_cell_runs_as_a_formula_and_all_read_back) {
   EXPECT_EQ(csv_cell("=1+1"), "'=1+1");
   EXPECT_EQ(csv_cell("@SUM(A1)"), "'@SUM(A1)");

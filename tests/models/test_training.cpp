@@ -87,6 +87,44 @@ TEST(training, activations_of_a_llama_layer) {
   }
 }
 
+// Latents instead of keys and values: before and after their norms and the keys' rotated part, whole on each device;
+// queries and keys of 128 + 64 numbers a head, values and results of 128, shared. The first layers have one plain MLP.
+TEST(training, activations_of_a_layer_with_latents) {
+  const auto m = load_model("deepseek-v3");
+  const std::int64_t h = 7168, f = 18432, tokens = 2 * 4096;
+  const std::int64_t whole = 8 * h + 2 * (2 * (1536 + 512) + 64), cut = 128 * 2 * (2 * (128 + 64) + 2 * 128) + 6 * f;
+  EXPECT_EQ(layer_activation_bytes(setup_of(2, 4096), m, 0), tokens * (whole + cut));
+  EXPECT_EQ(layer_activation_bytes(setup_of(2, 4096, 4), m, 0), tokens * (whole + cut / 4));
+}
+
+// Two experts of eight a token: their rows there and back (4 h each), three products of each; scores of the router in
+// 32 bits. A shared expert is one more.
+TEST(training, activations_of_a_layer_with_experts) {
+  const auto m = load_model("mixtral-8x7b");
+  const std::int64_t h = 4096, f = 14336, kv = 8 * 128, tokens = 2 * 4096;
+  EXPECT_EQ(layer_activation_bytes(setup_of(2, 4096), m, 3),
+            tokens * (12 * h + 4 * kv + 4 * 8 + 2 * 4 * h + 2 * 6 * f));
+  const auto d = load_model("deepseek-v3");
+  const std::int64_t attention = 2 * (2 * (1536 + 512) + 64) + 128 * 2 * (2 * (128 + 64) + 2 * 128);
+  EXPECT_EQ(layer_activation_bytes(setup_of(2, 4096), d, 3),
+            tokens * (8 * 7168 + attention + 4 * 256 + 8 * 4 * 7168 + (8 + 1) * 6 * 2048));
+}
+
+// Norms behind attention and MLP keep their inputs, too (4 h). Eager kernels keep the inputs of both norms in 32 bits
+// instead of 16 and what their gain multiplies (8 h), and the activation's result (2 f).
+TEST(training, activations_of_other_norms_and_kernels) {
+  const std::int64_t tokens = 2 * 4096;
+  const auto plain = [](const model& m) { return 12 * m.hidden + 4 * m.kv_heads * m.head_dim + 6 * m.ffn; };
+  const auto g = load_model("gemma-2-2b");
+  const std::int64_t rows = g.heads * g.head_dim;  // not the hidden size
+  EXPECT_EQ(layer_activation_bytes(setup_of(2, 4096), g, 3),
+            tokens * (plain(g) - 4 * g.hidden + 4 * rows + 4 * g.hidden));
+  const auto l = load_model("llama-3.1-8b");
+  auto eager = setup_of(2, 4096);
+  eager.kernels = "eager";
+  EXPECT_EQ(layer_activation_bytes(eager, l, 3), tokens * (plain(l) + 8 * l.hidden + 2 * l.ffn));
+}
+
 // Two KV heads on eight devices are eight.
 TEST(training, kv_heads_are_copied_not_cut) {
   const auto m = parse_model(R"({"model_type":"llama","hidden_size":512,"num_hidden_layers":2,"num_attention_heads":16,
