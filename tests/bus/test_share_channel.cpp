@@ -20,10 +20,15 @@ struct seen {
   std::size_t item;
   bool last;
   fs_t time;
-  bool operator==(const seen& o) const { return item == o.item && last == o.last && time == o.time; }
+  fs_t first = 0, service = 0, waited = 0;  // told with the last granule
+  bool operator==(const seen& o) const {
+    return item == o.item && last == o.last && time == o.time && first == o.first && service == o.service &&
+           waited == o.waited;
+  }
 };
 std::ostream& operator<<(std::ostream& out, const seen& s) {
-  return out << "item " << s.item << (s.last ? " last " : " first ") << s.time;
+  return out << "item " << s.item << (s.last ? " last " : " first ") << s.time << " (first " << s.first << ", service "
+             << s.service << ", waited " << s.waited << ")";
 }
 
 struct setup {
@@ -51,6 +56,7 @@ outcome brute_force(const setup& s, const std::vector<arrival>& arrivals, Pick&&
     fs_t at;
     std::int64_t bytes;
     bool mark;
+    fs_t first = 0, service = 0;
   };
   outcome out;
   out.wait.assign(n, std::vector<fs_t>(n, 0));
@@ -83,10 +89,12 @@ outcome brute_force(const setup& s, const std::vector<arrival>& arrivals, Pick&&
       for (std::size_t k = (q == r ? 1 : 0); k < queue[q].size(); ++k) out.wait[q][r] += end - now;
     for (; peek < arrivals.size() && arrivals[peek].at < end; ++peek)
       out.wait[static_cast<std::size_t>(arrivals[peek].requester)][r] += end - arrivals[peek].at;
+    w.service += end - now;
     now = end;
+    if (w.first == 0) w.first = now;
     w.bytes -= bytes;
     if (w.bytes == 0) {
-      out.events.push_back({w.item, true, now});
+      out.events.push_back({w.item, true, now, w.first, w.service, now - w.at - w.service});
       queue[r].pop_front();
     } else if (w.mark) {
       w.mark = false;
@@ -101,7 +109,13 @@ outcome closed_form(const setup& s, const std::vector<arrival>& arrivals, std::m
   outcome out;
   const auto take = [&](fs_t until) {
     channel_event e;
-    while (channel.pop(until, e)) out.events.push_back({reinterpret_cast<std::size_t>(e.item) - 1, e.last, e.time});
+    while (channel.pop(until, e)) {
+      out.events.push_back({reinterpret_cast<std::size_t>(e.item) - 1, e.last, e.time});
+      if (!e.last) continue;
+      out.events.back().first = e.first;
+      out.events.back().service = e.service;
+      out.events.back().waited = e.waited;
+    }
   };
   fs_t now = 0;
   for (std::size_t i = 0; i < arrivals.size(); ++i) {
