@@ -173,6 +173,22 @@ TEST(address_map, split_covers_every_burst_once_in_one_run_a_channel) {
     }
 }
 
+// Three ranks behind each of two pseudo-channels: no string of bits. A burst's number in mixed digits, from the least:
+// bank group (2), column (4), bank (2), pseudo-channel (2), rank of it (3), row.
+TEST(address_map, ranks_of_pseudo_channels_may_be_three) {
+  organisation o = shape(64, 8, 6, 2, 2, 4, 4);
+  o.pseudo_channels = 2;
+  const address_map map({"row rank pseudochannel bank column bankgroup", 1, 64}, o);
+  for (std::int64_t i = 0; i < 2 * 4 * 2 * 2 * 3 * 4; ++i) {
+    const location l = map.decode(static_cast<std::uint64_t>(i) * 64);
+    EXPECT_EQ(l.bank_group, i % 2) << i;
+    EXPECT_EQ(l.column, i / 2 % 4) << i;
+    EXPECT_EQ(l.bank, i / 8 % 2) << i;
+    EXPECT_EQ(l.rank, i / 16 % 2 * 3 + i / 32 % 3) << i;
+    EXPECT_EQ(l.row, i / 96) << i;
+  }
+}
+
 TEST(address_map, errors_say_what_is_wrong) {
   const auto message = [](const address_map_params& p) -> std::string {
     try {

@@ -188,6 +188,22 @@ TEST(standard, errors_name_the_line_and_all_come_at_once) {
   EXPECT_THAT(message_of("- a\n"), HasSubstr("is not a map"));
 }
 
+TEST(standard, numbers_are_taken_up_to_their_limits) {
+  const auto with = [](const std::string& line) { return message_of("base: DDR4-3200\n" + line + "\n"); };
+  for (const char* good : {"queue: 1", "queue: 4096", "channels_per_device: 1", "channels_per_device: 1024",
+                           "organisation: {ranks: 4, pseudo_channels: 2}"}) {
+    const temporary_file file(std::string("base: DDR4-3200\n") + good + "\n");
+    EXPECT_NO_THROW(load_standard(file.path())) << good;
+  }
+  for (const char* bad : {"queue: 0", "queue: 4097", "queue: 1.5", "queue: 8 x", "queue: many"})
+    EXPECT_THAT(with(bad), HasSubstr("an integer, 1 to 4096")) << bad;
+  EXPECT_THAT(with("channels_per_device: 1025"), HasSubstr("an integer, 1 to 1024"));
+  EXPECT_THAT(with("organisation: {ranks: 3, pseudo_channels: 2}"), HasSubstr("got 3 over 2 pseudo-channels"));
+  EXPECT_THAT(with("organisation: {payload_bytes: 65}"), HasSubstr("at most 64"));
+  EXPECT_THAT(with("organisation: {data_bits: 1, burst_beats: 4}"), HasSubstr("a burst has 4 bits"));
+  EXPECT_THAT(with("refresh: per_bank"), HasSubstr("timing.RFCpb"));
+}
+
 // Micron TN-40-07's arithmetic by hand for round numbers: tCK 1 ns, 1 V, 2 devices.
 TEST(energy, from_data_sheet_currents) {
   timing t;
