@@ -2,6 +2,8 @@
 // Unified memory on a bus with a device's memory and, over a link, the host's; a protocol checker on every link.
 #include "hw/paging/pager.h"
 
+#include <gmock/gmock.h>
+
 #include "hw/bus/link.h"
 #include "tests/bus/bus_bench.h"
 
@@ -201,6 +203,26 @@ TEST(pager, refuses_parameters_that_do_not_go_together) {
     for (const char* word : {"modules.managed.block", "modules.managed.device", "modules.managed.host", "64 pages"})
       EXPECT_NE(text.find(word), std::string::npos) << text;
   }
+}
+
+// A block is a power of two of pages, up to 64.
+TEST(pager, blocks_are_whole_pages) {
+  const auto complaints = [](double block, double page) {
+    pager_params p;
+    p.device = "hbm", p.host = "dram";
+    p.block = byte_size(block), p.page = byte_size(page);
+    problem_list problems;
+    check_pager_params(p, problems, "file", "modules.managed");
+    try {
+      problems.check();
+    } catch (const input_error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  for (const double pages : {1, 2, 16, 64}) EXPECT_EQ(complaints(pages * 4096, 4096), "") << pages;
+  for (const double pages : {0.5, 1.5, 3.0, 48.0, 128.0})
+    EXPECT_THAT(complaints(pages * 4096, 4096), testing::HasSubstr("1, 2, 4, ... or 64 pages a block")) << pages;
 }
 
 }  // namespace
