@@ -395,4 +395,21 @@ TEST(gpu_kernels, unfused_attention_pays_for_each_query_head_and_position) {
       << "prompts run on the matrix units";
 }
 
+// Scores in single precision pass through memory four times: written, read and written by the softmax, read: 16 bytes
+// each, at 4 TB/s of the L2; two kernels more are started. One query is a vector's product (1 TFLOP/s), several are
+// matrices' at half their rate (2 TFLOP/s), and the masked half of their scores passes, too.
+TEST(gpu_kernels, unfused_attention_takes_its_products_its_scores_and_two_kernels) {
+  gpu_params p = round_numbers(4);
+  p.silicon.vector_rate = op_rate(1e12);
+  p.silicon.l2 = byte_size(64e6);
+  p.silicon.kernel_ramp = duration(0.5e-6);
+  p.software.kernel_launch = duration(1e-6);
+  p.software.attention = "separate";
+  p.software.score_cycles = 0;
+  // 4 heads x 1000 positions; two queries see 999 on average.
+  EXPECT_NEAR(compute_us(p, attention(1, 1000, 4, 1 << 20)), 4 * 128 * 4000 / 1e6 + 16 * 4000 / 4e6 + 2 * 1.5, 1e-5);
+  EXPECT_NEAR(compute_us(p, attention(2, 1000, 4, 1 << 20)), 4 * 128 * 7992 / 2e6 + 2 * 16 * 7992 / 4e6 + 2 * 1.5,
+              1e-5);
+}
+
 }  // namespace
