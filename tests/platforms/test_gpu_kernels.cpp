@@ -277,6 +277,19 @@ TEST(gpu_kernels, attention_over_a_prompt_runs_at_its_generations_rate) {
   EXPECT_NEAR(compute_us(p, attention(1024, 2048, 1, 1 << 20)), 3 * exact * (1 + 64.0 / 1536) / 0.8, 1e-5);
 }
 
+// What a query attends to does not depend on how many heads and sequences there are, so that neither does the part that
+// its block computes more: four sequences of two heads a group take eight times as long as one head.
+TEST(gpu_kernels, attention_over_a_prompt_takes_so_long_for_each_head) {
+  gpu_params p = round_numbers(1);
+  p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.8}};
+  p.software.attention = "flash2";
+  p.software.attention_edge = 64;
+  operation many = attention(1024, 1024, 4, 512 << 10);
+  many.group = 2;
+  many.flops *= 2;
+  EXPECT_NEAR(compute_us(p, many), 8 * compute_us(p, attention(1024, 1024, 1, 512 << 10)), 1e-4);
+}
+
 // Of 4 SMs, whose loads bring 1 TB/s each, one has a block. By copies it has 2 MB under way for 1 us.
 TEST(gpu_kernels, copies_of_attention_keep_more_in_flight_where_few_blocks_run) {
   gpu_params p = round_numbers(4);

@@ -3,11 +3,13 @@
 // more wrong than that, and what it refuses.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
+#include "platforms/tell/serving_result.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
 
@@ -110,6 +112,98 @@ TEST(serve, writes_what_happened_and_its_parts_sum) {
   const auto again = test::memwall(gpt2 + "--set server.kv_blocks=80 --json --requests " + (dir / "requests.csv"));
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(again.json()["serving"]["completed"], 40);
+}
+
+/// Between two values percentiles lie on a straight line: that of `share` at place share x (n - 1) of them in order.
+double percentile(std::vector<double> v, double share) {
+  std::sort(v.begin(), v.end());
+  const double place = share * static_cast<double>(v.size() - 1);
+  const auto below = static_cast<std::size_t>(std::floor(place));
+  const double high = v[std::min(below + 1, v.size() - 1)];
+  return v[below] + (high - v[below]) * (place - std::floor(place));
+}
+
+TEST(serve, distributions_are_those_of_the_values) {
+  using platforms::distribution_json;
+  // 1, 2, 3, 4, 10: half of four steps is the third value; 0.9 x 4 = 3.6 lies between 4 and 10.
+  const json five = distribution_json({{3, 1}, {10, 1}, {1, 1}, {2, 1}, {4, 1}});
+  EXPECT_DOUBLE_EQ(five["mean"], 4);
+  EXPECT_DOUBLE_EQ(five["p50"], 3);
+  EXPECT_DOUBLE_EQ(five["p90"], 4 + 0.6 * 6);
+  EXPECT_DOUBLE_EQ(five["p95"], 4 + 0.8 * 6);
+  EXPECT_DOUBLE_EQ(five["p99"], 4 + 0.96 * 6);
+  // 5 nine times and 15 once: the places of 50 % and 90 % (8.1) are inside the nine, or a tenth on the way to 15.
+  const json ten = distribution_json({{15, 1}, {5, 9}});
+  EXPECT_DOUBLE_EQ(ten["mean"], 6);
+  EXPECT_DOUBLE_EQ(ten["p50"], 5);
+  EXPECT_DOUBLE_EQ(ten["p90"], 5 + 0.1 * 10);
+  const json one = distribution_json({{7, 1}});
+  for (const char* key : {"mean", "p50", "p99"}) EXPECT_DOUBLE_EQ(one[key], 7) << key;
+  const json none = distribution_json({});
+  for (const auto& [key, value] : none.items()) EXPECT_TRUE(value.is_null()) << key;
+}
+
+/// What the result says of all requests and of each class, from the times of each that stand beside it. The first five
+/// warm the server up and do not count.
+TEST(serve, figures_are_those_of_its_requests) {
+  const test::temp_dir dir;
+  {
+    std::ofstream list(dir / "list.csv");
+    list << "arrival_s,input_tokens,output_tokens,class\n";
+    for (int i = 0; i < 20; ++i)
+      list << 0.004 * i << ',' << 20 + i % 7 * 16 << ',' << (i % 10 == 9 ? 1 : 3 + i % 5) << ','
+           << (i % 3 == 0 ? "a" : "b") << '\n';
+  }
+  const auto r = test::memwall(gpt2 + "--warm-up 5 --slo ttft=11ms,tpot=1.6ms,e2e=17ms --json --requests " +
+                               (dir / "list.csv") + " --out " + (dir / "o"));
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json s = r.json()["serving"];
+  const table t = read_csv(dir / "o/requests.csv");
+  ASSERT_EQ(t.rows, 20u);
+  EXPECT_EQ(s["warm_up"], 5);
+  struct group {
+    std::vector<double> ttft, tpot, e2e;
+  };
+  std::map<std::string, group> groups;
+  double good = 0, input = 0, output = 0, first = 1e30, last = 0;
+  for (std::size_t i = 5; i < 20; ++i) {
+    const auto at = [&](const char* name) { return static_cast<double>(picoseconds(t.column.at(name)[i])) * 1e-9; };
+    const double tokens = std::stod(t.column.at("output_tokens")[i]);
+    const double ttft = at("first_token_s") - at("arrival_s"), e2e = at("last_token_s") - at("arrival_s"),
+                 tpot = tokens > 1 ? (at("last_token_s") - at("first_token_s")) / (tokens - 1) : 0;
+    for (const std::string& name : {std::string(), t.column.at("class")[i]}) {
+      groups[name].ttft.push_back(ttft);
+      groups[name].e2e.push_back(e2e);
+      if (tokens > 1) groups[name].tpot.push_back(tpot);
+    }
+    good += ttft <= 11 && tpot <= 1.6 && e2e <= 17 ? 1 : 0;
+    input += std::stod(t.column.at("input_tokens")[i]);
+    output += tokens;
+    first = std::min(first, at("arrival_s"));
+    last = std::max(last, at("last_token_s"));
+  }
+  ASSERT_EQ(groups.size(), 3u);
+  for (const auto& [name, g] : groups) {
+    const json& of = name.empty() ? s : s["classes"][name];
+    for (const auto& [key, values] : {std::pair{"ttft_ms", &g.ttft}, {"tpot_ms", &g.tpot}, {"e2e_ms", &g.e2e}}) {
+      double mean = 0;
+      for (const double v : *values) mean += v / static_cast<double>(values->size());
+      EXPECT_NEAR(of[key]["mean"], mean, 1e-6 * mean) << name << key;
+      for (const auto& [part, share] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}})
+        EXPECT_NEAR(of[key][part], percentile(*values, share), 1e-6 * mean) << name << key << part;
+    }
+    if (!name.empty()) {
+      EXPECT_EQ(of["requests"], g.ttft.size());
+    }
+  }
+  const double seconds = (last - first) * 1e-3;
+  EXPECT_NEAR(s["requests_per_s"], 15 / seconds, 1e-6 * 15 / seconds);
+  EXPECT_NEAR(s["input_tokens_per_s"], input / seconds, 1e-6 * input / seconds);
+  EXPECT_NEAR(s["output_tokens_per_s"], output / seconds, 1e-6 * output / seconds);
+  ASSERT_GT(good, 0);
+  ASSERT_LT(good, 15) << "limits that some meet and some do not";
+  EXPECT_NEAR(s["goodput"]["share"], good / 15, 1e-9);
+  EXPECT_NEAR(s["goodput"]["requests_per_s"], good / seconds, 1e-6 * good / seconds);
 }
 
 TEST(serve, the_same_bytes_twice) {
