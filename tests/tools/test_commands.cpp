@@ -2,7 +2,11 @@
 // The program declares the options of the command it runs alone, and loads no library of its own rooms.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <vector>
 
@@ -109,6 +113,56 @@ TEST(commands, what_a_scored_text_costs_is_told_in_the_midst_of_its_window) {
   EXPECT_EQ(at(" --context 16 --tokens 40"), 8);
   EXPECT_EQ(at(" --context 32 --tokens 12"), 6);
   EXPECT_EQ(at(" --context 32 --tokens 3"), 2) << "not less than two";
+}
+
+// Five measured products, two of which a parameter was fitted to: each with its error, then by kind and all together
+// the median (of two: their mean) of the errors' sizes and the one that nine in ten do not exceed (of five: the
+// largest).
+TEST(commands, validation_tells_each_row_and_sums_up_by_kind) {
+  const test::temp_dir dir;
+  const auto r = test::memwall("validate --only 'KRN-rtx4090-2-*' --out " + dir.path());
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto v = nlohmann::ordered_json::parse(test::read_file(dir / "validation.json"));
+  const std::string page = test::read_file(dir / "validation.md");
+  ASSERT_EQ(v["rows"].size(), 5U);
+  std::map<std::string, std::vector<double>> errors;
+  for (const auto& row : v["rows"]) {
+    const double error = row["simulated"].get<double>() / row["measured"].get<double>() - 1;
+    EXPECT_NEAR(row["error"], error, 1e-12);
+    for (const std::string& kind : {row["kind"].get<std::string>(), std::string("both")})
+      errors[kind].push_back(std::abs(error));
+    char percent[32];
+    std::snprintf(percent, sizeof percent, "%+.1f %%", 100 * error);
+    const std::string id = row["id"];
+    const std::string line = r.out.substr(r.out.find(id), r.out.find('\n', r.out.find(id)) - r.out.find(id));
+    EXPECT_NE(line.find(std::string(" ") + percent + " " + row["kind"].get<std::string>()), std::string::npos) << line;
+    EXPECT_NE(page.find("| " + id + " | RTX 4090 | " + row["workload"].get<std::string>() + " | "), std::string::npos);
+  }
+  ASSERT_EQ(errors["calibration"].size(), 2U);
+  ASSERT_EQ(errors["validation"].size(), 3U);
+  ASSERT_EQ(v["summary"].size(), 3U);
+  for (std::size_t k = 0; k < 3; ++k) {
+    const auto& e = v["summary"][k];
+    const std::string kind = e["kind"];
+    EXPECT_EQ(kind, (std::vector<std::string>{"calibration", "validation", "both"})[k]);
+    auto& sizes = errors[kind];
+    std::sort(sizes.begin(), sizes.end());
+    const std::size_t half = sizes.size() / 2;
+    const double median = sizes.size() % 2 == 1 ? sizes[half] : (sizes[half - 1] + sizes[half]) / 2,
+                 most = sizes.back();
+    EXPECT_EQ(e["category"], "kernel M>1");
+    EXPECT_EQ(e["rows"], sizes.size());
+    EXPECT_EQ(e["failed"], 0);
+    EXPECT_NEAR(e["median_abs_error"], median, 1e-12) << kind;
+    EXPECT_NEAR(e["p90_abs_error"], most, 1e-12) << kind;
+    char line[128];
+    std::snprintf(line, sizeof line, "| kernel M>1 | %s | %zu | %.1f %% | %.1f %% |\n", kind.c_str(), sizes.size(),
+                  100 * median, 100 * most);
+    EXPECT_NE(page.find(line), std::string::npos) << line;
+    std::snprintf(line, sizeof line, "\n%-22s %-12s %6zu %12.1f %% %14.1f %%\n", "kernel M>1", kind.c_str(),
+                  sizes.size(), 100 * median, 100 * most);
+    EXPECT_NE(r.out.find(line), std::string::npos) << line << r.out;
+  }
 }
 
 TEST(commands, are_all_there_for_completions) {
