@@ -141,6 +141,20 @@ TEST(cim_dram_bank, plain_writes_begin_when_the_reads_have_ended) {
   EXPECT_EQ(written.latency, 8 + 2);
 }
 
+// Results stay in the banks and are read back as ordinary memory, behind the program: eight accumulators of each of
+// eight units are 64 accesses, which take between CCD_S and CCD_L each, from the first bank's RCDRD to the last one's
+// data.
+TEST(cim_dram_bank, results_in_registers_are_read_back_behind_the_program) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  const mvm_cost c = m->mvm({1024, 64, 1, 16, 16, 0});
+  EXPECT_EQ(c.output_bytes, 64 * 32);
+  const std::int64_t back = c.total / 1000 - bank.gemv_cycles(1024, 64, 1).total;  // a clock is a nanosecond
+  EXPECT_GE(back, 14 + 63 * 2 + 20 + 2);
+  EXPECT_LE(back, 14 + 63 * 4 + 20 + 2 + 16 * 6) << "and rows of 16 banks, RRD_L from one another";
+  EXPECT_EQ(c.parts.sum(), c.total);
+}
+
 // Many vectors are taken at the rate of those simulated: the law is checked where both can run.
 TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
   const auto m = load_macro("hbm_pim");

@@ -31,6 +31,14 @@ TEST(tokenizer, byte_pair_encoding_of_its_paper) {
   EXPECT_EQ(t.decode({8, 9}), "lower.");
 }
 
+// A model's table may have more rows than there are pieces: such numbers say nothing.
+TEST(tokenizer, numbers_without_a_piece_say_nothing) {
+  const auto t = tokenizer::from_text(R"({"model":{"type":"BPE","vocab":{"a":0,"b":2},"merges":[]}})", "t.json");
+  EXPECT_EQ(t.size(), 3);
+  EXPECT_EQ(t.decode({0, 1, 2, 3, 1000000, -1, 2}), "abb");
+  EXPECT_EQ(t.decode({}), "");
+}
+
 // GPT-2: a space is written U+0120, a line feed U+010A; words take the space before them, contractions are cut off.
 TEST(tokenizer, byte_level_pieces_are_those_of_gpt2) {
   const auto t = tokenizer::from_text(
