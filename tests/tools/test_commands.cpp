@@ -68,6 +68,13 @@ TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
   EXPECT_EQ(r.json()["config"]["workload"]["prefill_chunk"], 16);
 }
 
+// The error stream is for what is wrong, not for what the kernel below has to tell of itself.
+TEST(commands, a_run_that_goes_well_says_nothing_on_the_error_stream) {
+  const auto r = test::memwall("run --platform cim_sram --model gpt-2 --dtype int8 --context 16 --quiet --json");
+  EXPECT_EQ(r.exit_code, 0);
+  EXPECT_EQ(r.err, "");
+}
+
 // Eight bits over a range of some four deviations leave 6.02 x 8 + 4.77 - 20 log(4) = 41 dB, for weights and inputs
 // each.
 TEST(commands, a_layers_error_in_eight_bits_is_what_eight_bits_leave) {
