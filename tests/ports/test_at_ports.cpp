@@ -334,6 +334,65 @@ TEST_F(target_port, serves_threads_that_block) {
   EXPECT_EQ(done, std::vector<ps_t>{200});
 }
 
+// Whose it is and what it carries goes along with a call that blocks, and where its time went comes back with it.
+TEST_F(target_port, a_blocking_call_keeps_what_is_known_of_it) {
+  transfer& t = initiator.make(0x80, 32);
+  transfer_info& own = info(t);
+  own.source = 3;
+  own.op = 17;
+  own.carries = traffic::kv_cache;
+  act.at(
+      100,
+      [&] {
+        sc_core::sc_time delay;
+        initiator.socket->b_transport(t, delay);
+      },
+      true);
+  act.at(110, [&] {
+    ASSERT_EQ(requests.size(), 1u);
+    transfer& seen = *requests[0].t;
+    EXPECT_EQ(seen.get_address(), 0x80u);
+    EXPECT_EQ(seen.get_data_length(), 32u);
+    EXPECT_EQ(info(seen).source, 3);
+    EXPECT_EQ(info(seen).op, 17u);
+    EXPECT_EQ(info(seen).carries, traffic::kv_cache);
+    EXPECT_EQ(info(seen).issued, 100);
+    info(seen).book(stall::dram_data, 200);
+  });
+  respond(200, 0);
+  run();
+  EXPECT_EQ(own.parts[stall::dram_data], 100);
+}
+
+// While the end of one's request is withheld the next one waits before the door: from 150 on it is inside.
+TEST_F(target_port, blocking_calls_come_in_one_after_another) {
+  accept = false;
+  transfer &first = initiator.make(0), &second = initiator.make(64);
+  std::vector<ps_t> returned(2);
+  for (const int k : {0, 1})
+    act.at(
+        100 + k,
+        [&, k] {
+          sc_core::sc_time delay;
+          initiator.socket->b_transport(k == 0 ? first : second, delay);
+          returned[static_cast<std::size_t>(k)] = now_ps();
+        },
+        true);
+  act.at(140, [&] { EXPECT_EQ(requests.size(), 1u); });
+  act.at(150, [&] { owner.port.accept(); });
+  act.at(160, [&] {
+    EXPECT_EQ(requests.size(), 2u);
+    owner.port.accept();
+  });
+  respond(200, 0);
+  respond(300, 1);
+  run();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].at, 100);
+  EXPECT_EQ(requests[1].at, 150);
+  EXPECT_EQ(returned, (std::vector<ps_t>{200, 300}));
+}
+
 TEST_F(target_port, refuses_direct_memory) {
   transfer& t = initiator.make();
   act.at(10, [&] {

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "models/weights/safetensors.h"
+#include "platforms/values/generation.h"
 #include "platforms/values/inference.h"
 #include "tests/support/temp_dir.h"
 
@@ -305,6 +306,35 @@ TEST(machine, weights_that_are_no_numbers_are_named) {
 }
 
 // A mixture's experts are read where they were chosen: rows of a pass, parts of the stack, neighbours as one block.
+// What an operator's pass has behind it and which tokens it reads: a prompt all of them at once; a step of decoding
+// one, behind the context (of which the last position is its own) or the prompt, and the steps before it.
+TEST(machine, a_pass_knows_its_place_in_the_text) {
+  const std::vector<std::int32_t> tokens = {10, 11, 12, 13, 14, 15, 16, 17};
+  trace::workload w;
+  trace::op op;
+  w.prompt = 5;
+  w.context = 4;
+  op.phase = trace::phase::prefill;
+  const pass_facts prompt = pass_of(op, w, tokens, true);
+  EXPECT_EQ(prompt.past, 0);
+  EXPECT_EQ(prompt.rows, 5);
+  EXPECT_EQ(prompt.tokens, tokens.data());
+  EXPECT_TRUE(prompt.all_logits);
+  op.phase = trace::phase::decode;
+  op.step = 2;
+  w.phase = trace::workload::phases::decode;
+  const pass_facts step = pass_of(op, w, tokens, false);
+  EXPECT_EQ(step.past, 3 + 2);
+  EXPECT_EQ(step.rows, 1);
+  ASSERT_EQ(step.tokens, tokens.data() + 5);
+  EXPECT_FALSE(step.all_logits);
+  w.phase = trace::workload::phases::both;
+  EXPECT_EQ(pass_of(op, w, tokens, false).past, 5 + 2);
+  EXPECT_EQ(pass_of(op, w, tokens, false).tokens, tokens.data() + 7);
+  op.step = 3;  // its token is not known yet
+  EXPECT_EQ(pass_of(op, w, tokens, false).tokens, nullptr);
+}
+
 TEST(machine, the_trace_reads_the_experts_that_values_choose) {
   const test::temp_dir dir;
   std::ofstream(dir / "config.json")
