@@ -155,6 +155,21 @@ TEST(cim_dram_bank, results_in_registers_are_read_back_behind_the_program) {
   EXPECT_EQ(c.parts.sum(), c.total);
 }
 
+// Beyond 65,536 accesses read-back goes on at its rate: 2,048 vectors of 64 results take twice as long as 1,024.
+TEST(cim_dram_bank, many_results_are_read_back_at_the_rate_of_the_first) {
+  const auto m = load_macro("hbm_pim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  const auto back = [&](std::int64_t vectors) {
+    const mvm_cost c = m->mvm({128, 64, vectors, 16, 16, 0});
+    EXPECT_EQ(c.output_bytes, 64 * vectors * 32);
+    return c.total / 1000 - bank.gemv_cycles(128, 64, vectors).total;
+  };
+  const std::int64_t known = back(1024);
+  EXPECT_GE(known, 65'536 * 2);
+  EXPECT_NEAR(static_cast<double>(back(2048)), 2.0 * static_cast<double>(known), 1);
+  EXPECT_NEAR(static_cast<double>(back(1536)), 1.5 * static_cast<double>(known), 1);
+}
+
 // Many vectors are taken at the rate of those simulated: the law is checked where both can run.
 TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
   const auto m = load_macro("hbm_pim");
