@@ -78,6 +78,42 @@ TEST(traffic, other_patterns) {
     EXPECT_THROW(first(bad, 1), input_error) << bad;
 }
 
+// What the memory may take in one piece: bursts one after another, at once or at a pace of whole picoseconds, and turns
+// of up to 128 on one channel. At half of 25.6 GB/s a burst of 64 B comes every 5 ns.
+TEST(traffic, what_may_be_one_transfer_is) {
+  const standard s = load_standard("DDR4-3200");
+  const auto one = [&](const std::string& pattern, double load = 0, std::int64_t size = 0, int channels = 1) {
+    pattern_params p;
+    p.pattern = pattern;
+    p.requests = 1000;
+    p.load = load;
+    p.size = size;
+    return make_pattern(p, s, address_map({"", channels, 256}, s.org))->as_one();
+  };
+  EXPECT_EQ(one("seq").bytes, 64'000u);
+  EXPECT_EQ(one("seq").pace, 0);
+  EXPECT_EQ(one("seq", 0, 256).bytes, 256'000u);
+  EXPECT_EQ(one("seq", 0, 256).pace, 0);
+  EXPECT_EQ(one("d").bytes, 64'000u);
+  EXPECT_EQ(one("d").pace, 5000);
+  EXPECT_EQ(one("seq", 0.3).bytes, 0u) << "8333.3 ps are not whole";
+  EXPECT_EQ(one("seq", 0.5, 256).bytes, 0u) << "a request's bursts come together";
+  EXPECT_EQ(one("seq", 0, 192).bytes, 0u) << "the last request would pass the end";
+  for (const char* pattern : {"random", "b", "stride:4KiB"}) EXPECT_EQ(one(pattern).bytes, 0u) << pattern;
+  const transfer mix = one("mix:2:1");
+  EXPECT_EQ(mix.bytes, 64'000u);
+  EXPECT_EQ(mix.reads, 2);
+  EXPECT_EQ(mix.writes, 1);
+  EXPECT_EQ(mix.written, std::uint64_t{512} << 20);
+  EXPECT_EQ(one("mix:126:2").bytes, 64'000u);
+  EXPECT_EQ(one("mix:127:2").bytes, 0u);
+  EXPECT_EQ(one("mix:1:0").bytes, 0u);
+  EXPECT_EQ(one("mix:0:1").bytes, 0u);
+  EXPECT_EQ(one("mix:2:1", 0.5).bytes, 0u);
+  EXPECT_EQ(one("mix:2:1", 0, 128).bytes, 0u);
+  EXPECT_EQ(one("mix:2:1", 0, 0, 2).bytes, 0u);
+}
+
 class trace_file : public testing::Test {
  protected:
   ~trace_file() override { std::remove(m_path.c_str()); }
