@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -58,6 +59,50 @@ TEST(commands, energy_of_a_dram_is_the_sum_of_its_parts) {
   }
   EXPECT_GT(whole, 1);  // 64 kB at some 10 pJ a bit
   EXPECT_NEAR(parts, whole, 0.005);
+}
+
+// Two reads in neighbouring bank groups: they enter at clock 1, the second ACT comes RRD_S = 4 later, each RD RCD = 22
+// after its ACT. A run that fails leaves neither the file nor a part of it.
+TEST(commands, the_commands_of_a_dram_are_written_when_all_went_well) {
+  const test::temp_dir dir;
+  const std::string words = "dram --standard DDR4-3200 --refresh none --commands " + dir / "c.csv";
+  const auto r = test::memwall(words + " --requests 2");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(test::read_file(dir / "c.csv"),
+            "cycle,command,channel,rank,bank_group,bank,row,column\n1,ACT,0,0,0,0,0,-1\n5,ACT,0,0,1,0,0,-1\n"
+            "23,RD,0,0,0,0,0,0\n27,RD,0,0,1,0,0,0\n");
+  std::ofstream(dir / "trace") << "0x0 R 1\nno request\n";
+  std::filesystem::remove(dir / "c.csv");
+  EXPECT_EQ(test::memwall(words + " --trace " + dir / "trace").exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(dir / "c.csv"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "c.csv.partial"));
+}
+
+// Keys of the standard and of the controller; FAW = 100 clocks let the fifth bank's ACT wait, in the first four
+// nothing.
+TEST(commands, a_dram_is_changed_by_key) {
+  const auto time = [](const std::string& more) {
+    const auto r =
+        test::memwall("dram --standard DDR4-3200 --refresh none --map 'row column bank bankgroup' --json " + more);
+    EXPECT_EQ(r.exit_code, 0) << more << r.err;
+    return r.exit_code == 0 ? r.json()["time_ns"].get<double>() : -1;
+  };
+  EXPECT_DOUBLE_EQ(time("--requests 4 --set timing.FAW=100"), time("--requests 4"));
+  EXPECT_DOUBLE_EQ(time("--requests 5 --set timing.FAW=100"), (1 + 100 + 22 + 22 + 4) * 0.625);
+  // A clock of 1.25 ns, of which RCD's 13.75 ns are 11; CL is 22 clocks whatever they take.
+  EXPECT_DOUBLE_EQ(time("--requests 1 --set data_rate='1600 Mbps'"), (1 + 11 + 22 + 4) * 1.25);
+  EXPECT_DOUBLE_EQ(time("--requests 9 --set controller.page_policy=closed"),
+                   time("--requests 9 --set page_policy=closed"));
+  EXPECT_EQ(test::memwall("dram --set FAW").exit_code, 2);
+  EXPECT_EQ(test::memwall("dram --set =3").exit_code, 2);
+}
+
+// In a manual page a dash is a hyphen and a dot begins a command, unless a backslash says otherwise.
+TEST(commands, the_manual_page_shows_dashes_as_they_are_typed) {
+  const std::string page = test::memwall("print man").out;
+  EXPECT_NE(page.find(".SH MEMWALL dram\n"), std::string::npos);
+  EXPECT_NE(page.find("\n.TP\n.B \\-\\-standard"), std::string::npos);
+  EXPECT_EQ(page.find("\n.B --"), std::string::npos);
 }
 
 TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {

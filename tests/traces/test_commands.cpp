@@ -129,6 +129,39 @@ TEST(command_fit, the_cache_is_counted_when_a_context_is_given) {
   EXPECT_THAT(with.text, testing::Not(HasSubstr("Add the KV cache")));
 }
 
+// What is said to make a training step fit does, each by itself; what was tried and is not said does not.
+TEST(command_fit, what_would_make_a_training_step_fit_does) {
+  const auto fits = [](const std::string& model, const std::string& device, int batch, const std::string& more) {
+    const auto run = memwall("fit --phase train --json --model " + model + " --device " + device + " --batch " +
+                             std::to_string(batch) + " " + more);
+    EXPECT_EQ(run.code, 0) << run.text;
+    return nlohmann::json::parse(run.text)["rows"][0];
+  };
+  // States take 16.8 bytes a parameter and more: 113 GB of 85 on each device, unless shared.
+  const auto seven = fits("llama-7b", "2xh100", 4, "");
+  EXPECT_EQ(seven["fits"], false);
+  ASSERT_GE(seven["would_fit"].size(), 3U);
+  for (const auto& words : seven["would_fit"]) EXPECT_EQ(fits("llama-7b", "2xh100", 4, words)["fits"], true) << words;
+  const std::string said = seven["would_fit"].dump();
+  for (const char* words : {"--recompute full", "--sharding zero1"}) {
+    EXPECT_EQ(said.find(words), std::string::npos) << words;
+    EXPECT_EQ(fits("llama-7b", "2xh100", 4, words)["fits"], false) << words;
+  }
+  // Shards shrink with the number of devices: twice as many, with as many sequences for each, until it fits.
+  const auto shared = fits("llama-13b", "2xh100", 2, "--sharding zero3");
+  ASSERT_EQ(shared["fits"], false);
+  std::string last = shared["would_fit"].back();
+  int devices = 0, batch = 0;
+  ASSERT_EQ(std::sscanf(last.c_str(), "%d devices and --batch %d", &devices, &batch), 2) << last;
+  EXPECT_EQ(devices, batch);
+  EXPECT_EQ(fits("llama-13b", std::to_string(devices) + "xh100", batch, "--sharding zero3")["fits"], true);
+  EXPECT_EQ(fits("llama-13b", std::to_string(devices / 2) + "xh100", batch / 2, "--sharding zero3")["fits"], false);
+  const auto none = memwall("fit --phase train --model llama-7b --device rtx-4090");
+  EXPECT_THAT(none.text, HasSubstr("of 23.6 GiB: does not fit, "));
+  EXPECT_THAT(none.text, HasSubstr("Nothing that was tried makes it fit."));
+  EXPECT_THAT(memwall("fit --phase train --model llama-7b --device h200").text, HasSubstr("of 139.6 GiB: fits\n"));
+}
+
 TEST(command_fit, bad_input_is_exit_code_2) {
   for (const char* arguments :
        {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x", "--model llama-7b --batch 0",
