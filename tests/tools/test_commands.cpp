@@ -105,6 +105,24 @@ TEST(commands, the_manual_page_shows_dashes_as_they_are_typed) {
   EXPECT_EQ(page.find("\n.B --"), std::string::npos);
 }
 
+// The same in words and for programs: a line a point, an error of 1 being 100 %, which lies by its definition
+// 20 log10(error) below the signal.
+TEST(commands, errors_of_a_macro_are_told_in_percent) {
+  const std::string words = "accuracy --macro hermes --layer 64x20";
+  const auto text = test::memwall(words), json = test::memwall(words + " --json");
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  ASSERT_EQ(json.exit_code, 0) << json.err;
+  const auto points = json.json()["macros"][0]["points"];
+  ASSERT_GT(points.size(), 3U);
+  for (const auto& p : points) {
+    const double error = p["relative_error"];
+    EXPECT_NEAR(p["snr_db"], -20 * std::log10(error), 1e-6);
+    char cell[64];
+    std::snprintf(cell, sizeof cell, " %.4f %% ", 100 * error);
+    EXPECT_NE(text.out.find(cell), std::string::npos) << cell << text.out;
+  }
+}
+
 TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
   const auto r = test::memwall(
       "run --platform von_neumann_h100 --model gpt-2 --dtype fp16 --phase prefill --prompt 64 --prefill-chunk 16 "

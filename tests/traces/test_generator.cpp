@@ -265,6 +265,15 @@ TEST(generator, dependencies_cover_the_flow_of_activations) {
   }
 }
 
+// GPT-3 multiplies by 174.6 x 10^9 weights a token, twice as many operations: 2^20 sequences of 8 tokens each are 2.9 x
+// 10^18 operations, of 16 tokens 5.9 x 10^18, beside which a context of one position is nothing. The limit is 4 x
+// 10^18.
+TEST(generator, refuses_more_than_a_machine_could_run) {
+  const auto gpt3 = load_model("gpt-3-175b");
+  EXPECT_NO_THROW(generate(gpt3, decode(1 << 20, 1, "fp16", 8)));
+  EXPECT_THROW(generate(gpt3, decode(1 << 20, 1, "fp16", 16)), input_error);
+}
+
 TEST(generator, refuses_workloads_that_cannot_be) {
   const auto gpt2 = load_model("gpt-2");
   EXPECT_NO_THROW(generate(gpt2, decode(1, 1024, "fp16")));
