@@ -173,7 +173,7 @@ TEST(reused_run, devices_side_by_side_are_reused_together) {
       "--reuse on");
   ASSERT_EQ(r.exit_code, 0) << r.err;
   const json reuse = r.json()["fidelity"]["reuse"];
-  EXPECT_LT(reuse["simulated"].get<int>(), reuse["operators"].get<int>() / 8);
+  EXPECT_LT(reuse["simulated"].get<int>(), reuse["operators"].get<int>() / 12);
 }
 
 /// Pages come when they are touched first.

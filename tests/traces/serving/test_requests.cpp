@@ -263,6 +263,21 @@ TEST(request_files, json_lines_of_engines) {
             std::string::npos);
 }
 
+TEST(request_files, arrivals_that_make_no_sense_are_told_with_their_line) {
+  const auto line = [](const char* arrival) {
+    return std::string("{\"prompt_tokens\": 5, \"completion_tokens\": 6, \"arrival_time\": ") + arrival + "}\n";
+  };
+  const auto said = [](const std::string& text) { return errors_of([&] { read_text(text, "x.jsonl"); }); };
+  EXPECT_EQ(said(line("1") + line("1") + line("2")), "");
+  const std::string back = said(line("2") + line("1") + line("3") + line("2.5"));
+  for (const char* part : {"x.jsonl:2", "x.jsonl:4", "is earlier than that of the line before"})
+    EXPECT_NE(back.find(part), std::string::npos) << back;
+  EXPECT_EQ(back.find("x.jsonl:3"), std::string::npos) << back;
+  EXPECT_NE(said(line("-1")).find("is negative"), std::string::npos);
+  EXPECT_NE(said(line("0") + line("9000001")).find("more than 9 million seconds"), std::string::npos);
+  EXPECT_EQ(said(line("0") + line("8999999")), "");
+}
+
 TEST(request_lists, rate_scales_time_only) {
   auto list = from_spec("poisson:rate=2,n=101,input=uniform:1-50", 5);
   const auto before = list.requests;
