@@ -206,6 +206,13 @@ TEST(cim_cost, slices_and_groups_of_rows_repeat_reads_and_conversions) {
   EXPECT_NEAR(groups->mvm(s).interval, 4 * whole->mvm(s).interval, 2);  // picoseconds, rounded each
 }
 
+// Inputs of a vector fill whole bytes: 100 rows of 3 bits are 300 bits, 38 bytes, for each of five vectors.
+TEST(cim_cost, inputs_are_whole_bytes_a_vector) {
+  const auto m = test::from_yaml("{type: digital_sram, rows: 128, bit_columns: 64, weight_granularity: 4}");
+  EXPECT_EQ(m->mvm({100, 4, 5, 3, 4, 0}).input_bytes, 5 * 38);
+  EXPECT_EQ(m->mvm({100, 4, 1, 8, 4, 0}).input_bytes, 100);
+}
+
 // More bits are not free: a SAR at 9 bits below its knee of 9 costs 1 + 1 a step where 8 bits cost 1 + 1/2; a flash has
 // a comparator a level; a ramp takes a step a level.
 TEST(cim_cost, converters_cost_what_their_resolution_costs) {

@@ -232,6 +232,21 @@ TEST(cim_noise, small_conductances_drift_by_their_own_exponent) {
   EXPECT_NEAR(at(", drift_min: 0.1") / exact, std::pow(year / 20, -0.1), 1e-5);
 }
 
+// A slope alone lets cells drift, too: nu = -0.02 ln(1/5) of a fifth of g_max, and none of g_max itself.
+TEST(cim_noise, a_slope_alone_is_drift) {
+  const auto m = from_yaml(
+      "{type: analog_crossbar, rows: 16, columns: 16, bits_per_cell: 8, dac_bits: 8, adc_ideal: true, drift: 0, "
+      "drift_slope: -0.02, drift_start: 20 s}");
+  const number_format f{8, false};
+  const std::vector<std::int32_t> x(16, 200);
+  for (const int level : {51, 255}) {
+    const std::vector<std::int32_t> w(16, level);
+    EXPECT_NEAR(compute(*m->program_weights(w.data(), 16, 1, f, 1), x, f, 2000)[0] / (16.0 * level * 200),
+                std::pow(100.0, 0.02 * std::log(level / 255.0)), 1e-5)
+        << level;
+  }
+}
+
 // At a fifth of g_max the noise is q g^-0.65 of the level, at a thousandth its cap of 0.2.
 TEST(cim_noise, read_noise_grows_towards_small_conductances_up_to_a_cap) {
   const auto m = from_yaml(
