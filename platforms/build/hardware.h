@@ -40,6 +40,10 @@ struct memory_facts {
   double byte_pj = 0;         ///< energy of a byte of a stream that reads whole rows, beside what idle memory takes
 };
 
+/// What an energy grows with: operators and bytes; the time that was simulated (refresh); the time that a core was at
+/// work (its clocks).
+enum class energy_goes_with { what_is_done, time, work };
+
 class hardware {
  public:
   explicit hardware(const module_description& d) : m_name(d.name), m_type(d.type) {}
@@ -65,14 +69,11 @@ class hardware {
   virtual result_section section() const { return result_section::others; }
   virtual json report(ps_t elapsed) const = 0;
   virtual double energy_pj(ps_t elapsed) const = 0;
-  /// Of it, what goes with the time that was simulated, although energy_pj(elapsed) does not ask for it: refresh,
-  /// background.
-  virtual double timely_pj() const { return 0; }
-  /// Of it, what goes with the time that a core was at work: its clocks.
-  virtual double working_pj() const { return 0; }
   virtual std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const {
     return {{m_name, energy_pj(elapsed)}};
   }
+  /// What a part of it grows with, but for what `elapsed` alone costs.
+  virtual energy_goes_with goes_with(const std::string& /*part*/) const { return energy_goes_with::what_is_done; }
   /// Where to count what came from `from` (the neighbour on the way) and first from `core` without being simulated: a
   /// reused operator's bytes. What is reported counts them like those that were. The reference stays valid.
   moved_bytes& unseen(const std::string& from, const std::string& core) { return m_unseen[told_as(from, core)]; }

@@ -253,25 +253,49 @@ std::optional<memory_facts> activation_memory(const run_options& o, const system
   return std::nullopt;
 }
 
-/// What moved, outside of the cores, and their clocks.
 movement movement_of(const system& hw, const symmetry& alike, const order_reuse* reuse, ps_t time) {
   movement out;
   for (const auto& m : hw.modules()) {
     hardware* const w = hw.find(alike.worker(m->name()));
+    stream_core* const core = w->as_core();
     const double grown = reuse != nullptr ? reuse->grown(*w) : 1.0, times = alike.times(w->name());
+    const double lasted = reuse != nullptr && core != nullptr ? reuse->lasted(*core) : 1.0;
     out.grown[m->name()] = grown;
-    out.timely_pj += times * w->timely_pj();
-    if (stream_core* const core = w->as_core(); core != nullptr) {
-      out.dynamic_pj += times * (reuse != nullptr ? reuse->lasted(*core) : 1.0) * w->working_pj();
-      continue;
+    const auto parts = w->energy_parts(time), later = w->energy_parts(2 * time);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const auto& [part, pj] = parts[i];
+      movement::component c;
+      c.name = part == w->name() ? m->name() : m->name() + "." + part;
+      c.idle_pj = times * (later[i].second - pj);
+      const double rest = times * pj - c.idle_pj;
+      switch (w->goes_with(part)) {
+        case energy_goes_with::time:
+          c.timely_pj = rest;
+          break;
+        case energy_goes_with::work:
+          c.moving_pj = lasted * rest;
+          break;
+        default:
+          (core != nullptr ? c.given_pj : c.moving_pj) = core != nullptr ? rest : grown * rest;
+      }
+      out.components.push_back(std::move(c));
     }
-    const double idle = w->energy_pj(2 * time) - w->energy_pj(time);
-    out.dynamic_pj += times * grown * (w->energy_pj(time) - idle - w->timely_pj());
   }
   return out;
 }
 
 }  // namespace
+
+movement::component movement::sum() const {
+  component all;
+  for (const component& c : components) {
+    all.given_pj += c.given_pj;
+    all.moving_pj += c.moving_pj;
+    all.timely_pj += c.timely_pj;
+    all.idle_pj += c.idle_pj;
+  }
+  return all;
+}
 
 run_outcome run(const run_options& options, const built_hook& on_built) {
   const auto wall_start = std::chrono::steady_clock::now();

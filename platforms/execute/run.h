@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "platforms/describe/run_options.h"
 #include "platforms/tell/summary.h"
@@ -15,12 +16,19 @@ namespace memwall::platforms {
 
 using json = nlohmann::ordered_json;
 
-/// What moving took outside of the cores, and what the cores' clocks did, where what was given stands for more (serve):
-/// picojoules.
+/// What the parts of the machine took, where what was given stands for more (serve): picojoules.
 struct movement {
+  /// An entry of energy.by_component_pj.
+  struct component {
+    std::string name;
+    double given_pj = 0;   ///< a core's operators, those that were given
+    double moving_pj = 0;  ///< of all bytes; a core's clocks: of all work
+    double timely_pj = 0;  ///< in the time that was simulated: refresh, background
+    double idle_pj = 0;    ///< what the time alone costs
+  };
   std::map<std::string, double> grown;  ///< by module: bytes over those that were given
-  double dynamic_pj = 0;                ///< of all bytes and all work
-  double timely_pj = 0;                 ///< in the time that passed
+  std::vector<component> components;
+  component sum() const;
 };
 
 struct run_outcome {

@@ -147,12 +147,21 @@ double told(json& r, run_summary s, const movement& moved, const serve_options& 
             const serving::engine& engine, const reuse_report& reuse) {
   const serving::outcome& all = engine.device();
   const double simulated_ns = ns(s.time), duration_ns = ns(engine.now());
-  const double idle_pj = r["energy"]["idle_pj"];
-  const double moving_pj =
-      moved.dynamic_pj + (simulated_ns > 0 ? moved.timely_pj * all.time() / 1000 / simulated_ns : 0.0);
+  const movement::component given = moved.sum();
+  // How much more of each there is than was simulated.
+  const double time = simulated_ns > 0 ? all.time() / 1000 / simulated_ns : 0.0,
+               pauses = simulated_ns > 0 ? duration_ns / simulated_ns * o.replicas : 0.0,
+               operators = given.given_pj > 0 ? all.energy_pj / given.given_pj : 0.0;
+  const double moving_pj = given.moving_pj + given.timely_pj * time;
   const double per_byte = all.memory_bytes > 0 ? moving_pj / all.memory_bytes : 0.0;
-  const double energy =
-      all.energy_pj + moving_pj + (simulated_ns > 0 ? idle_pj / simulated_ns * duration_ns * o.replicas : 0.0);
+  const double energy = all.energy_pj + moving_pj + given.idle_pj * pauses;
+  json& told_energy = r["energy"];
+  told_energy["by_component_pj"] = json::object();
+  for (const auto& c : moved.components)
+    told_energy["by_component_pj"][c.name] =
+        c.given_pj * operators + c.moving_pj + c.timely_pj * time + c.idle_pj * pauses;
+  told_energy["idle_pj"] = given.idle_pj * pauses;
+  told_energy["total_pj"] = energy;
 
   r["workload"] = {{"requests", o.requests.origin}, {"dtype", o.types.name()}, {"replicas", o.replicas}};
   r["config"]["workload"] = r["workload"];

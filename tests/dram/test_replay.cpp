@@ -236,6 +236,33 @@ TEST(dram_classes, split_by_work_and_merge_when_idle) {
   EXPECT_EQ(end.by_cause.sum(), now * 8);
 }
 
+// Whoever asks in the middle changes nothing of what is told later: blocks that were replayed count once.
+TEST(dram_replay, what_was_told_is_not_counted_again) {
+  const standard s = traffic::ddr4_3200();
+  const auto stats = [&](bool replay, int questions) {
+    controller_params p;
+    p.replay = replay;
+    memory m(s, traffic::map_of(s, "row bank column bankgroup", 2), p);
+    transfer t;
+    t.bytes = 4 << 20;
+    m.submit(t);
+    std::vector<completion> done;
+    ps_t now = 0;
+    for (int i = 1; i <= questions; ++i) {
+      m.advance(now = i * 20'000'000);
+      m.stats(now);
+    }
+    m.advance(now = 400'000'000);
+    m.take_completions(done);
+    EXPECT_EQ(done.size(), 1u);
+    return m.stats(now);
+  };
+  const auto expected = stats(false, 0);
+  EXPECT_GT(stats(true, 0).replay.replayed_bursts, 0);
+  EXPECT_TRUE(same_results(stats(true, 0), expected));
+  EXPECT_TRUE(same_results(stats(true, 3), expected));
+}
+
 // What a burst leaves behind where rows are closed after use: its row cycle and its data. Once they are past, nothing
 // tells its channel from the others, long before the time that a refresh would take.
 TEST(dram_classes, merge_once_the_last_row_cycle_is_past) {

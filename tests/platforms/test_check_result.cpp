@@ -53,6 +53,16 @@ TEST(check_result, figures_that_nobody_declared_are_found) {
 }
 
 // 9,000 s in nanoseconds is as far as femtoseconds in 64 bits reach.
+TEST(check_result, an_undeclared_figure_is_named_with_its_place) {
+  json r = sound();
+  r["layers"][0]["nonsense"] = 1;
+  r["odd"] = 1;
+  const auto found = platforms::defects_of(r);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].rfind("layers[].nonsense ", 0), 0u) << found[0];
+  EXPECT_EQ(found[1].rfind("odd ", 0), 0u) << found[1];
+}
+
 TEST(check_result, times_beyond_the_clocks_are_found) {
   json r = sound();
   r["summary"]["time_ns"] = 9.1e12;

@@ -203,6 +203,13 @@ TEST(serve, figures_are_those_of_its_requests) {
       test::memwall("run --platform von_neumann_rtx4090 --model gpt-2 --context 16 --json --quiet").json();
   const double idle = other["energy"]["idle_pj"].get<double>() / other["summary"]["time_ns"].get<double>();
   EXPECT_NEAR((whole["summary"]["energy_pj"].get<double>() - pj) / s["duration_ns"].get<double>(), idle, 1e-6 * idle);
+  // Parts by module are those of everything that was served, pauses included.
+  const json& energy = whole["energy"];
+  double parts = 0;
+  for (const auto& [unused, part] : energy["by_component_pj"].items()) parts += part.get<double>();
+  EXPECT_EQ(energy["total_pj"], whole["summary"]["energy_pj"]);
+  EXPECT_NEAR(parts, energy["total_pj"], 1e-9 * parts);
+  EXPECT_NEAR(energy["idle_pj"].get<double>() / s["duration_ns"].get<double>(), idle, 1e-6 * idle);
   const double seconds = (last - first) * 1e-3;
   EXPECT_NEAR(s["requests_per_s"], 9 / seconds, 1e-6 * 9 / seconds);
   EXPECT_NEAR(s["input_tokens_per_s"], input / seconds, 1e-6 * input / seconds);

@@ -64,7 +64,9 @@ class core_hardware final : public hardware {
   double energy_pj(ps_t elapsed) const override {
     return m_core.stats().energy_pj + standing_pj(elapsed) + clocks_pj();
   }
-  double working_pj() const override { return clocks_pj(); }
+  energy_goes_with goes_with(const std::string& part) const override {
+    return part == "clocks" ? energy_goes_with::work : energy_goes_with::what_is_done;
+  }
   std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override {
     auto out = model().energy_parts();
     if (out.empty()) return {{name(), energy_pj(elapsed)}};

@@ -63,9 +63,8 @@ class dram_hardware final : public hardware {
     for (const auto& [unused, pj] : energy_parts(elapsed)) sum += pj;
     return sum;
   }
-  double timely_pj() const override {
-    const auto e = dram::energy_of(seen().memory, m_standard);
-    return e.refresh + e.background;
+  energy_goes_with goes_with(const std::string& part) const override {
+    return part == "refresh" || part == "background" ? energy_goes_with::time : energy_goes_with::what_is_done;
   }
   std::vector<std::pair<std::string, double>> energy_parts(ps_t elapsed) const override;
   traffic_bytes bytes() const override {
