@@ -82,7 +82,10 @@ class dram_engine {
   virtual ps_t advance(ps_t now) = 0;
   virtual void take_completions(std::vector<dram::completion>& out) = 0;
   virtual dram::statistics stats(ps_t now) const = 0;
-  virtual dram::tally tally(ps_t now) const { return stats(now); }
+  virtual dram::tally tally(ps_t now) const {
+    const dram::statistics all = stats(now);
+    return static_cast<const dram::tally&>(all);
+  }
   virtual void data_time(ps_t /*now*/, std::vector<ps_t>& out) const { out.clear(); }
   virtual void listen(dram::command_listener*) {}
   virtual int burst_bytes() const = 0;
