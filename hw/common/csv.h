@@ -48,6 +48,7 @@ class csv_reader {
 /// Text as a cell: in quotes where it needs them. A text that a spreadsheet would run as a formula (=, +, -, @ first,
 /// but no number) gets an apostrophe in front, which the spreadsheet hides and csv_reader takes off again.
 std::string csv_cell(std::string_view text);
+/// The same, behind what is there.
 void append_csv_cell(std::string& out, std::string_view text);
 
 }  // namespace memwall

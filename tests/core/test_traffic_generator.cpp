@@ -13,31 +13,11 @@
 namespace memwall {
 namespace {
 
-/// A plain memory (a burst a nanosecond after 40 ns) that notes what it is asked for.
-class noting_engine final : public dram_engine {
- public:
-  explicit noting_engine(std::vector<dram::transfer>& asked) : m_inner(1000, 40'000), m_asked(asked) {}
-  bool can_accept() const override { return m_inner.can_accept(); }
-  void submit(const dram::transfer& t) override {
-    m_asked.push_back(t);
-    m_inner.submit(t);
-  }
-  ps_t advance(ps_t now) override { return m_inner.advance(now); }
-  void take_completions(std::vector<dram::completion>& out) override { m_inner.take_completions(out); }
-  dram::statistics stats(ps_t now) const override { return m_inner.stats(now); }
-  int burst_bytes() const override { return m_inner.burst_bytes(); }
-  double peak_bytes_per_s() const override { return m_inner.peak_bytes_per_s(); }
-
- private:
-  plain_engine m_inner;
-  std::vector<dram::transfer>& m_asked;
-};
-
-constexpr ps_t alone = 40'000 + 1000;
+constexpr ps_t burst = 1000, latency = 40'000, alone = latency + burst;  ///< of the memory
 
 struct bench {
   explicit bench(const generator_params& p, std::uint64_t seed = 1)
-      : memory("memory", dram_params{}, std::make_unique<noting_engine>(asked), std::uint64_t{1} << 40),
+      : memory("memory", dram_params{}, std::make_unique<noting_engine>(burst, latency, asked), std::uint64_t{1} << 40),
         generator("generator", p, 0, seed) {
     links.join(generator.port, memory.port);
   }

@@ -164,6 +164,27 @@ class plain_engine final : public dram_engine {
   std::int64_t m_bursts = 0;
 };
 
+/// A plain memory that notes what it is asked for.
+class noting_engine final : public dram_engine {
+ public:
+  noting_engine(ps_t burst, ps_t latency, std::vector<dram::transfer>& asked)
+      : m_inner(burst, latency), m_asked(asked) {}
+  bool can_accept() const override { return m_inner.can_accept(); }
+  void submit(const dram::transfer& t) override {
+    m_asked.push_back(t);
+    m_inner.submit(t);
+  }
+  ps_t advance(ps_t now) override { return m_inner.advance(now); }
+  void take_completions(std::vector<dram::completion>& out) override { m_inner.take_completions(out); }
+  dram::statistics stats(ps_t now) const override { return m_inner.stats(now); }
+  int burst_bytes() const override { return m_inner.burst_bytes(); }
+  double peak_bytes_per_s() const override { return m_inner.peak_bytes_per_s(); }
+
+ private:
+  plain_engine m_inner;
+  std::vector<dram::transfer>& m_asked;
+};
+
 inline std::unique_ptr<dram_module> plain_memory(const char* name, ps_t burst, ps_t latency,
                                                  std::uint64_t size = std::uint64_t{1} << 40,
                                                  std::size_t room = 1u << 20) {

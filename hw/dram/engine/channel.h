@@ -125,10 +125,10 @@ class channel {
   /// The fields of the state that decide the future, but for the queue, the sources and when refreshes are due.
   void visit(state_visitor& v);
 
-  /// An idle channel whose last commands no longer matter at `now`.
+  /// An idle channel whose last commands no longer matter at `now`, but for those of a refresh.
   bool settled(clocks_t now) const { return !busy() && s.cursor + m_setup.longest <= now; }
   /// Everything that decides a settled channel's future, in words; two channels with the same words have the same
-  /// future. False: it is not settled (a refresh may be under way).
+  /// future. False: it is not settled, or does not fit into words.
   bool settle(clocks_t now, std::vector<std::int32_t>& words);
   /// Moves what was counted so far, `times` over, out of here. Idle and settled channels only.
   void take_counts(channel_counts& counts, std::vector<cause_clocks>& by_cause, std::int64_t times);

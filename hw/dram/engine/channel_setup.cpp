@@ -83,8 +83,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   longest = std::max({t.RC, t.FAW, prea_to_act, t.RTP + t.RP, write_to_pre + t.RP, read_to_write, write_to_read_l,
                       t.CCD_L_WR, t.CL + t.BL + t.CS}) +
             t.ACT_CK + t.CAS_CK + std::max(t.CL, t.CWL) +
-            std::max(t.RCDRD, t.RCDWR);  // and bookings look back by a latency
-  length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};
+            std::max(t.RCDRD, t.RCDWR);                                          // and bookings look back by a latency
+  const std::array<int, slot_count> length = {t.ACT_CK, 1, t.CAS_CK, t.CAS_CK};  // on the command bus
   for (std::size_t k = 0; k < slot_count; ++k) lead[k] = p.command_order == "start" ? length[k] - 1 : 0;
   for (std::size_t k = 0; k < slot_count; ++k) after_bus[k] = length[k] - 1 - lead[k];
   for (std::size_t k = 0; k < slot_count; ++k) ready_after[k] = params.input_clocks + length[k] - 1;

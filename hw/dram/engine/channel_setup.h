@@ -58,7 +58,6 @@ struct channel_setup {
   bool one_stretch = false;
   bool banks_rest = false;  ///< a bank that nobody uses has no future of its own, open or not
   int longest = 0;  ///< no constraint reaches further than this from the command that causes it, but a refresh's
-  std::array<int, slot_count> length{};       ///< clocks on the command bus
   std::array<int, slot_count> lead{};         ///< clocks from the moment that decides about a command to its last clock
   std::array<int, slot_count> after_bus{};    ///< from a free command bus to that moment
   std::array<int, slot_count> ready_after{};  ///< end of a request's first command after its arrival

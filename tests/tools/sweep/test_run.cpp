@@ -47,6 +47,16 @@ command_result run(const std::string& file, const std::string& out, const std::v
   return run_command(command(file, out, more));
 }
 
+/// The sweep of `dir`/s.yaml into `dir`/o, beside the test.
+pid_t start(const temp_dir& dir, const std::vector<std::string>& more = {}) {
+  const auto c = command(dir / "s.yaml", dir / "o", more);
+  child_setup setup;
+  setup.program = c[0];
+  setup.arguments.assign(c.begin() + 1, c.end());
+  setup.error_file = dir / "err";
+  return start_child(setup);
+}
+
 std::vector<std::string> lines(const std::string& text) {
   std::vector<std::string> out;
   std::istringstream in(text);
@@ -207,12 +217,7 @@ TEST(sweep_run, interrupt_keeps_what_is_done_and_resumes) {
   write(dir / "s.yaml",
         "base: {platform: p, model: m, set: {fake.sleep_ms: 30}}\naxes: {workload.batch: {linear: [1, 40], "
         "step: 1}}\n");
-  child_setup setup;
-  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "2"});
-  setup.program = c[0];
-  setup.arguments.assign(c.begin() + 1, c.end());
-  setup.error_file = dir / "err";
-  const pid_t pid = start_child(setup);
+  const pid_t pid = start(dir, {"-j", "2"});
   while (starts(dir / "log") < 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   ::kill(pid, SIGINT);
   std::optional<child_end> end;
@@ -237,12 +242,7 @@ TEST(sweep_run, points_under_way_are_not_asked_to_end) {
   ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
   write(dir / "log", "");
   write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 60000, fake.listen: 1}}\n");
-  child_setup setup;
-  const auto c = command(dir / "s.yaml", dir / "o");
-  setup.program = c[0];
-  setup.arguments.assign(c.begin() + 1, c.end());
-  setup.error_file = dir / "err";
-  const pid_t pid = start_child(setup);
+  const pid_t pid = start(dir);
   ::unsetenv("FAKE_RUN_LOG");
   while (starts(dir / "log") < 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   ::kill(pid, SIGTERM);
@@ -261,13 +261,8 @@ TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
         "3, 4],\n"
         "  fake.exit: {values: [0, 2, 3, 1], when: workload.batch == 7}}\n");
   std::size_t killed = 0;
-  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "3", "--quiet"});
   for (std::uint64_t moment = 0; moment < 20; ++moment) {
-    child_setup setup;
-    setup.program = c[0];
-    setup.arguments.assign(c.begin() + 1, c.end());
-    setup.error_file = dir / "err";
-    const pid_t pid = start_child(setup);
+    const pid_t pid = start(dir, {"-j", "3", "--quiet"});
     std::this_thread::sleep_for(std::chrono::microseconds(mix(2026, moment) % 120'000));
     killed += kill_child(pid).signal == SIGKILL;
   }
@@ -355,12 +350,7 @@ TEST(sweep_run, a_point_that_cannot_write_stays_open_and_ends_the_sweep) {
 TEST(sweep_run, one_sweep_a_folder) {
   const temp_dir dir;
   write(dir / "s.yaml", "base: {platform: p, model: m, set: {fake.sleep_ms: 60000}}\n");
-  child_setup setup;
-  const auto c = command(dir / "s.yaml", dir / "o");
-  setup.program = c[0];
-  setup.arguments.assign(c.begin() + 1, c.end());
-  setup.error_file = dir / "err";
-  const pid_t pid = start_child(setup);
+  const pid_t pid = start(dir);
   while (!fs::exists(dir / "o/tmp")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto second = run(dir / "s.yaml", dir / "o");
   EXPECT_EQ(second.exit_code, 2);
@@ -401,12 +391,7 @@ TEST(sweep_run, bad_input_is_exit_code_2) {
 TEST(sweep_run, overhead_of_a_point_is_below_30_ms) {
   const temp_dir dir;
   write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 200], step: 1}}\n");
-  child_setup setup;
-  const auto c = command(dir / "s.yaml", dir / "o", {"-j", "1"});
-  setup.program = c[0];
-  setup.arguments.assign(c.begin() + 1, c.end());
-  setup.error_file = dir / "err";
-  const pid_t pid = start_child(setup);
+  const pid_t pid = start(dir, {"-j", "1"});
   std::optional<child_end> end;
   while (!(end = reap_child(pid))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   ASSERT_EQ(end->exit_code, 0);
