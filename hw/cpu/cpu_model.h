@@ -19,6 +19,7 @@ class cpu_model : public core_model {
   double peak_rate(const std::string& type) const override;
   nlohmann::ordered_json config() const override { return cpu_param_table().write(params()); }
   power idle_power() const override { return m_chip.idle_power; }
+  void others_passed(std::int64_t bytes) override { m_cache.others_passed(bytes); }
   cpu_params params() const { return {m_chip, m_stack}; }
 
  private:

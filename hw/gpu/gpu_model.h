@@ -50,6 +50,7 @@ class gpu_model : public core_model {
   power idle_power() const override { return power(m_chip.idle_power.value + m_chip.context_power.value); }
   power active_power() const override { return m_chip.active_power; }
   std::vector<std::pair<std::string, double>> energy_parts() const override;
+  void others_passed(std::int64_t bytes) override { m_l2.others_passed(bytes); }
   void set_memory(double peak_bandwidth, double byte_pj) override;
   gpu_params params() const { return {m_chip, m_stack}; }
 

@@ -120,6 +120,7 @@ double order_reuse::lasted(const stream_core& core) const {
 
 void order_reuse::start(std::size_t core, const std::string& name, const operation& op, bool exact, double times,
                         ended done) {
+  age_cache(core, name, op, times);
   work plan = m_system.core(name).plan(op);
   if (times != 1) {
     for (const auto& a : plan.accesses)
@@ -156,6 +157,20 @@ void order_reuse::start(std::size_t core, const std::string& name, const operati
   if (known) return let_pass(core, name, op, plan, *known, std::move(done));
   for (const auto other : passing) m_book.want(other);
   simulate(core, name, op, std::move(plan), std::move(shape), passing.empty(), exact, std::move(done));
+}
+
+/// Where operators stand for others, the others' weights and caches would have come through the core's caches before
+/// what follows them (which stands for itself) looks there. Activations are the same tensors again.
+void order_reuse::age_cache(std::size_t core, const std::string& name, const operation& op, double times) {
+  if (times == 1 && m_unseen.empty()) return;
+  double& unseen = m_unseen[core];
+  if (times == 1) {
+    if (unseen > 0) m_system.core(name).model().others_passed(std::llround(unseen));
+    unseen = 0;
+    return;
+  }
+  for (const auto& o : op.operands)
+    if (o.kind != traffic::activations && !o.resident) unseen += (times - 1) * static_cast<double>(o.bytes);
 }
 
 void order_reuse::simulate(std::size_t core, const std::string& name, const operation& op, work plan, order_shape shape,

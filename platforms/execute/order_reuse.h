@@ -62,6 +62,7 @@ class order_reuse {
     std::vector<tally_book*> memories;  ///< that count
   };
 
+  void age_cache(std::size_t core, const std::string& name, const operation& op, double times);
   const route& route_to(std::size_t core, const std::string& name, std::uint64_t address);
   order_shape shape_of(std::size_t core, const std::string& name, const operation& op, const work& plan,
                        std::vector<std::size_t>& modules);
@@ -82,6 +83,7 @@ class order_reuse {
   std::map<std::pair<std::size_t, std::size_t>, route> m_routes;  // by core and memory
   std::map<std::string, double> m_stood_for;                      // bytes by module, beyond those given
   std::map<int, double> m_worked_for;           // time by core (its id), beyond that of what was given
+  std::map<std::size_t, double> m_unseen;       // bytes by core that its caches have not been told of
   std::map<std::size_t, tally_book> m_tallies;  // by module
   std::vector<under_way> m_under_way;
 };

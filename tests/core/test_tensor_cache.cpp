@@ -43,6 +43,34 @@ TEST(tensor_cache, a_tensor_written_in_part_has_that_part_to_write_back) {
   EXPECT_EQ(c.read(3, 1000).writeback_bytes, 0);
 }
 
+// 300 bytes of others beside 800: 100 of tensor 1 go. Of 5000 what fits beside the tensor used last stays, and no other.
+TEST(tensor_cache, others_that_passed_take_the_room_of_what_was_used_longest_ago) {
+  tensor_cache c(1000);
+  c.read(1, 400);
+  c.read(2, 300);
+  c.read(3, 100);
+  c.others_passed(0);
+  EXPECT_EQ(c.used(), 800);
+  c.others_passed(300);
+  EXPECT_EQ(c.used(), 1000);
+  EXPECT_EQ(c.read(3, 100).miss_bytes, 0);
+  EXPECT_EQ(c.read(2, 300).miss_bytes, 0);
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 100);
+  c.others_passed(5000);
+  EXPECT_EQ(c.used(), 1000);
+  EXPECT_EQ(c.read(1, 400).miss_bytes, 0);
+  EXPECT_EQ(c.read(2, 300).miss_bytes, 300);
+}
+
+TEST(tensor_cache, others_that_passed_are_in_an_empty_cache_too_and_go_in_their_turn) {
+  tensor_cache c(1000);
+  c.others_passed(700);
+  EXPECT_EQ(c.used(), 700);
+  c.write(1, 900);
+  EXPECT_EQ(c.used(), 1000);
+  EXPECT_EQ(c.read(2, 900).writeback_bytes, 800) << "nothing of the others is dirty";
+}
+
 TEST(tensor_cache, a_tensor_grows_with_its_longest_access) {
   tensor_cache c(1000);
   EXPECT_EQ(c.read(1, 400).miss_bytes, 400);
