@@ -26,7 +26,7 @@ std::vector<std::size_t> platform_split::cores_of(const trace::op& op) const {
   const executor_group& g = group_of(op);
   const auto& all = numbers(g);
   if (!g.pipeline) return all;
-  return {all[static_cast<std::size_t>(m_where.pipeline_stage(op.layer, all.size()))]};
+  return {all[m_where.pipeline_stage(op, all.size())]};
 }
 
 std::vector<core_task> platform_split::parts_of(const trace::op& op) const {

@@ -94,7 +94,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
   const std::size_t parts = parallel ? devices : 1;
   for (std::size_t i = 0; i < parts; ++i) {
     device_task t;
-    t.device = group.pipeline ? static_cast<std::size_t>(where.pipeline_stage(op.layer, devices)) : i;
+    t.device = group.pipeline ? where.pipeline_stage(op, devices) : i;
     operation& w = t.work;
     w.id = op.id;
     w.name = op.name;

@@ -68,9 +68,34 @@ const executor_group& placement::executors(const mapping_rule& r) const {
   return m_groups[static_cast<std::size_t>(&r - m_platform.mapping.data())];
 }
 
-int placement::pipeline_stage(std::int64_t layer, std::size_t devices) const {
-  if (layer < 0 || m_layers <= 0) return layer < 0 ? 0 : static_cast<int>(devices) - 1;
-  return static_cast<int>(layer * static_cast<std::int64_t>(devices) / m_layers);
+std::size_t placement::pipeline_stage(const trace::op& op, std::size_t devices) const {
+  if (op.layer >= 0) return stage_of_layer(op.layer, devices);
+  return m_behind.count(op.name) > 0 ? devices - 1 : 0;
+}
+
+std::size_t placement::stage_of_layer(std::int64_t layer, std::size_t devices) const {
+  // (A trace may have layers whose operators use no tensor of theirs.)
+  if (layer >= m_layers) return devices - 1;
+  return static_cast<std::size_t>(layer * static_cast<std::int64_t>(devices) / m_layers);
+}
+
+bool placement::in_stage(std::uint32_t tensor, std::size_t device, std::size_t devices) const {
+  const std::int64_t layer = m_header.tensors[tensor].layer;
+  if (layer >= 0) return device == stage_of_layer(layer, devices);
+  // A table that both ends use (tied embeddings) has a copy at either.
+  const ends& e = m_ends[tensor];
+  return (device == 0 && (e.before || !e.behind)) || (device == devices - 1 && e.behind);
+}
+
+void placement::note_ends(const trace::op& op) {
+  const std::pair pass{op.phase, op.step};
+  if (op.layer >= 0) {
+    m_in_layers = pass;
+    return;
+  }
+  const bool behind = m_in_layers == pass;
+  if (behind) m_behind.insert(op.name);
+  for (const auto& u : op.uses) (behind ? m_ends[u.tensor].behind : m_ends[u.tensor].before) = true;
 }
 
 int placement::slot_index(const std::string& name) const {
@@ -91,11 +116,13 @@ void placement::scan(const trace_source& source) {
   m_first.resize(m_header.tensors.size());
   m_homes.resize(m_header.tensors.size());
   m_users.resize(m_header.tensors.size());
+  m_ends.resize(m_header.tensors.size());
   std::size_t open = m_header.tensors.size();
   for (const auto& t : m_header.tensors) m_layers = std::max(m_layers, t.layer + 1);
   trace::op op;
   while (open > 0 && stream->next(op)) {
     const std::size_t by = rule_index(op);
+    note_ends(op);
     for (const auto& u : op.uses) {
       first_use& f = m_first[u.tensor];
       if (auto& users = m_users[u.tensor]; std::find(users.begin(), users.end(), by) == users.end())
@@ -184,9 +211,7 @@ void placement::place_all() {
       const portion part = m_first[t].part;
       const bool split = !part.whole() && (!shared || part.part * static_cast<std::int64_t>(devices) == part.of);
       for (std::size_t d = 0; d < devices; ++d) {
-        if (g.pipeline && cls != trace::tensor_class::activations &&
-            static_cast<int>(d) != pipeline_stage(tensor.layer, devices))
-          continue;
+        if (g.pipeline && cls != trace::tensor_class::activations && !in_stage(t, d, devices)) continue;
         if (shared && d > 0 && !split) {  // one shared memory holds one copy
           m_homes[t].resize(devices, m_homes[t][0]);
           m_homes[t][d] = m_homes[t][0];
@@ -293,9 +318,7 @@ void placement::refuse_unreachable(const std::function<bool(const std::string&, 
       const trace::tensor& tensor = m_header.tensors[t];
       const executor_group& g = m_groups[by];
       for (std::size_t d = 0; d < g.cores.size(); ++d) {
-        if (g.pipeline && tensor.cls != trace::tensor_class::activations &&
-            static_cast<int>(d) != pipeline_stage(tensor.layer, g.cores.size()))
-          continue;
+        if (g.pipeline && tensor.cls != trace::tensor_class::activations && !in_stage(t, d, g.cores.size())) continue;
         const home& h = of(t, d);
         const memory_slot& slot = m_slots[static_cast<std::size_t>(h.memory)];
         if (slot.in_core || !known.emplace(g.cores[d], h.memory).second || reaches(g.cores[d], h.address)) continue;

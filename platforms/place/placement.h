@@ -8,8 +8,10 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "platforms/describe/run_options.h"
@@ -68,8 +70,9 @@ class placement {
   const mapping_rule& rule(const trace::op& op) const;
   const executor_group& executors(const mapping_rule& r) const;
   const std::vector<executor_group>& groups() const { return m_groups; }  ///< by rule
-  /// Device (position in the group's cores) that runs a layer under pipeline parallelism.
-  int pipeline_stage(std::int64_t layer, std::size_t devices) const;
+  /// Device (position in the group's cores) that runs an operator under pipeline parallelism: layers in equal ranges,
+  /// what comes before them on the first device, what follows on the last.
+  std::size_t pipeline_stage(const trace::op& op, std::size_t devices) const;
   /// Home of a tensor for one device of the group that uses it. Tensors not met while placing (activations) are in the
   /// activation memory of the operator's rule.
   const home& of(std::uint32_t tensor, std::size_t device) const;
@@ -91,6 +94,10 @@ class placement {
     std::optional<std::size_t> gathered_by = std::nullopt;  // rule of the operator that reads rows of it
     portion part = {};                                      // that one device holds
   };
+  std::size_t stage_of_layer(std::int64_t layer, std::size_t devices) const;
+  /// Whether a device of a pipeline uses a tensor.
+  bool in_stage(std::uint32_t tensor, std::size_t device, std::size_t devices) const;
+  void note_ends(const trace::op& op);
   std::size_t rule_index(const trace::op& op) const;
   int slot_index(const std::string& name) const;
   bool in_arrays(const std::string& memory) const;
@@ -120,6 +127,13 @@ class placement {
   std::int64_t m_layers = 0;
   std::vector<executor_group> m_groups;           // by rule
   std::vector<first_use> m_first;                 // by tensor
+  /// Of no layer: names of operators that follow the layers of their pass, and by tensor who uses it.
+  std::set<std::string> m_behind;
+  struct ends {
+    bool before = false, behind = false;
+  };
+  std::vector<ends> m_ends;
+  std::optional<std::pair<trace::phase, std::int64_t>> m_in_layers;  // the pass that scan() is in, once it met a layer
   std::vector<std::vector<std::size_t>> m_users;  // by tensor: rules of the operators that use it
   std::vector<std::vector<home>> m_homes;         // by tensor, by device
   struct shortage {

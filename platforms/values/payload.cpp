@@ -295,8 +295,7 @@ void payload_run::attach(system& hw, const placement& where) {
   std::map<std::pair<std::uint32_t, std::uint64_t>, bool> loaded;
   while (stream->next(op)) {
     const executor_group& group = where.executors(where.rule(op));
-    const std::size_t device =
-        group.pipeline ? static_cast<std::size_t>(where.pipeline_stage(op.layer, group.cores.size())) : 0;
+    const std::size_t device = group.pipeline ? where.pipeline_stage(op, group.cores.size()) : 0;
     core& by = *by_name.at(group.cores[device]);
     for (const auto& u : op.uses) {
       const trace::tensor& t = m_header.tensors[u.tensor];

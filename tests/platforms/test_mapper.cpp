@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "models/model.h"
 #include "traces/generator.h"
@@ -136,6 +139,64 @@ mapping:
   EXPECT_GT(where.slots()[0].used, std::int64_t{7} << 30);
   EXPECT_GT(where.slots()[1].used, std::int64_t{4} << 30);
   EXPECT_EQ(where.report()["notes"].size(), 1u);
+}
+
+/// Where operators and tensors of no layer are in a pipeline of four stages: by name, the stages.
+std::map<std::string, std::set<std::size_t>> stages(const std::string& model, trace::workload::phases phase) {
+  const std::string yaml = R"(
+parallel: pipeline
+modules:
+  hbm: {type: dram, standard: HBM3, count: 4}
+  gpu: {type: gpu, count: 4}
+mapping:
+  - {executor: gpu, weights: hbm, kv_cache: hbm, activations: hbm}
+)";
+  const auto d = read_platform(config::node::parse_text(yaml, "p.yaml"), "p");
+  trace::workload w;
+  w.phase = phase;
+  w.prompt = 8;
+  w.prefill_chunk = 4;
+  w.context = 100;
+  w.tokens = 2;
+  const auto source = source_of(model, w);
+  const placement where(d, slots(4, std::int64_t{80} << 30), source);
+  const auto stream = source();
+  std::map<std::string, std::set<std::size_t>> out;
+  trace::op op;
+  while (stream->next(op)) {
+    const auto parts = split_operator(op, stream->header(), where, where.executors(where.rule(op)));
+    EXPECT_EQ(parts.size(), 1U);
+    if (op.layer < 0) out[op.name].insert(parts.front().device);
+    // Stages read what lies beside them, of weights and caches.
+    for (const auto& u : op.uses)
+      if (stream->header().tensors[u.tensor].cls != trace::tensor_class::activations) {
+        EXPECT_EQ(where.of(u.tensor, parts.front().device).memory, static_cast<int>(parts.front().device)) << op.name;
+      }
+  }
+  std::int64_t used = 0, all = 0;
+  for (const auto& s : where.slots()) used += s.by_class[static_cast<std::size_t>(trace::tensor_class::weights)];
+  for (const auto& t : stream->header().tensors) all += t.cls == trace::tensor_class::weights ? t.bytes : 0;
+  out["bytes held beyond the model's"].insert(static_cast<std::size_t>(used - all));
+  return out;
+}
+
+// What comes before the layers is on the first device, what follows them on the last, in each pass.
+TEST(mapper, a_pipeline_begins_at_its_first_device_and_ends_at_its_last) {
+  const std::set<std::size_t> first{0}, last{3};
+  for (const auto phase : {trace::workload::phases::prefill, trace::workload::phases::decode}) {
+    const auto llama = stages("llama-2-7b", phase);
+    EXPECT_EQ(llama.at("embed"), first);
+    EXPECT_EQ(llama.at("norm"), last);
+    EXPECT_EQ(llama.at("lm_head"), last);
+    EXPECT_EQ(llama.at("bytes held beyond the model's"), first) << "none";
+  }
+}
+
+// GPT-2's output table is its input table, 50257 x 768 of 2 bytes: either end has a copy.
+TEST(mapper, both_ends_of_a_pipeline_hold_a_tied_table) {
+  const auto gpt = stages("gpt-2", trace::workload::phases::decode);
+  EXPECT_EQ(gpt.at("lm_head"), (std::set<std::size_t>{3}));
+  EXPECT_EQ(gpt.at("bytes held beyond the model's"), (std::set<std::size_t>{50257 * 768 * 2}));
 }
 
 }  // namespace
