@@ -15,6 +15,13 @@
 
 namespace memwall {
 
+/// What a host may have launched on devices ahead of their work. The kernels of an operator wait in its device's queue;
+/// while that is full the host launches nothing, on no device.
+struct launch_ahead {
+  std::int64_t room = 0;    ///< kernels in the queue of a device that have not ended; 0: no bound
+  std::int64_t passes = 0;  ///< passes (chunks of a prompt, steps) launched and not over; 0: no bound
+};
+
 /// The functional core of anything that executes operators: a GPU, a CPU, an array of compute-in-memory macros. It says
 /// what an operator needs (transfers, arithmetic time, overheads); stream_core carries that out on the bus.
 class core_model {
@@ -47,6 +54,12 @@ class core_model {
   /// Bytes of one request: a line of the cache in front of the memory. Transfers are not smaller, whatever the memory's
   /// burst.
   virtual std::int64_t request_bytes() const { return 64; }
+
+  /// What its runtime's host may launch ahead.
+  virtual launch_ahead launches_ahead() const { return {}; }
+  /// Kernels that a step of an operator is in that runtime: "norm", "product", "expand" (of narrow weights), "rope",
+  /// "attention" (with what writes the cache), "elementwise".
+  virtual std::int64_t kernels_of(const std::string& /*step*/) const { return 1; }
 
   /// Dynamic energy spent so far, by component, in picojoules; empty: not told apart. Sums to the plans' energies.
   virtual std::vector<std::pair<std::string, double>> energy_parts() const { return {}; }

@@ -23,7 +23,6 @@ constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 12
 // Decodes beside a prompt take as long as if each query head were 64 rows of a prompt (vLLM's FlashAttention-2 on an
 // RTX 4090 and an RTX PRO 6000: then both run at the same rate).
 constexpr double query_rows = 64;
-constexpr double separate_efficiency = 0.5;  // ESTIMATE: of the two products when scores pass through memory
 constexpr std::int64_t resident_blocks = 3;  // of FlashAttention-2 an SM, over one query
 
 double bytes_per_element(const std::string& type) {
@@ -90,9 +89,10 @@ double gpu_model::clock_under_limit(double arithmetic, double loads, double core
   return low;
 }
 
-/// Bytes a second of what a runtime moves through memory beyond the trace's operands.
+/// Bytes a second of what a runtime moves through memory beyond the trace's operands. These kernels stream over all SMs:
+/// what a runtime's thin products keep in flight does not bound them.
 double gpu_model::spill_rate() const {
-  const double rate = std::min(m_chip.l2_bandwidth.value, load_rate(m_chip.sms, 0, 0));
+  const double rate = std::min(m_chip.l2_bandwidth.value, sm_load_rate(m_chip.sms));
   return m_memory_rate > 0 ? std::min(rate, m_memory_rate) : rate;
 }
 
@@ -180,7 +180,8 @@ gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) cons
   if (narrow && m_stack.expand_rows > 0 && op.m >= m_stack.expand_rows) {
     // A kernel of its own reads the narrow weights and writes 16-bit ones; then the product reads those back while it
     // computes. (The transfers that are simulated are the narrow weights'.)
-    const double wide = type_bits / 8 * weights / spill_rate(), stored = op.weight_bits / 8 * weights / spill_rate();
+    const double rate = std::min(spill_rate(), load_rate(m_chip.sms, 0, 0));
+    const double wide = type_bits / 8 * weights / rate, stored = op.weight_bits / 8 * weights / rate;
     const product p = times(0);
     const double seconds =
         std::max({p.seconds, p.least, wide}) + std::max(unpack, stored + wide) + m_stack.kernel_launch.value;
@@ -227,11 +228,17 @@ double gpu_model::attention_seconds(const operation& op) const {
     const double computed = op.flops * (1 + static_cast<double>(m_stack.attention_edge) / attended);
     return computed / (rate * m_chip.attention_efficiency.at(attention_generation()));
   }
-  // Scores are written, read and written by the softmax, and read: fp32; the masked half is computed too.
-  const double bytes = 4 * 4 * scores * (op.m > 1 ? 2.0 : 1.0);
-  double seconds = op.m > 1 ? op.flops / (rate * separate_efficiency) : op.flops / m_chip.vector_rate.value;
+  // Every query's scores over all positions are computed and pass through memory, those that the mask hides too.
+  const double computed = op.m == 1 ? scores
+                                    : std::max(scores, static_cast<double>(op.m) * static_cast<double>(op.n) *
+                                                           static_cast<double>(op.batch * op.group));
+  const double bytes = m_stack.score_bytes.value * computed;
+  double seconds = op.m > 1 ? 4.0 * static_cast<double>(op.k) * computed / (rate * m_stack.score_efficiency)
+                            : op.flops / m_chip.vector_rate.value;
   seconds += 2 * (m_stack.kernel_launch.value + m_chip.kernel_ramp.value);
-  seconds += bytes / (bytes / 4 > m_chip.l2.value / 2 ? spill_rate() : m_chip.l2_bandwidth.value);
+  // Kernels after each other stream over scores in and scores out, of 32 bits each: the L2 keeps its share of them.
+  const double missing = m_chip.l2.value > 0 ? std::min(1.0, 2 * 4 * computed / m_chip.l2.value) : 1.0;
+  seconds += bytes * (missing / spill_rate() + (1 - missing) / m_chip.l2_bandwidth.value);
   if (op.m == 1) seconds += scores * m_stack.score_cycles / (m_chip.clock.value * static_cast<double>(m_chip.sms));
   return seconds;
 }

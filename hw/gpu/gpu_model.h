@@ -50,6 +50,8 @@ class gpu_model : public core_model {
   power idle_power() const override { return power(m_chip.idle_power.value + m_chip.context_power.value); }
   power active_power() const override { return m_chip.active_power; }
   std::vector<std::pair<std::string, double>> energy_parts() const override;
+  launch_ahead launches_ahead() const override { return {m_stack.launch_queue, m_stack.passes_in_flight}; }
+  std::int64_t kernels_of(const std::string& step) const override { return m_stack.kernels.at(step); }
   void others_passed(std::int64_t bytes) override { m_l2.others_passed(bytes); }
   void set_memory(double peak_bandwidth, double byte_pj) override;
   gpu_params params() const { return {m_chip, m_stack}; }

@@ -156,6 +156,16 @@ const param_table<gpu_software>& gpu_software_table() {
                "masked (64 of 128), its prologue and epilogue",
                "tiles of 128 queries; more: fitted on prompts of 1024 to 32768")
           .range<std::int64_t>(0, 1 << 16)
+          .add("score_bytes", &gpu_software::score_bytes,
+               "bytes that a score of an unfused attention moves: 16 for 32-bit ones that a product writes, a softmax "
+               "reads and writes and a product reads",
+               "runtime: types and conversions")
+          .range(byte_size(0), byte_size(1000))
+          .add("score_efficiency", &gpu_software::score_efficiency,
+               "part of the sustained rate that the products of an unfused attention reach over a prompt, masked scores "
+               "included",
+               "fitted: prompts over the context, by runtime")
+          .range(0.01, 2.0)
           .add(
               "score_cycles", &gpu_software::score_cycles,
               "cycles of an SM that an unfused attention over one query takes for each query head and cached position: "
@@ -198,6 +208,22 @@ const param_table<gpu_software>& gpu_software_table() {
                "convert its input and join split sums",
                "runtime")
           .range(duration(0), duration(1))
+          .add("launch_queue", &gpu_software::launch_queue,
+               "kernels launched on a device that have not ended, at most: the host launches no more, on any device, "
+               "until there is room. It bounds how far the stages of a pipeline run beside each other. 0: no bound",
+               "a CUDA stream takes about 1,000 launches, then the host waits for each "
+               "(forums.developer.nvidia.com/t/68937)")
+          .range<std::int64_t>(0, 1 << 20)
+          .add("kernels", &gpu_software::kernels,
+               "kernels of a norm, a product, the expansion of its narrow weights, a rotation with what appends to the "
+               "cache, an attention and an elementwise operator, for launch_queue",
+               "runtime: its graph of a layer")
+          .range<std::int64_t>(0, 1 << 10)
+          .choices({"norm", "product", "expand", "rope", "attention", "elementwise"})
+          .add("passes_in_flight", &gpu_software::passes_in_flight,
+               "chunks of a prompt that are under way in a pipeline at a time; 0: as many as it has stages for",
+               "runtime: copies of a graph's inputs")
+          .range<std::int64_t>(0, 1 << 10)
           .add("handoff", &gpu_software::handoff,
                "synchronisation before an operator whose operands another core made (the host's, another stage's)",
                "runtime")

@@ -56,6 +56,8 @@ struct gpu_software {
   std::int64_t attention_kernels = 1;
   duration attention_floor{0};
   std::int64_t attention_edge = 64;
+  byte_size score_bytes{16};
+  double score_efficiency = 1;
   double score_cycles = 0;
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
@@ -65,6 +67,10 @@ struct gpu_software {
   double dot_tile_ops = 0;
   duration many_row_overhead{0};
   duration gemm_overhead{0};
+  std::int64_t launch_queue = 0;
+  std::int64_t passes_in_flight = 0;
+  std::map<std::string, std::int64_t> kernels{{"norm", 1},      {"product", 1}, {"expand", 1},
+                                              {"attention", 1}, {"rope", 1},    {"elementwise", 1}};
   duration handoff{0};
   bandwidth handoff_bandwidth{0};
   duration prompt_overhead{0};

@@ -25,6 +25,8 @@ class platform_split final : public work_split {
   std::vector<core_task> parts_of(const trace::op& op) const override;
   std::vector<core_task> sums_of(const trace::op& op) const override;
   int devices() const override { return m_alike.devices(); }
+  launch_ahead launches_ahead(std::size_t core) const override { return m_models[core]->launches_ahead(); }
+  std::int64_t kernels_of(const trace::op& op, std::size_t core) const override;
 
  private:
   const executor_group& group_of(const trace::op& op) const { return m_where.executors(m_where.rule(op)); }
@@ -36,6 +38,7 @@ class platform_split final : public work_split {
   const placement& m_where;
   const trace::header& m_header;
   std::vector<std::string> m_names;                                     // by number
+  std::vector<const core_model*> m_models;                              // by number
   std::vector<bool> m_works;                                            // by number; the others are stood for
   std::map<const executor_group*, std::vector<std::size_t>> m_numbers;  // looked up only
 };

@@ -13,10 +13,18 @@ namespace memwall::platforms {
 namespace {}  // namespace
 
 schedule::schedule(trace::op_source& source, const work_split& split, std::size_t cores)
-    : m_source(source), m_split(split), m_cores(cores) {}
+    : m_source(source), m_split(split), m_cores(cores) {
+  for (std::size_t c = 0; c < cores; ++c) {
+    const launch_ahead ahead = split.launches_ahead(c);
+    m_cores[c].room = ahead.room;
+    if (ahead.passes > 0) m_passes = m_passes > 0 ? std::min(m_passes, ahead.passes) : ahead.passes;
+    m_bounded = m_bounded || ahead.room > 0 || ahead.passes > 0;
+  }
+}
 
 std::vector<schedule::order> schedule::advance(ps_t now) {
   read(now);
+  launch();
   dispatch_ready();
   std::vector<order> out;
   for (std::size_t c = 0; c < m_cores.size(); ++c)
@@ -65,6 +73,7 @@ void schedule::add(open_operator o) {
   o.asked_at = m_asked_at;
   m_read_pass = pass;
   m_read_cores = o.cores;
+  if (m_bounded) o.kernels = m_split.kernels_of(o.op, o.cores.front());
   for (const std::size_t c : o.cores) m_cores[c].undispatched.push_back(id);
   m_open.push_back(std::move(o));
   open_operator& added = m_open.back();
@@ -76,11 +85,43 @@ void schedule::add(open_operator o) {
   if (added.operands_missing == 0) m_ready.insert(m_ready.end(), id);
 }
 
+/// One host launches all operators in their order, without time of its own. Where a queue is full it waits, and what
+/// made room then is the past of all that it launches next.
+void schedule::launch() {
+  if (!m_bounded) {
+    m_launched = m_next_id;
+    return;
+  }
+  for (; m_launched < m_next_id; ++m_launched) {
+    open_operator& o = open(m_launched);
+    if (!may_launch(o)) {
+      m_host_waits = true;
+      return;
+    }
+    if (o.first_of_pass) m_passes_launched.push_back(m_launched);
+    for (const std::size_t c : o.cores) m_cores[c].launched += o.kernels;
+    if (m_host_waits) o.before = m_made_room;
+  }
+  m_host_waits = false;
+}
+
+bool schedule::may_launch(const open_operator& o) {
+  while (m_passes_launched.size() > 1 && m_passes_launched[1] <= first_open()) m_passes_launched.pop_front();
+  if (m_passes > 0 && o.first_of_pass && static_cast<std::int64_t>(m_passes_launched.size()) >= m_passes &&
+      first_open() < o.op.id)
+    return false;
+  return std::all_of(o.cores.begin(), o.cores.end(), [&](std::size_t c) {
+    const core_state& core = m_cores[c];
+    return core.room == 0 || core.launched == 0 || core.launched + o.kernels <= core.room;
+  });
+}
+
 void schedule::dispatch_ready() {
   while (m_oldest < m_next_id && (m_oldest < first_open() || open(m_oldest).started)) ++m_oldest;
   if (m_oldest == m_next_id) return;
   const pass_key oldest = pass_of(open(m_oldest));
   for (auto at = m_ready.begin(); at != m_ready.end();) {
+    if (*at >= m_launched) return;
     open_operator& o = open(*at);
     if (!in_turn(o, oldest)) {
       ++at;
@@ -207,6 +248,10 @@ void schedule::complete(open_operator& o, const chain& path) {
   if (o.end >= m_last_end) {
     m_last_end = o.end;
     m_critical = path.parts;
+  }
+  if (m_bounded) {
+    for (const std::size_t c : o.cores) m_cores[c].launched -= o.kernels;
+    if (m_host_waits) m_made_room = path;
   }
   for (const std::uint64_t id : o.awaited_by)
     if (--open(id).operands_missing == 0) m_ready.insert(id);

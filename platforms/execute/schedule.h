@@ -24,6 +24,7 @@
 #include <boost/container/flat_set.hpp>
 #include <boost/container/small_vector.hpp>
 
+#include "hw/core/core_model.h"
 #include "hw/core/work.h"
 #include "traces/op_source.h"
 
@@ -47,6 +48,10 @@ class work_split {
   virtual std::vector<core_task> sums_of(const trace::op& op) const = 0;
   /// How many devices each part stands for.
   virtual int devices() const { return 1; }
+  /// What the host may launch ahead on a core.
+  virtual launch_ahead launches_ahead(std::size_t /*core*/) const { return {}; }
+  /// Kernels that an operator is on one of its cores.
+  virtual std::int64_t kernels_of(const trace::op& /*op*/, std::size_t /*core*/) const { return 1; }
 };
 
 /// An operator that has ended, as reports want it.
@@ -107,6 +112,7 @@ class schedule {
     core_list cores;
     boost::container::small_vector<std::uint64_t, 4> awaited_by;  // operators that depend on it
     std::size_t operands_missing = 0;                             // dependencies that have not ended
+    std::int64_t kernels = 0;  // in the queue of each of its cores, where those are bounded
     ps_t asked_at = 0;         // when the source gave it, if it had been waiting before: until then nobody wanted it
     bool handed_over = false;  // the operator before it is other cores'
     bool first_of_pass = false, first_of_prompt = false;
@@ -129,6 +135,8 @@ class schedule {
   struct core_state {
     std::deque<queued> queue;
     std::deque<std::uint64_t> undispatched;  // operators that will run here, in order
+    std::int64_t room = 0;                   // kernels that may be launched here and not have ended; 0: any number
+    std::int64_t launched = 0;               // how many are
     chain last;                              // of the operator that ended last here
     bool busy = false;
     std::uint64_t running = 0;
@@ -148,6 +156,8 @@ class schedule {
   void read(ps_t now);
   void check_wait(ps_t now);
   void add(open_operator o);
+  void launch();
+  bool may_launch(const open_operator& o);
   void dispatch_ready();
   bool in_turn(const open_operator& o, const pass_key& oldest) const;
   void dispatch(open_operator& o);
@@ -168,6 +178,12 @@ class schedule {
   std::deque<chain> m_recent;                         // of operators already gone, the youngest last
   boost::container::flat_set<std::uint64_t> m_ready;  // not started, all operands there
   std::uint64_t m_oldest = 0;                         // no operator before it waits to be started
+  bool m_bounded = false;                             // the host launches only so far ahead
+  std::int64_t m_passes = 0;                          // so many passes ahead; 0: any number
+  std::uint64_t m_launched = 0;                       // operators before it are launched
+  std::deque<std::uint64_t> m_passes_launched;        // first operators of those that are not over
+  bool m_host_waits = false;                          // for room
+  chain m_made_room;                                  // of the operator that ended last
   std::vector<core_state> m_cores;
   pass_key m_read_pass{trace::phase::decode, -1};  // of the operator read last, and its cores
   core_list m_read_cores;

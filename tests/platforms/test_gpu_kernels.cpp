@@ -408,9 +408,9 @@ TEST(gpu_kernels, unfused_attention_pays_for_each_query_head_and_position) {
       << "prompts run on the matrix units";
 }
 
-// Scores in single precision pass through memory four times: written, read and written by the softmax, read: 16 bytes
-// each, at 4 TB/s of the L2; two kernels more are started. One query is a vector's product (1 TFLOP/s), several are
-// matrices' at half their rate (2 TFLOP/s), and the masked half of their scores passes, too.
+// Scores in single precision pass four times: written, read and written by the softmax, read: 16 bytes each, at 4 TB/s
+// of the L2; two kernels more are started. One query is a vector's product (1 TFLOP/s), several are matrices' (4
+// TFLOP/s), and all their scores are computed and pass, the masked ones too.
 TEST(gpu_kernels, unfused_attention_takes_its_products_its_scores_and_two_kernels) {
   gpu_params p = round_numbers(4);
   p.silicon.vector_rate = op_rate(1e12);
@@ -419,10 +419,42 @@ TEST(gpu_kernels, unfused_attention_takes_its_products_its_scores_and_two_kernel
   p.software.kernel_launch = duration(1e-6);
   p.software.attention = "separate";
   p.software.score_cycles = 0;
-  // 4 heads x 1000 positions; two queries see 999 on average.
   EXPECT_NEAR(compute_us(p, attention(1, 1000, 4, 1 << 20)), 4 * 128 * 4000 / 1e6 + 16 * 4000 / 4e6 + 2 * 1.5, 1e-5);
-  EXPECT_NEAR(compute_us(p, attention(2, 1000, 4, 1 << 20)), 4 * 128 * 7992 / 2e6 + 2 * 16 * 7992 / 4e6 + 2 * 1.5,
-              1e-5);
+  const operation prompt = attention(2, 1000, 4, 1 << 20);
+  EXPECT_NEAR(compute_us(p, prompt), 4 * 128 * 8000 / 4e6 + 16 * 8000 / 4e6 + 2 * 1.5, 1e-5);
+  // Half of 8000 scores in and out, of 4 bytes each, fits into 128,000 bytes; the other half comes at 4 x 10 kB / 1 us.
+  p.silicon.l2 = byte_size(128e3);
+  p.silicon.in_flight_per_sm = byte_size(1e4);
+  EXPECT_NEAR(compute_us(p, prompt), 4 * 128 * 8000 / 4e6 + 16 * 4000 / 4e6 + 16 * 4000 / 4e4 + 2 * 1.5, 1e-5);
+  p.software.score_bytes = byte_size(24);
+  p.software.score_efficiency = 0.5;
+  EXPECT_NEAR(compute_us(p, prompt), 4 * 128 * 8000 / 2e6 + 24 * 4000 / 4e6 + 24 * 4000 / 4e4 + 2 * 1.5, 1e-5);
+  // What a runtime's products of few rows keep in flight does not bound these kernels.
+  p.software.kernel_in_flight = byte_size(1e3);
+  EXPECT_NEAR(compute_us(p, prompt), 4 * 128 * 8000 / 2e6 + 24 * 4000 / 4e6 + 24 * 4000 / 4e4 + 2 * 1.5, 1e-5);
+}
+
+// A chunk of a prompt behind others attends to all of them: few of its scores are masked, and each is computed once.
+TEST(gpu_kernels, unfused_attention_of_a_late_chunk_computes_what_it_attends_to) {
+  gpu_params p = round_numbers(4);
+  p.silicon.l2 = byte_size(0);
+  p.software.attention = "separate";
+  p.software.kernel_launch = duration(0);
+  operation op = attention(100, 10000, 1, 1 << 20);
+  op.group = 2;
+  EXPECT_NEAR(compute_us(p, op), (4 * 128 + 16) * 2e6 / 4e6, 1e-5);
+}
+
+TEST(gpu_kernels, a_host_is_told_how_far_ahead_it_may_launch) {
+  gpu_params p = round_numbers(1);
+  EXPECT_EQ(gpu_model(p).launches_ahead().room, 0);
+  p.software.launch_queue = 980;
+  p.software.passes_in_flight = 4;
+  p.software.kernels["rope"] = 7;
+  EXPECT_EQ(gpu_model(p).launches_ahead().room, 980);
+  EXPECT_EQ(gpu_model(p).launches_ahead().passes, 4);
+  EXPECT_EQ(gpu_model(p).kernels_of("rope"), 7);
+  EXPECT_EQ(gpu_model(p).kernels_of("norm"), 1);
 }
 
 }  // namespace

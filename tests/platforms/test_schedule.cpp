@@ -26,9 +26,19 @@ struct step {
   bool beside_prompt = false;
 };
 
+/// How far ahead the host launches, the same on every core, and how many kernels an operator is.
+struct host {
+  launch_ahead ahead;
+  std::vector<std::int64_t> kernels = {};  ///< by operator; empty: one each
+};
+
 class split_by_table final : public work_split {
  public:
-  explicit split_by_table(const std::vector<step>& steps) : m_steps(steps) {}
+  explicit split_by_table(const std::vector<step>& steps, host h = {}) : m_steps(steps), m_host(std::move(h)) {}
+  launch_ahead launches_ahead(std::size_t) const override { return m_host.ahead; }
+  std::int64_t kernels_of(const trace::op& op, std::size_t) const override {
+    return m_host.kernels.empty() ? 1 : m_host.kernels[op.id];
+  }
   std::vector<std::size_t> cores_of(const trace::op& op) const override { return m_steps[op.id].cores; }
   std::vector<core_task> parts_of(const trace::op& op) const override { return tasks(op.id, false); }
   std::vector<core_task> sums_of(const trace::op& op) const override {
@@ -48,6 +58,7 @@ class split_by_table final : public work_split {
     return out;
   }
   const std::vector<step>& m_steps;
+  host m_host;
 };
 
 /// Gives the steps one after another; before those in `waits` it answers "not yet", once each.
@@ -129,8 +140,8 @@ std::vector<seen> play(schedule& s, std::size_t operators) {
 
 struct played {
   explicit played(std::vector<step> s, std::size_t cores, std::map<std::uint64_t, trace::answer> waits = {},
-                  std::map<std::uint64_t, ps_t> pauses = {})
-      : steps(std::move(s)), source(steps), split(steps), order(source, split, cores) {
+                  std::map<std::uint64_t, ps_t> pauses = {}, host h = {})
+      : steps(std::move(s)), source(steps), split(steps, std::move(h)), order(source, split, cores) {
     source.waits = std::move(waits);
     source.pauses = std::move(pauses);
     ops = play(order, steps.size());
@@ -294,6 +305,64 @@ TEST(schedule, an_order_says_what_is_special_about_its_operator) {
   EXPECT_EQ(first, (std::vector<bool>{true, false, true, false}));
 }
 
+// Room for two kernels a core. Core 0 has two operators launched and one that waits for room; so core 1, which has
+// nothing to do, gets its operator only when core 0 has ended one. What made room is its past: nothing of the time
+// before is a wait for operands.
+TEST(schedule, a_host_that_waits_for_room_on_one_core_launches_nothing_on_others) {
+  const played p({{{0}, {10}}, {{0}, {10}}, {{0}, {10}}, {{1}, {5}}}, 2, {}, {}, {{2, 0}});
+  EXPECT_EQ(p.ops[2].start, 20);
+  EXPECT_EQ(p.ops[3].start, 10);
+  EXPECT_EQ(p.ops[3].path[stall::compute], 15);
+  EXPECT_EQ(p.ops[3].path.sum(), 15);
+  const played without({{{0}, {10}}, {{0}, {10}}, {{0}, {10}}, {{1}, {5}}}, 2);
+  EXPECT_EQ(without.ops[3].start, 0);
+}
+
+// An operator of more kernels than there is room for goes when nothing else is there.
+TEST(schedule, an_operator_larger_than_the_queue_goes_alone) {
+  const played p({{{0}, {10}}, {{0}, {10}}, {{1}, {5}}}, 2, {}, {}, {{4, 0}, {1, 7, 4}});
+  EXPECT_EQ(p.ops[1].start, 10);
+  EXPECT_EQ(p.ops[2].start, 10);
+  EXPECT_EQ(p.order.last_end(), 20);
+}
+
+/// Passes through four stages that take 10 each, one operator a stage: when each pass starts.
+std::vector<ps_t> pass_starts(const launch_ahead& ahead, std::size_t passes, std::int64_t kernels) {
+  std::vector<step> steps;
+  for (std::size_t pass = 0; pass < passes; ++pass)
+    for (std::size_t stage = 0; stage < 4; ++stage) {
+      step s{{stage}, {10}};
+      if (stage > 0) s.deps = {steps.size() - 1};
+      s.pass = static_cast<std::int64_t>(pass);
+      steps.push_back(s);
+    }
+  const played p(steps, 4, {}, {}, {ahead, std::vector<std::int64_t>(steps.size(), kernels)});
+  std::vector<ps_t> out;
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    out.push_back(p.ops[4 * pass].start);
+    EXPECT_EQ(p.ops[4 * pass + 3].path.sum(), p.ops[4 * pass + 3].end);
+  }
+  return out;
+}
+
+// A queue that holds Q passes' kernels of a stage: a pass is launched down to the last stage when that has ended the
+// pass Q before, and only then the next pass is launched on the first stage. So pass c + 1 starts with the end of pass
+// c - Q there, unless the first stage is still busy: two passes in 40 with Q = 1, three with Q = 2, four with 3.
+TEST(schedule, the_queue_bounds_how_far_the_stages_of_a_pipeline_run_beside_each_other) {
+  EXPECT_EQ(pass_starts({0, 0}, 6, 5), (std::vector<ps_t>{0, 10, 20, 30, 40, 50}));
+  EXPECT_EQ(pass_starts({5, 0}, 6, 5), (std::vector<ps_t>{0, 10, 40, 50, 80, 90}));
+  EXPECT_EQ(pass_starts({9, 0}, 6, 5), (std::vector<ps_t>{0, 10, 40, 50, 80, 90})) << "no room for half a pass";
+  EXPECT_EQ(pass_starts({10, 0}, 6, 5), (std::vector<ps_t>{0, 10, 20, 40, 50, 60}));
+  EXPECT_EQ(pass_starts({15, 0}, 6, 5), (std::vector<ps_t>{0, 10, 20, 30, 40, 50}));
+}
+
+// A pass is over when its last stage is: with two at a time the third starts at the end of the first, 40.
+TEST(schedule, passes_in_flight_are_counted_to_their_last_operator) {
+  EXPECT_EQ(pass_starts({0, 1}, 3, 1), (std::vector<ps_t>{0, 40, 80}));
+  EXPECT_EQ(pass_starts({0, 2}, 5, 1), (std::vector<ps_t>{0, 10, 40, 50, 80}));
+  EXPECT_EQ(pass_starts({0, 4}, 5, 1), (std::vector<ps_t>{0, 10, 20, 30, 40}));
+}
+
 TEST(schedule, clocks_end_at_nine_thousand_seconds) {
   const std::vector<step> steps{{{0}, {9'000'000'000'000'001}}};
   EXPECT_THROW(played(steps, 1), input_error);
@@ -324,7 +393,12 @@ TEST(schedule, random_graphs_keep_the_laws) {
       s.pass = pass;
       steps.push_back(s);
     }
-    const played p(steps, cores, {}, pauses);
+    host h;
+    if (seed % 2 == 1) {
+      h.ahead = {static_cast<std::int64_t>(upto(12)), static_cast<std::int64_t>(upto(3))};
+      for (std::size_t i = 0; i < steps.size(); ++i) h.kernels.push_back(static_cast<std::int64_t>(1 + upto(4)));
+    }
+    const played p(steps, cores, {}, pauses, h);
     ps_t last = 0;
     for (std::size_t id = 0; id < steps.size(); ++id) {
       const seen& o = p.ops[id];
@@ -336,6 +410,17 @@ TEST(schedule, random_graphs_keep_the_laws) {
           EXPECT_LE(p.ops[before].start, o.start) << seed << ": " << id;
         }
       last = std::max(last, o.end);
+      // What was launched before it on its cores and has not ended fits into the queue with it.
+      for (const std::size_t c : steps[id].cores) {
+        std::int64_t there = 0;
+        for (std::size_t before = 0; before < id && h.ahead.room > 0; ++before)
+          if (const auto& on = steps[before].cores;
+              std::find(on.begin(), on.end(), c) != on.end() && p.ops[before].end > o.start)
+            there += h.kernels[before];
+        if (there > 0) {
+          EXPECT_LE(there + h.kernels[id], h.ahead.room) << seed << ": " << id;
+        }
+      }
     }
     EXPECT_EQ(p.order.last_end(), last);
     EXPECT_EQ(p.order.critical().sum(), last);
