@@ -77,6 +77,69 @@ TEST(sweep_surrogate, passes_through_what_it_learned_and_doubts_elsewhere) {
   EXPECT_GT(s.at({{0.55, 0.5}})[0].deviation, 2 * s.at({{0.55, 0}})[0].deviation);
 }
 
+TEST(sweep_space, distance_is_one_between_kinds_and_along_the_axis_otherwise) {
+  const space s{{false, true}};
+  EXPECT_DOUBLE_EQ(s.distance(0, 0.75, 0.5), 0.25);
+  EXPECT_DOUBLE_EQ(s.distance(0, 0.5, 0.75), 0.25);
+  EXPECT_EQ(s.distance(1, 0.5, 0.75), 1);
+  EXPECT_EQ(s.distance(1, 0.5, 0.5), 0);
+  // An axis that a point leaves out: alike in both, as far as can be in one.
+  for (const std::size_t axis : {0U, 1U}) {
+    EXPECT_EQ(s.distance(axis, NAN, NAN), 0);
+    EXPECT_EQ(s.distance(axis, NAN, 0.5), 1);
+    EXPECT_EQ(s.distance(axis, 0.5, NAN), 1);
+  }
+}
+
+/// Matern 5/2 (Rasmussen and Williams, equation 4.17): r is the distance in length scales.
+double matern(double r) {
+  return (1 + std::sqrt(5) * r + 5 * r * r / 3) * std::exp(-std::sqrt(5) * r);
+}
+
+// Two points a and b with values m + s and m - s, that is 1 and -1 standardised. Their covariance is [1 k; k 1], whose
+// inverse is [1 -k; -k 1] / (1 - k^2). A point with covariances p and q to them has the mean m + s (p - q) / (1 - k);
+// the process has the variance y' K^-1 y / 2 = 1 / (1 - k), of which (p^2 + q^2 - 2 k p q) / (1 - k^2) is known there
+// (equations 2.25 and 2.26). Length scales that were not chosen are 1.2.
+TEST(sweep_surrogate, guesses_between_two_points_as_the_closed_form) {
+  surrogate s(space{{false, true}});
+  s.fit({{0.25, 0}, {0.75, 1}}, {7, 3}, false);
+  const double k = matern(std::sqrt(0.5 * 0.5 + 1) / 1.2);
+  std::vector<std::vector<double>> asked;
+  // Their number is more than what is worked on at once.
+  for (int i = 0; i < 21; ++i) asked.push_back({i / 20.0, i % 3 == 0 ? 1.0 : i % 3 == 1 ? 0.0 : 0.5});
+  asked.push_back({NAN, 0});
+  const auto guesses = s.at(asked);
+  ASSERT_EQ(guesses.size(), asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const bool out = std::isnan(asked[i][0]);
+    const auto from = [&](double x, double kind) {
+      const double along = out ? 1 : asked[i][0] - x, across = asked[i][1] == kind ? 0 : 1;
+      return matern(std::sqrt(along * along + across * across) / 1.2);
+    };
+    const double p = from(0.25, 0), q = from(0.75, 1);
+    EXPECT_NEAR(guesses[i].mean, 5 + 2 * (p - q) / (1 - k), 1e-4) << i;
+    const double open = 1 - (p * p + q * q - 2 * k * p * q) / (1 - k * k);
+    // The nugget of 1e-6 on the diagonal shows where all is known: a deviation of sqrt(1e-6) of the process.
+    EXPECT_NEAR(guesses[i].deviation, 2 * std::sqrt(std::max(0.0, open) / (1 - k)), 2 * 2e-3 / std::sqrt(1 - k)) << i;
+  }
+}
+
+// The likelihood sees that a function varies along one axis only: far along the other one nothing is in doubt.
+TEST(sweep_surrogate, an_axis_that_changes_nothing_gets_a_long_scale) {
+  surrogate s(space{{false, false}});
+  std::vector<std::vector<double>> x;
+  std::vector<double> y;
+  for (int i = 0; i <= 8; ++i)
+    for (int j = 0; j <= 2; ++j) {
+      x.push_back({i / 8.0, j / 4.0});
+      y.push_back(std::sin(9 * x.back()[0]));
+    }
+  s.fit(x, y, true);
+  const auto guesses = s.at({{0.5, 1}, {1.5, 0.5}});
+  EXPECT_NEAR(guesses[0].mean, std::sin(4.5), 0.02);
+  EXPECT_GT(guesses[1].deviation, 10 * guesses[0].deviation);
+}
+
 /// A grid whose results are known: what the search may ask.
 struct known_grid {
   space axes;
