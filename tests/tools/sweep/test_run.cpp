@@ -276,8 +276,8 @@ TEST(sweep_run, killed_at_20_random_moments_ends_as_an_undisturbed_one) {
 }
 
 /// A scheduler's commands as scripts: sbatch starts the tasks of an array after half a second, and squeue lists those
-/// of the cluster that it is asked for and of no other.
-std::string fake_slurm(const temp_dir& dir, const std::string& sbatch_says = "") {
+/// of the cluster that it is asked for and of no other. sbatch.log has the tasks of each array, one array a line.
+std::string fake_slurm(const temp_dir& dir, const std::string& sbatch_says = "", int largest_array = 1001) {
   const std::string bin = dir / "bin";
   fs::create_directory(bin);
   const auto script = [&](const std::string& name, const std::string& text) {
@@ -287,20 +287,23 @@ std::string fake_slurm(const temp_dir& dir, const std::string& sbatch_says = "")
                                 text);
     fs::permissions(bin + "/" + name, fs::perms::owner_all);
   };
-  script("scontrol", "echo 'MaxArraySize = 1001'\n");
+  script("scontrol", "echo 'MaxArraySize = " + std::to_string(largest_array) + "'\n");
   script("squeue",
          "echo \"CLUSTER: $cluster\"; for f in job.$cluster.$name.*; do [ -e $f ] && echo 7_0; done; exit 0\n");
   script("sbatch",
          !sbatch_says.empty()
              ? "echo '" + sbatch_says + "' >&2; exit 1\n"
-             : "echo submitted >> sbatch.log; script=$(cat)\nfor i in $(seq ${array%-*} ${array#*-}); do : > "
+             : "echo $array >> sbatch.log; script=$(cat)\nfor i in $(seq ${array%-*} ${array#*-}); do : > "
                "job.$cluster.$name.$i\n( exec < /dev/null > /dev/null 2>&1; sleep 0.5; SLURM_ARRAY_TASK_ID=$i sh "
                "-c \"$script\"; rm job.$cluster.$name.$i ) & done\necho \"7;$cluster\"\n");
   return bin;
 }
 
-command_result run_on_slurm(const std::string& bin, const std::string& file, const std::string& out) {
+command_result run_on_slurm(const std::string& bin, const std::string& file, const std::string& out,
+                            const std::vector<std::string>& more = {}, const std::string& runner = fake) {
   auto c = command(file, out, {"--executor", "slurm", "--poll", "0.1"});
+  *std::find(c.begin(), c.end(), fake) = runner;
+  c.insert(c.end(), more.begin(), more.end());
   c.insert(c.begin(), {"env", "PATH=" + bin + ":" + std::getenv("PATH")});
   return run_command(c);
 }
@@ -312,7 +315,51 @@ TEST(sweep_run, jobs_are_followed_on_the_cluster_that_they_were_sent_to) {
   const auto r = run_on_slurm(fake_slurm(dir), dir / "s.yaml", dir / "o");
   EXPECT_EQ(r.exit_code, 0) << r.errors;
   EXPECT_THAT(column(read(dir / "o/results.csv"), "status"), testing::ElementsAre("ok", "ok"));
-  EXPECT_EQ(read(dir / "sbatch.log"), "submitted\n");  // once
+  EXPECT_EQ(read(dir / "sbatch.log"), "0-0\n");  // once
+}
+
+// 13 points, two a task: 7 tasks. Of arrays below 4, that is of indices 0 to 2, it takes three: 3 + 3 + 1.
+TEST(sweep_run, each_point_is_in_one_task_of_one_array) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 13], step: 1}}\n");
+  ::setenv("FAKE_RUN_LOG", (dir / "starts").c_str(), 1);
+  const auto r = run_on_slurm(fake_slurm(dir, "", 4), dir / "s.yaml", dir / "o", {"--chunk", "2"});
+  ::unsetenv("FAKE_RUN_LOG");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_EQ(read(dir / "sbatch.log"), "0-2\n0-2\n0-0\n");
+  auto starts = lines(read(dir / "starts"));
+  EXPECT_EQ(starts.size(), 13U);
+  std::sort(starts.begin(), starts.end());
+  EXPECT_EQ(std::unique(starts.begin(), starts.end()), starts.end());
+}
+
+// A task has a thousandth of the points, but at least 10: 21 of them are three tasks.
+TEST(sweep_run, few_points_are_ten_a_task) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: {linear: [1, 21], step: 1}}\n");
+  const auto r = run_on_slurm(fake_slurm(dir), dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_EQ(read(dir / "sbatch.log"), "0-2\n");
+}
+
+// The first of 56 points ends its task, and with it the 55 behind it. A task of the second round has an eighth as many:
+// 7, 6 of which are lost with the first again. In the third they are alone, and the first, which has had its two
+// retries, is given up.
+TEST(sweep_run, a_point_that_ends_its_task_is_sent_again_with_fewer_others_and_then_given_up) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {fake.poison: {linear: [1, 56], step: 1}}\n");
+  write(dir / "killer",
+        "#!/bin/sh\ncase \"$*\" in *poison=1\\ *) kill -9 $PPID; sleep 5;; esac\nexec " + fake + " \"$@\"\n");
+  fs::permissions(dir / "killer", fs::perms::owner_all);
+  const auto r = run_on_slurm(fake_slurm(dir), dir / "s.yaml", dir / "o",
+                              {"--chunk", "56", "-j", "1", "--retries", "2"}, dir / "killer");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_EQ(read(dir / "sbatch.log"), "0-0\n0-7\n0-6\n");
+  const std::string csv = read(dir / "o/results.csv");
+  std::vector<std::string> status(56, "ok");
+  status[0] = "lost";
+  EXPECT_EQ(column(csv, "status"), status);
+  EXPECT_THAT(csv, HasSubstr("3 cluster jobs ended without a result of this point; see slurm/3/"));
 }
 
 TEST(sweep_run, a_limit_of_submitted_jobs_is_explained) {
