@@ -337,4 +337,34 @@ TEST(faults, a_small_disk) {
   }
 }
 
+// Of a file system with two files, which are its root and a folder: no room for another folder, nor for a lock in it.
+TEST(faults, a_disk_without_room_for_a_name_is_exit_code_4) {
+  const temp_dir dir;
+  fs::create_directory(dir / "disk");
+  if (::mount("memwall-test", (dir / "disk").c_str(), "tmpfs", 0, "nr_inodes=2") != 0)
+    GTEST_SKIP() << "no file system can be mounted here";
+  fs::create_directory(dir / "disk/there");
+  const auto made = memwall("run " + small + " --out " + (dir / "disk/new"));
+  const auto there = memwall("run " + small + " --out " + (dir / "disk/there"));
+  ::umount((dir / "disk").c_str());
+  for (const auto* r : {&made, &there}) {
+    EXPECT_EQ(r->exit_code, 4) << r->err;
+    EXPECT_THAT(r->err, HasSubstr("cannot be written: No space left on device"));
+  }
+}
+
+TEST(faults, a_lock_that_is_no_file_is_refused) {
+  const temp_dir dir;
+  fs::create_directories(dir / "folder/.lock");
+  fs::create_directory(dir / "link");
+  fs::create_symlink(dir / "elsewhere", dir / "link/.lock");
+  const auto folder = memwall("run " + small + " --out " + (dir / "folder")),
+             link = memwall("run " + small + " --out " + (dir / "link"));
+  EXPECT_EQ(folder.exit_code, 2);
+  EXPECT_THAT(folder.err, HasSubstr("folder: cannot be used: Is a directory"));
+  EXPECT_EQ(link.exit_code, 2);
+  EXPECT_THAT(link.err, HasSubstr("link: cannot be used: Too many levels of symbolic links"));
+  EXPECT_FALSE(fs::exists(dir / "elsewhere"));
+}
+
 }  // namespace

@@ -40,6 +40,11 @@ bool is_file(int open_file, const std::string& path) {
          here.st_dev == there.st_dev;
 }
 
+/// The disk's fault: it is full, or broken.
+bool is_of_disk(int reason) {
+  return reason == ENOSPC || reason == EDQUOT || reason == EIO;
+}
+
 bool is_picture(const std::string& name) {
   return name.rfind("crossover-", 0) == 0 && fs::path(name).extension() == ".svg";
 }
@@ -50,6 +55,7 @@ output_directory::output_directory(const std::string& path, const std::string& k
   std::error_code failure;
   fs::create_directories(path, failure);
   const auto refuse = [&](int reason) {
+    if (is_of_disk(reason)) throw io_error(path + ": cannot be written: " + std::strerror(reason));
     throw input_error(problem{"--out " + path, "", std::string("cannot be used: ") + std::strerror(reason),
                               "a directory that can be made and written to", ""});
   };
@@ -62,8 +68,6 @@ output_directory::output_directory(const std::string& path, const std::string& k
   for (int attempt = 0; !locked && attempt < 100; ++attempt) {
     if (attempt > 0) ::usleep(20'000);
     if (m_file < 0) m_file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (m_file < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-      throw io_error(path + ": cannot be written: " + std::strerror(errno));
     if (m_file < 0) refuse(errno);
     locked = ::flock(m_file, LOCK_EX | LOCK_NB) == 0;
     if (locked && !is_file(m_file, lock)) {  // its last holder has removed it meanwhile: the name is another file's now
