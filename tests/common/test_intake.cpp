@@ -178,6 +178,29 @@ TEST(json, comments_and_other_liberties_are_refused) {
   EXPECT_NE(json_complaint(repeated("[", 200000)).find("at most 100 levels"), std::string::npos);
 }
 
+// The parser's words end with the text that it has read last: of 200 bytes all is said, of more the first 200 or, where
+// those end inside a character, the whole ones before.
+TEST(json, a_defect_in_a_long_text_is_told_in_200_bytes) {
+  const auto defect = [](const std::string& text) {
+    const std::string said = json_complaint("[\"" + text), head = "f.json:1: is not valid JSON: ";
+    EXPECT_TRUE(begins(said, head)) << said;
+    return said.substr(head.size());
+  };
+  const std::string words = defect("");
+  EXPECT_TRUE(begins(words, "while parsing ")) << words;
+  EXPECT_EQ(words.substr(words.size() - 2), "\"'");
+  const std::size_t before = words.size() - 1;  // of the text
+  const auto whole = [&](const std::string& text) { return words.substr(0, before) + text + "'"; };
+  const int room = static_cast<int>(200 - words.size());
+  EXPECT_EQ(defect(repeated("a", room)), whole(repeated("a", room)));
+  EXPECT_EQ(defect(repeated("a", room + 1)), whole(repeated("a", room + 1)).substr(0, 200) + "...");
+  for (int letters = 0; letters < 3; ++letters) {
+    const std::string text = repeated("a", letters) + repeated("\xe2\x82\xac", 100);
+    const std::size_t begin = before + static_cast<std::size_t>(letters), end = begin + (200 - begin) / 3 * 3;
+    EXPECT_EQ(defect(text), whole(text).substr(0, end) + "...");
+  }
+}
+
 TEST(json_document, is_not_walked_into_the_end_of_the_stack) {
   const auto read = [](const std::string& text) {
     return complaint([&] { parse_json_document(text, "r.json", "a result"); });
