@@ -82,6 +82,25 @@ TEST(sweep_file, single_problems) {
   EXPECT_THROW(read_spec("/does/not/exist.yaml"), input_error);
 }
 
+TEST(sweep_file, samples_are_counted_from_one_to_ten_million) {
+  const auto read = [](const std::string& sample) { return parse_spec(base + "sample: " + sample, "s.yaml", ""); };
+  EXPECT_EQ(read("{count: 1}").sample_count, 1U);
+  EXPECT_EQ(read("{count: 1}").seed, 0U);
+  EXPECT_EQ(read("{count: 10000000, seed: 1}").sample_count, 10000000U);
+  EXPECT_EQ(read("{count: 1, seed: 0}").seed, 0U);
+  EXPECT_EQ(read("{count: 1, seed: 1}").seed, 1U);
+  EXPECT_EQ(read("{count: 1, seed: 9000000000000000}").seed, 9000000000000000U);
+  for (const char* wrong : {"10000001", "-1", "1.5", "x", "[1]", "3 GB"}) {
+    const std::string e = error_of(base + "sample: {count: " + wrong + "}");
+    EXPECT_THAT(e, HasSubstr("s.yaml:2: sample.count: got '"));
+    EXPECT_THAT(e, HasSubstr("an integer from 0 to 10000000"));
+  }
+  for (const char* wrong : {"9000000000000001", "-1", "0.5"})
+    EXPECT_THAT(error_of(base + "sample: {count: 1, seed: " + wrong + "}"),
+                HasSubstr("s.yaml:2: sample.seed: got '" + std::string(wrong)));
+  EXPECT_THAT(error_of(base + "sample: {count: 0}"), HasSubstr("sample.count: is missing or zero"));
+}
+
 TEST(sweep_file, limits_and_overrides) {
   const spec s =
       parse_spec(base + "limits: {timeout: 90 s, memory: 2 GiB}\nobjectives: [time_ns, energy_pj]\nslurm: {time: 60}",
