@@ -129,6 +129,31 @@ TEST(sweep_collect, torn_record_is_no_record) {
   EXPECT_FALSE(store.load(key));
 }
 
+// What ended at a limit is run again when that limit, and no other, is higher or gone.
+TEST(sweep_collect, an_accident_is_settled_until_its_limit_is_raised) {
+  const temp_dir dir;
+  const plan p = make("axes: {a: [1, 2, 3, 4]}");
+  const record_store store(dir.path());
+  const point_limits then{10, 1000};
+  store.save(p.at(0), {"timeout", 137, "", 0, 0, 0}, then, nullptr);
+  store.save(p.at(1), {"out_of_memory", 137, "", 0, 0, 0}, then, nullptr);
+  store.save(p.at(2), {"crashed", 139, "", 0, 0, 0}, then, nullptr);
+  store.save(p.at(3), {"timeout", 137, "", 0, 0, 0}, {}, nullptr);  // under no limit: somebody else's
+  const auto settled = [&](std::size_t i, const point_limits& now) { return store.settled(p.at(i).key, now, false); };
+  for (const point_limits& same : {then, point_limits{10, 1001}, point_limits{10, 0}, point_limits{9, 1000}})
+    EXPECT_TRUE(settled(0, same)) << same.timeout_s << " s, " << same.memory_bytes << " B";
+  for (const point_limits& raised : {point_limits{10.5, 1000}, point_limits{0, 1000}})
+    EXPECT_FALSE(settled(0, raised)) << raised.timeout_s;
+  for (const point_limits& same : {then, point_limits{11, 1000}, point_limits{0, 1000}, point_limits{10, 999}})
+    EXPECT_TRUE(settled(1, same)) << same.timeout_s << " s, " << same.memory_bytes << " B";
+  for (const point_limits& raised : {point_limits{10, 1001}, point_limits{10, 0}})
+    EXPECT_FALSE(settled(1, raised)) << raised.memory_bytes;
+  EXPECT_TRUE(settled(2, {0, 0}));
+  EXPECT_TRUE(settled(3, {0, 0}));
+  EXPECT_TRUE(settled(3, {20, 0}));
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_FALSE(store.settled(p.at(i).key, then, true));
+}
+
 TEST(sweep_collect, commands_can_be_pasted_into_a_shell) {
   EXPECT_EQ(shell_command({"run", "--set", "a=4 GB/s", "--set", "b='x'", ""}),
             "memwall run --set 'a=4 GB/s' --set 'b='\\''x'\\''' ''");
