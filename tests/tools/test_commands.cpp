@@ -123,6 +123,26 @@ TEST(commands, errors_of_a_macro_are_told_in_percent) {
   }
 }
 
+// With the converter of the preset varied to 5 bits, and with a preset of 5 bits: the same macro.
+TEST(commands, a_macro_is_changed_by_key) {
+  const std::string words = "accuracy --macro hermes --layer 64x20 --json";
+  const auto preset = test::memwall(words), changed = test::memwall(words + " --set adc_bits=5");
+  ASSERT_EQ(changed.exit_code, 0) << changed.err;
+  const auto points = preset.json()["macros"][0]["points"];
+  const auto varied = std::find_if(points.begin(), points.end(),
+                                   [](const auto& p) { return p["varied"] == "adc_bits" && p["value"] == 5; });
+  ASSERT_NE(varied, points.end());
+  const auto now = changed.json()["macros"][0]["points"][0];
+  EXPECT_EQ(now["varied"], "preset");
+  EXPECT_EQ(now["snr_db"], (*varied)["snr_db"]);
+  EXPECT_NE(now["snr_db"], points[0]["snr_db"]);
+  const auto no_value = test::memwall(words + " --set adc_bits"), no_key = test::memwall(words + " --set adc_bit=5");
+  EXPECT_EQ(no_value.exit_code, 2);
+  EXPECT_NE(no_value.err.find("--set: adc_bits: has no '=' (expected key=value)"), std::string::npos) << no_value.err;
+  EXPECT_EQ(no_key.exit_code, 2);
+  EXPECT_NE(no_key.err.find("--set: adc_bit: unknown key"), std::string::npos) << no_key.err;
+}
+
 TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
   const auto r = test::memwall(
       "run --platform von_neumann_h100 --model gpt-2 --dtype fp16 --phase prefill --prompt 64 --prefill-chunk 16 "
