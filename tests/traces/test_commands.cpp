@@ -162,6 +162,23 @@ TEST(command_fit, what_would_make_a_training_step_fit_does) {
   EXPECT_THAT(memwall("fit --phase train --model llama-7b --device h200").text, HasSubstr("of 139.6 GiB: fits\n"));
 }
 
+TEST(command_fit, settings_of_a_training_step_are_of_train) {
+  const std::string words = "fit --phase train --json --model gpt-2 --prompt 64 --batch 2 --device 2xh100 ";
+  const auto run = memwall(words + "--set train.tensor=2");
+  ASSERT_EQ(run.code, 0) << run.text;
+  const auto setup = nlohmann::json::parse(run.text)["rows"][0]["setup"];
+  EXPECT_EQ(setup["train"]["tensor"], 2);
+  EXPECT_EQ(setup["data"], 1);  // no device is left for a replica
+  for (const char* wrong : {"train.tensor", "tensor=2", "gpu.tensor=2", "=2", "tensor"}) {
+    const auto refused = memwall(words + "--set " + wrong);
+    EXPECT_EQ(refused.code, 2) << wrong;
+    EXPECT_THAT(refused.text, HasSubstr("--set: got '" + std::string(wrong) + "' (expected train.KEY=VALUE)"));
+  }
+  const auto unknown = memwall(words + "--set train.tensr=2");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.text, HasSubstr("did you mean 'tensor'"));
+}
+
 TEST(command_fit, bad_input_is_exit_code_2) {
   for (const char* arguments :
        {"", "--model lama", "--model llama-7b --device h10", "--model llama-7b --dtype x", "--model llama-7b --batch 0",
