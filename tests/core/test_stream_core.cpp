@@ -152,6 +152,36 @@ TEST_P(stream_core_sizes, one_buffer_loses_the_overlap_tile_by_tile) {
     until += s;
   }
 }
+/// Notes the values of a probe.
+struct noting_listener final : probe_listener {
+  void changed(const probe_base& p) override { values.push_back(p.number()); }
+  void changed_at(const probe_base&, double value, ps_t at) override {
+    values.push_back(value);
+    times.push_back(at);
+  }
+  std::vector<double> values;
+  std::vector<ps_t> times;
+};
+
+// Three transfers, the last one in halves down to a sixteenth: of 30 us of arithmetic 10, 10, 5, 2.5 and so on, told in
+// whole percent, from when it is done.
+TEST(stream_core, progress_is_the_share_of_what_was_read_and_computed) {
+  work w = reads(3 * 64 * kib);
+  w.compute[stall::compute] = 30'000'000;
+  one_core m(w, 50'000, {64 * kib, 4 * kib, 64, false});
+  noting_listener seen;
+  for (probe_base* p : m.core.probes())
+    if (p->name() == "tile_progress") p->listen(&seen);
+  m.run();
+  EXPECT_EQ(seen.values, (std::vector<double>{0, 33, 66, 83, 91, 95, 97, 100}));
+  ASSERT_EQ(seen.times.size(), 8U);
+  EXPECT_EQ(seen.times[0], m.result.start);
+  // The arithmetic of one hides the transfer of the next.
+  const ps_t each[] = {10'000'000, 5'000'000, 2'500'000, 1'250'000, 625'000, 625'000};
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(seen.times[i + 2] - seen.times[i + 1], each[i]) << i;
+  EXPECT_EQ(seen.times[7], m.result.end);
+}
+
 // A tile that is no whole number of lines, and a last one that is not full.
 TEST(stream_core, a_tile_of_odd_size_ends) {
   work w = reads(100 * kib + 8);
