@@ -63,6 +63,20 @@ TEST(cim_accuracy, phase_change_memory_forgets) {
   EXPECT_GT(p[2].snr_db, p[3].snr_db);
 }
 
+// Four points (the preset, two converters, an age) of six vectors: told before each of the 24. A digital macro is one
+// point.
+TEST(cim_accuracy, progress_is_the_share_of_the_vectors_of_all_points) {
+  std::vector<double> told;
+  accuracy_options o{8, 8, {7, 8}, {}, {20}, 1, [&](double share) { told.push_back(share); }};
+  points("{base: hermes}", o, 64);
+  ASSERT_EQ(told.size(), 24U);
+  for (std::size_t i = 0; i < told.size(); ++i) EXPECT_NEAR(told[i], static_cast<double>(i) / 24, 1e-12);
+  told.clear();
+  points("{base: tsmc_dcim_5nm}", o, 64);
+  ASSERT_EQ(told.size(), 6U);
+  for (std::size_t i = 0; i < told.size(); ++i) EXPECT_NEAR(told[i], static_cast<double>(i) / 6, 1e-12);
+}
+
 TEST(cim_npy, files_are_read_as_the_format_defines) {
   const std::string data("\x01\x02\x03\xff\x05\x06", 6);
   const auto rows =

@@ -231,6 +231,32 @@ TEST(machine, ranges_are_fixed_on_a_text) {
   EXPECT_NEAR(infer(r).nll, i.reference_nll, 1e-9);
 }
 
+// Of a text: by windows of 4 that begin every 2, so that 4, 6 and 8 of 8 are done. Of tokens that are made: by token.
+TEST(machine, progress_is_the_share_of_the_text_or_of_the_tokens) {
+  const small_model s;
+  std::vector<double> told;
+  inference_request r;
+  r.shape = s.shape;
+  r.arithmetic = s.arithmetic;
+  r.weights = s.weights;
+  r.settings.types = dtypes::parse("fp32");
+  r.on_progress = [&](double share) { told.push_back(share); };
+  r.text = {1, 2, 3, 4, 5, 6, 7, 8};
+  r.context = 4;
+  infer(r);
+  EXPECT_EQ(told, (std::vector<double>{0.5, 0.75, 1}));
+  told.clear();
+  r.text.clear();
+  r.prompt = {1, 2, 3};
+  r.new_tokens = 4;
+  infer(r);
+  EXPECT_EQ(told, (std::vector<double>{0.25, 0.5, 0.75, 1}));
+  told.clear();
+  r.new_tokens = 1;
+  infer(r);
+  EXPECT_EQ(told, (std::vector<double>{1}));
+}
+
 // What is computed once and not kept, with scales noted on the way, is what a machine that keeps everything computes:
 // to the bit, with noise too; and so is one window of a text.
 TEST(machine, one_pass_gives_what_several_do) {
