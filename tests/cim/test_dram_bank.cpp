@@ -226,6 +226,56 @@ TEST(cim_dram_bank, broadcast_results_come_once_for_each_piece_that_the_buffer_h
   }
 }
 
+// AiM's rows of 2 KiB are 64 accesses of 16 values. For each tile of 16 columns, what a piece of 1024 values is
+// multiplied with lies in a row, of 2048 in two; a piece of 512 has a row to itself, too. All banks open theirs at once
+// and take all accesses together, one a 16 values. Beside them inputs go into the buffer 16 at a time, and a result
+// leaves it for each piece and tile; what else there is sets modes, however large the matrix.
+TEST(cim_dram_bank, broadcast_pieces_open_the_rows_that_their_weights_fill) {
+  struct expected {
+    const char* buffer;
+    std::int64_t rows, cols, opened, pieces, tiles;
+  };
+  for (const expected& e : {expected{"2 KiB", 1024, 16, 1, 1, 1}, expected{"2 KiB", 2048, 16, 2, 2, 1},
+                            expected{"4 KiB", 2048, 16, 2, 1, 1}, expected{"4 KiB", 1040, 16, 2, 1, 1},
+                            expected{"1 KiB", 2048, 16, 4, 4, 1}, expected{"2 KiB", 1024, 48, 3, 1, 3},
+                            expected{"4 KiB", 2048, 48, 6, 1, 3}, expected{"4 KiB", 4096, 32, 8, 2, 2}}) {
+    const auto m = test::from_yaml("{base: aim, global_buffer: " + std::string(e.buffer) + "}");
+    const auto& bank = dynamic_cast<const dram_bank&>(*m);
+    const auto cycles = bank.gemv_cycles(e.rows, e.cols, 1), least = bank.gemv_cycles(16, 16, 1);
+    EXPECT_EQ(cycles.all_bank_activates, e.opened) << e.buffer << ", " << e.rows << " x " << e.cols;
+    EXPECT_EQ(cycles.all_bank_columns, e.rows / 16 * e.tiles) << e.buffer << ", " << e.rows << " x " << e.cols;
+    EXPECT_EQ(cycles.columns - (least.columns - 2), e.rows / 16 + e.pieces * e.tiles);
+  }
+}
+
+// What a piece of A accesses more takes: A inputs at CCD_L_WR; the row's ACT a clock after the last one, and its first
+// RD after RCDRD, or after the turn from writes to reads; A reads at CCD_L, the result behind them, the turn back. What
+// a tile more takes: A reads and the result, and from that RTP, RP and RCDRD to the first read of the next row.
+TEST(cim_dram_bank, broadcast_pieces_and_tiles_take_the_formula) {
+  dram::timing t = dram::load_standard("GDDR6-16").t;
+  t.CCD_L = t.CCD_L_WR = 2;  // the preset's
+  const std::int64_t write_read = t.CWL + t.BL + t.WTR_L, read_write = t.read_to_write();
+  struct expected {
+    const char* buffer;
+    std::int64_t accesses;
+  };
+  for (const expected& e : {expected{"2 KiB", 64}, expected{"1536 B", 48}, expected{"1 KiB", 32}}) {
+    const auto m = test::from_yaml("{base: aim, global_buffer: " + std::string(e.buffer) + "}");
+    const auto& bank = dynamic_cast<const dram_bank&>(*m);
+    const std::int64_t rows = 16 * e.accesses;
+    const auto one = bank.gemv_cycles(rows, 16, 1), pieces = bank.gemv_cycles(3 * rows, 16, 1),
+               tiles = bank.gemv_cycles(rows, 3 * 16, 1), vectors = bank.gemv_cycles(rows, 16, 3);
+    ASSERT_EQ(pieces.refreshes + tiles.refreshes, 0);
+    const std::int64_t piece = (e.accesses - 1) * t.CCD_L_WR + std::max<std::int64_t>(1 + t.RCDRD, write_read) +
+                               e.accesses * t.CCD_L + read_write;
+    EXPECT_EQ(pieces.total - one.total, 2 * piece) << e.buffer;
+    EXPECT_EQ(vectors.total - one.total, 2 * piece) << e.buffer;
+    EXPECT_EQ(pieces.turnaround - one.turnaround, 2 * (write_read - t.CCD_L + read_write - t.CCD_L)) << e.buffer;
+    EXPECT_EQ(tiles.total - one.total, 2 * (e.accesses * t.CCD_L + t.RTP + t.RP + t.RCDRD)) << e.buffer;
+    EXPECT_EQ(tiles.turnaround, one.turnaround) << e.buffer;
+  }
+}
+
 // Weights are written as ordinary memory: 16 x 2 values of two bytes are two accesses, to neighbouring banks of a
 // group. The second bank's ACT comes RRD_L = 6 after the first one's (longer than CCD_L), its WR after RCDWR, its last
 // beat CWL + BL later. Two rows are opened, and all bits pass the host's wires.
