@@ -84,6 +84,110 @@ TEST(cim_model, resident_weights_cause_no_transfers) {
   EXPECT_EQ(pim->in_banks()->memory(), "mem");
 }
 
+// 32 macros of 128 x 128: 4096 columns are one weight set, 8192 two, one after the other. 8193 are halved to 4097,
+// which are 33 pieces, and again: four sets.
+TEST(cim_model, resident_weights_beyond_the_macros_take_turns) {
+  const auto of = [](std::int64_t columns) {
+    auto c = core(
+        "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}, pipeline: false, "
+        "hierarchy: {macros_per_tile: 8, tiles_per_chip: 4}}");
+    const ps_t time = c->plan(product(1, 128, columns, true)).compute[stall::cim_array];
+    double energy = 0;
+    for (const auto& [part, pj] : c->energy_parts())
+      if (part == "array") energy = pj;
+    return std::pair(time, energy);
+  };
+  const auto one = of(4096), two = of(8192), four = of(16384), odd = of(8193);
+  EXPECT_GT(one.first, 0);
+  EXPECT_EQ(of(128).first, one.first) << "side by side";
+  EXPECT_EQ(two.first, 2 * one.first);
+  EXPECT_EQ(four.first, 4 * one.first);
+  EXPECT_EQ(odd.first, 4 * one.first);
+  EXPECT_GT(one.second, 0);
+  EXPECT_NEAR(two.second, 2 * one.second, 1e-9 * two.second);
+  EXPECT_NEAR(four.second, 4 * one.second, 1e-9 * four.second);
+}
+
+// What a layer costs (cost_layer, which test_hierarchy holds) is what its vectors take: of one weight set all vectors,
+// of two twice that. With the pipeline the first vector takes its time alone, and those behind it follow at the layer's
+// interval; a second layer adds its own first vector, and what its interval is longer.
+TEST(cim_model, resident_vectors_take_what_the_layer_costs) {
+  const std::string crossbar = "{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}";
+  const auto macro = cim::test::from_yaml(crossbar);
+  cim::hierarchy_params h;
+  h.macros_per_tile = 8;
+  h.tiles_per_chip = 4;
+  const auto cost = [&](std::int64_t columns, std::int64_t vectors) {
+    return cim::cost_layer(h, *macro, cim::fold_layer(*macro, 128, columns, 8), vectors, 8, 8);
+  };
+  const auto of = [&](const char* pipeline) {
+    return core("{type: cim, macro: " + crossbar + ", pipeline: " + pipeline +
+                ", max_replicas: 2, hierarchy: {macros_per_tile: 8, tiles_per_chip: 4}}");
+  };
+  const auto arrays = [](const work& w) { return w.compute.sum() - w.compute[stall::compute]; };
+  struct expected {
+    std::int64_t columns, set, turns;  // columns of the matrix and of a weight set
+  };
+  for (const expected& e : {expected{128, 128, 1}, expected{4096, 4096, 1}, expected{8192, 4096, 2}})
+    for (const std::int64_t vectors : {1, 2, 7}) {
+      SCOPED_TRACE(std::to_string(e.columns) + " columns, " + std::to_string(vectors) + " vectors");
+      const auto one = cost(e.set, 1), all = cost(e.set, vectors);
+      const operation op = product(vectors, 128, e.columns, true);
+      const auto plain = of("false"), piped = of("true");
+      const work w = plain->plan(op);
+      EXPECT_EQ(arrays(w), e.turns * all.total);
+      for (const stall c : {stall::cim_array, stall::cim_digital, stall::link, stall::bus_transfer})
+        EXPECT_NEAR(static_cast<double>(w.compute[c]), static_cast<double>(e.turns * all.parts[c]), 20);
+      double spent = 0;
+      for (const auto& [part, pj] : plain->energy_parts())
+        if (part != "vector_unit" && part != "global_buffer") spent += pj;
+      const double costs = static_cast<double>(e.turns) * (all.macro_energy.sum() + all.network_pj + all.accumulate_pj -
+                                                           all.macro_energy[cim::component::leakage]);
+      EXPECT_NEAR(spent, costs, 1e-9 * costs);
+      const ps_t behind = e.turns * (vectors - 1) * std::max(all.own_interval, all.port_interval);
+      EXPECT_EQ(arrays(piped->plan(op)), e.turns * one.total + behind);
+      // Its like behind it: both at once, but for a port that they share.
+      const ps_t port = all.shares_chip ? e.turns * (vectors - 1) * 2 * all.port_interval : 0;
+      EXPECT_EQ(arrays(piped->plan(op)), e.turns * one.total + std::max(behind, port) - behind);
+    }
+}
+
+// Two copies of a layer of 16 macros in 32: each has half of the vectors, the busiest one more of an odd number.
+TEST(cim_model, replicas_share_the_vectors) {
+  const auto of = [](std::int64_t replicas, std::int64_t vectors) {
+    auto c = core(
+        "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}, pipeline: false, "
+        "max_replicas: " +
+        std::to_string(replicas) + ", hierarchy: {macros_per_tile: 8, tiles_per_chip: 4}}");
+    c->arrays()->make_resident(1, 128, 2048, 8);
+    c->arrays()->replicate();
+    const work w = c->plan(product(vectors, 128, 2048, true));
+    return std::pair(w.compute.sum() - w.compute[stall::compute], w.energy_pj);
+  };
+  EXPECT_EQ(of(2, 8).first, of(1, 4).first);
+  EXPECT_EQ(of(2, 7).first, of(1, 4).first);
+  EXPECT_EQ(of(2, 1).first, of(1, 1).first);
+  EXPECT_NEAR(of(2, 8).second, of(1, 8).second, 1e-9 * of(1, 8).second) << "the work is the same";
+}
+
+// Four experts on a chip of eight macros, three vectors each: their data cross the port one after another.
+TEST(cim_model, experts_of_a_chip_take_turns_at_its_port) {
+  const std::string crossbar = "{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}";
+  const auto macro = cim::test::from_yaml(crossbar);
+  cim::hierarchy_params h;
+  h.macros_per_tile = 1;
+  h.tiles_per_chip = 8;
+  h.chip_network = bandwidth(4e9);
+  const auto all = cim::cost_layer(h, *macro, cim::fold_layer(*macro, 128, 128, 8), 3, 8, 8);
+  operation op = product(3, 128, 128, true);
+  op.batch = 4;
+  const work w = core("{type: cim, macro: " + crossbar +
+                      ", pipeline: false, hierarchy: {macros_per_tile: 1, tiles_per_chip: 8, chip_network: 4 GB/s}}")
+                     ->plan(op);
+  EXPECT_GT(all.port_interval, all.own_interval);
+  EXPECT_EQ(w.compute.sum() - w.compute[stall::compute], all.total + 3 * (4 - 1) * all.port_interval);
+}
+
 // Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take
 // turns at its port, which 4 GB/s make the slowest part: one byte in and some out for each row and column.
 TEST(cim_model, experts_in_arrays_of_their_own_compute_side_by_side) {
