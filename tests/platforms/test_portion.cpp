@@ -56,6 +56,76 @@ TEST(portion, counts_round_up_and_starts_down) {
   EXPECT_EQ(portion().count(10), 10);
   EXPECT_EQ(portion().start(10), 10);
   EXPECT_EQ((portion{3, 1 << 20}.count(std::int64_t{1} << 50)), std::int64_t{3} << 30);  // no overflow between
+  EXPECT_EQ((portion{1 << 20, 1 << 21}.start(std::int64_t{1} << 50)), std::int64_t{1} << 49);
+  EXPECT_EQ((portion{2, 3}.start(10)), 6);
+}
+
+// 32 query heads and 2 KV heads on 8 devices: 4 and 1 on each. A cut goes through what a tensor holds of them.
+TEST(portion, tensors_of_heads_are_cut_by_what_they_hold) {
+  using trace::access;
+  using trace::op_kind;
+  using trace::tensor_class;
+  trace::op op;
+  op.shard = trace::shard::heads;
+  op.heads = 32;
+  op.kv_heads = 2;
+  const auto cut = [&](op_kind kind, tensor_class cls, access what) {
+    op.kind = kind;
+    trace::tensor t;
+    t.cls = cls;
+    const portion p = part_of(op, t, what, 8);
+    return std::pair(p.part, p.of);
+  };
+  using parts = std::pair<std::int64_t, std::int64_t>;
+  for (const access what : {access::read, access::write}) {
+    EXPECT_EQ(cut(op_kind::norm, tensor_class::activations, what), parts(4 + 1, 32 + 2)) << "queries and keys";
+    EXPECT_EQ(cut(op_kind::elementwise, tensor_class::activations, what), parts(1, 2)) << "keys and values";
+    EXPECT_EQ(cut(op_kind::attention, tensor_class::activations, what), parts(4, 32)) << "queries";
+    EXPECT_EQ(cut(op_kind::attention, tensor_class::kv_cache, what), parts(1, 2));
+  }
+  EXPECT_EQ(cut(op_kind::rope, tensor_class::activations, access::read), parts(4 + 2 * 1, 32 + 2 * 2))
+      << "queries, keys and values";
+  EXPECT_EQ(cut(op_kind::rope, tensor_class::activations, access::write), parts(4, 32)) << "queries";
+  EXPECT_EQ(cut(op_kind::norm, tensor_class::weights, access::read), parts(1, 1)) << "gains serve all heads";
+  EXPECT_EQ(cut(op_kind::attention, tensor_class::weights, access::read), parts(4, 32));
+  // The product that makes them, and the one that takes the queries' results.
+  op.n = op.k = 1000;
+  op.shard = trace::shard::columns;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(4 + 2 * 1, 32 + 2 * 2));
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::activations, access::write), parts(4 + 2 * 1, 32 + 2 * 2));
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::activations, access::read), parts(1, 1));
+  op.shard = trace::shard::rows;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(4, 32));
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::activations, access::read), parts(4, 32));
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::activations, access::write), parts(1, 1));
+  // Without heads: outputs, or inputs, each in eight; who has neither is cut in eight.
+  op.heads = op.kv_heads = 0;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(125, 1000));
+  op.k = 1001;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(126, 1001));
+  op.shard = trace::shard::columns;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(125, 1000));
+  op.n = 0;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(1, 8));
+  op.shard = trace::shard::heads;
+  EXPECT_EQ(cut(op_kind::elementwise, tensor_class::activations, access::read), parts(1, 8));
+  op.shard = trace::shard::experts;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(1, 8));
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::activations, access::read), parts(1, 1));
+  op.shard = trace::shard::none;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(1, 1));
+  // One latent for 128 heads; two devices; one head on two.
+  op.shard = trace::shard::columns;
+  op.heads = 128;
+  op.kv_heads = 1;
+  EXPECT_EQ(cut(op_kind::gemm, tensor_class::weights, access::read), parts(16 + 2 * 1, 128 + 2 * 1));
+  EXPECT_EQ(work_of(op, 2).part, 64 + 2 * 1);
+  EXPECT_TRUE(work_of(op, 1).whole());
+  op.heads = 1;
+  op.shard = trace::shard::rows;
+  EXPECT_TRUE(work_of(op, 2).whole());
+  op.shard = trace::shard::heads;
+  EXPECT_EQ(cut(op_kind::attention, tensor_class::activations, access::read), parts(1, 1));
 }
 
 // LLaMA's form with two KV heads on eight devices.
