@@ -3,8 +3,11 @@
 // prints, and the wall is the resource whose doubling gains most.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 
 #include <algorithm>
+#include <map>
+#include <regex>
 
 #include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
@@ -110,6 +113,63 @@ TEST(whatif, two_parts_that_only_help_together_are_found) {
     found = found || (p["resources"] == json{"dram bandwidth", "bus"});
   }
   EXPECT_TRUE(found) << r["whatif_pairs"].dump(1);
+}
+
+/// What is said on the error stream where that is a terminal; `out`: where the result goes.
+std::string said_on_a_terminal(const std::string& arguments, const std::string& out) {
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    const std::string command = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall " + arguments + " > " + out;
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  std::string said;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::read(terminal, buffer, sizeof buffer)) > 0;)
+    said.append(buffer, static_cast<std::size_t>(n));
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::close(terminal);
+  EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0) << said;
+  return said;
+}
+
+// Every resource once at the largest factor; at the others where that gained at least 0.2 %; and of the four that
+// promise most each pair, 6 in all.
+TEST(whatif, what_gains_nothing_is_tried_once_and_four_in_pairs) {
+  const temp_dir dir;
+  for (const char* factors : {"2", "1.1,2,inf"}) {
+    const std::string said = said_on_a_terminal(
+        "whatif --platform von_neumann_h100 --json --factors " + std::string(factors) + mini, dir / "r.json");
+    const json r = json::parse(memwall::test::read_file(dir / "r.json"));
+    EXPECT_FALSE(r.contains("whatif_refused"));
+    std::map<std::string, std::size_t> rows;
+    std::map<std::string, double> at_largest;
+    double largest = 0;
+    for (const auto& row : r["whatif"]) {
+      const double factor = row["factor"] == "inf" ? HUGE_VAL : row["factor"].get<double>();
+      largest = std::max(largest, factor);
+      ++rows[row["resource"]];
+    }
+    for (const auto& row : r["whatif"])
+      if ((row["factor"] == "inf" ? HUGE_VAL : row["factor"].get<double>()) == largest)
+        at_largest[row["resource"]] = row["speedup"];
+    const std::size_t of_all = largest == 2 ? 1 : 3;
+    std::size_t gain = 0;
+    for (const auto& [name, count] : rows) {
+      ASSERT_EQ(at_largest.count(name), 1U) << name;
+      EXPECT_EQ(count, at_largest[name] >= 1.002 ? of_all : 1) << name << ' ' << at_largest[name];
+      gain += at_largest[name] >= 1.002;
+    }
+    EXPECT_GT(gain, 0U);
+    EXPECT_LT(gain, rows.size());
+    std::size_t simulated = 0;
+    const std::regex number("([0-9]+) simulated again");
+    for (std::sregex_iterator i(said.begin(), said.end(), number), end; i != end; ++i)
+      simulated = std::max<std::size_t>(simulated, std::stoul((*i)[1]));
+    EXPECT_EQ(simulated, r["whatif"].size() + 6) << said;
+  }
 }
 
 TEST(whatif, infinity_is_the_largest_value_that_the_parameter_takes) {
