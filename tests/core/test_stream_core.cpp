@@ -154,6 +154,10 @@ TEST_P(stream_core_sizes, one_buffer_loses_the_overlap_tile_by_tile) {
 }
 /// Notes the values of a probe.
 struct noting_listener final : probe_listener {
+  void hear(stream_core& core, const std::string& name) {
+    for (probe_base* p : core.probes())
+      if (p->name() == name) p->listen(this);
+  }
   void changed(const probe_base& p) override { values.push_back(p.number()); }
   void changed_at(const probe_base&, double value, ps_t at) override {
     values.push_back(value);
@@ -170,8 +174,7 @@ TEST(stream_core, progress_is_the_share_of_what_was_read_and_computed) {
   w.compute[stall::compute] = 30'000'000;
   one_core m(w, 50'000, {64 * kib, 4 * kib, 64, false});
   noting_listener seen;
-  for (probe_base* p : m.core.probes())
-    if (p->name() == "tile_progress") p->listen(&seen);
+  seen.hear(m.core, "tile_progress");
   m.run();
   EXPECT_EQ(seen.values, (std::vector<double>{0, 33, 66, 83, 91, 95, 97, 100}));
   ASSERT_EQ(seen.times.size(), 8U);
@@ -180,6 +183,32 @@ TEST(stream_core, progress_is_the_share_of_what_was_read_and_computed) {
   const ps_t each[] = {10'000'000, 5'000'000, 2'500'000, 1'250'000, 625'000, 625'000};
   for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(seen.times[i + 2] - seen.times[i + 1], each[i]) << i;
   EXPECT_EQ(seen.times[7], m.result.end);
+}
+
+// Arithmetic alone: its phases one after another, of one cause or of several, and nothing behind them.
+TEST(stream_core, phases_of_the_arithmetic_are_shown_as_long_as_they_are_booked) {
+  work w;
+  w.launch = 1'000'000;
+  w.compute[stall::cim_input] = 3'000'000;
+  w.compute[stall::cim_array] = 5'000'000;
+  w.compute[stall::compute] = 2'000'000;
+  one_core m(w, 50'000);
+  noting_listener seen;
+  seen.hear(m.core, "arithmetic");
+  m.run();
+  EXPECT_EQ(seen.values, (std::vector<double>{0, 3, 4, 1, 0}));
+  const ps_t begin = m.result.start + 1'000'000;
+  EXPECT_EQ(seen.times, (std::vector<ps_t>{m.result.start, begin, begin + 3'000'000, begin + 8'000'000, m.result.end}));
+}
+TEST(stream_core, arithmetic_of_one_cause_is_shown_as_long_as_it_is_booked) {
+  work w;
+  w.compute[stall::cim_adc] = 4'000'000;
+  one_core m(w, 50'000);
+  noting_listener seen;
+  seen.hear(m.core, "arithmetic");
+  m.run();
+  EXPECT_EQ(seen.values, (std::vector<double>{0, 5, 0}));
+  EXPECT_EQ(seen.times, (std::vector<ps_t>{m.result.start, m.result.start, m.result.start + 4'000'000}));
 }
 
 // A tile that is no whole number of lines, and a last one that is not full.
