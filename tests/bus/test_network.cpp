@@ -274,9 +274,12 @@ INSTANTIATE_TEST_SUITE_P(network, flow_to_places,
 // The same module and memory by units of 256 bytes: what is known of one flow does not hold for a longer one, nor for
 // one that begins elsewhere. Reads of several kinds in turn, one at a time, each kind twice. The request comes from the
 // place of the first byte; units go to the places in turn, four granules apart.
-TEST(network, flows_of_different_sizes_and_places_do_not_take_each_others_time) {
+class several_flows : public testing::TestWithParam<std::uint64_t> {};
+TEST_P(several_flows, do_not_take_each_others_time) {
+  const std::uint64_t unit = GetParam();
+  const ps_t sending = static_cast<ps_t>(unit) / 64 * granule_time;
   auto p = network("ring", 8, 1);
-  p.interleave = byte_size(256);
+  p.interleave = byte_size(static_cast<double>(unit));
   p.nodes = {{"source0", {0, 1, 2}}, {"memory0", {7}}};
   struct kind {
     std::uint64_t first, units;
@@ -287,23 +290,24 @@ TEST(network, flows_of_different_sizes_and_places_do_not_take_each_others_time) 
       2 * kinds.size(),
       [&](std::size_t i) {
         const kind& k = kinds[i % kinds.size()];
-        return order{k.first * 256, k.units * 256, false, static_cast<ps_t>(i) * 1'000'000};
+        return order{k.first * unit, k.units * unit, false, static_cast<ps_t>(i) * 1'000'000};
       },
       65536);
   b.memory(granule_time, 40'000, 0, gib);
   b.run();
   for (std::size_t i = 0; i < s.records.size(); ++i) {
     const kind& k = kinds[i % kinds.size()];
-    const auto hops = [](std::uint64_t unit) { return static_cast<ps_t>(unit % 3 + 1); };
+    const auto hops = [](std::uint64_t u) { return static_cast<ps_t>(u % 3 + 1); };
     ps_t last = 0;
     for (std::uint64_t u = 0; u < k.units; ++u)
-      last = std::max(last, hops(k.first + u) * hop - static_cast<ps_t>(k.units - 1 - u) * 4 * granule_time);
-    const ps_t data = static_cast<ps_t>(k.units) * 4 * granule_time;
+      last = std::max(last, hops(k.first + u) * hop - static_cast<ps_t>(k.units - 1 - u) * sending);
+    const ps_t data = static_cast<ps_t>(k.units) * sending;
     EXPECT_EQ(s.records[i].latency(),
               arbitration + pipe + hops(k.first) * hop + 40'000 + data + granule_time + last + pipe)
         << i;
   }
 }
+INSTANTIATE_TEST_SUITE_P(network, several_flows, testing::Values(64, 256));
 
 // Requests meet the same lanes as ever, and data cost events by transfers: the request leaves the bus, the memory
 // answers, the flow leaves its lane, the response leaves the bus; each with an update of whoever waits. How many places
