@@ -115,6 +115,24 @@ TEST(whatif, two_parts_that_only_help_together_are_found) {
   EXPECT_TRUE(found) << r["whatif_pairs"].dump(1);
 }
 
+// A core that takes 90 GB/s in through its queues and 90 GB/s through its cache, far below what the memory gives:
+// neither alone gains. It computes for 42 % of the time, more than the memory's pins (29 %) are busy, so its parts are
+// tried in pairs before the memory's, though they gain nothing alone.
+TEST(whatif, parts_of_what_is_busy_are_tried_together_first) {
+  const std::string tied =
+      " --platform von_neumann_cpu --model " + data +
+      "one_layer_65b --context 64 --dtype fp16 --batch 64 --set cpu.cache_bandwidth='90 GB/s' --set "
+      "cpu.cluster_bandwidth='90 GB/s' --set cpu.line_fill_buffers=1000";
+  const json r = run("whatif" + tied + " --factors 2");
+  EXPECT_GT(r["executors"][0]["utilization"], r["memories"][0]["utilization"]);
+  ASSERT_EQ(r["whatif_pairs"].size(), 1U);
+  const json& pair = r["whatif_pairs"][0];
+  EXPECT_EQ(pair["resources"], (json{"requests in flight", "cache bandwidth"}));
+  EXPECT_NEAR(pair["speedup"].get<double>(), 2, 0.05) << "nearly all of it is fetching";
+  EXPECT_NEAR(simulated_again(tied, pair) / pair["time_ns"].get<double>(), 1, 0.01);
+  EXPECT_EQ(r["summary"]["bound_by"], "requests in flight with cache bandwidth");
+}
+
 /// What is said on the error stream where that is a terminal; `out`: where the result goes.
 std::string said_on_a_terminal(const std::string& arguments, const std::string& out) {
   int terminal = -1;
