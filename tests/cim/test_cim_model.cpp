@@ -188,14 +188,15 @@ TEST(cim_model, experts_of_a_chip_take_turns_at_its_port) {
       h.tiles_per_chip = 8;
       h.chip_network = bandwidth(network);
       const auto all = cim::cost_layer(h, *macro, cim::fold_layer(*macro, 128, 128, 8), 3, 8, 8);
-      const work w =
+      const auto c =
           core("{type: cim, macro: " + crossbar + ", pipeline: " + pipeline +
                ", hierarchy: {macros_per_tile: 1, tiles_per_chip: 8, chip_network: " + std::to_string(network / 1e9) +
-               " GB/s}}")
-              ->plan(op);
+               " GB/s}}");
+      const work w = c->plan(op);
       EXPECT_EQ(all.port_interval > all.own_interval, network < 1e12);
       const ps_t others = network < 1e12 ? 3 * (4 - 1) * all.port_interval : 0;
       EXPECT_EQ(w.compute.sum() - w.compute[stall::compute], all.total + others) << network << ' ' << pipeline;
+      EXPECT_EQ(c->plan(op).compute.sum(), w.compute.sum()) << "nor those of the next operator";
     }
 }
 

@@ -175,6 +175,8 @@ TEST(stream_core, progress_is_the_share_of_what_was_read_and_computed) {
   one_core m(w, 50'000, {64 * kib, 4 * kib, 64, false});
   noting_listener seen;
   seen.hear(m.core, "tile_progress");
+  noting_listener phases;
+  phases.hear(m.core, "arithmetic");
   m.run();
   EXPECT_EQ(seen.values, (std::vector<double>{0, 33, 66, 83, 91, 95, 97, 100}));
   ASSERT_EQ(seen.times.size(), 8U);
@@ -183,6 +185,11 @@ TEST(stream_core, progress_is_the_share_of_what_was_read_and_computed) {
   const ps_t each[] = {10'000'000, 5'000'000, 2'500'000, 1'250'000, 625'000, 625'000};
   for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(seen.times[i + 2] - seen.times[i + 1], each[i]) << i;
   EXPECT_EQ(seen.times[7], m.result.end);
+  // It is shown as idle when a transfer's arithmetic is done, and as computing again when the next one's begins.
+  std::vector<ps_t> idle;
+  for (std::size_t i = 0; i < phases.values.size(); ++i)
+    if (phases.values[i] == 0) idle.push_back(phases.times[i]);
+  EXPECT_EQ(idle, seen.times);
 }
 
 // Arithmetic alone: its phases one after another, of one cause or of several, and nothing behind them.
