@@ -151,6 +151,58 @@ TEST(commands, a_prompt_is_run_in_the_chunks_asked_for) {
   EXPECT_EQ(r.json()["config"]["workload"]["prefill_chunk"], 16);
 }
 
+/// Platforms of the runs on a page, in their order.
+std::vector<std::string> platforms_on(const std::string& page) {
+  std::vector<std::string> out;
+  const std::string key = "\"platform\":\"", text = test::read_file(page);
+  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1)) {
+    const std::size_t begin = at + key.size();
+    const std::string name = text.substr(begin, text.find('"', begin) - begin);
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  }
+  return out;
+}
+
+// A page compares with its first run: of a comparison in its order; of a folder of runs with a von Neumann platform,
+// then by name.
+TEST(commands, a_page_has_the_runs_of_a_comparison_in_its_order) {
+  if (!std::filesystem::exists(std::string(MEMWALL_BINARY_DIR) + "/share/memwall/tools/report/template.html"))
+    GTEST_SKIP() << "there is no page to fill";
+  using names = std::vector<std::string>;
+  const test::temp_dir dir;
+  const std::string out = dir / "c", page = dir / "page.html";
+  const auto compared = test::memwall(
+      "compare --platform von_neumann_rtx4090 --platform cim_sram --platform "
+      "von_neumann_h100 --model " MEMWALL_SOURCE_DIR "/tests/platforms/data/mini --context 64 --quiet --out " +
+      out);
+  ASSERT_EQ(compared.exit_code, 0) << compared.err;
+  const auto report = [&](const std::string& of) { return test::memwall("report " + of + " -o " + page); };
+  const auto all = report(out);
+  ASSERT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_EQ(all.out.rfind(page + ": 3 runs, 0 sweeps, ", 0), 0U) << all.out;
+  EXPECT_EQ(platforms_on(page), (names{"von_neumann_rtx4090", "cim_sram", "von_neumann_h100"}));
+  // Without a comparison, or with one that names nothing.
+  const names by_name = {"von_neumann_h100", "von_neumann_rtx4090", "cim_sram"};
+  for (const char* other : {"{}", "[]", "{\"platforms\": 3}", "{\"platforms\": [3, {\"platform\": 4}]}"}) {
+    std::ofstream(out + "/compare.json") << other;
+    ASSERT_EQ(report(out).exit_code, 0) << other;
+    EXPECT_EQ(platforms_on(page), by_name) << other;
+  }
+  std::filesystem::remove(out + "/compare.json");
+  ASSERT_EQ(report(out).exit_code, 0);
+  EXPECT_EQ(platforms_on(page), by_name);
+  const auto one = report(out + "/cim_sram/result.json");
+  EXPECT_EQ(one.out.rfind(page + ": 1 run, 0 sweeps, ", 0), 0U) << one.out << one.err;
+  EXPECT_EQ(platforms_on(page), names{"cim_sram"});
+  std::filesystem::create_directories(dir / "empty/inside");
+  for (const auto& [of, why] : std::map<std::string, std::string>{{dir / "empty", "holds no result.json"},
+                                                                  {dir / "nowhere", "does not exist"}}) {
+    const auto r = report(of);
+    EXPECT_EQ(r.exit_code, 2);
+    EXPECT_NE(r.err.find(why), std::string::npos) << r.err;
+  }
+}
+
 // The error stream is for what is wrong, not for what the kernel below has to tell of itself.
 TEST(commands, a_run_that_goes_well_says_nothing_on_the_error_stream) {
   const auto r = test::memwall("run --platform cim_sram --model gpt-2 --dtype int8 --context 16 --quiet --json");
