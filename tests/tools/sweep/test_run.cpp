@@ -192,6 +192,25 @@ TEST(sweep_run, a_base_of_the_platform_that_changed_is_run_again) {
   ::unsetenv("FAKE_RUN_LOG");
 }
 
+// What a simulation says of memory tells why it crashed, where there was a limit of it.
+TEST(sweep_run, what_is_said_of_memory_is_a_limit_that_was_met) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2, 3, 4]}\n");
+  write(dir / "runner",
+        "#!/bin/sh\ncase \"$*\" in *'--batch 1 '*) echo 'std::bad_alloc';; *'--batch 2 '*) echo 'fork: Cannot allocate "
+        "memory';; *'--batch 3 '*) echo 'Out of memory';; *) echo 'something else';; esac >&2\nexit 1\n");
+  fs::permissions(dir / "runner", fs::perms::owner_all);
+  const auto with = [&](const std::string& out, const std::vector<std::string>& more) {
+    auto c = command(dir / "s.yaml", out, more);
+    *std::find(c.begin(), c.end(), fake) = dir / "runner";
+    EXPECT_EQ(run_command(c).exit_code, 0);
+    return column(read(out + "/results.csv"), "status");
+  };
+  EXPECT_THAT(with(dir / "limited", {"--memory", "1 GiB"}),
+              testing::ElementsAre("out_of_memory", "out_of_memory", "out_of_memory", "crashed"));
+  EXPECT_THAT(with(dir / "free", {}), testing::Each("crashed"));
+}
+
 TEST(sweep_run, accidents_are_retried_when_asked_or_when_the_limit_is_raised) {
   const temp_dir dir;
   ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
