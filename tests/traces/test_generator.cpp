@@ -172,6 +172,36 @@ TEST(generator, prefill_attention_is_causal) {
   EXPECT_EQ(a.m, 2048);
 }
 
+// The second operand of attention is the cache, in its own type; a prompt's of a latent is expanded in that of
+// activations.
+TEST(generator, attention_takes_the_type_of_its_cache) {
+  for (const char* name : {"llama-7b", "deepseek-v3"}) {
+    const bool latent = std::string(name) == "deepseek-v3";
+    const auto m = load_model(name);
+    const auto types = dtypes::parse("int4g32/fp16/fp8");
+    const auto token = named(ops_of(m, decode(1, 16, "int4g32/fp16/fp8")), "layers.0.attn.attention"),
+               prompt = named(ops_of(m, prefill(1, 16, "int4g32/fp16/fp8")), "layers.0.attn.attention");
+    ASSERT_NE(types.kv.name(), types.activations.name());
+    EXPECT_EQ(token.weight.name(), types.kv.name()) << name;
+    EXPECT_EQ(prompt.weight.name(), (latent ? types.activations : types.kv).name()) << name;
+  }
+}
+
+// Chunks of one token: the second one expands what the first one has written.
+TEST(generator, the_second_token_waits_for_the_latent_of_the_first) {
+  std::map<std::pair<std::int64_t, std::int64_t>, std::uint64_t> written;  // by chunk and layer
+  int seen = 0;
+  for (const auto& o : ops_of(load_model("deepseek-v3"), prefill(1, 3, "fp16", 1))) {
+    if (o.name.find("attn.kv_b") != std::string::npos && o.step > 0) {
+      ASSERT_FALSE(o.deps.empty());
+      EXPECT_EQ(o.deps.front(), written.at({o.step - 1, o.layer})) << o.name << " of chunk " << o.step;
+      ++seen;
+    }
+    if (o.kind == op_kind::rope) written[{o.step, o.layer}] = o.id;
+  }
+  EXPECT_EQ(seen, 2 * 61);
+}
+
 // Chunks see all that came before; together they do the same attention, and read the weights once each.
 TEST(generator, chunks_of_a_prefill_add_up) {
   const auto m = load_model("llama-2-7b");
