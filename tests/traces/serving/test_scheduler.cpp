@@ -185,6 +185,20 @@ TEST(scheduler, policies) {
             (steps{"1:2*", "0:2*", "2:2*"}));
 }
 
+// The largest number gives way, wherever it stands; of equals the last one.
+TEST(scheduler, the_victim_is_the_least_important_one) {
+  const auto rule = policies().get("priority")();
+  sequence one, two, three, more;
+  one.priority = 1;
+  two.priority = 2;
+  three.priority = more.priority = 3;
+  EXPECT_EQ(rule->victim({&three, &one, &two}), 0U);
+  EXPECT_EQ(rule->victim({&one, &three, &two}), 1U);
+  EXPECT_EQ(rule->victim({&one, &two, &three}), 2U);
+  EXPECT_EQ(rule->victim({&three, &one, &more, &two}), 2U);
+  EXPECT_EQ(rule->victim({&one}), 0U);
+}
+
 TEST(scheduler, the_least_important_one_gives_way) {
   server_params p = small();
   p.policy = "priority";
