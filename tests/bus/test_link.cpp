@@ -59,6 +59,17 @@ TEST(link, one_read_and_one_write_take_what_the_formula_says) {
   EXPECT_EQ(s.records[0].parts.sum(), s.records[0].latency());
   EXPECT_EQ(s.records[0].parts[stall::link], 200'000 + 4'000 + 407);
   EXPECT_EQ(s.records[1].latency(), 4'000 + 100'000 + 44'000 + 100'000);
+  const auto report = l.wire.report();
+  ASSERT_EQ(report.initiators.size(), 1U);
+  const fabric_port_report& port = report.initiators[0];
+  EXPECT_EQ(port.transfers, 2U);
+  EXPECT_EQ(port.round_trip.count, 2U);
+  EXPECT_EQ(port.round_trip.min_ps, s.records[1].latency());
+  EXPECT_EQ(port.round_trip.max_ps, s.records[0].latency());
+  EXPECT_EQ(port.wait.count, 2U);
+  EXPECT_EQ(port.wait.max_ps, 0);
+  EXPECT_EQ(port.read_bytes.sum(), 256);
+  EXPECT_EQ(port.write_bytes.sum(), 256);
 }
 
 TEST(link, a_large_read_takes_its_time_on_the_wire_once) {
