@@ -329,6 +329,33 @@ TEST(safetensors, squares_of_fp8_have_their_scales) {
   EXPECT_THROW(open_weights(m, dir.path()), input_error);
 }
 
+// FP8 with one scale for all, or with one for each output: all values are 1 (0x38) but for those of input 3, which are
+// 2 (0x40).
+TEST(safetensors, fp8_of_one_scale_or_one_an_output) {
+  const std::string config =
+      R"({"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,)"
+      R"("num_key_value_heads":1,"head_dim":4,"vocab_size":10,"max_position_embeddings":64})";
+  const std::string name = "model.layers.0.self_attn.o_proj.weight";
+  std::string values(64, '\x38');
+  for (std::size_t row = 0; row < 8; ++row) values[row * 8 + 3] = '\x40';
+  const auto part = [&](const std::vector<float>& scales) {
+    const std::string bytes(reinterpret_cast<const char*>(scales.data()), scales.size() * sizeof(float));
+    const test::temp_dir dir;
+    const std::vector<std::int64_t> shape{static_cast<std::int64_t>(scales.size())};
+    write_checkpoint(dir, config, {{name, {"F8_E4M3", {8, 8}, values}}, {name + "_scale", {"F32", shape, bytes}}}, {});
+    const model m = load_model(dir.path());
+    const auto all = weights_of(m);
+    const weight& w =
+        *std::find_if(all.begin(), all.end(), [](const weight& v) { return v.name == "layers.0.attn.o"; });
+    std::vector<float> out(6);
+    open_weights(m, dir.path())->block(w, 5, 3, 2, 2, out.data());  // outputs 5 to 7, inputs 2 and 3
+    return out;
+  };
+  EXPECT_EQ(part({0.5}), (std::vector<float>{0.5, 1, 0.5, 1, 0.5, 1}));
+  EXPECT_EQ(part({1, 2, 3, 4, 5, 6, 7, 8}), (std::vector<float>{6, 12, 7, 14, 8, 16}));
+  EXPECT_THROW(part({1, 2}), input_error);
+}
+
 // Drawn numbers: any part of a row is the same, wherever it begins; even over +-sqrt(3 / inputs), so that their
 // variance is 1 / inputs; five standard errors (of the square: sqrt(4 / 45) of the reach squared).
 TEST(safetensors, drawn_weights_are_even_and_the_same_in_any_part) {
