@@ -89,8 +89,8 @@ double gpu_model::clock_under_limit(double arithmetic, double loads, double core
   return low;
 }
 
-/// Bytes a second of what a runtime moves through memory beyond the trace's operands. These kernels stream over all SMs:
-/// what a runtime's thin products keep in flight does not bound them.
+/// Bytes a second of what a runtime moves through memory beyond the trace's operands. These kernels stream over all
+/// SMs: what a runtime's thin products keep in flight does not bound them.
 double gpu_model::spill_rate() const {
   const double rate = std::min(m_chip.l2_bandwidth.value, sm_load_rate(m_chip.sms));
   return m_memory_rate > 0 ? std::min(rate, m_memory_rate) : rate;

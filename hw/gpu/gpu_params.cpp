@@ -161,10 +161,11 @@ const param_table<gpu_software>& gpu_software_table() {
                "reads and writes and a product reads",
                "runtime: types and conversions")
           .range(byte_size(0), byte_size(1000))
-          .add("score_efficiency", &gpu_software::score_efficiency,
-               "part of the sustained rate that the products of an unfused attention reach over a prompt, masked scores "
-               "included",
-               "fitted: prompts over the context, by runtime")
+          .add(
+              "score_efficiency", &gpu_software::score_efficiency,
+              "part of the sustained rate that the products of an unfused attention reach over a prompt, masked scores "
+              "included",
+              "fitted: prompts over the context, by runtime")
           .range(0.01, 2.0)
           .add(
               "score_cycles", &gpu_software::score_cycles,

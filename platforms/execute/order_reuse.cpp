@@ -120,9 +120,13 @@ double order_reuse::lasted(const stream_core& core) const {
 
 void order_reuse::start(std::size_t core, const std::string& name, const operation& op, bool exact, double times,
                         ended done) {
-  age_cache(core, name, op, times);
+  if (times == 1) age_cache(core, name);
   work plan = m_system.core(name).plan(op);
   if (times != 1) {
+    // What misses pushes something out; where it was found, the others would have been, too. Activations are the same
+    // tensors again.
+    for (const auto& a : plan.accesses)
+      if (!a.write && a.kind != traffic::activations) m_unseen[core] += (times - 1) * static_cast<double>(a.bytes);
     for (const auto& a : plan.accesses)
       if (a.bytes > 0)
         for (const auto& hop : route_to(core, name, a.address).hops)
@@ -160,17 +164,12 @@ void order_reuse::start(std::size_t core, const std::string& name, const operati
 }
 
 /// Where operators stand for others, the others' weights and caches would have come through the core's caches before
-/// what follows them (which stands for itself) looks there. Activations are the same tensors again.
-void order_reuse::age_cache(std::size_t core, const std::string& name, const operation& op, double times) {
-  if (times == 1 && m_unseen.empty()) return;
-  double& unseen = m_unseen[core];
-  if (times == 1) {
-    if (unseen > 0) m_system.core(name).model().others_passed(std::llround(unseen));
-    unseen = 0;
-    return;
-  }
-  for (const auto& o : op.operands)
-    if (o.kind != traffic::activations && !o.resident) unseen += (times - 1) * static_cast<double>(o.bytes);
+/// what follows them (which stands for itself) looks there.
+void order_reuse::age_cache(std::size_t core, const std::string& name) {
+  const auto unseen = m_unseen.find(core);
+  if (unseen == m_unseen.end()) return;
+  if (unseen->second > 0) m_system.core(name).model().others_passed(std::llround(unseen->second));
+  m_unseen.erase(unseen);
 }
 
 void order_reuse::simulate(std::size_t core, const std::string& name, const operation& op, work plan, order_shape shape,

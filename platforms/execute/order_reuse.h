@@ -62,7 +62,7 @@ class order_reuse {
     std::vector<tally_book*> memories;  ///< that count
   };
 
-  void age_cache(std::size_t core, const std::string& name, const operation& op, double times);
+  void age_cache(std::size_t core, const std::string& name);
   const route& route_to(std::size_t core, const std::string& name, std::uint64_t address);
   order_shape shape_of(std::size_t core, const std::string& name, const operation& op, const work& plan,
                        std::vector<std::size_t>& modules);

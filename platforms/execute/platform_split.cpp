@@ -43,8 +43,8 @@ std::vector<core_task> platform_split::sums_of(const trace::op& op) const {
 std::int64_t platform_split::kernels_of(const trace::op& op, std::size_t core) const {
   const core_model& model = *m_models[core];
   if (!trace::is_gemm(op.kind)) {
-    const bool named = op.kind == trace::op_kind::norm || op.kind == trace::op_kind::rope ||
-                       op.kind == trace::op_kind::attention;
+    const bool named =
+        op.kind == trace::op_kind::norm || op.kind == trace::op_kind::rope || op.kind == trace::op_kind::attention;
     return model.kernels_of(named ? std::string(trace::name_of(op.kind)) : "elementwise");
   }
   // A fused tensor ("q 4096 + k 1024 + v 1024") is one product for each of its parts, and for each expert.

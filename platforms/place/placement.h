@@ -125,8 +125,8 @@ class placement {
   std::vector<memory_slot> m_slots;
   trace::header m_header;
   std::int64_t m_layers = 0;
-  std::vector<executor_group> m_groups;           // by rule
-  std::vector<first_use> m_first;                 // by tensor
+  std::vector<executor_group> m_groups;  // by rule
+  std::vector<first_use> m_first;        // by tensor
   /// Of no layer: names of operators that follow the layers of their pass, and by tensor who uses it.
   std::set<std::string> m_behind;
   struct ends {
@@ -134,8 +134,8 @@ class placement {
   };
   std::vector<ends> m_ends;
   std::optional<std::pair<trace::phase, std::int64_t>> m_in_layers;  // the pass that scan() is in, once it met a layer
-  std::vector<std::vector<std::size_t>> m_users;  // by tensor: rules of the operators that use it
-  std::vector<std::vector<home>> m_homes;         // by tensor, by device
+  std::vector<std::vector<std::size_t>> m_users;                     // by tensor: rules of the operators that use it
+  std::vector<std::vector<home>> m_homes;                            // by tensor, by device
   struct shortage {
     int slot;
     std::int64_t bytes;

