@@ -222,7 +222,7 @@ const param_table<gpu_software>& gpu_software_table() {
           .range<std::int64_t>(0, 1 << 10)
           .choices({"norm", "product", "expand", "rope", "attention", "elementwise"})
           .add("passes_in_flight", &gpu_software::passes_in_flight,
-               "chunks of a prompt that are under way in a pipeline at a time; 0: as many as it has stages for",
+               "chunks of a prompt that are under way in a pipeline at a time; 0: no bound",
                "runtime: copies of a graph's inputs")
           .range<std::int64_t>(0, 1 << 10)
           .add("handoff", &gpu_software::handoff,

@@ -10,7 +10,6 @@
 #include "hw/common/error.h"
 
 namespace memwall::platforms {
-namespace {}  // namespace
 
 schedule::schedule(trace::op_source& source, const work_split& split, std::size_t cores)
     : m_source(source), m_split(split), m_cores(cores) {

@@ -120,7 +120,9 @@ void placement::scan(const trace_source& source) {
   std::size_t open = m_header.tensors.size();
   for (const auto& t : m_header.tensors) m_layers = std::max(m_layers, t.layer + 1);
   trace::op op;
-  while (open > 0 && stream->next(op)) {
+  // Up to the end of the pass in which the last tensor is met: what follows the layers is of the last stage.
+  while (stream->next(op)) {
+    if (open == 0 && m_in_layers != std::pair{op.phase, op.step}) break;
     const std::size_t by = rule_index(op);
     note_ends(op);
     for (const auto& u : op.uses) {

@@ -188,6 +188,7 @@ TEST(mapper, a_pipeline_begins_at_its_first_device_and_ends_at_its_last) {
     EXPECT_EQ(llama.at("embed"), first);
     EXPECT_EQ(llama.at("norm"), last);
     EXPECT_EQ(llama.at("lm_head"), last);
+    EXPECT_EQ(llama.at("sample"), last);
     EXPECT_EQ(llama.at("bytes held beyond the model's"), first) << "none";
   }
 }
