@@ -34,8 +34,7 @@ class core_model {
   /// Dense peak for a type, operations a second: the ceiling of the roofline.
   virtual double peak_rate(const std::string& type) const = 0;
 
-  /// Operators that others stood for would have taken operands of so many bytes through its caches, none of them asked
-  /// for again.
+  /// Operators that others stood for would have taken so many bytes of other operands through its caches.
   virtual void others_passed(std::int64_t /*bytes*/) {}
 
   // What only some kinds have; nullptr: not this one.

@@ -2,7 +2,6 @@
 #include "hw/core/tensor_cache.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace memwall {
 
@@ -26,37 +25,29 @@ tensor_cache::outcome tensor_cache::access(std::uint64_t tensor, std::int64_t by
     return out;
   }
   const std::int64_t size = std::max(resident, bytes);
-  out.writeback_bytes += make_room(size);
+  while (m_used + size > m_capacity) {
+    const entry& victim = m_order.back();
+    const std::int64_t excess = m_used + size - m_capacity;
+    const std::int64_t gone = std::min(victim.bytes, excess);
+    out.writeback_bytes += std::min(victim.dirty, gone);
+    m_used -= gone;
+    if (gone == victim.bytes) {
+      m_index.erase(victim.tensor);
+      m_order.pop_back();
+    } else {
+      m_order.back().bytes -= gone;
+      m_order.back().dirty = std::max<std::int64_t>(0, m_order.back().dirty - gone);
+    }
+  }
   m_order.push_front({tensor, size, write ? std::max(dirty, bytes) : dirty});
   m_index[tensor] = m_order.begin();
   m_used += size;
   return out;
 }
 
-/// Pushes out what has not been used for longest. Returns how much of it was dirty.
-std::int64_t tensor_cache::make_room(std::int64_t size) {
-  std::int64_t written_back = 0;
-  while (m_used + size > m_capacity) {
-    entry& victim = m_order.back();
-    const std::int64_t gone = std::min(victim.bytes, m_used + size - m_capacity);
-    written_back += std::min(victim.dirty, gone);
-    m_used -= gone;
-    victim.bytes -= gone;
-    victim.dirty = std::max<std::int64_t>(0, victim.dirty - gone);
-    if (victim.bytes > 0) continue;
-    if (!victim.anonymous) m_index.erase(victim.tensor);
-    m_order.pop_back();
-  }
-  return written_back;
-}
-
 void tensor_cache::others_passed(std::int64_t bytes) {
-  const std::int64_t last = m_order.empty() ? 0 : m_order.front().bytes;
-  const std::int64_t size = std::min(bytes, m_capacity - last);
-  if (size <= 0) return;
-  make_room(size);
-  m_order.insert(m_order.empty() ? m_order.end() : std::next(m_order.begin()), {0, size, 0, true});
-  m_used += size;
+  if (bytes < m_capacity) return;
+  while (m_order.size() > 1) drop(m_order.back().tensor);
 }
 
 void tensor_cache::drop(std::uint64_t tensor) {

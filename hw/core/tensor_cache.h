@@ -22,8 +22,8 @@ class tensor_cache {
   outcome read(std::uint64_t tensor, std::int64_t bytes) { return access(tensor, bytes, false); }
   /// Writes `bytes` of a tensor; they stay on chip and are dirty.
   outcome write(std::uint64_t tensor, std::int64_t bytes) { return access(tensor, bytes, true); }
-  /// Others that nobody asks for again came by meanwhile, `bytes` in all: they took the room of what had not been used
-  /// for longest. The tensor that was used last came after them.
+  /// Others came by, `bytes` in all, before the tensor that was used last. More than fits leaves nothing else in an LRU
+  /// cache, whether they are asked for again in turn or not; what fits may have been there before, and changes nothing.
   void others_passed(std::int64_t bytes);
   /// The tensor is dead (a consumed activation): drops it without a write-back.
   void drop(std::uint64_t tensor);
@@ -36,9 +36,7 @@ class tensor_cache {
     std::uint64_t tensor;
     std::int64_t bytes;
     std::int64_t dirty;
-    bool anonymous = false;  // nobody asks for it again
   };
-  std::int64_t make_room(std::int64_t size);
   outcome access(std::uint64_t tensor, std::int64_t bytes, bool write);
 
   std::int64_t m_capacity;

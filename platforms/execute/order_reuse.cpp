@@ -123,10 +123,10 @@ void order_reuse::start(std::size_t core, const std::string& name, const operati
   if (times == 1) age_cache(core, name);
   work plan = m_system.core(name).plan(op);
   if (times != 1) {
-    // What misses pushes something out; where it was found, the others would have been, too. Activations are the same
-    // tensors again.
-    for (const auto& a : plan.accesses)
-      if (!a.write && a.kind != traffic::activations) m_unseen[core] += (times - 1) * static_cast<double>(a.bytes);
+    // (Activations are the same tensors again.)
+    for (const auto& o : op.operands)
+      if (!o.write && !o.resident && o.kind != traffic::activations)
+        m_unseen[core] += (times - 1) * static_cast<double>(o.bytes);
     for (const auto& a : plan.accesses)
       if (a.bytes > 0)
         for (const auto& hop : route_to(core, name, a.address).hops)

@@ -43,45 +43,22 @@ TEST(tensor_cache, a_tensor_written_in_part_has_that_part_to_write_back) {
   EXPECT_EQ(c.read(3, 1000).writeback_bytes, 0);
 }
 
-// 300 bytes of others beside 800: 100 of tensor 1 go. Of 5000 what fits beside the tensor used last stays, and no
-// other.
-TEST(tensor_cache, others_that_passed_take_the_room_of_what_was_used_longest_ago) {
+// 1000 bytes of others leave nothing but the tensor that was used last; 999 may have been there before.
+TEST(tensor_cache, others_that_passed_push_out_all_but_what_was_used_last) {
   tensor_cache c(1000);
-  c.read(1, 400);
-  c.read(2, 300);
-  c.read(3, 100);
-  c.others_passed(0);
-  EXPECT_EQ(c.used(), 800);
-  c.others_passed(300);
-  EXPECT_EQ(c.used(), 1000);
-  EXPECT_EQ(c.read(3, 100).miss_bytes, 0);
-  EXPECT_EQ(c.read(2, 300).miss_bytes, 0);
-  EXPECT_EQ(c.read(1, 400).miss_bytes, 100);
   c.others_passed(5000);
-  EXPECT_EQ(c.used(), 1000);
-  EXPECT_EQ(c.read(1, 400).miss_bytes, 0);
-  EXPECT_EQ(c.read(2, 300).miss_bytes, 300);
-}
-
-// 300 of tensor 1, 400 of others, 300 of tensor 2, which was last: the next 400 push out tensor 1 and 100 of the
-// others.
-TEST(tensor_cache, others_that_passed_came_before_what_was_used_last) {
-  tensor_cache c(1000);
+  EXPECT_EQ(c.used(), 0);
   c.read(1, 300);
-  c.read(2, 300);
-  c.others_passed(400);
-  c.read(3, 400);
-  EXPECT_EQ(c.read(2, 300).miss_bytes, 0);
+  c.write(2, 300);
+  c.read(3, 200);
+  c.others_passed(999);
+  EXPECT_EQ(c.used(), 800);
+  c.others_passed(1000);
+  EXPECT_EQ(c.used(), 200);
+  EXPECT_EQ(c.read(3, 200).miss_bytes, 0);
   EXPECT_EQ(c.read(1, 300).miss_bytes, 300);
-}
-
-TEST(tensor_cache, others_that_passed_are_in_an_empty_cache_too_and_go_in_their_turn) {
-  tensor_cache c(1000);
-  c.others_passed(700);
-  EXPECT_EQ(c.used(), 700);
-  c.write(1, 900);
-  EXPECT_EQ(c.used(), 1000);
-  EXPECT_EQ(c.read(2, 900).writeback_bytes, 800) << "nothing of the others is dirty";
+  EXPECT_EQ(c.read(2, 300).miss_bytes, 300);
+  EXPECT_EQ(c.read(4, 1000).writeback_bytes, 0) << "those who passed wrote it back";
 }
 
 TEST(tensor_cache, a_tensor_grows_with_its_longest_access) {
