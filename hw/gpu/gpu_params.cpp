@@ -179,7 +179,7 @@ const param_table<gpu_software>& gpu_software_table() {
           .add("elementwise_traffic", &gpu_software::elementwise_traffic,
                "bytes that elementwise kernels move relative to 16-bit tensors read and written once (fp32 tensors, "
                "conversions, copies)",
-               "fitted on prefill rows, by runtime")
+               "by runtime: counted in its graph of a layer, or fitted on prefill rows")
           .range(0.1, 100.0)
           .add("expand_rows", &gpu_software::expand_rows,
                "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a "
