@@ -50,6 +50,22 @@ int count(const std::string& text, const std::string& what) {
   for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
   return n;
 }
+/// Lines with a text each, and no others.
+void expect_ticks(const std::string& svg, const frame& f, const std::vector<std::string>& across,
+                  const std::vector<std::string>& up) {
+  for (const std::string& t : across) {
+    const double x = f.x(std::stod(t));
+    EXPECT_THAT(svg, HasSubstr(upright_line(x)));
+    EXPECT_THAT(svg, HasSubstr("<text x=\"" + tenth(x) + "\" y=\"362\" text-anchor=\"middle\">" + t + "</text>"));
+  }
+  EXPECT_EQ(count(svg, "y=\"362\""), static_cast<int>(across.size()));
+  for (const std::string& t : up) {
+    const double y = f.y(std::stod(t));
+    EXPECT_THAT(svg, HasSubstr(level_line(y) + "#e5e5e5"));
+    EXPECT_THAT(svg, HasSubstr("<text x=\"74\" y=\"" + tenth(y + 4) + "\" text-anchor=\"end\">" + t + "</text>"));
+  }
+  EXPECT_EQ(count(svg, "text-anchor=\"end\""), static_cast<int>(up.size()));
+}
 constexpr const char* black = "#000000";
 constexpr const char* blue = "#0072b2";
 constexpr const char* red = "#d55e00";
@@ -80,18 +96,7 @@ TEST(line_chart, points_ticks_limit_and_names_lie_where_the_axes_say) {
   EXPECT_THAT(svg, HasSubstr(circle(f.x(10), f.y(8), "7", "fill=\"none\"")));
   EXPECT_EQ(count(svg, "r=\"7\""), 1);
   // One, two and five times the powers of ten.
-  for (const char* t : {"1", "2", "5", "10", "20", "50", "100"}) {
-    EXPECT_THAT(svg, HasSubstr(upright_line(f.x(std::stod(t)))));
-    EXPECT_THAT(svg, HasSubstr("<text x=\"" + tenth(f.x(std::stod(t))) + "\" y=\"362\" text-anchor=\"middle\">" + t +
-                               "</text>"));
-  }
-  EXPECT_EQ(count(svg, "y=\"362\""), 7);
-  for (const char* t : {"2", "5", "10", "20", "50"}) {
-    EXPECT_THAT(svg, HasSubstr(level_line(f.y(std::stod(t))) + "#e5e5e5"));
-    EXPECT_THAT(svg, HasSubstr("<text x=\"74\" y=\"" + tenth(f.y(std::stod(t)) + 4) + "\" text-anchor=\"end\">" + t +
-                               "</text>"));
-  }
-  EXPECT_EQ(count(svg, "text-anchor=\"end\""), 5);
+  expect_ticks(svg, f, {"1", "2", "5", "10", "20", "50", "100"}, {"2", "5", "10", "20", "50"});
   EXPECT_THAT(svg, HasSubstr(level_line(f.y(50)) + "#888\" stroke-dasharray"));
   // From the top: the limit, then 40 and 30 where they are, if 15 apart from the one above.
   const double first = std::max(f.y(40) + 4, f.y(50) + 4 + 15), second = std::max(f.y(30) + 4, first + 15);
@@ -171,18 +176,7 @@ TEST(crossover_picture, points_crossings_and_names_lie_where_the_axes_say) {
   EXPECT_EQ(count(svg, "r=\"3\""), 14);
   EXPECT_THAT(svg, HasSubstr(circle(320, f.y(100), "7", "fill=\"none\" stroke=\"#0072b2\"")));  // half of six doublings
   EXPECT_EQ(count(svg, "r=\"7\""), 1);
-  for (const char* t : {"1", "2", "4", "8", "16", "32", "64"}) {
-    EXPECT_THAT(svg, HasSubstr(upright_line(f.x(std::stod(t)))));
-    EXPECT_THAT(svg, HasSubstr("<text x=\"" + tenth(f.x(std::stod(t))) + "\" y=\"362\" text-anchor=\"middle\">" + t +
-                               "</text>"));
-  }
-  EXPECT_EQ(count(svg, "y=\"362\""), 7);
-  for (const char* t : {"20", "50", "100", "200", "500"}) {
-    EXPECT_THAT(svg, HasSubstr(level_line(f.y(std::stod(t)))));
-    EXPECT_THAT(svg, HasSubstr("<text x=\"74\" y=\"" + tenth(f.y(std::stod(t)) + 4) + "\" text-anchor=\"end\">" + t +
-                               "</text>"));
-  }
-  EXPECT_EQ(count(svg, "text-anchor=\"end\""), 5);
+  expect_ticks(svg, f, {"1", "2", "4", "8", "16", "32", "64"}, {"20", "50", "100", "200", "500"});
   EXPECT_THAT(svg, HasSubstr(end_name(f.y(800) + 4, blue, "linear")));
   EXPECT_THAT(svg, HasSubstr(end_name(f.y(110) + 4, red, "near")));
   EXPECT_THAT(svg, HasSubstr(end_name(f.y(110) + 4 + 15, black, "flat")));  // pushed down
