@@ -55,7 +55,7 @@ class memory::impl {
         m_setup(s, map, p),
         m_front(to_ps(p.front_end)),
         m_back(to_ps(p.back_end)),
-        m_table(static_cast<std::size_t>(p.replay_memory.value)),
+        m_table(static_cast<std::size_t>(p.replay_memory.value), m_setup),
         m_channels(m_setup, replayed(p) ? &m_table : nullptr) {}
 
   bool can_accept() const { return m_in_flight < m_limit; }

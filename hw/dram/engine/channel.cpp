@@ -44,6 +44,9 @@ channel::channel(const channel_setup& setup, int index, replay_table* table, clo
   for (int i = 0; i < entries; ++i) s.entries[at(i)].next = static_cast<std::int16_t>(i + 1 < entries ? i + 1 : -1);
   s.free = 0;
   s.timed.assign(at((setup.banks + 63) / 64), 0);
+  m_seats.resize(at(setup.seats));
+  m_seat_place.resize(at(setup.seats));
+  for (int i = 0; i < setup.seats; ++i) set_seat(i, static_cast<std::int16_t>(i));
 }
 
 void channel::tell(command c, clocks_t t, int rank, int b, std::int64_t row, int column) {

@@ -324,6 +324,20 @@ class channel {
   bool keeps_pace(const work& w) const;
   bool regular() const;
   bool normalise(bool recorded);
+  /// The bank that comes at this place in the order of seats, and back.
+  int bank_at(int place) const {
+    const int n = m_setup.banks_per_seat;
+    return m_setup.banks_of_seat[at(m_seats[at(place / n)] * n + place % n)];
+  }
+  int place_of(int bank) const {
+    return m_seat_place[at(m_setup.seat_of_bank[at(bank)])] * m_setup.banks_per_seat + m_setup.place_in_seat[at(bank)];
+  }
+  void order_seats(const std::int16_t* queue, int queued);
+  void set_seat(int place, std::int16_t seat) {
+    m_seats[at(place)] = seat;
+    m_seat_place[at(seat)] = static_cast<std::int16_t>(place);
+  }
+  bool takes_seat(std::int64_t period, int place);
   row_known write_row(state_visitor& v, int b);
   row_known read_row(state_visitor& v, bank_state& bank);
   bool rests(const bank_state& b, clocks_t since, clocks_t now) const;
@@ -410,6 +424,10 @@ class channel {
   std::vector<std::int64_t> m_names;    ///< periods of rows that the state knows by number; then those of the block
   std::vector<std::int64_t> m_renamed;  ///< scratch
   std::size_t m_known = 0;              ///< names of the state
+  std::vector<std::int16_t> m_seats;    ///< in the order in which the state has them: those that the queue wants first
+  std::vector<std::int16_t> m_seat_place;   ///< by seat: its place in that order
+  std::vector<std::int16_t> m_seats_after;  ///< scratch
+  std::uint64_t m_taken = 0;  ///< places whose seats are those of the block that is tried, and of no other place
   std::vector<std::int16_t> m_places;   ///< scratch
   /// A write that has waited so long behind reads that it does not matter since when. A state says that it is there;
   /// whose it is and since when, for its latency and its work's end, is kept beside the state.

@@ -43,6 +43,7 @@ bool channel::describe_feed(replay_block& b, replay_feed& f) {
     for_each_period(w, begins[k].from, f.runs[k].count, [&](std::int64_t period) {
       const auto known = std::find(m_names.begin(), m_names.end(), period);
       b.names.push_back(static_cast<std::int16_t>(known - m_names.begin()));
+      b.places.push_back(static_cast<std::int8_t>(m_seat_place[at(m_setup.seat_of_period(period))]));
       if (known == m_names.end()) m_names.push_back(period);
     });
   }
@@ -58,14 +59,15 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
     return replay_block::named_row{static_cast<std::int16_t>(known - m_names.begin()),
                                    static_cast<std::int32_t>(row - m_setup.row_of_period(period))};
   };
-  const auto& known = m_table->at_state(m_state).rows;
+  const auto& known = m_table->at_state(m_state).rows;  // by place
   std::vector<bool> looked(s.banks.size());
   for (const auto& first : rec.wanted) {
     if (looked[at(first.bank)]) continue;
     looked[at(first.bank)] = true;
-    if (known[at(first.bank)] != row_known::rests && known[at(first.bank)] != row_known::open) continue;
+    const int place = place_of(first.bank);
+    if (known[at(place)] != row_known::rests && known[at(place)] != row_known::open) continue;
     replay_block::look look;
-    look.bank = static_cast<std::int16_t>(first.bank);
+    look.bank = static_cast<std::int16_t>(place);
     look.row = {-1, 0};
     const std::int64_t row = s.banks[at(first.bank)].row;
     look.is = row < 0 ? replay_block::look::what::closed : replay_block::look::what::other;
@@ -85,7 +87,7 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
   std::vector<int> others(s.ranks.size());
   for (std::size_t i = 0; i < s.banks.size(); ++i)
-    if (known[i] == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
+    if (known[at(place_of(static_cast<int>(i)))] == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
   for (std::size_t r = 0; r < s.ranks.size(); ++r) {
     // While one of the known rows is open, it does not matter whether there are others.
     if (rec.ranks[r].least_open <= others[r])
@@ -95,10 +97,11 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
   for (std::size_t i = 0; i < s.banks.size(); ++i) {
     if (!rec.banks[i].changed) continue;
+    const auto place = static_cast<std::int16_t>(place_of(static_cast<int>(i)));
     if (rows_after[i] >= 0)
-      b.rows.push_back({static_cast<std::int16_t>(i), named(rows_after[i], rec.banks[i].period)});
+      b.rows.push_back({place, named(rows_after[i], rec.banks[i].period)});
     else if (!rec.ranks[at(m_setup.place[i].rank)].closed)
-      b.rows.push_back({static_cast<std::int16_t>(i), {-1, 0}});
+      b.rows.push_back({place, {-1, 0}});
   }
 }
 
@@ -125,6 +128,7 @@ void channel::record_block(bool longer) {
   std::vector<int> open;
   for (const auto& r : s.ranks) open.push_back(r.open);
   const auto names = m_names;
+  const auto seats = m_seats;
   const auto stale = m_stale;
   for (const auto& b : s.buses) causes.push_back(b.by_cause);
   const auto pool = m_pool;
@@ -169,6 +173,7 @@ void channel::record_block(bool longer) {
     caught_up = caught_up || (s.sources[i].head >= 0 && !paced[i] && keeps_pace(m_pool[at(s.sources[i].head)]));
   fits = fits && !caught_up;
   const auto names_after = m_names;
+  const auto seats_after = m_seats;
   for (const auto& bank : s.banks) rows_after.push_back(bank.row);
   if (fits) {
     b.next = m_table->find_or_add(s.queued());
@@ -244,6 +249,7 @@ void channel::record_block(bool longer) {
   m_state = from;
   m_names = names;
   m_known = names.size();
+  for (int i = 0; i < m_setup.seats; ++i) set_seat(i, seats[at(i)]);
   m_stale = stale;
   for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
   if (fits) {
@@ -251,6 +257,8 @@ void channel::record_block(bool longer) {
     for (const std::int64_t period : names_after)
       b.names_after.push_back(
           static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()));
+    if (seats_after != seats)
+      for (const std::int16_t seat : seats_after) b.seats_after.push_back(static_cast<std::int8_t>(m_seat_place[at(seat)]));
     b.names_stay = m_known == b.names_after.size();
     for (std::size_t i = 0; i < b.names_after.size(); ++i) b.names_stay = b.names_stay && at(b.names_after[i]) == i;
     m_replaying = true;

@@ -178,6 +178,22 @@ replay_run channel::run_at(const work& w, std::int64_t from, std::int64_t count)
   return r;
 }
 
+/// Whether the period's seat may be the one that a block has at this place: it is, or both places are alike and
+/// neither is another one's; then they change.
+bool channel::takes_seat(std::int64_t period, int place) {
+  const std::int16_t seat = m_setup.seat_of_period(period);
+  const std::int16_t mine = m_seat_place[at(seat)];
+  const std::uint64_t here = std::uint64_t{1} << place, there = std::uint64_t{1} << mine;
+  if (mine != place) {
+    const auto& alike = m_table->at_state(m_state).alike;
+    if (alike[at(mine)] != alike[at(place)] || (m_taken & (here | there)) != 0) return false;
+    set_seat(mine, m_seats[at(place)]);
+    set_seat(place, seat);
+  }
+  m_taken |= here;
+  return true;
+}
+
 /// Whether the next work of a source has all that a block asks for, and more of the same: what a long stream is asked
 /// most of the time. False: try_feed() knows.
 bool channel::flows_on(const replay_block& b, const replay_feed& f, std::size_t name) {
@@ -192,16 +208,19 @@ bool channel::flows_on(const replay_block& b, const replay_feed& f, std::size_t 
       !in_stretches(w, w.next, r.count))
     return false;
   const std::size_t named = m_names.size();
+  const std::uint64_t taken = m_taken;
   for (std::size_t i = name; i < f.names_to; ++i) {
     const std::size_t expected = at(b.names[i]);
     const std::int64_t mine = period + static_cast<std::int64_t>(i - name);
     bool same = expected >= m_names.size() || m_names[expected] == mine;
     if (expected >= m_names.size()) {
       for (const std::int64_t known : m_names) same = same && known != mine;
+      same = same && takes_seat(mine, b.places[i]);
       m_names.push_back(mine);
     }
     if (same) continue;
     m_names.resize(named);
+    m_taken = taken;
     return false;
   }
   return true;
@@ -228,6 +247,7 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
     const std::size_t expected = at(b.names[name++]);
     if (expected < m_names.size()) return m_names[expected] == period;
     if (std::find(m_names.begin(), m_names.end(), period) != m_names.end()) return false;
+    if (!takes_seat(period, b.places[name - 1])) return false;
     m_names.push_back(period);
     return true;
   };
@@ -248,11 +268,13 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
       }
       if (left == r.count) {
         const std::size_t before = name, named = m_names.size();
+        const std::uint64_t taken = m_taken;
         bool same = r.same(run_at(w, from, r.count)) && in_stretches(w, from, r.count);
         if (same) for_each_period(w, from, r.count, [&](std::int64_t k) { same = same && same_name(k); });
         if (!same) {
           name = before;
           m_names.resize(named);
+          m_taken = taken;
           return differs(w);
         }
       }
@@ -281,8 +303,12 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
 
 /// Whether the banks that the block wants, and the state does not know, are as the block found them.
 bool channel::rows_fit(const replay_block& b) const {
+  const auto& alike = m_table->at_state(m_state).alike;
   for (const auto& look : b.looks) {
-    const std::int64_t row = s.banks[at(look.bank)].row;
+    // Which of several seats the block means is known once a burst wants it.
+    const auto seat = at(look.bank / m_setup.banks_per_seat);
+    if ((m_taken >> seat & 1) == 0 && std::count(alike.begin(), alike.end(), alike[seat]) > 1) continue;
+    const std::int64_t row = s.banks[at(bank_at(look.bank))].row;
     if ((row < 0) != (look.is == replay_block::look::what::closed)) return false;
     if (row < 0) continue;
     bool wanted = look.is == replay_block::look::what::open && m_names[at(look.row.name)] >= 0;
@@ -311,6 +337,7 @@ channel::fit channel::try_block(const replay_block& b) {
   }
   if (expires(s.cursor + b.duration)) return fit::no;
   m_names.resize(m_known);
+  m_taken = 0;
   m_valid = no_time;
   m_closed = true;
   fit out = fit::whole;
@@ -395,10 +422,16 @@ void channel::apply_rows(const replay_block& b) {
     s.ranks[at(r)].open = 0;
   }
   for (const auto& o : b.rows) {
-    bank_state& bank = s.banks[at(o.bank)];
+    const int which = bank_at(o.bank);
+    bank_state& bank = s.banks[at(which)];
     const std::int64_t row = o.row.name < 0 ? -1 : row_of(o.row.name, o.row.offset);
-    s.ranks[at(m_setup.place[at(o.bank)].rank)].open += (row >= 0 ? 1 : 0) - (bank.row >= 0 ? 1 : 0);
+    s.ranks[at(m_setup.place[at(which)].rank)].open += (row >= 0 ? 1 : 0) - (bank.row >= 0 ? 1 : 0);
     bank.row = row;
+  }
+  if (!b.seats_after.empty()) {
+    m_seats_after = m_seats;
+    for (std::size_t i = 0; i < b.seats_after.size(); ++i)
+      set_seat(static_cast<int>(i), m_seats_after[at(b.seats_after[i])]);
   }
   if (b.names_stay) {
     m_names.resize(m_known);

@@ -11,6 +11,17 @@
 #include "hw/dram/engine/scheduler.h"
 
 namespace memwall::dram {
+namespace {
+
+/// -1: no power of two.
+int binary_logarithm(std::int64_t n) {
+  if ((n & (n - 1)) != 0) return -1;
+  int bits = 0;
+  while (std::int64_t{1} << bits < n) ++bits;
+  return bits;
+}
+
+}  // namespace
 
 channel_setup::channel_setup(const standard& s, const address_map& m, const controller_params& p)
     : t(s.t), org(s.org), map(m), params(p) {
@@ -64,10 +75,7 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
   high = std::max(1, static_cast<int>(p.write_high * queues->write_entries())) - 1;
   low = static_cast<int>(std::ceil(p.write_low * queues->write_entries())) - 1;
 
-  period = map.row_period_bursts();
-  if ((period & (period - 1)) == 0)
-    for (period_bits = 0; std::int64_t{1} << period_bits < period;) ++period_bits;
-  one_stretch = period * map.row_periods() == map.local_bursts();
+  one_stretch = map.row_period_bursts() * map.row_periods() == map.local_bursts();
   banks_rest = !timed && make_refresh()->whole_rank();
 
   const int per_rank = org.banks_per_rank();
@@ -96,6 +104,51 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
         static_cast<std::int16_t>(rank), static_cast<std::int16_t>(rank * org.bank_groups + group),
         static_cast<std::int16_t>(b % org.banks_per_group), static_cast<std::int16_t>(group)};
   }
+  find_seats();
+}
+
+/// A seat is a bank of every group of a rank. Within a rank they are alike if no rule knows banks by number, and if
+/// the map goes through them one after another, a row of each bank, before it comes to the next row.
+void channel_setup::find_seats() {
+  constexpr int most = 64;
+  constexpr std::int64_t longest_period = 1 << 14;
+  const int all = org.ranks * org.banks_per_group;
+  const std::int64_t whole = map.row_period_bursts();
+  const auto in_order_of_seats = [&](std::int64_t n) {
+    std::vector<bool> met(at(all));
+    for (int k = 0; k < all; ++k) {
+      const local_location first = map.decode_local(k * n);
+      const int seat = first.rank * org.banks_per_group + first.bank;
+      if (met[at(seat)] || first.row != 0) return false;
+      met[at(seat)] = true;
+      seat_order.push_back(static_cast<std::int16_t>(seat));
+      for (std::int64_t i = 0; i < n; ++i) {
+        local_location here = map.decode_local(k * n + i);
+        const local_location same = map.decode_local(i);
+        if (here.rank != first.rank || here.bank != first.bank) return false;
+        here.rank = same.rank, here.bank = same.bank;
+        if (!(here == same)) return false;
+      }
+    }
+    return true;
+  };
+  if (banks_rest && !watched && all <= most && whole % all == 0 && whole <= longest_period &&
+      map.row_periods_apart() && map.row_period_rows() == 1 && in_order_of_seats(whole / all))
+    seats = all;
+  else
+    seat_order.assign(1, 0);
+  seat_bits = binary_logarithm(seats);
+  banks_per_seat = banks / seats;
+  period = whole / seats;
+  period_bits = binary_logarithm(period);
+  for (int b = 0; b < banks; ++b) {
+    const auto& p = place[at(b)];
+    seat_of_bank.push_back(static_cast<std::int16_t>(seats == 1 ? 0 : p.rank * org.banks_per_group + p.bank));
+    place_in_seat.push_back(seats == 1 ? static_cast<std::int16_t>(b) : p.group_in_rank);
+  }
+  banks_of_seat.resize(at(banks));
+  for (int b = 0; b < banks; ++b)
+    banks_of_seat[at(seat_of_bank[at(b)] * banks_per_seat + place_in_seat[at(b)])] = static_cast<std::int16_t>(b);
 }
 
 std::unique_ptr<scheduler> channel_setup::make_scheduler() const {

@@ -51,11 +51,15 @@ struct channel_setup {
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
   int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
-  // Replay: the map's row period in bursts, its binary logarithm (-1: no power of two), and whether all of a channel is
-  // one stretch of periods.
+  // Replay: a period are bursts by which a stream repeats itself, a row each of some banks. They are all banks (the map's
+  // row period), or those of one seat, where seats of a rank may change places and nobody would notice.
   std::int64_t period = 1;
-  int period_bits = -1;
-  bool one_stretch = false;
+  int period_bits = -1;      ///< binary logarithm; -1: no power of two
+  bool one_stretch = false;  ///< all of a channel is one stretch of periods
+  int seats = 1, seat_bits = 0, banks_per_seat = 0;
+  std::vector<std::int16_t> seat_order;     ///< seats as a stream comes to them, period after period
+  std::vector<std::int16_t> banks_of_seat;  ///< seat after seat
+  std::vector<std::int16_t> seat_of_bank, place_in_seat;
   bool banks_rest = false;  ///< a bank that nobody uses has no future of its own, open or not
   int longest = 0;  ///< no constraint reaches further than this from the command that causes it, but a refresh's
   std::array<int, slot_count> lead{};         ///< clocks from the moment that decides about a command to its last clock
@@ -73,9 +77,14 @@ struct channel_setup {
   std::int64_t period_of(std::int64_t burst) const { return period_bits >= 0 ? burst >> period_bits : burst / period; }
   std::int64_t phase_of(std::int64_t burst) const { return burst - period_of(burst) * period; }
   std::int64_t row_of_period(std::int64_t index) const {
-    return one_stretch ? index * map.row_period_rows() : map.decode_local(index * period).row;
+    return one_stretch ? round_of(index) * map.row_period_rows() : map.decode_local(index * period).row;
   }
-  std::int64_t stretch_of_period(std::int64_t index) const { return one_stretch ? 0 : index / map.row_periods(); }
+  std::int64_t stretch_of_period(std::int64_t index) const {
+    return one_stretch ? 0 : round_of(index) / map.row_periods();
+  }
+  std::int16_t seat_of_period(std::int64_t index) const {
+    return seat_order[static_cast<std::size_t>(index - round_of(index) * seats)];
+  }
 
   /// First refresh of a rank; the others follow every refresh_interval.
   clocks_t first_refresh(int channel, int rank) const;
@@ -83,6 +92,11 @@ struct channel_setup {
   ps_t time_of(clocks_t clock) const {          // in two parts: femtoseconds in 64 bits end after two hours
     return clock / 1000 * t.tck_fs + (clock % 1000 * t.tck_fs + 500) / 1000;
   }
+
+ private:
+  /// How often all seats have had their turn before this period.
+  std::int64_t round_of(std::int64_t index) const { return seat_bits >= 0 ? index >> seat_bits : index / seats; }
+  void find_seats();
 };
 
 }  // namespace memwall::dram

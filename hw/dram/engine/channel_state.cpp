@@ -47,13 +47,15 @@ void channel::visit(state_visitor& v) {
   }
   for (auto& g : s.groups)
     for (auto& t : g.t) v.time(t, now);
-  for (std::size_t i = 0; i < s.banks.size(); ++i) {
-    auto& b = s.banks[i];
-    const clocks_t since = seen(at(m_setup.place[i].rank));
+  for (int place = 0; place < m_setup.banks; ++place) {
+    const int i = m_named ? bank_at(place) : place;
+    auto& b = s.banks[at(i)];
+    const clocks_t since = seen(at(m_setup.place[at(i)].rank));
     if (!m_named) {
       v.row(b.row);
     } else if (v.writes()) {
-      const row_known known = rests(b, since, now) ? row_known::rests : write_row(v, static_cast<int>(i));
+      if (place % m_setup.banks_per_seat == 0) m_table->seat_begins.push_back(m_table->scratch.size());
+      const row_known known = rests(b, since, now) ? row_known::rests : write_row(v, i);
       m_table->rows.push_back(known);
       if (known == row_known::rests) {
         v.put(static_cast<std::int64_t>(known));
@@ -71,12 +73,13 @@ void channel::visit(state_visitor& v) {
     for (std::size_t k = 0; k < slot_count; ++k) v.time(b.t[k], k == slot_act ? since : now);
     v.time(b.acted, since);
     v.time(b.act_ready, since);
-    if (m_setup.timed) v.time(b.used, now - s.pages->timeout(static_cast<int>(i)));
+    if (m_setup.timed) v.time(b.used, now - s.pages->timeout(i));
     v.value(b.candidate);
     v.value(b.owner);
     v.value(b.kind);
     v.value(b.blocked);
   }
+  if (m_named && v.writes()) m_table->seat_begins.push_back(m_table->scratch.size());
   s.order->visit(v);
   s.pages->visit(v);
   s.refresh->visit(v);
@@ -182,6 +185,41 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
     }
 }
 
+/// Gives the seats of each rank their places: those of the queue as it has them, then the others, whose past reaches
+/// furthest first. Wherever in a row of seats a stream is, it is in the same state.
+void channel::order_seats(const std::int16_t* queue, int queued) {
+  m_table->queued_seats = 0;
+  const int n = m_setup.seats / m_setup.ranks;
+  if (n < 2) return;
+  m_seats_after.clear();
+  std::uint64_t met = 0;
+  for (int i = 0; i < queued; ++i) {
+    const std::int16_t seat = m_setup.seat_of_bank[at(s.entries[at(queue[i])].bank)];
+    if ((met >> seat & 1) != 0) continue;
+    met |= std::uint64_t{1} << seat;
+    m_seats_after.push_back(seat);
+  }
+  std::array<clocks_t, 64> reach{};
+  for (std::int16_t place = 0; place < m_setup.seats; ++place) {
+    const std::int16_t seat = m_seats[at(place)];
+    if ((met >> seat & 1) != 0) continue;
+    clocks_t& mine = reach[at(seat)];
+    for (int k = 0; k < m_setup.banks_per_seat; ++k) {
+      const bank_state& b = s.banks[at(m_setup.banks_of_seat[at(seat * m_setup.banks_per_seat + k)])];
+      mine = std::max(mine, later(b.t[slot_act], s.cursor) + later(b.t[slot_pre], s.cursor));
+    }
+    m_seats_after.push_back(seat);
+  }
+  const auto first_other = m_seats_after.begin() + __builtin_popcountll(met);
+  std::stable_sort(first_other, m_seats_after.end(), [&](auto x, auto y) { return reach[at(x)] > reach[at(y)]; });
+  std::array<std::int16_t, 64> taken{};
+  for (const std::int16_t seat : m_seats_after) {
+    const int rank = seat / n, place = rank * n + taken[at(rank)]++;
+    set_seat(place, seat);
+    if ((met >> seat & 1) != 0) m_table->queued_seats |= std::uint64_t{1} << place;
+  }
+}
+
 /// The state as words, in the table's scratch; false: it cannot be written like that. `recorded`: at the end of a
 /// block.
 bool channel::normalise(bool recorded) {
@@ -189,6 +227,7 @@ bool channel::normalise(bool recorded) {
   auto& words = m_table->scratch;
   words.clear();
   m_table->rows.clear();
+  m_table->seat_begins.clear();
   m_table->paced = false;
   auto a = state_visitor::writer(words, s.cursor);
 
@@ -204,6 +243,7 @@ bool channel::normalise(bool recorded) {
   std::sort(order, order + n, [&](auto x, auto y) { return s.entries[at(x)].age < s.entries[at(y)].age; });
   m_places.assign(s.entries.size(), -1);
   for (int i = 0; i < n; ++i) m_places[at(order[i])] = static_cast<std::int16_t>(i);
+  order_seats(order, n);
 
   // Where a source's pace is, in clocks and what is left of one. What else it has to give is what a block asks of it.
   a.put(static_cast<std::int64_t>(s.sources.size()));
@@ -236,6 +276,7 @@ bool channel::normalise(bool recorded) {
     if (name == m_names.size()) {
       m_names.push_back(period);
       a.put(m_setup.stretch_of_period(period));
+      a.put(m_seat_place[at(m_setup.seat_of_period(period))]);
     }
     a.put(e.burst - period * m_setup.period);
     const bool stale = (recorded && e.stale >= 0) || is_stale(e);  // a block does not know since when one was inside
@@ -285,6 +326,7 @@ void channel::materialise() {
     const auto name = static_cast<std::size_t>(a.take());
     if (name == named) {
       ++named;
+      a.take();
       a.take();
     }
     e.burst = m_names[name] * m_setup.period + a.take();

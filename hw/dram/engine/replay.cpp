@@ -49,12 +49,28 @@ std::int32_t replay_table::find_or_add(int queued) {
   state s;
   s.words = words;
   s.rows = rows;
+  s.alike = alike_seats();
   s.paced = paced;
   s.queued = queued;
-  m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + rows.size() + 64;
+  m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + rows.size() + s.alike.size() + 64;
   m_states.push_back(std::move(s));
   m_index.emplace(h, i);
   return i;
+}
+
+/// Seats of a rank that the queue does not want, and of which the state says the same, are as good as each other.
+std::vector<std::int8_t> replay_table::alike_seats() const {
+  std::vector<std::int8_t> out;
+  const std::size_t seats = seat_begins.size() - 1;
+  const auto word = [&](std::size_t seat) { return scratch.begin() + static_cast<std::ptrdiff_t>(seat_begins[seat]); };
+  for (std::size_t i = 0; i < seats; ++i) {
+    out.push_back(static_cast<std::int8_t>(i));
+    for (std::size_t k = i / m_seats_per_rank * m_seats_per_rank; k < i && out[i] == static_cast<std::int8_t>(i); ++k)
+      if ((queued_seats >> i & 1) == 0 && (queued_seats >> k & 1) == 0 &&
+          std::equal(word(i), word(i + 1), word(k), word(k + 1)))
+        out[i] = static_cast<std::int8_t>(k);
+  }
+  return out;
 }
 
 std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
@@ -66,6 +82,7 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
              b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) +
              b.stale.size() * sizeof(block_recorder::stale_service) +
              b.stale_next.size() * sizeof(replay_block::stale_after) + 160;
+  m_bytes += b.places.size() + b.seats_after.size();
   for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
   m_blocks.push_back(std::move(b));

@@ -121,7 +121,7 @@ struct replay_block {
   /// What a bank that the bursts want, and that the state does not know, has to be like.
   struct look {
     enum class what : std::uint8_t { closed, open, other } is;  ///< open: the row named; other: none of those wanted
-    std::int16_t bank;
+    std::int16_t bank;  ///< in the order of seats, here and below
     named_row row;
     std::int16_t from, to;  ///< other: of `wanted`
   };
@@ -147,6 +147,7 @@ struct replay_block {
   std::vector<std::int32_t> due_after;  ///< and how far they moved
   std::vector<replay_feed> feeds;
   std::vector<std::int16_t> names;  ///< of the feeds' periods, in order
+  std::vector<std::int8_t> places;  ///< of their seats
   std::vector<look> looks;
   std::vector<named_row> wanted;
   std::vector<rank_look> rank_looks;
@@ -154,6 +155,7 @@ struct replay_block {
   std::vector<opened> rows;                ///< these are as they are at the end
   std::vector<std::int16_t> names_after;   ///< the next state's names
   bool names_stay = false;                 ///< those of this state
+  std::vector<std::int8_t> seats_after;    ///< by a seat's place in the next state: its place in this one; none: the same
   std::int64_t uses = 0;                   ///< that counts() has seen
   std::int64_t uncounted = 0;              ///< since
   channel_counts counts;
@@ -182,7 +184,8 @@ class replay_table {
   using block = replay_block;
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<row_known> rows;       ///< by bank
+    std::vector<row_known> rows;       ///< by bank, in the order of seats
+    std::vector<std::int8_t> alike;    ///< by a seat's place: the first place of which the state says the same
     std::vector<std::int32_t> blocks;  ///< leaving this state, those used last first
     std::int32_t queued = 0;
     bool paced = false;  ///< a source's pace is part of it
@@ -192,7 +195,8 @@ class replay_table {
     std::int64_t uses = 0;
   };
 
-  explicit replay_table(std::size_t limit_bytes) : m_limit(limit_bytes) {}
+  replay_table(std::size_t limit_bytes, const channel_setup& setup)
+      : m_limit(limit_bytes), m_seats_per_rank(at(std::max(1, setup.seats / setup.ranks))) {}
 
   /// The state that `scratch` and `rows` describe.
   std::int32_t find_or_add(int queued);
@@ -224,12 +228,15 @@ class replay_table {
 
   std::vector<std::int32_t> scratch;
   std::vector<row_known> rows;
+  std::vector<std::size_t> seat_begins;  ///< in `scratch`, and the end
+  std::uint64_t queued_seats = 0;        ///< places of those that the queue wants
   bool paced = false;
   std::int64_t lookups = 0, hits = 0, replayed = 0, simulated = 0;
 
  private:
   void fold();
-  std::size_t m_limit, m_bytes = 0;
+  std::vector<std::int8_t> alike_seats() const;
+  std::size_t m_limit, m_seats_per_rank, m_bytes = 0;
   std::vector<state> m_states;
   std::vector<block> m_blocks;
   std::unordered_multimap<std::uint64_t, std::int32_t> m_index;
