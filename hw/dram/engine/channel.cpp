@@ -165,7 +165,7 @@ void channel::admit() {
 
   const std::int64_t burst = w.burst_at(w.next);
   const local_location where = m_setup.map.decode_local(burst);
-  const int b = (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank;
+  const int b = m_setup.bank_of(where);
   const std::int16_t ei = s.free;
   entry& e = s.entries[at(ei)];
   s.free = e.next;
@@ -232,6 +232,7 @@ void channel::set_mode() {
   else
     s.write_mode = writes > 0 && (writes > m_setup.low || reads == 0);
   if (s.write_mode == before) return;
+  if (m_recorder != nullptr) m_recorder->turns = true;
   for (int b = 0; b < m_setup.banks; ++b) {
     const bank_state& bank = s.banks[at(b)];
     if (bank.head[0] >= 0 || bank.head[1] >= 0) pick(b);
@@ -258,6 +259,7 @@ void channel::check_age() {
   const std::int16_t e = oldest_waiting();
   if (e < 0 || s.cursor - s.entries[at(e)].arrival <= m_setup.params.age_limit) return;
   s.urgent = e;
+  if (m_recorder != nullptr) m_recorder->turns = true;
   set_mode();
   pick(s.entries[at(e)].bank);
 }

@@ -342,6 +342,9 @@ class channel {
   row_known read_row(state_visitor& v, bank_state& bank);
   bool rests(const bank_state& b, clocks_t since, clocks_t now) const;
   bool is_stale(const entry& e) const;
+  bool is_aside(std::int16_t i) const;
+  bool wanted_by_queue(const bank_state& b) const;
+  bool aside_fits(const replay_block& b);
   clocks_t seen_since(clocks_t now, std::size_t rank) const;
   bool expires(clocks_t until) const;
   void materialise();
@@ -362,6 +365,7 @@ class channel {
   void for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const;
   void record_block(bool longer);
   bool describe_feed(replay_block& b, replay_feed& f);
+  void describe_asides(replay_block& b, block_recorder& rec);
   void describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after);
   clocks_t valid_until() const { return m_recheck ? s.cursor : m_valid; }
   void apply_block();
@@ -429,15 +433,20 @@ class channel {
   std::vector<std::int16_t> m_seats_after;  ///< scratch
   std::uint64_t m_taken = 0;  ///< places whose seats are those of the block that is tried, and of no other place
   std::vector<std::int16_t> m_places;   ///< scratch
-  /// A write that has waited so long behind reads that it does not matter since when. A state says that it is there;
-  /// whose it is and since when, for its latency and its work's end, is kept beside the state.
+  std::vector<char> m_aside;            ///< scratch: by entry
+  /// A request that has waited so long for the other direction that it does not matter since when. A state says that it
+  /// is there; whose it is and since when, for its latency and its work's end, is kept beside the state. While it is not
+  /// its turn, so is which bank and row it wants.
   struct stale_request {
     int source;
     std::int64_t sequence;
     clocks_t arrival;
     std::int16_t before;  ///< its number in the state before
+    bool write, aside;    ///< aside: the state does not say where it goes, either
+    std::int64_t burst;
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
+  void describe_stale(replay_block& b, const block_recorder& rec, const std::vector<stale_request>& after);
   struct coming {
     std::int32_t work;
     finished_work is;

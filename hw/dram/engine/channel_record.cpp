@@ -52,6 +52,43 @@ bool channel::describe_feed(replay_block& b, replay_feed& f) {
   return m_names.size() < 1000;
 }
 
+/// The requests that were set aside, to which the block comes.
+void channel::describe_asides(replay_block& b, block_recorder& rec) {
+  std::vector<block_recorder::wanted_row> wanted;
+  for (const stale_request& r : m_stale) {
+    if (!r.aside) continue;
+    const std::int64_t period = m_setup.period_of(r.burst);
+    const auto known = std::find(m_names.begin(), m_names.end(), period);
+    const replay_block::named_burst burst{static_cast<std::int16_t>(known - m_names.begin()),
+                                          static_cast<std::int32_t>(r.burst - period * m_setup.period)};
+    if (known == m_names.end()) m_names.push_back(period);
+    b.asides.push_back({burst, static_cast<std::int8_t>(m_seat_place[at(m_setup.seat_of_period(period))]),
+                        m_setup.stretch_of_period(period)});
+    const local_location where = m_setup.map.decode_local(r.burst);
+    wanted.push_back({m_setup.bank_of(where), where.row, period});
+  }
+  rec.wanted.insert(rec.wanted.begin(), wanted.begin(), wanted.end());
+}
+
+/// Which requests are stale after the block.
+void channel::describe_stale(replay_block& b, const block_recorder& rec, const std::vector<stale_request>& after) {
+  for (const auto& served : b.stale) ++b.stale_served[m_stale[at(served.request)].write];
+  b.stale_stays = after.size() == m_stale.size();
+  for (const stale_request& r : after) {
+    b.stale_stays = b.stale_stays && r.before == static_cast<std::int16_t>(b.stale_next.size()) &&
+                    r.aside == m_stale[b.stale_next.size()].aside;
+    replay_block::stale_after x{r.before, static_cast<std::uint8_t>(r.source), r.write, r.aside, 0, 0, {0, 0}};
+    if (r.before < 0) {
+      x.offset = static_cast<std::int32_t>(r.sequence - rec.positions[at(r.source)]);
+      x.arrival = static_cast<std::int32_t>(r.arrival - rec.start);
+      const std::int64_t period = m_setup.period_of(r.burst);
+      x.burst = {static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()),
+                 static_cast<std::int32_t>(r.burst - period * m_setup.period)};
+    }
+    b.stale_next.push_back(x);
+  }
+}
+
 /// What the block asks of the banks, and what it makes of them.
 void channel::describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after) {
   const auto named = [&](std::int64_t row, std::int64_t period) {
@@ -130,6 +167,7 @@ void channel::record_block(bool longer) {
   const auto names = m_names;
   const auto seats = m_seats;
   const auto stale = m_stale;
+  std::vector<stale_request> stale_after;
   for (const auto& b : s.buses) causes.push_back(b.by_cause);
   const auto pool = m_pool;
   const auto free_works = m_free_works;
@@ -221,14 +259,7 @@ void channel::record_block(bool longer) {
         if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
       b.flows.push_back(std::move(f));
     }
-    for (const auto& r : m_stale) {
-      if (r.before >= 0)
-        b.stale_next.push_back({r.before, 0, 0, 0});
-      else
-        b.stale_next.push_back({-1, static_cast<std::uint8_t>(r.source),
-                                static_cast<std::int32_t>(r.sequence - rec.positions[at(r.source)]),
-                                static_cast<std::int32_t>(r.arrival - start)});
-    }
+    stale_after = m_stale;
     b.stale = std::move(rec.stale);
     b.admissions = rec.admissions;
     b.services = std::move(rec.services);
@@ -251,8 +282,10 @@ void channel::record_block(bool longer) {
   m_known = names.size();
   for (int i = 0; i < m_setup.seats; ++i) set_seat(i, seats[at(i)]);
   m_stale = stale;
+  if (fits && rec.turns) describe_asides(b, rec);
   for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
   if (fits) {
+    describe_stale(b, rec, stale_after);
     describe_rows(b, rec, rows_after);
     for (const std::int64_t period : names_after)
       b.names_after.push_back(

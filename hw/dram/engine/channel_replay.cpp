@@ -301,6 +301,25 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
   return fit::whole;
 }
 
+/// Whether the requests that were set aside are those that a block comes to.
+bool channel::aside_fits(const replay_block& b) {
+  if (b.asides.empty()) return true;
+  std::size_t i = 0;
+  for (const stale_request& r : m_stale) {
+    if (!r.aside) continue;
+    const auto& asked = b.asides[i++];
+    const std::int64_t period = m_setup.period_of(r.burst);
+    if (r.burst - period * m_setup.period != asked.burst.phase || m_setup.stretch_of_period(period) != asked.stretch)
+      return false;
+    const auto known = std::find(m_names.begin(), m_names.end(), period);
+    if (known - m_names.begin() != asked.burst.name) return false;
+    if (known != m_names.end()) continue;
+    if (!takes_seat(period, asked.place)) return false;
+    m_names.push_back(period);
+  }
+  return true;
+}
+
 /// Whether the banks that the block wants, and the state does not know, are as the block found them.
 bool channel::rows_fit(const replay_block& b) const {
   const auto& alike = m_table->at_state(m_state).alike;
@@ -338,6 +357,7 @@ channel::fit channel::try_block(const replay_block& b) {
   if (expires(s.cursor + b.duration)) return fit::no;
   m_names.resize(m_known);
   m_taken = 0;
+  if (!aside_fits(b)) return fit::no;
   m_valid = no_time;
   m_closed = true;
   fit out = fit::whole;
@@ -516,13 +536,17 @@ int channel::follow_stale(int source, work& w) const {
 /// Which requests are stale after the block, and for how long those that it serves have been inside.
 void channel::apply_stale(const replay_block& b) {
   for (const auto& served : b.stale)
-    m_latency[1].add(s.cursor + b.services[at(served.order)].done - m_stale[at(served.request)].arrival, m_members);
+    m_latency[m_stale[at(served.request)].write].add(
+        s.cursor + b.services[at(served.order)].done - m_stale[at(served.request)].arrival, m_members);
+  if (b.stale_stays) return;
   m_stale_next.clear();
   for (const auto& r : b.stale_next) {
     if (r.before >= 0)
       m_stale_next.push_back(m_stale[at(r.before)]);
     else
-      m_stale_next.push_back({r.source, s.sources[r.source].admitted + r.offset, s.cursor + r.arrival, -1});
+      m_stale_next.push_back({r.source, s.sources[r.source].admitted + r.offset, s.cursor + r.arrival, -1, r.write, r.aside,
+                              m_names[at(r.burst.name)] * m_setup.period + r.burst.phase});
+    m_stale_next.back().aside = r.aside;
   }
   m_stale.swap(m_stale_next);
 }

@@ -77,6 +77,8 @@ channel_setup::channel_setup(const standard& s, const address_map& m, const cont
 
   one_stretch = map.row_period_bursts() * map.row_periods() == map.local_bursts();
   banks_rest = !timed && make_refresh()->whole_rank();
+  sets_aside = banks_rest && !watched && !unified && !closes_after_use && !queues->counts_banks() &&
+               params.refresh_postpone == 0;
 
   const int per_rank = org.banks_per_rank();
   read_to_write = t.read_to_write();

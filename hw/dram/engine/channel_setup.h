@@ -61,6 +61,7 @@ struct channel_setup {
   std::vector<std::int16_t> banks_of_seat;  ///< seat after seat
   std::vector<std::int16_t> seat_of_bank, place_in_seat;
   bool banks_rest = false;  ///< a bank that nobody uses has no future of its own, open or not
+  bool sets_aside = false;  ///< of requests that wait for the other direction, only their number matters
   int longest = 0;  ///< no constraint reaches further than this from the command that causes it, but a refresh's
   std::array<int, slot_count> lead{};         ///< clocks from the moment that decides about a command to its last clock
   std::array<int, slot_count> after_bus{};    ///< from a free command bus to that moment
@@ -75,7 +76,9 @@ struct channel_setup {
 
   /// Which period a burst lies in, where in it, and the row of the period's first burst.
   std::int64_t period_of(std::int64_t burst) const { return period_bits >= 0 ? burst >> period_bits : burst / period; }
-  std::int64_t phase_of(std::int64_t burst) const { return burst - period_of(burst) * period; }
+  int bank_of(const local_location& where) const {
+    return (where.rank * org.bank_groups + where.bank_group) * org.banks_per_group + where.bank;
+  }
   std::int64_t row_of_period(std::int64_t index) const {
     return one_stretch ? round_of(index) * map.row_period_rows() : map.decode_local(index * period).row;
   }

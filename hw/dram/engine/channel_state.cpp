@@ -8,8 +8,8 @@ namespace memwall::dram {
 namespace {
 
 // How a request's source, direction and what it found are written down.
-constexpr std::int64_t source_mask = 255, write_bit = 256, stale_bit = 512;
-constexpr int found_shift = 10;
+constexpr std::int64_t source_mask = 255, write_bit = 256, stale_bit = 512, aside_bit = 1024;
+constexpr int found_shift = 11;
 
 }  // namespace
 
@@ -93,10 +93,25 @@ clocks_t channel::seen_since(clocks_t now, std::size_t rank) const {
 }
 
 bool channel::is_stale(const entry& e) const {
-  if (!e.write || s.write_mode || m_setup.unified) return false;
+  if (e.write == s.write_mode || m_setup.unified) return false;
   const int ready = *std::max_element(m_setup.ready_after.begin(), m_setup.ready_after.end());
   return e.arrival + std::max(ready, m_setup.params.input_clocks) <=
          seen_since(s.cursor, at(m_setup.place[at(e.bank)].rank));
+}
+
+/// Whether nothing of a stale request matters but that it is there: it is the other direction's turn.
+bool channel::is_aside(std::int16_t i) const {
+  const entry& e = s.entries[at(i)];
+  const bank_state& b = s.banks[at(e.bank)];
+  return m_setup.sets_aside && e.write != s.write_mode && s.urgent < 0 && b.owner != i && b.candidate != i;
+}
+
+/// Whether the queue has requests for a bank, but for those that are set aside.
+bool channel::wanted_by_queue(const bank_state& b) const {
+  for (const std::int16_t head : b.head)
+    for (std::int16_t i = head; i >= 0; i = s.entries[at(i)].next)
+      if (m_aside[at(i)] == 0) return true;
+  return false;
 }
 
 /// Whether a stale request gets too old before `until`: then it goes before all others.
@@ -107,7 +122,7 @@ bool channel::expires(clocks_t until) const {
 /// A bank that nobody uses and whose commands are past: its row may be open or not, and is found again when it is
 /// wanted.
 bool channel::rests(const bank_state& b, clocks_t since, clocks_t now) const {
-  if (!m_setup.banks_rest || b.candidate >= 0 || b.owner >= 0 || b.head[0] >= 0 || b.head[1] >= 0) return false;
+  if (!m_setup.banks_rest || b.candidate >= 0 || b.owner >= 0 || wanted_by_queue(b)) return false;
   return b.t[slot_act] <= since && b.acted <= since && b.act_ready <= since && b.t[slot_pre] <= now &&
          b.t[slot_rd] <= now && b.t[slot_wr] <= now;
 }
@@ -120,7 +135,7 @@ row_known channel::write_row(state_visitor& v, int b) {
   if (bank.row >= 0)
     for (int l = 0; l < 2; ++l)
       for (std::int16_t i = bank.head[l]; i >= 0 && known != row_known::named; i = s.entries[at(i)].next) {
-        if (s.entries[at(i)].row != bank.row) continue;
+        if (s.entries[at(i)].row != bank.row || m_aside[at(i)] != 0) continue;
         known = row_known::named;
         const std::int64_t period = m_setup.period_of(s.entries[at(i)].burst);
         while (m_names[name] != period) ++name;
@@ -195,7 +210,7 @@ void channel::order_seats(const std::int16_t* queue, int queued) {
   std::uint64_t met = 0;
   for (int i = 0; i < queued; ++i) {
     const std::int16_t seat = m_setup.seat_of_bank[at(s.entries[at(queue[i])].bank)];
-    if ((met >> seat & 1) != 0) continue;
+    if ((met >> seat & 1) != 0 || m_aside[at(queue[i])] != 0) continue;
     met |= std::uint64_t{1} << seat;
     m_seats_after.push_back(seat);
   }
@@ -242,7 +257,13 @@ bool channel::normalise(bool recorded) {
       }
   std::sort(order, order + n, [&](auto x, auto y) { return s.entries[at(x)].age < s.entries[at(y)].age; });
   m_places.assign(s.entries.size(), -1);
-  for (int i = 0; i < n; ++i) m_places[at(order[i])] = static_cast<std::int16_t>(i);
+  m_aside.assign(s.entries.size(), 0);
+  for (int i = 0; i < n; ++i) {
+    const entry& e = s.entries[at(order[i])];
+    m_places[at(order[i])] = static_cast<std::int16_t>(i);
+    // A block does not know since when one was inside that was stale before it.
+    m_aside[at(order[i])] = static_cast<char>(((recorded && e.stale >= 0) || is_stale(e)) && is_aside(order[i]));
+  }
   order_seats(order, n);
 
   // Where a source's pace is, in clocks and what is left of one. What else it has to give is what a block asks of it.
@@ -269,6 +290,11 @@ bool channel::normalise(bool recorded) {
   a.put(n);
   for (int i = 0; i < n; ++i) {
     const entry& e = s.entries[at(order[i])];
+    const bool aside = m_aside[at(order[i])] != 0, stale = (recorded && e.stale >= 0) || is_stale(e);
+    a.put((aside ? 0 : e.source) | (e.write ? write_bit : 0) | (stale ? stale_bit : 0) | (aside ? aside_bit : 0) |
+          e.found << found_shift);
+    if (stale) m_stale.push_back({e.source, e.sequence, e.arrival, e.stale, e.write, aside, e.burst});
+    if (aside) continue;
     const std::int64_t period = m_setup.period_of(e.burst);
     std::size_t name = 0;
     while (name < m_names.size() && m_names[name] != period) ++name;
@@ -279,12 +305,7 @@ bool channel::normalise(bool recorded) {
       a.put(m_seat_place[at(m_setup.seat_of_period(period))]);
     }
     a.put(e.burst - period * m_setup.period);
-    const bool stale = (recorded && e.stale >= 0) || is_stale(e);  // a block does not know since when one was inside
-    a.put(e.source | (e.write ? write_bit : 0) | (stale ? stale_bit : 0) | e.found << found_shift);
-    if (stale) {
-      m_stale.push_back({e.source, e.sequence, e.arrival, e.stale});
-      continue;
-    }
+    if (stale) continue;
     a.put(s.sources[at(e.source)].admitted - e.sequence);
     a.put(e.arrival - s.cursor);
   }
@@ -323,24 +344,32 @@ void channel::materialise() {
   std::int16_t stale = 0;
   for (int i = 0; i < n; ++i) {
     entry& e = s.entries[at(i)];
-    const auto name = static_cast<std::size_t>(a.take());
-    if (name == named) {
-      ++named;
-      a.take();
-      a.take();
-    }
-    e.burst = m_names[name] * m_setup.period + a.take();
     const std::int64_t flags = a.take();
     e.source = static_cast<std::int16_t>(flags & source_mask);
     e.write = (flags & write_bit) != 0;
     e.found = static_cast<std::uint8_t>(flags >> found_shift);
     e.age = s.next_age++;
-    const source_state& q = s.sources[at(e.source)];
+    if ((flags & aside_bit) == 0) {
+      const auto name = static_cast<std::size_t>(a.take());
+      if (name == named) {
+        ++named;
+        a.take();
+        a.take();
+      }
+      e.burst = m_names[name] * m_setup.period + a.take();
+    }
     if ((flags & stale_bit) != 0) {
       e.stale = stale++;
-      e.sequence = m_stale[at(e.stale)].sequence;
-      e.arrival = m_stale[at(e.stale)].arrival;
-    } else {
+      const stale_request& r = m_stale[at(e.stale)];
+      e.sequence = r.sequence;
+      e.arrival = r.arrival;
+      if (r.aside) {
+        e.source = static_cast<std::int16_t>(r.source);
+        e.burst = r.burst;
+      }
+    }
+    const source_state& q = s.sources[at(e.source)];
+    if ((flags & stale_bit) == 0) {
       e.stale = -1;
       e.sequence = q.admitted - a.take();
       e.arrival = s.cursor + a.take();
@@ -350,8 +379,7 @@ void channel::materialise() {
     const local_location where = m_setup.map.decode_local(e.burst);
     e.row = where.row;
     e.column = where.column;
-    e.bank = static_cast<std::int16_t>(
-        (where.rank * m_setup.org.bank_groups + where.bank_group) * m_setup.org.banks_per_group + where.bank);
+    e.bank = static_cast<std::int16_t>(m_setup.bank_of(where));
     bank_state& bank = s.banks[at(e.bank)];
     const int l = list_of(e.write);
     e.next = -1;

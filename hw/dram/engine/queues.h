@@ -13,6 +13,8 @@ class queue_organisation {
   virtual int entries() const = 0;
   /// Of writes alone: what the watermarks of the write mode are shares of.
   virtual int write_entries() const = 0;
+  /// Whether a request may enter depends on how many of a bank there are.
+  virtual bool counts_banks() const { return false; }
   /// Whether another request of a direction may enter.
   bool has_room(bool write) const { return m_room[write]; }
 

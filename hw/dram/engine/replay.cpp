@@ -81,7 +81,7 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
              b.flows.size() * sizeof(flow) + b.looks.size() * sizeof(replay_block::look) +
              b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) +
              b.stale.size() * sizeof(block_recorder::stale_service) +
-             b.stale_next.size() * sizeof(replay_block::stale_after) + 160;
+             b.stale_next.size() * sizeof(replay_block::stale_after) + b.asides.size() * sizeof(replay_block::aside) + 160;
   m_bytes += b.places.size() + b.seats_after.size();
   for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
@@ -126,7 +126,7 @@ void replay_table::add_to(clock_histogram latency[2], statistics::replay_counts&
     if (b.uses == 0) continue;
     for (int k = 0; k < 2; ++k) {
       for (const auto& [bucket, n] : b.latencies[k]) latency[k].add_many(bucket, n * b.uses);
-      const std::int64_t told = b.counts.bursts[k] - (k == 1 ? static_cast<std::int64_t>(b.stale.size()) : 0);
+      const std::int64_t told = b.counts.bursts[k] - b.stale_served[k];
       if (told > 0) latency[k].add_totals(told * b.uses, b.latency_sum[k] * b.uses, b.latency_max[k], b.latency_min[k]);
     }
   }

@@ -54,6 +54,7 @@ struct block_recorder {
     int least_open = 0;   ///< rows that were open, before that
   };
   clocks_t start = 0;
+  bool turns = false;              ///< the other direction had its turn
   std::int64_t most = 0;           ///< bursts that enter
   std::vector<wanted_row> wanted;  ///< by the bursts that entered
   std::vector<bank_story> banks;
@@ -134,11 +135,23 @@ struct replay_block {
     std::int16_t bank;
     named_row row;  ///< name -1: closed
   };
+  struct named_burst {
+    std::int16_t name;
+    std::int32_t phase;  ///< in its period
+  };
+  /// What a request that was set aside has to be like where the block comes to it.
+  struct aside {
+    named_burst burst;
+    std::int8_t place;  ///< of its seat
+    std::int64_t stretch;
+  };
   /// A stale request of the next state.
   struct stale_after {
     std::int16_t before;  ///< which one of this state's it is; -1: none
     std::uint8_t source;  ///< of a new one, whose offset counts from the source's position, and arrival from the begin
+    bool write, aside;
     std::int32_t offset, arrival;
+    named_burst burst;  ///< of a new one
   };
   std::int32_t next = -1;  ///< state at its end
   std::int32_t duration = 0;
@@ -168,6 +181,9 @@ struct replay_block {
   std::vector<block_recorder::booking> bookings;
   std::vector<block_recorder::stale_service> stale;
   std::vector<stale_after> stale_next;
+  bool stale_stays = false;                 ///< they are those of this state
+  std::int64_t stale_served[2] = {0, 0};    ///< reads, writes
+  std::vector<aside> asides;                ///< in order, where the block comes to them
 };
 
 /// What the words of a state say of a bank's row.

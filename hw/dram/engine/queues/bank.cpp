@@ -14,6 +14,7 @@ class by_bank final : public copied<by_bank, queue_organisation> {
   explicit by_bank(const channel_setup& s) : m_size(s.params.read_queue), m_queued(at(s.banks), 0) {}
   int entries() const override { return m_size * static_cast<int>(m_queued.size()); }
   int write_entries() const override { return entries(); }
+  bool counts_banks() const override { return true; }
   void entered(int bank, bool write) override {
     ++m_waiting[write];
     if (++m_queued[at(bank)] == m_size) ++m_full;
