@@ -332,6 +332,7 @@ class channel {
   int place_of(int bank) const {
     return m_seat_place[at(m_setup.seat_of_bank[at(bank)])] * m_setup.banks_per_seat + m_setup.place_in_seat[at(bank)];
   }
+  void book_idle(const std::int16_t* queue, int queued);
   void order_seats(const std::int16_t* queue, int queued);
   void set_seat(int place, std::int16_t seat) {
     m_seats[at(place)] = seat;
@@ -443,6 +444,7 @@ class channel {
     clocks_t arrival;
     std::int16_t before;  ///< its number in the state before
     bool write, aside;    ///< aside: the state does not say where it goes, either
+    std::uint8_t found;
     std::int64_t burst;
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch

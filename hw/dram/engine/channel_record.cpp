@@ -62,7 +62,7 @@ void channel::describe_asides(replay_block& b, block_recorder& rec) {
     const replay_block::named_burst burst{static_cast<std::int16_t>(known - m_names.begin()),
                                           static_cast<std::int32_t>(r.burst - period * m_setup.period)};
     if (known == m_names.end()) m_names.push_back(period);
-    b.asides.push_back({burst, static_cast<std::int8_t>(m_seat_place[at(m_setup.seat_of_period(period))]),
+    b.asides.push_back({burst, r.found, static_cast<std::int8_t>(m_seat_place[at(m_setup.seat_of_period(period))]),
                         m_setup.stretch_of_period(period)});
     const local_location where = m_setup.map.decode_local(r.burst);
     wanted.push_back({m_setup.bank_of(where), where.row, period});
@@ -76,8 +76,8 @@ void channel::describe_stale(replay_block& b, const block_recorder& rec, const s
   b.stale_stays = after.size() == m_stale.size();
   for (const stale_request& r : after) {
     b.stale_stays = b.stale_stays && r.before == static_cast<std::int16_t>(b.stale_next.size()) &&
-                    r.aside == m_stale[b.stale_next.size()].aside;
-    replay_block::stale_after x{r.before, static_cast<std::uint8_t>(r.source), r.write, r.aside, 0, 0, {0, 0}};
+                    r.aside == m_stale[b.stale_next.size()].aside && r.found == m_stale[b.stale_next.size()].found;
+    replay_block::stale_after x{r.before, static_cast<std::uint8_t>(r.source), r.write, r.aside, r.found, 0, 0, {0, 0}};
     if (r.before < 0) {
       x.offset = static_cast<std::int32_t>(r.sequence - rec.positions[at(r.source)]);
       x.arrival = static_cast<std::int32_t>(r.arrival - rec.start);

@@ -309,7 +309,7 @@ bool channel::aside_fits(const replay_block& b) {
     if (!r.aside) continue;
     const auto& asked = b.asides[i++];
     const std::int64_t period = m_setup.period_of(r.burst);
-    if (r.burst - period * m_setup.period != asked.burst.phase || m_setup.stretch_of_period(period) != asked.stretch)
+    if (r.found != asked.found || r.burst - period * m_setup.period != asked.burst.phase || m_setup.stretch_of_period(period) != asked.stretch)
       return false;
     const auto known = std::find(m_names.begin(), m_names.end(), period);
     if (known - m_names.begin() != asked.burst.name) return false;
@@ -541,12 +541,15 @@ void channel::apply_stale(const replay_block& b) {
   if (b.stale_stays) return;
   m_stale_next.clear();
   for (const auto& r : b.stale_next) {
-    if (r.before >= 0)
-      m_stale_next.push_back(m_stale[at(r.before)]);
-    else
+    if (r.before < 0) {
       m_stale_next.push_back({r.source, s.sources[r.source].admitted + r.offset, s.cursor + r.arrival, -1, r.write, r.aside,
-                              m_names[at(r.burst.name)] * m_setup.period + r.burst.phase});
-    m_stale_next.back().aside = r.aside;
+                              r.found, m_names[at(r.burst.name)] * m_setup.period + r.burst.phase});
+      continue;
+    }
+    m_stale_next.push_back(m_stale[at(r.before)]);
+    stale_request& kept = m_stale_next.back();
+    if (!kept.aside || !b.asides.empty()) kept.found = r.found;  // else the block does not know it
+    kept.aside = r.aside;
   }
   m_stale.swap(m_stale_next);
 }

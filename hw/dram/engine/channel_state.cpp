@@ -200,6 +200,25 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
     }
 }
 
+/// Books what is idle for sure: up to when the first request of the queue was seen, which the next data beat would do.
+/// How long a bus has been idle does not matter then.
+void channel::book_idle(const std::int16_t* queue, int queued) {
+  std::array<clocks_t, 64> seen;
+  const std::size_t buses = std::min(s.buses.size(), seen.size());
+  std::fill_n(seen.begin(), buses, s.cursor);
+  for (int i = 0; i < queued; ++i) {
+    const entry& e = s.entries[at(queue[i])];
+    const auto bus = at(bus_of(m_setup.place[at(e.bank)].rank));
+    if (bus < buses) seen[bus] = std::min(seen[bus], e.arrival + m_setup.params.input_clocks);
+  }
+  for (std::size_t i = 0; i < buses; ++i) {
+    bus_state& bus = s.buses[i];
+    if (bus.covered >= seen[i]) continue;
+    bus.by_cause[static_cast<std::size_t>(cause::idle)] += seen[i] - bus.covered;
+    bus.covered = seen[i];
+  }
+}
+
 /// Gives the seats of each rank their places: those of the queue as it has them, then the others, whose past reaches
 /// furthest first. Wherever in a row of seats a stream is, it is in the same state.
 void channel::order_seats(const std::int16_t* queue, int queued) {
@@ -265,6 +284,7 @@ bool channel::normalise(bool recorded) {
     m_aside[at(order[i])] = static_cast<char>(((recorded && e.stale >= 0) || is_stale(e)) && is_aside(order[i]));
   }
   order_seats(order, n);
+  book_idle(order, n);
 
   // Where a source's pace is, in clocks and what is left of one. What else it has to give is what a block asks of it.
   a.put(static_cast<std::int64_t>(s.sources.size()));
@@ -291,9 +311,9 @@ bool channel::normalise(bool recorded) {
   for (int i = 0; i < n; ++i) {
     const entry& e = s.entries[at(order[i])];
     const bool aside = m_aside[at(order[i])] != 0, stale = (recorded && e.stale >= 0) || is_stale(e);
-    a.put((aside ? 0 : e.source) | (e.write ? write_bit : 0) | (stale ? stale_bit : 0) | (aside ? aside_bit : 0) |
-          e.found << found_shift);
-    if (stale) m_stale.push_back({e.source, e.sequence, e.arrival, e.stale, e.write, aside, e.burst});
+    a.put((e.write ? write_bit : 0) | (stale ? stale_bit : 0) |
+          (aside ? aside_bit : e.source | e.found << found_shift));
+    if (stale) m_stale.push_back({e.source, e.sequence, e.arrival, e.stale, e.write, aside, e.found, e.burst});
     if (aside) continue;
     const std::int64_t period = m_setup.period_of(e.burst);
     std::size_t name = 0;
@@ -365,6 +385,7 @@ void channel::materialise() {
       e.arrival = r.arrival;
       if (r.aside) {
         e.source = static_cast<std::int16_t>(r.source);
+        e.found = r.found;
         e.burst = r.burst;
       }
     }

@@ -142,6 +142,7 @@ struct replay_block {
   /// What a request that was set aside has to be like where the block comes to it.
   struct aside {
     named_burst burst;
+    std::uint8_t found;
     std::int8_t place;  ///< of its seat
     std::int64_t stretch;
   };
@@ -150,6 +151,7 @@ struct replay_block {
     std::int16_t before;  ///< which one of this state's it is; -1: none
     std::uint8_t source;  ///< of a new one, whose offset counts from the source's position, and arrival from the begin
     bool write, aside;
+    std::uint8_t found;
     std::int32_t offset, arrival;
     named_burst burst;  ///< of a new one
   };
