@@ -449,6 +449,24 @@ class channel {
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
   void describe_stale(replay_block& b, const block_recorder& rec, const std::vector<stale_request>& after);
+  /// What a channel is before and after a block that is written down, but for what a state says.
+  struct before_block {
+    clocks_t cursor = 0;
+    int works = 0;
+    std::size_t finished = 0;
+    channel_counts counts;
+    std::vector<source_state> sources;
+    std::vector<work> pool;
+    std::vector<std::int32_t> free_works;
+    std::vector<std::int64_t> names, rows;
+    std::vector<std::int16_t> seats;
+    std::vector<stale_request> stale;
+    std::vector<clocks_t> due;
+    std::vector<int> open;
+    std::vector<cause_clocks> causes;
+  };
+  void remember(before_block& was) const;
+  void go_back(const before_block& was);
   struct coming {
     std::int32_t work;
     finished_work is;

@@ -142,46 +142,63 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
 }
 
+/// What a block that is written down goes back to.
+void channel::remember(before_block& was) const {
+  was.cursor = s.cursor;
+  was.works = m_works;
+  was.finished = m_finished.size();
+  was.counts = m_counts;
+  was.sources = s.sources;
+  was.pool = m_pool;
+  was.free_works = m_free_works;
+  was.names = m_names;
+  was.seats = m_seats;
+  was.stale = m_stale;
+  was.due.clear();
+  was.open.clear();
+  was.rows.clear();
+  was.causes.clear();
+  for (const auto& r : s.ranks) was.due.push_back(r.due), was.open.push_back(r.open);
+  for (const auto& b : s.banks) was.rows.push_back(b.row);
+  for (const auto& b : s.buses) was.causes.push_back(b.by_cause);
+}
+
+void channel::go_back(const before_block& was) {
+  s.cursor = was.cursor;
+  m_works = was.works;
+  m_finished.resize(was.finished);
+  m_counts = was.counts;
+  s.sources = was.sources;
+  m_pool = was.pool;
+  m_free_works = was.free_works;
+  m_names = was.names;
+  m_known = was.names.size();
+  m_stale = was.stale;
+  for (int i = 0; i < m_setup.seats; ++i) set_seat(i, was.seats[at(i)]);
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = was.due[r], s.ranks[r].open = was.open[r];
+  for (std::size_t i = 0; i < s.banks.size(); ++i) s.banks[i].row = was.rows[i];
+  for (std::size_t i = 0; i < s.buses.size(); ++i) s.buses[i].by_cause = was.causes[i];
+}
+
 /// Simulates the next block on the side and writes it down; the channel itself stays at the block's start.
 void channel::record_block(bool longer) {
   materialise();
   const std::int32_t from = m_state;
   const clocks_t start = s.cursor;
-  block_recorder rec;
+  block_recorder& rec = m_table->recorder;
+  before_block &was = m_table->was, &after = m_table->after;
   const std::int64_t least = std::int64_t{m_setup.params.replay_block} * (longer ? times_longer : 1);
+  rec.clear();
   rec.start = start;
   rec.most = longer ? 2 * least : most_admissions();
-  std::vector<clocks_t> due;
-  std::vector<cause_clocks> causes;
-  for (const auto& q : s.sources) rec.positions.push_back(q.admitted);
-  for (const auto& r : s.ranks) {
-    due.push_back(r.due);
-    rec.ranks.push_back({false, r.open});
-  }
-  rec.banks.resize(s.banks.size());
+  rec.banks.assign(s.banks.size(), {});
   rec.served.assign(s.buses.size(), 0);
-  std::vector<std::int64_t> rows, rows_after;
-  for (const auto& b : s.banks) rows.push_back(b.row);
-  std::vector<int> open;
-  for (const auto& r : s.ranks) open.push_back(r.open);
-  const auto names = m_names;
-  const auto seats = m_seats;
-  const auto stale = m_stale;
-  std::vector<stale_request> stale_after;
-  for (const auto& b : s.buses) causes.push_back(b.by_cause);
-  const auto pool = m_pool;
-  const auto free_works = m_free_works;
-  const auto sources = s.sources;
-  const int works = m_works;
-  const channel_counts counts = m_counts;
-  const std::size_t finished = m_finished.size();
+  for (const auto& r : s.ranks) rec.ranks.push_back({false, r.open});
+  remember(was);
   const bool several = wanted_bursts() > m_setup.params.replay_block + 2;
-  std::vector<std::int64_t> at_hand;
-  std::vector<bool> feeds, paced;
   for (const auto& q : s.sources) {
-    at_hand.push_back(available(q, longest_block));
-    feeds.push_back(q.head >= 0);
-    paced.push_back(q.head >= 0 && keeps_pace(m_pool[at(q.head)]));
+    rec.positions.push_back(q.admitted);
+    rec.feeds.push_back({available(q, longest_block), q.head >= 0, q.head >= 0 && keeps_pace(m_pool[at(q.head)])});
   }
 
   m_recorder = &rec;
@@ -195,34 +212,36 @@ void channel::record_block(bool longer) {
   fits = fits && std::max(rec.admissions.size(), rec.services.size()) < at(longest_block);
   for (std::size_t i = 0; fits && i < s.sources.size(); ++i) {
     const source_state& q = s.sources[i];
-    if (!feeds[i]) continue;
+    if (!rec.feeds[i].gives) continue;
     replay_feed f;
     f.source = static_cast<std::uint8_t>(i);
-    f.paced = paced[i];
+    f.paced = rec.feeds[i].paced;
     f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
     f.last = rec.admissions.back().source == i;
     // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
-    fits = at_hand[i] >= f.admitted + (f.last && !f.paced ? 0 : 1);
+    fits = rec.feeds[i].at_hand >= f.admitted + (f.last && !f.paced ? 0 : 1);
     b.feeds.push_back(std::move(f));
   }
   // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
   bool caught_up = false;
   for (std::size_t i = 0; i < s.sources.size(); ++i)
-    caught_up = caught_up || (s.sources[i].head >= 0 && !paced[i] && keeps_pace(m_pool[at(s.sources[i].head)]));
+    caught_up = caught_up || (s.sources[i].head >= 0 && !rec.feeds[i].paced && keeps_pace(m_pool[at(s.sources[i].head)]));
   fits = fits && !caught_up;
-  const auto names_after = m_names;
-  const auto seats_after = m_seats;
-  for (const auto& bank : s.banks) rows_after.push_back(bank.row);
+  after.names = m_names;
+  after.seats = m_seats;
+  after.stale = m_stale;
+  after.rows.clear();
+  for (const auto& bank : s.banks) after.rows.push_back(bank.row);
   if (fits) {
     b.next = m_table->find_or_add(s.queued());
     b.duration = static_cast<std::int32_t>(s.cursor - start);
     for (std::size_t r = 0; r < s.ranks.size(); ++r) {
-      b.refreshed = b.refreshed || due[r] <= s.cursor;
-      b.due.push_back(static_cast<std::int32_t>(std::min<clocks_t>(due[r] - start, INT32_MAX)));
-      b.due_after.push_back(static_cast<std::int32_t>(s.ranks[r].due - due[r]));
+      b.refreshed = b.refreshed || was.due[r] <= s.cursor;
+      b.due.push_back(static_cast<std::int32_t>(std::min<clocks_t>(was.due[r] - start, INT32_MAX)));
+      b.due_after.push_back(static_cast<std::int32_t>(s.ranks[r].due - was.due[r]));
     }
     b.counts = m_counts;
-    b.counts.add(counts, -1);
+    b.counts.add(was.counts, -1);
     for (int k = 0; k < 2; ++k) {
       auto& seen = rec.latencies[k];
       std::sort(seen.begin(), seen.end());
@@ -238,7 +257,7 @@ void channel::record_block(bool longer) {
     }
     for (std::size_t i = 0; i < s.buses.size(); ++i) {
       cause_clocks d = s.buses[i].by_cause;
-      for (std::size_t c = 0; c < cause_count; ++c) d[c] -= causes[i][c];
+      for (std::size_t c = 0; c < cause_count; ++c) d[c] -= was.causes[i][c];
       b.by_cause.push_back(d);
     }
     for (std::size_t i = 0; i < s.sources.size(); ++i) {
@@ -259,39 +278,24 @@ void channel::record_block(bool longer) {
         if (rec.services[k].source == i) f.place[at(rec.services[k].offset - f.lowest)] = static_cast<std::int16_t>(k);
       b.flows.push_back(std::move(f));
     }
-    stale_after = m_stale;
-    b.stale = std::move(rec.stale);
+    b.stale = rec.stale;
     b.admissions = rec.admissions;
-    b.services = std::move(rec.services);
-    b.bookings = std::move(rec.bookings);
+    b.services = rec.services;
+    b.bookings = rec.bookings;
   }
 
-  // Back to the start.
-  m_pool = pool;
-  m_free_works = free_works;
-  s.sources = sources;
-  m_works = works;
-  m_counts = counts;
-  m_finished.resize(finished);
-  for (std::size_t r = 0; r < s.ranks.size(); ++r) s.ranks[r].due = due[r], s.ranks[r].open = open[r];
-  for (std::size_t i = 0; i < s.banks.size(); ++i) s.banks[i].row = rows[i];
-  for (std::size_t i = 0; i < s.buses.size(); ++i) s.buses[i].by_cause = causes[i];
-  s.cursor = start;
+  go_back(was);
   m_state = from;
-  m_names = names;
-  m_known = names.size();
-  for (int i = 0; i < m_setup.seats; ++i) set_seat(i, seats[at(i)]);
-  m_stale = stale;
   if (fits && rec.turns) describe_asides(b, rec);
   for (replay_feed& f : b.feeds) fits = fits && describe_feed(b, f);
   if (fits) {
-    describe_stale(b, rec, stale_after);
-    describe_rows(b, rec, rows_after);
-    for (const std::int64_t period : names_after)
+    describe_stale(b, rec, after.stale);
+    describe_rows(b, rec, after.rows);
+    for (const std::int64_t period : after.names)
       b.names_after.push_back(
           static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()));
-    if (seats_after != seats)
-      for (const std::int16_t seat : seats_after) b.seats_after.push_back(static_cast<std::int8_t>(m_seat_place[at(seat)]));
+    if (after.seats != was.seats)
+      for (const std::int16_t seat : after.seats) b.seats_after.push_back(static_cast<std::int8_t>(m_seat_place[at(seat)]));
     b.names_stay = m_known == b.names_after.size();
     for (std::size_t i = 0; i < b.names_after.size(); ++i) b.names_stay = b.names_stay && at(b.names_after[i]) == i;
     m_replaying = true;

@@ -53,6 +53,22 @@ struct block_recorder {
     bool closed = false;  ///< all its rows at once
     int least_open = 0;   ///< rows that were open, before that
   };
+  struct feed {
+    std::int64_t at_hand;  ///< bursts that it can give
+    bool gives, paced;
+  };
+  void clear() {
+    turns = false;
+    for (auto* v : {&latencies[0], &latencies[1]}) v->clear();
+    wanted.clear();
+    ranks.clear();
+    positions.clear();
+    feeds.clear();
+    admissions.clear();
+    services.clear();
+    stale.clear();
+    bookings.clear();
+  }
   clocks_t start = 0;
   bool turns = false;              ///< the other direction had its turn
   std::int64_t most = 0;           ///< bursts that enter
@@ -60,6 +76,7 @@ struct block_recorder {
   std::vector<bank_story> banks;
   std::vector<rank_story> ranks;
   std::vector<std::int64_t> positions;  ///< by source, at the start
+  std::vector<feed> feeds;              ///< by source, at the start
   std::vector<admission> admissions;
   std::vector<service> services;
   std::vector<std::uint16_t> served;  ///< by bus
@@ -244,6 +261,9 @@ class replay_table {
   /// Adds the latencies of what was replayed.
   void add_to(clock_histogram latency[2], statistics::replay_counts& replay) const;
 
+  // Where a block is written down, again and again.
+  block_recorder recorder;
+  channel::before_block was, after;
   std::vector<std::int32_t> scratch;
   std::vector<row_known> rows;
   std::vector<std::size_t> seat_begins;  ///< in `scratch`, and the end
