@@ -303,12 +303,12 @@ bool channel::skip_idle(clocks_t until) {
   if (std::any_of(s.ranks.begin(), s.ranks.end(), [](const rank_state& r) { return r.requests > 0; })) return false;
   if (std::any_of(s.buses.begin(), s.buses.end(), [&](const bus_state& b) { return b.covered > start; })) return false;
   std::vector<std::int32_t> before, after;
-  const bool fits = rest(start, before);
+  const bool fits = rest(start, before, false);
   channel_counts counts = m_counts;
   m_skipping = true;
   simulate(start + round, true, false);
   m_skipping = false;
-  if (!rest(start + round, after) || !fits || before != after) return true;
+  if (!rest(start + round, after, false) || !fits || before != after) return true;
   const std::int64_t rounds = (until - s.cursor) / round - 1;
   const channel_counts now = m_counts;
   m_counts.add(now, rounds);

@@ -256,7 +256,8 @@ class channel {
   };
 
   bool skip_idle(clocks_t until);
-  bool rest(clocks_t now, std::vector<std::int32_t>& words);
+  bool rest(clocks_t now, std::vector<std::int32_t>& words, bool shortly);
+  bool is_past_of(const bank_state& b, clocks_t since, clocks_t now) const;
   void scan();
   bool may_go(int b, std::int16_t first) const;
   void scan_timed(const clocks_t* bus, clocks_t& best, std::int64_t& best_age);

@@ -38,7 +38,7 @@ int channel_set::add(std::unique_ptr<channel_class> c) {
   c->engine.stand_for(c->members.front(), static_cast<int>(c->members.size()));
   for (const int member : c->members) m_class_of[at(member)] = i;
   m_classes[at(i)] = std::move(c);
-  ++m_in_use;
+  m_used.insert(std::lower_bound(m_used.begin(), m_used.end(), i), i);
   return i;
 }
 
@@ -56,27 +56,27 @@ int channel_set::split_off(int from, const std::vector<int>& leaving) {
 }
 
 void channel_set::merge(clocks_t now) {
-  if (m_in_use == 1 || m_apart) return;
+  if (in_use() == 1 || m_apart) return;
   bool fresh = false;
-  for (auto& c : m_classes) {
-    if (c == nullptr) continue;
-    if (c->engine.busy())
-      c->tried = false;
+  for_each([&](int, channel_class& c) {
+    if (c.engine.busy())
+      c.tried = false;
     else
-      fresh = fresh || (!c->tried && c->engine.settled(now));
-  }
+      fresh = fresh || (!c.tried && c.engine.settled(now));
+  });
   if (!fresh || --m_pause > 0) return;
-  const int before = m_in_use;
+  const int before = in_use();
   std::size_t known = 0;
-  for (std::size_t i = 0; i < m_classes.size(); ++i) {
-    if (m_classes[i] == nullptr) continue;
+  std::size_t kept = 0;
+  for (const int i : m_used) {
+    m_used[kept++] = i;
     if (known == m_futures.size()) m_futures.emplace_back();
     future& mine = m_futures[known];
-    if (!m_classes[i]->engine.settle(now, mine.words)) continue;
-    channel_class& c = *m_classes[i];
+    channel_class& c = *m_classes[at(i)];
+    if (!c.engine.settle(now, mine.words)) continue;
     c.tried = true;
     mine.hash = hash_of(mine.words);
-    mine.of = static_cast<int>(i);
+    mine.of = i;
     std::size_t same = 0;
     while (m_futures[same].hash != mine.hash || m_futures[same].words != mine.words) ++same;
     if (same == known) {
@@ -95,12 +95,13 @@ void channel_set::merge(clocks_t now) {
     std::inplace_merge(other.members.begin(), other.members.begin() + middle, other.members.end());
     other.engine.stand_for(other.members.front(), static_cast<int>(other.members.size()));
     for (const int member : c.members) m_class_of[at(member)] = found;
-    m_classes[i].reset();
-    m_unused.push_back(static_cast<int>(i));
-    --m_in_use;
+    m_classes[at(i)].reset();
+    m_unused.push_back(i);
+    --kept;
   }
+  m_used.resize(kept);
   constexpr int longest = 4096;
-  m_longest_pause = m_in_use < before ? 0 : std::min(longest, 2 * m_longest_pause + 1);
+  m_longest_pause = in_use() < before ? 0 : std::min(longest, 2 * m_longest_pause + 1);
   m_pause = m_longest_pause;
 }
 
@@ -125,10 +126,10 @@ void channel_set::add_to(channel_counts& counts, cause_clocks& causes, clocks_t 
 
 void channel_set::data_clocks(clocks_t now, std::vector<clocks_t>& out) const {
   out = m_data;
-  for (const auto& c : m_classes) {
-    if (c == nullptr) continue;
-    const clocks_t data = c->engine.data_clocks(now);
-    for (const int member : c->members) out[at(member)] += data;
+  for (const int i : m_used) {
+    const channel_class& c = *m_classes[at(i)];
+    const clocks_t data = c.engine.data_clocks(now);
+    for (const int member : c.members) out[at(member)] += data;
   }
 }
 

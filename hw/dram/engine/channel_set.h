@@ -27,11 +27,10 @@ class channel_set {
 
   /// Classes by a number that stays; nullptr: not in use.
   channel_class* get(std::size_t i) { return m_classes[i].get(); }
-  int in_use() const { return m_in_use; }
+  int in_use() const { return static_cast<int>(m_used.size()); }
   template <class Visit>
   void for_each(Visit&& visit) {
-    for (std::size_t i = 0; i < m_classes.size(); ++i)
-      if (m_classes[i] != nullptr) visit(static_cast<int>(i), *m_classes[i]);
+    for (const int i : m_used) visit(i, *m_classes[at(i)]);
   }
 
   /// The bursts of a transfer (one that does not wrap) by class: give(class number, run of each of its channels). When
@@ -60,9 +59,8 @@ class channel_set {
 
   const channel_setup& m_setup;
   std::vector<std::unique_ptr<channel_class>> m_classes;
-  std::vector<int> m_unused;
+  std::vector<int> m_used, m_unused;  ///< numbers; those in use ascending
   std::vector<int> m_class_of;  ///< by channel
-  int m_in_use = 0;
   bool m_apart = false;
   int m_pause = 0,
       m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain

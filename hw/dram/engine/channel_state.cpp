@@ -45,14 +45,22 @@ void channel::visit(state_visitor& v) {
     v.value(rank.debt);
     v.value(rank.pending);
   }
-  for (auto& g : s.groups)
+  constexpr std::int64_t is_past = INT32_MIN + 1, is_not = INT32_MIN + 2;
+  for (auto& g : s.groups) {
+    const bool past = v.shortens() && *std::max_element(std::begin(g.t), std::end(g.t)) <= now;
+    if (v.shortens()) v.put(past ? is_past : is_not);
+    if (past) continue;
     for (auto& t : g.t) v.time(t, now);
+  }
   for (int place = 0; place < m_setup.banks; ++place) {
     const int i = m_named ? bank_at(place) : place;
     auto& b = s.banks[at(i)];
     const clocks_t since = seen(at(m_setup.place[at(i)].rank));
     if (!m_named) {
       v.row(b.row);
+      const bool past = v.shortens() && is_past_of(b, since, now);
+      if (v.shortens()) v.put(past ? is_past : is_not);
+      if (past) continue;
     } else if (v.writes()) {
       if (place % m_setup.banks_per_seat == 0) m_table->seat_begins.push_back(m_table->scratch.size());
       const row_known known = rests(b, since, now) ? row_known::rests : write_row(v, i);
@@ -119,6 +127,12 @@ bool channel::expires(clocks_t until) const {
   return !m_stale.empty() && m_setup.params.age_limit > 0 && until - m_stale.front().arrival > m_setup.params.age_limit;
 }
 
+/// Nobody uses the bank, and its commands are past.
+bool channel::is_past_of(const bank_state& b, clocks_t since, clocks_t now) const {
+  return !m_setup.timed && b.candidate < 0 && b.owner < 0 && b.kind == 0 && !b.blocked && b.t[slot_act] <= since &&
+         b.acted <= since && b.act_ready <= since && b.t[slot_pre] <= now && b.t[slot_rd] <= now && b.t[slot_wr] <= now;
+}
+
 /// A bank that nobody uses and whose commands are past: its row may be open or not, and is found again when it is
 /// wanted.
 bool channel::rests(const bank_state& b, clocks_t since, clocks_t now) const {
@@ -171,11 +185,12 @@ bool channel::settle(clocks_t now, std::vector<std::int32_t>& words) {
   if (!settled(now)) return false;
   advance(now, true);
   m_quiet = -1;
-  return rest(now, words);
+  return rest(now, words, true);
 }
 
-/// Idle up to `now`, after its last data beat: brings everything up to there, and writes down what decides the future.
-bool channel::rest(clocks_t now, std::vector<std::int32_t>& words) {
+/// Idle up to `now`, after its last data beat: brings everything up to there, and writes down what decides the future;
+/// `shortly`: to be compared only.
+bool channel::rest(clocks_t now, std::vector<std::int32_t>& words, bool shortly) {
   m_scanned = m_admission_known = m_mode_known = false;
   s.cursor = now;
   flush_active();
@@ -184,7 +199,7 @@ bool channel::rest(clocks_t now, std::vector<std::int32_t>& words) {
     bus.covered = now;
   }
   words.clear();
-  auto v = state_visitor::writer(words, now);
+  auto v = shortly ? state_visitor::shortener(words, now) : state_visitor::writer(words, now);
   visit(v);
   for (const rank_state& r : s.ranks) v.put(std::min<clocks_t>(r.due - now, INT32_MAX));
   return v.fits();

@@ -17,6 +17,12 @@ class state_visitor {
   static state_visitor writer(std::vector<std::int32_t>& words, clocks_t now) {
     return {action::write, &words, nullptr, now};
   }
+  /// The same, but what is past as a whole may be written as one word: to compare with others, not to be read.
+  static state_visitor shortener(std::vector<std::int32_t>& words, clocks_t now) {
+    state_visitor v = writer(words, now);
+    v.m_shortens = true;
+    return v;
+  }
   /// Sets the fields from words, as they are at clock `now`.
   static state_visitor reader(const std::int32_t* words, clocks_t now) { return {action::read, nullptr, words, now}; }
   /// Changes field number `which`: for tests.
@@ -30,6 +36,7 @@ class state_visitor {
   bool reads() const { return m_action == action::read; }
   bool writes() const { return m_action == action::write; }
   bool fits() const { return m_fits; }
+  bool shortens() const { return m_shortens; }
   std::int64_t fields() const { return m_fields; }
 
   /// A clock. Before `low` it has no effect any more: all such clocks are the same.
@@ -87,7 +94,7 @@ class state_visitor {
       : m_action(a), m_words(words), m_next(next), m_now(now) {}
 
   action m_action;
-  bool m_fits = true;
+  bool m_fits = true, m_shortens = false;
   std::vector<std::int32_t>* m_words;
   const std::int32_t* m_next;
   clocks_t m_now;
