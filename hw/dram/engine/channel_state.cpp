@@ -216,22 +216,17 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
 }
 
 /// Books what is idle for sure: up to when the first request of the queue was seen, which the next data beat would do.
-/// How long a bus has been idle does not matter then.
+/// How long the bus has been idle does not matter then. (Of several buses, works compare the causes of one with those of
+/// another: there it matters when they are booked.)
 void channel::book_idle(const std::int16_t* queue, int queued) {
-  std::array<clocks_t, 64> seen;
-  const std::size_t buses = std::min(s.buses.size(), seen.size());
-  std::fill_n(seen.begin(), buses, s.cursor);
-  for (int i = 0; i < queued; ++i) {
-    const entry& e = s.entries[at(queue[i])];
-    const auto bus = at(bus_of(m_setup.place[at(e.bank)].rank));
-    if (bus < buses) seen[bus] = std::min(seen[bus], e.arrival + m_setup.params.input_clocks);
-  }
-  for (std::size_t i = 0; i < buses; ++i) {
-    bus_state& bus = s.buses[i];
-    if (bus.covered >= seen[i]) continue;
-    bus.by_cause[static_cast<std::size_t>(cause::idle)] += seen[i] - bus.covered;
-    bus.covered = seen[i];
-  }
+  if (m_setup.buses > 1) return;
+  bus_state& bus = s.buses.front();
+  clocks_t seen = s.cursor;
+  for (int i = 0; i < queued; ++i)
+    seen = std::min(seen, s.entries[at(queue[i])].arrival + m_setup.params.input_clocks);
+  if (bus.covered >= seen) return;
+  bus.by_cause[static_cast<std::size_t>(cause::idle)] += seen - bus.covered;
+  bus.covered = seen;
 }
 
 /// Gives the seats of each rank their places: those of the queue as it has them, then the others, whose past reaches
