@@ -325,14 +325,11 @@ class channel {
   bool keeps_pace(const work& w) const;
   bool regular() const;
   bool normalise(bool recorded);
-  /// The bank that comes at this place in the order of seats, and back.
-  int bank_at(int place) const {
-    const int n = m_setup.banks_per_seat;
-    return m_setup.banks_of_seat[at(m_seats[at(place / n)] * n + place % n)];
+  /// A bank of the seat at this place, and the place of a bank's seat.
+  int bank_of(int place, int bank) const {
+    return m_setup.banks_of_seat[at(m_seats[at(place)] * m_setup.banks_per_seat + bank)];
   }
-  int place_of(int bank) const {
-    return m_seat_place[at(m_setup.seat_of_bank[at(bank)])] * m_setup.banks_per_seat + m_setup.place_in_seat[at(bank)];
-  }
+  std::int16_t place_of(int bank) const { return m_seat_place[at(m_setup.seat_of_bank[at(bank)])]; }
   void book_idle(const std::int16_t* queue, int queued);
   void order_seats(const std::int16_t* queue, int queued);
   void set_seat(int place, std::int16_t seat) {

@@ -96,15 +96,18 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
     return replay_block::named_row{static_cast<std::int16_t>(known - m_names.begin()),
                                    static_cast<std::int32_t>(row - m_setup.row_of_period(period))};
   };
-  const auto& known = m_table->at_state(m_state).rows;  // by place
+  const auto known = [&, &rows = m_table->at_state(m_state).rows](std::size_t bank) {
+    return rows[at(place_of(static_cast<int>(bank)) * m_setup.banks_per_seat + m_setup.place_in_seat[bank])];
+  };
   std::vector<bool> looked(s.banks.size());
   for (const auto& first : rec.wanted) {
     if (looked[at(first.bank)]) continue;
     looked[at(first.bank)] = true;
-    const int place = place_of(first.bank);
-    if (known[at(place)] != row_known::rests && known[at(place)] != row_known::open) continue;
+    const row_known what = known(at(first.bank));
+    if (what != row_known::rests && what != row_known::open) continue;
     replay_block::look look;
-    look.bank = static_cast<std::int16_t>(place);
+    look.seat = place_of(first.bank);
+    look.bank = m_setup.place_in_seat[at(first.bank)];
     look.row = {-1, 0};
     const std::int64_t row = s.banks[at(first.bank)].row;
     look.is = row < 0 ? replay_block::look::what::closed : replay_block::look::what::other;
@@ -124,7 +127,7 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
   std::vector<int> others(s.ranks.size());
   for (std::size_t i = 0; i < s.banks.size(); ++i)
-    if (known[at(place_of(static_cast<int>(i)))] == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
+    if (known(i) == row_known::rests && !looked[i] && s.banks[i].row >= 0) ++others[at(m_setup.place[i].rank)];
   for (std::size_t r = 0; r < s.ranks.size(); ++r) {
     // While one of the known rows is open, it does not matter whether there are others.
     if (rec.ranks[r].least_open <= others[r])
@@ -134,11 +137,11 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
   for (std::size_t i = 0; i < s.banks.size(); ++i) {
     if (!rec.banks[i].changed) continue;
-    const auto place = static_cast<std::int16_t>(place_of(static_cast<int>(i)));
+    const std::int16_t seat = place_of(static_cast<int>(i)), bank = m_setup.place_in_seat[i];
     if (rows_after[i] >= 0)
-      b.rows.push_back({place, named(rows_after[i], rec.banks[i].period)});
+      b.rows.push_back({seat, bank, named(rows_after[i], rec.banks[i].period)});
     else if (!rec.ranks[at(m_setup.place[i].rank)].closed)
-      b.rows.push_back({place, {-1, 0}});
+      b.rows.push_back({seat, bank, {-1, 0}});
   }
 }
 

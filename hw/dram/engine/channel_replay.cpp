@@ -322,12 +322,10 @@ bool channel::aside_fits(const replay_block& b) {
 
 /// Whether the banks that the block wants, and the state does not know, are as the block found them.
 bool channel::rows_fit(const replay_block& b) const {
-  const auto& alike = m_table->at_state(m_state).alike;
+  const std::uint64_t unknown = m_table->at_state(m_state).interchangeable & ~m_taken;
   for (const auto& look : b.looks) {
-    // Which of several seats the block means is known once a burst wants it.
-    const auto seat = at(look.bank / m_setup.banks_per_seat);
-    if ((m_taken >> seat & 1) == 0 && std::count(alike.begin(), alike.end(), alike[seat]) > 1) continue;
-    const std::int64_t row = s.banks[at(bank_at(look.bank))].row;
+    if ((unknown >> look.seat & 1) != 0) continue;  // which seat the block means is known once a burst wants it
+    const std::int64_t row = s.banks[at(bank_of(look.seat, look.bank))].row;
     if ((row < 0) != (look.is == replay_block::look::what::closed)) return false;
     if (row < 0) continue;
     bool wanted = look.is == replay_block::look::what::open && m_names[at(look.row.name)] >= 0;
@@ -402,21 +400,23 @@ channel::fit channel::find_block(clocks_t limit) {
   auto& blocks = from.blocks;
   m_block = -1;
   clocks_t longest = -1;
-  for (std::size_t k = 0; k < blocks.size(); ++k) {
-    const std::int32_t i = blocks[k];
+  const auto is_whole = [&](std::int32_t i) {
     const fit f = try_block(m_table->at_block(i));
-    if (f == fit::no) continue;
-    if (f == fit::whole) {
-      m_block = i;
-      const auto place = blocks.begin() + static_cast<std::ptrdiff_t>(k);
-      std::rotate(blocks.begin(), place, place + 1);
-      return fit::whole;
-    }
-    if (m_valid > longest) {
+    if (f == fit::whole || (f == fit::part && m_valid > longest)) {
       longest = m_valid;
       m_block = i;
     }
+    return f == fit::whole;
+  };
+  for (std::size_t k = 0; k < blocks.size(); ++k) {
+    if (!is_whole(blocks[k])) continue;
+    const auto place = blocks.begin() + static_cast<std::ptrdiff_t>(k);
+    std::rotate(blocks.begin(), place, place + 1);
+    return fit::whole;
   }
+  if (const clocks_t due = s.ranks.front().due - s.cursor; due <= from.latest_due)
+    for (const auto& refreshed : from.refreshed)
+      if (refreshed.due == due && is_whole(refreshed.block)) return fit::whole;
   if (m_block < 0) return fit::no;
   try_block(m_table->at_block(m_block));
   return fit::part;
@@ -442,14 +442,15 @@ void channel::apply_rows(const replay_block& b) {
     s.ranks[at(r)].open = 0;
   }
   for (const auto& o : b.rows) {
-    const int which = bank_at(o.bank);
+    const int which = bank_of(o.seat, o.bank);
     bank_state& bank = s.banks[at(which)];
     const std::int64_t row = o.row.name < 0 ? -1 : row_of(o.row.name, o.row.offset);
     s.ranks[at(m_setup.place[at(which)].rank)].open += (row >= 0 ? 1 : 0) - (bank.row >= 0 ? 1 : 0);
     bank.row = row;
   }
   if (!b.seats_after.empty()) {
-    m_seats_after = m_seats;
+    m_seats_after.swap(m_seats);
+    m_seats.resize(m_seats_after.size());
     for (std::size_t i = 0; i < b.seats_after.size(); ++i)
       set_seat(static_cast<int>(i), m_seats_after[at(b.seats_after[i])]);
   }

@@ -52,8 +52,9 @@ void channel::visit(state_visitor& v) {
     if (past) continue;
     for (auto& t : g.t) v.time(t, now);
   }
-  for (int place = 0; place < m_setup.banks; ++place) {
-    const int i = m_named ? bank_at(place) : place;
+  for (int n = 0, seat = 0, in_seat = 0; n < m_setup.banks; ++n, ++in_seat) {
+    if (in_seat == m_setup.banks_per_seat) ++seat, in_seat = 0;
+    const int i = m_named ? bank_of(seat, in_seat) : n;
     auto& b = s.banks[at(i)];
     const clocks_t since = seen(at(m_setup.place[at(i)].rank));
     if (!m_named) {
@@ -62,7 +63,7 @@ void channel::visit(state_visitor& v) {
       if (v.shortens()) v.put(past ? is_past : is_not);
       if (past) continue;
     } else if (v.writes()) {
-      if (place % m_setup.banks_per_seat == 0) m_table->seat_begins.push_back(m_table->scratch.size());
+      if (in_seat == 0) m_table->seat_begins.push_back(m_table->scratch.size());
       const row_known known = rests(b, since, now) ? row_known::rests : write_row(v, i);
       m_table->rows.push_back(known);
       if (known == row_known::rests) {

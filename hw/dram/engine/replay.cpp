@@ -49,7 +49,7 @@ std::int32_t replay_table::find_or_add(int queued) {
   state s;
   s.words = words;
   s.rows = rows;
-  s.alike = alike_seats();
+  find_alike(s);
   s.paced = paced;
   s.queued = queued;
   m_bytes += sizeof(state) + words.size() * sizeof(std::int32_t) + rows.size() + s.alike.size() + 64;
@@ -59,18 +59,20 @@ std::int32_t replay_table::find_or_add(int queued) {
 }
 
 /// Seats of a rank that the queue does not want, and of which the state says the same, are as good as each other.
-std::vector<std::int8_t> replay_table::alike_seats() const {
-  std::vector<std::int8_t> out;
+void replay_table::find_alike(state& s) const {
   const std::size_t seats = seat_begins.size() - 1;
   const auto word = [&](std::size_t seat) { return scratch.begin() + static_cast<std::ptrdiff_t>(seat_begins[seat]); };
   for (std::size_t i = 0; i < seats; ++i) {
-    out.push_back(static_cast<std::int8_t>(i));
-    for (std::size_t k = i / m_seats_per_rank * m_seats_per_rank; k < i && out[i] == static_cast<std::int8_t>(i); ++k)
-      if ((queued_seats >> i & 1) == 0 && (queued_seats >> k & 1) == 0 &&
-          std::equal(word(i), word(i + 1), word(k), word(k + 1)))
-        out[i] = static_cast<std::int8_t>(k);
+    s.alike.push_back(static_cast<std::int8_t>(i));
+    for (std::size_t k = i / m_seats_per_rank * m_seats_per_rank; k < i; ++k) {
+      if ((queued_seats >> i & 1) != 0 || (queued_seats >> k & 1) != 0 ||
+          !std::equal(word(i), word(i + 1), word(k), word(k + 1)))
+        continue;
+      s.alike.back() = static_cast<std::int8_t>(k);
+      s.interchangeable |= std::uint64_t{1} << i | std::uint64_t{1} << k;
+      break;
+    }
   }
-  return out;
 }
 
 std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
@@ -86,10 +88,15 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
   for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);
   m_blocks.push_back(std::move(b));
-  if (longer)
-    at_state(from).longer = i;
-  else
-    at_state(from).blocks.push_back(i);
+  state& s = at_state(from);
+  if (longer) {
+    s.longer = i;
+  } else if (const block& added = at_block(i); added.refreshed) {
+    s.refreshed.push_back({added.due.front(), i});
+    s.latest_due = std::max(s.latest_due, added.due.front());
+  } else {
+    s.blocks.push_back(i);
+  }
   return i;
 }
 

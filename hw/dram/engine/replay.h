@@ -139,7 +139,7 @@ struct replay_block {
   /// What a bank that the bursts want, and that the state does not know, has to be like.
   struct look {
     enum class what : std::uint8_t { closed, open, other } is;  ///< open: the row named; other: none of those wanted
-    std::int16_t bank;  ///< in the order of seats, here and below
+    std::int16_t seat, bank;  ///< a seat's place in the state, and the bank's place in the seat; here and below
     named_row row;
     std::int16_t from, to;  ///< other: of `wanted`
   };
@@ -149,7 +149,7 @@ struct replay_block {
     bool others;         ///< whether there are more
   };
   struct opened {
-    std::int16_t bank;
+    std::int16_t seat, bank;
     named_row row;  ///< name -1: closed
   };
   struct named_burst {
@@ -221,7 +221,13 @@ class replay_table {
     std::vector<std::int32_t> words;
     std::vector<row_known> rows;       ///< by bank, in the order of seats
     std::vector<std::int8_t> alike;    ///< by a seat's place: the first place of which the state says the same
+    std::uint64_t interchangeable = 0;  ///< places that are not alone in that
     std::vector<std::int32_t> blocks;  ///< leaving this state, those used last first
+    struct refreshed_block {
+      std::int32_t due, block;
+    };
+    std::vector<refreshed_block> refreshed;  ///< those in which a refresh falls due, with the first rank's due time
+    std::int32_t latest_due = -1;            ///< of them
     std::int32_t queued = 0;
     bool paced = false;  ///< a source's pace is part of it
     bool seen = false;
@@ -273,7 +279,7 @@ class replay_table {
 
  private:
   void fold();
-  std::vector<std::int8_t> alike_seats() const;
+  void find_alike(state& s) const;
   std::size_t m_limit, m_seats_per_rank, m_bytes = 0;
   std::vector<state> m_states;
   std::vector<block> m_blocks;
