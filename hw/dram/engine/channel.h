@@ -437,13 +437,12 @@ class channel {
   /// is there; whose it is and since when, for its latency and its work's end, is kept beside the state. While it is not
   /// its turn, so is which bank and row it wants.
   struct stale_request {
-    int source;
     std::int64_t sequence;
     clocks_t arrival;
-    std::int16_t before;  ///< its number in the state before
-    bool write, aside;    ///< aside: the state does not say where it goes, either
-    std::uint8_t found;
     std::int64_t burst;
+    std::int16_t source, before;  ///< before: its number in the state before
+    bool write, aside;            ///< aside: the state does not say where it goes, either
+    std::uint8_t found;
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
   void describe_stale(replay_block& b, const block_recorder& rec, const std::vector<stale_request>& after);

@@ -311,10 +311,13 @@ bool channel::aside_fits(const replay_block& b) {
     const std::int64_t period = m_setup.period_of(r.burst);
     if (r.found != asked.found || r.burst - period * m_setup.period != asked.burst.phase || m_setup.stretch_of_period(period) != asked.stretch)
       return false;
-    const auto known = std::find(m_names.begin(), m_names.end(), period);
-    if (known - m_names.begin() != asked.burst.name) return false;
-    if (known != m_names.end()) continue;
-    if (!takes_seat(period, asked.place)) return false;
+    const std::size_t expected = at(asked.burst.name);
+    if (expected < m_names.size()) {
+      if (m_names[expected] != period) return false;
+      continue;
+    }
+    if (std::find(m_names.begin(), m_names.end(), period) != m_names.end() || !takes_seat(period, asked.place))
+      return false;
     m_names.push_back(period);
   }
   return true;
@@ -543,8 +546,9 @@ void channel::apply_stale(const replay_block& b) {
   m_stale_next.clear();
   for (const auto& r : b.stale_next) {
     if (r.before < 0) {
-      m_stale_next.push_back({r.source, s.sources[r.source].admitted + r.offset, s.cursor + r.arrival, -1, r.write, r.aside,
-                              r.found, m_names[at(r.burst.name)] * m_setup.period + r.burst.phase});
+      m_stale_next.push_back({s.sources[r.source].admitted + r.offset, s.cursor + r.arrival,
+                              m_names[at(r.burst.name)] * m_setup.period + r.burst.phase, r.source, -1, r.write,
+                              r.aside, r.found});
       continue;
     }
     m_stale_next.push_back(m_stale[at(r.before)]);

@@ -324,7 +324,7 @@ bool channel::normalise(bool recorded) {
     const bool aside = m_aside[at(order[i])] != 0, stale = (recorded && e.stale >= 0) || is_stale(e);
     a.put((e.write ? write_bit : 0) | (stale ? stale_bit : 0) |
           (aside ? aside_bit : e.source | e.found << found_shift));
-    if (stale) m_stale.push_back({e.source, e.sequence, e.arrival, e.stale, e.write, aside, e.found, e.burst});
+    if (stale) m_stale.push_back({e.sequence, e.arrival, e.burst, e.source, e.stale, e.write, aside, e.found});
     if (aside) continue;
     const std::int64_t period = m_setup.period_of(e.burst);
     std::size_t name = 0;
@@ -395,7 +395,7 @@ void channel::materialise() {
       e.sequence = r.sequence;
       e.arrival = r.arrival;
       if (r.aside) {
-        e.source = static_cast<std::int16_t>(r.source);
+        e.source = r.source;
         e.found = r.found;
         e.burst = r.burst;
       }
