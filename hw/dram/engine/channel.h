@@ -362,7 +362,9 @@ class channel {
   bool in_stretches(const work& w, std::int64_t from, std::int64_t count) const;
   template <class Visit>
   void for_each_period(const work& w, std::int64_t from, std::int64_t count, Visit&& visit) const;
-  void record_block(bool longer);
+  enum class extent : std::uint8_t { usual, longer, all };  ///< of a block; all: until nothing is left to do
+  void record_block(extent reach);
+  bool drains() const;
   bool describe_feed(replay_block& b, replay_feed& f);
   void describe_asides(replay_block& b, block_recorder& rec);
   void describe_rows(replay_block& b, const block_recorder& rec, const std::vector<std::int64_t>& rows_after);

@@ -184,12 +184,13 @@ void channel::go_back(const before_block& was) {
 }
 
 /// Simulates the next block on the side and writes it down; the channel itself stays at the block's start.
-void channel::record_block(bool longer) {
+void channel::record_block(extent reach) {
   materialise();
   const std::int32_t from = m_state;
   const clocks_t start = s.cursor;
   block_recorder& rec = m_table->recorder;
   before_block &was = m_table->was, &after = m_table->after;
+  const bool longer = reach == extent::longer, all = reach == extent::all;
   const std::int64_t least = std::int64_t{m_setup.params.replay_block} * (longer ? times_longer : 1);
   rec.clear();
   rec.start = start;
@@ -206,7 +207,8 @@ void channel::record_block(bool longer) {
 
   m_recorder = &rec;
   bool fits = true;  // it has come to a boundary
-  while (fits && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
+  if (all) simulate(no_time, false, false);
+  while (fits && !all && rec.admissions.size() < at(least)) fits = simulate(no_time, false, true);
   m_recorder = nullptr;
 
   replay_table::block b;
@@ -220,9 +222,10 @@ void channel::record_block(bool longer) {
     f.source = static_cast<std::uint8_t>(i);
     f.paced = rec.feeds[i].paced;
     f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
-    f.last = rec.admissions.back().source == i;
+    f.drains = all;
+    f.last = !all && rec.admissions.back().source == i;
     // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
-    fits = rec.feeds[i].at_hand >= f.admitted + (f.last && !f.paced ? 0 : 1);
+    fits = rec.feeds[i].at_hand >= f.admitted + (all || (f.last && !f.paced) ? 0 : 1);
     b.feeds.push_back(std::move(f));
   }
   // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
@@ -304,6 +307,8 @@ void channel::record_block(bool longer) {
     m_replaying = true;
     m_block = m_table->add_block(from, std::move(b), longer);
     try_block(m_table->at_block(m_block));
+  } else if (all) {
+    materialise();
   } else if (longer) {
     m_names.resize(m_known);
     m_replaying = true;

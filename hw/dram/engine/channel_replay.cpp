@@ -123,6 +123,16 @@ bool channel::regular() const {
   return others > 0;
 }
 
+/// All that the sources will give is at hand, as far as is known.
+bool channel::drains() const {
+  constexpr std::int64_t most = 512;
+  if (m_expects_more || m_works == 0) return false;
+  return std::all_of(s.sources.begin(), s.sources.end(), [&](const source_state& q) {
+    return q.head < 0 || (!keeps_pace(m_pool[at(q.head)]) && q.pushed - q.admitted <= most &&
+                          available(q, most + 1) == q.pushed - q.admitted);
+  });
+}
+
 bool channel::enter_replay() {
   if (!normalise(false)) return false;
   m_state = m_table->find_or_add(s.queued());
@@ -198,7 +208,7 @@ bool channel::takes_seat(std::int64_t period, int place) {
 /// most of the time. False: try_feed() knows.
 bool channel::flows_on(const replay_block& b, const replay_feed& f, std::size_t name) {
   const source_state& q = s.sources[f.source];
-  if (q.head < 0 || f.runs.size() != 1 || f.paced) return false;
+  if (q.head < 0 || f.runs.size() != 1 || f.paced || f.drains) return false;
   const work& w = m_pool[at(q.head)];
   const replay_run& r = f.runs.front();
   if (w.mixed() || r.reads != 0 || w.pace_fs != 0 || w.arrival > s.cursor || w.end - w.next <= r.count) return false;
@@ -294,7 +304,7 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
   if (f.last) return fit::whole;
   if (i < 0) {
     m_closed = false;
-  } else if (const work& w = m_pool[at(i)]; w.write_at(from) != f.write_behind) {
+  } else if (const work& w = m_pool[at(i)]; f.drains || w.write_at(from) != f.write_behind) {
     const clocks_t clock = std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor);
     if (clock <= s.cursor + b.duration) return until(clock);
   }
@@ -668,7 +678,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
       const fit found = find_block(limit);
       if (found == fit::whole && fresh && allowed && deserves_longer(limit)) {
         m_table->at_state(m_state).longer_tried = true;
-        record_block(true);
+        record_block(extent::longer);
         continue;
       }
       // A block that the bursts at hand contradict may be followed up to there, but then another one can be written
@@ -686,7 +696,7 @@ void channel::advance(clocks_t limit, bool to_the_end) {
             m_backoff = 1 << 12;
             materialise();
           } else {
-            record_block(false);
+            record_block(extent::usual);
           }
         }
         continue;
@@ -706,7 +716,10 @@ void channel::advance(clocks_t limit, bool to_the_end) {
     if (m_valid == no_time && end < limit) {
       apply_block();
     } else if (to_the_end || m_valid < limit) {
-      materialise();
+      if (allowed && drains())
+        record_block(extent::all);
+      else
+        materialise();
     } else {
       look_ahead(limit);
       m_quiet = std::min({end, m_valid, m_next_finish - 1});

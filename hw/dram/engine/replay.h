@@ -105,6 +105,7 @@ struct replay_feed {
   std::uint8_t source = 0;
   bool paced = false;         ///< its pace decides when they enter
   bool last = false;          ///< the burst that ends the block is its own: what follows does not matter
+  bool drains = false;        ///< nothing comes behind them until the block's end
   bool write_behind = false;  ///< direction of the burst that waits behind them
   std::int32_t admitted = 0;
   std::size_t names_to = 0;  ///< of the block's names, its own end here
