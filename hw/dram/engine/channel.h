@@ -433,11 +433,11 @@ class channel {
   std::vector<std::int16_t> m_seat_place;   ///< by seat: its place in that order
   std::vector<std::int16_t> m_seats_after;  ///< scratch
   std::uint64_t m_taken = 0;  ///< places whose seats are those of the block that is tried, and of no other place
-  std::vector<std::int16_t> m_places;   ///< scratch
-  std::vector<char> m_aside;            ///< scratch: by entry
+  std::vector<std::int16_t> m_places;  ///< scratch
+  std::vector<char> m_aside;           ///< scratch: by entry
   /// A request that has waited so long for the other direction that it does not matter since when. A state says that it
-  /// is there; whose it is and since when, for its latency and its work's end, is kept beside the state. While it is not
-  /// its turn, so is which bank and row it wants.
+  /// is there; whose it is and since when, for its latency and its work's end, is kept beside the state. While it is
+  /// not its turn, so is which bank and row it wants.
   struct stale_request {
     std::int64_t sequence;
     clocks_t arrival;

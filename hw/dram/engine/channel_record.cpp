@@ -231,7 +231,8 @@ void channel::record_block(extent reach) {
   // One that caught up with its pace inside: when it does, another one that lagged at the block's start may not.
   bool caught_up = false;
   for (std::size_t i = 0; i < s.sources.size(); ++i)
-    caught_up = caught_up || (s.sources[i].head >= 0 && !rec.feeds[i].paced && keeps_pace(m_pool[at(s.sources[i].head)]));
+    caught_up =
+        caught_up || (s.sources[i].head >= 0 && !rec.feeds[i].paced && keeps_pace(m_pool[at(s.sources[i].head)]));
   fits = fits && !caught_up;
   after.names = m_names;
   after.seats = m_seats;
@@ -301,7 +302,8 @@ void channel::record_block(extent reach) {
       b.names_after.push_back(
           static_cast<std::int16_t>(std::find(m_names.begin(), m_names.end(), period) - m_names.begin()));
     if (after.seats != was.seats)
-      for (const std::int16_t seat : after.seats) b.seats_after.push_back(static_cast<std::int8_t>(m_seat_place[at(seat)]));
+      for (const std::int16_t seat : after.seats)
+        b.seats_after.push_back(static_cast<std::int8_t>(m_seat_place[at(seat)]));
     b.names_stay = m_known == b.names_after.size();
     for (std::size_t i = 0; i < b.names_after.size(); ++i) b.names_stay = b.names_stay && at(b.names_after[i]) == i;
     m_replaying = true;

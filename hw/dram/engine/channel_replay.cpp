@@ -319,7 +319,8 @@ bool channel::aside_fits(const replay_block& b) {
     if (!r.aside) continue;
     const auto& asked = b.asides[i++];
     const std::int64_t period = m_setup.period_of(r.burst);
-    if (r.found != asked.found || r.burst - period * m_setup.period != asked.burst.phase || m_setup.stretch_of_period(period) != asked.stretch)
+    if (r.found != asked.found || r.burst - period * m_setup.period != asked.burst.phase ||
+        m_setup.stretch_of_period(period) != asked.stretch)
       return false;
     const std::size_t expected = at(asked.burst.name);
     if (expected < m_names.size()) {

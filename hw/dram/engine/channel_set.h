@@ -60,7 +60,7 @@ class channel_set {
   const channel_setup& m_setup;
   std::vector<std::unique_ptr<channel_class>> m_classes;
   std::vector<int> m_used, m_unused;  ///< numbers; those in use ascending
-  std::vector<int> m_class_of;  ///< by channel
+  std::vector<int> m_class_of;        ///< by channel
   bool m_apart = false;
   int m_pause = 0,
       m_longest_pause = 0;  ///< calls of merge() to let pass: it costs, and where channels differ it is in vain

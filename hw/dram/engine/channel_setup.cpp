@@ -134,8 +134,8 @@ void channel_setup::find_seats() {
     }
     return true;
   };
-  if (banks_rest && !watched && all <= most && whole % all == 0 && whole <= longest_period &&
-      map.row_periods_apart() && map.row_period_rows() == 1 && in_order_of_seats(whole / all))
+  if (banks_rest && !watched && all <= most && whole % all == 0 && whole <= longest_period && map.row_periods_apart() &&
+      map.row_period_rows() == 1 && in_order_of_seats(whole / all))
     seats = all;
   else
     seat_order.assign(1, 0);

@@ -51,8 +51,8 @@ struct channel_setup {
   int read_to_write = 0, write_to_read_s = 0, write_to_read_l = 0, read_gap = 0, write_gap = 0, stack_gap = 0;
   int least_gap = 0;  ///< between any two bursts of one bus
   int write_to_pre = 0, prea_to_act = 0, refresh_interval = 0;
-  // Replay: a period are bursts by which a stream repeats itself, a row each of some banks. They are all banks (the map's
-  // row period), or those of one seat, where seats of a rank may change places and nobody would notice.
+  // Replay: a period are bursts by which a stream repeats itself, a row each of some banks. They are all banks (the
+  // map's row period), or those of one seat, where seats of a rank may change places and nobody would notice.
   std::int64_t period = 1;
   int period_bits = -1;      ///< binary logarithm; -1: no power of two
   bool one_stretch = false;  ///< all of a channel is one stretch of periods

@@ -217,14 +217,13 @@ void channel::take_counts(channel_counts& counts, std::vector<cause_clocks>& by_
 }
 
 /// Books what is idle for sure: up to when the first request of the queue was seen, which the next data beat would do.
-/// How long the bus has been idle does not matter then. (Of several buses, works compare the causes of one with those of
-/// another: there it matters when they are booked.)
+/// How long the bus has been idle does not matter then. (Of several buses, works compare the causes of one with those
+/// of another: there it matters when they are booked.)
 void channel::book_idle(const std::int16_t* queue, int queued) {
   if (m_setup.buses > 1) return;
   bus_state& bus = s.buses.front();
   clocks_t seen = s.cursor;
-  for (int i = 0; i < queued; ++i)
-    seen = std::min(seen, s.entries[at(queue[i])].arrival + m_setup.params.input_clocks);
+  for (int i = 0; i < queued; ++i) seen = std::min(seen, s.entries[at(queue[i])].arrival + m_setup.params.input_clocks);
   if (bus.covered >= seen) return;
   bus.by_cause[static_cast<std::size_t>(cause::idle)] += seen - bus.covered;
   bus.covered = seen;

@@ -83,7 +83,8 @@ std::int32_t replay_table::add_block(std::int32_t from, block b, bool longer) {
              b.flows.size() * sizeof(flow) + b.looks.size() * sizeof(replay_block::look) +
              b.wanted.size() * sizeof(replay_block::named_row) + b.rows.size() * sizeof(replay_block::opened) +
              b.stale.size() * sizeof(block_recorder::stale_service) +
-             b.stale_next.size() * sizeof(replay_block::stale_after) + b.asides.size() * sizeof(replay_block::aside) + 160;
+             b.stale_next.size() * sizeof(replay_block::stale_after) + b.asides.size() * sizeof(replay_block::aside) +
+             160;
   m_bytes += b.places.size() + b.seats_after.size();
   for (const replay_feed& f : b.feeds) m_bytes += sizeof(replay_feed) + f.runs.size() * sizeof(replay_run);
   for (const flow& f : b.flows) m_bytes += f.place.size() * sizeof(std::int16_t);

@@ -188,9 +188,9 @@ struct replay_block {
   std::vector<opened> rows;                ///< these are as they are at the end
   std::vector<std::int16_t> names_after;   ///< the next state's names
   bool names_stay = false;                 ///< those of this state
-  std::vector<std::int8_t> seats_after;    ///< by a seat's place in the next state: its place in this one; none: the same
-  std::int64_t uses = 0;                   ///< that counts() has seen
-  std::int64_t uncounted = 0;              ///< since
+  std::vector<std::int8_t> seats_after;  ///< by a seat's place in the next state: its place in this one; none: the same
+  std::int64_t uses = 0;                 ///< that counts() has seen
+  std::int64_t uncounted = 0;            ///< since
   channel_counts counts;
   std::vector<std::pair<std::int32_t, std::int32_t>> latencies[2];  ///< bucket, count
   std::int64_t latency_sum[2] = {0, 0}, latency_max[2] = {0, 0}, latency_min[2] = {0, 0};
@@ -201,9 +201,9 @@ struct replay_block {
   std::vector<block_recorder::booking> bookings;
   std::vector<block_recorder::stale_service> stale;
   std::vector<stale_after> stale_next;
-  bool stale_stays = false;                 ///< they are those of this state
-  std::int64_t stale_served[2] = {0, 0};    ///< reads, writes
-  std::vector<aside> asides;                ///< in order, where the block comes to them
+  bool stale_stays = false;               ///< they are those of this state
+  std::int64_t stale_served[2] = {0, 0};  ///< reads, writes
+  std::vector<aside> asides;              ///< in order, where the block comes to them
 };
 
 /// What the words of a state say of a bank's row.
@@ -220,10 +220,10 @@ class replay_table {
   using block = replay_block;
   struct state {
     std::vector<std::int32_t> words;
-    std::vector<row_known> rows;       ///< by bank, in the order of seats
-    std::vector<std::int8_t> alike;    ///< by a seat's place: the first place of which the state says the same
+    std::vector<row_known> rows;        ///< by bank, in the order of seats
+    std::vector<std::int8_t> alike;     ///< by a seat's place: the first place of which the state says the same
     std::uint64_t interchangeable = 0;  ///< places that are not alone in that
-    std::vector<std::int32_t> blocks;  ///< leaving this state, those used last first
+    std::vector<std::int32_t> blocks;   ///< leaving this state, those used last first
     struct refreshed_block {
       std::int32_t due, block;
     };
