@@ -112,7 +112,7 @@ bool channel::is_stale(const entry& e) const {
 bool channel::is_aside(std::int16_t i) const {
   const entry& e = s.entries[at(i)];
   const bank_state& b = s.banks[at(e.bank)];
-  return m_setup.sets_aside && e.write != s.write_mode && s.urgent < 0 && b.owner != i && b.candidate != i;
+  return m_setup.sets_aside && e.write != s.write_mode && s.urgent < 0 && b.candidate != i;
 }
 
 /// Whether the queue has requests for a bank, but for those that are set aside.
