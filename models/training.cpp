@@ -357,12 +357,14 @@ void check(const training_setup& t, const model& m) {
     problems.add({key, "", message, expected, ""});
   };
   const std::int64_t group = t.tensor * t.pipeline * t.context;
-  if (t.data == 0 ? t.devices % group != 0 : t.devices != group * t.data)
-    fail("--device",
-         std::to_string(t.devices) + " devices are not shared evenly by tensor " + std::to_string(t.tensor) +
-             " x pipeline " + std::to_string(t.pipeline) + " x context " + std::to_string(t.context) +
-             (t.data > 0 ? " x data " + std::to_string(t.data) : ""),
-         "a multiple of " + std::to_string(group) + ", or data 0");
+  const std::string product = "tensor " + std::to_string(t.tensor) + " x pipeline " + std::to_string(t.pipeline) +
+                              " x context " + std::to_string(t.context);
+  if (t.data == 0 && t.devices % group != 0)
+    fail("--device", std::to_string(t.devices) + " devices are not shared evenly by " + product,
+         "a multiple of " + std::to_string(group));
+  else if (t.data > 0 && t.devices != group * t.data)
+    fail("--device", std::to_string(t.devices) + " devices are not " + product + " x data " + std::to_string(t.data),
+         std::to_string(group * t.data) + " of them, or train.data=0: as many replicas as there are devices for");
   else if (t.batch % (t.micro_batch * t.replicas()) != 0)
     fail("--batch",
          std::to_string(t.batch) + " sequences are not whole micro-batches of " + std::to_string(t.micro_batch) +

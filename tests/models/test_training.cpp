@@ -218,6 +218,30 @@ TEST(training, experts_are_shared_by_expert_parallelism) {
   EXPECT_EQ(layer_activation_bytes(t, m, 0), 512 * (12 * 4096 + 4 * 8 * 128 + 4 * 8 + 2 * 4 * 4096 + 2 * 6 * 14336));
 }
 
+// The number of replicas follows from the devices, or is told; then it must be theirs.
+TEST(training, what_is_expected_of_devices_is_said) {
+  const auto m = load_model("llama-7b");
+  const auto message = [&](std::int64_t tensor, std::int64_t data) -> std::string {
+    training_setup t;
+    t.devices = t.batch = 8;
+    t.tensor = tensor;
+    t.data = data;
+    try {
+      check(t, m);
+    } catch (const input_error& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  EXPECT_EQ(message(2, 4), "none");
+  EXPECT_EQ(message(2, 0), "none");
+  EXPECT_THAT(message(1, 1), testing::HasSubstr("8 devices are not tensor 1 x pipeline 1 x context 1 x data 1"));
+  EXPECT_THAT(message(1, 1), testing::HasSubstr("expected 1 of them, or train.data=0"));
+  EXPECT_THAT(message(4, 4), testing::HasSubstr("expected 16 of them, or train.data=0"));
+  EXPECT_THAT(message(16, 0), testing::HasSubstr("8 devices are not shared evenly by tensor 16 x pipeline 1"));
+  EXPECT_THAT(message(16, 0), testing::HasSubstr("expected a multiple of 16"));
+}
+
 TEST(training, contradictions_are_refused) {
   const auto m = load_model("llama-7b");
   const auto refused = [&](auto&& change) {
