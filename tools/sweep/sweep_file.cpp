@@ -419,19 +419,19 @@ class reader {
     else
       m_problems.add({n.find("method")->where(), "sample.method", "got '" + method + "'",
                       "one of: latin_hypercube, random", nearest_name(method, {"latin_hypercube", "random"})});
-    const auto natural = [&](const char* key, double highest) -> std::uint64_t {
+    const auto natural = [&](const char* key, double lowest, double highest) -> std::uint64_t {
       const node* v = n.find(key);
       if (v == nullptr) return 0;
       const auto e = read_end(*v);
-      if (!e || !e->integer || e->value < 0 || e->value > highest)
-        m_problems.add({v->where(), std::string("sample.") + key, "got '" + v->text() + "'",
-                        fmt::format("an integer from 0 to {}", highest), ""});
-      return e && e->value > 0 ? static_cast<std::uint64_t>(e->value) : 0;
+      if (e && e->integer && e->value >= lowest && e->value <= highest) return static_cast<std::uint64_t>(e->value);
+      m_problems.add({v->where(), std::string("sample.") + key, "got '" + v->text() + "'",
+                      fmt::format("an integer from {} to {}", lowest, highest), ""});
+      return 0;
     };
-    m_out.sample_count = natural("count", 10'000'000);
-    m_out.seed = natural("seed", 9e15);
-    if (m_out.sample_count == 0)
-      m_problems.add({n.where(), "sample.count", "is missing or zero", "how many points to draw", ""});
+    m_out.sample_count = natural("count", 1, 10'000'000);
+    m_out.seed = natural("seed", 0, 9e15);
+    if (n.find("count") == nullptr)
+      m_problems.add({n.where(), "sample.count", "is missing", "how many points to draw", ""});
   }
 
   void read_limits(const node& n) {
