@@ -300,6 +300,45 @@ TEST(share_channel, a_slower_channel_is_the_bottleneck) {
   EXPECT_EQ(c.next(), 164'000'000);
 }
 
+// A granule at 2, 4, 6 ... ns: idle is [0, 2], and then 1 ns before each. Of more than 1024 such stretches the older
+// ones are remembered in pairs, and nothing of their time is lost or made.
+struct many_stretches {
+  static constexpr std::int64_t count = 1300;  // two times some have to melt together
+  static constexpr fs_t ns = 1'000'000, end = (2 * count + 1) * ns;
+  share_channel c = simple_channel(1);
+  channel_event e;
+  many_stretches() {
+    for (std::int64_t i = 1; i <= count; ++i) {
+      c.add(nullptr, 0, 64, 2 * i * ns, 2 * i * ns, false, 1, &e);
+      while (c.pop((2 * i + 1) * ns, e)) {
+      }
+    }
+  }
+  /// How many granules of so many are moved after `now`.
+  std::int64_t left_of(std::int64_t granules, fs_t since, fs_t now) {
+    EXPECT_FALSE(c.add(&c, 0, 64 * granules, since, now, false, 0, &e));
+    const fs_t last = c.next();
+    EXPECT_TRUE(c.pop(last, e));
+    return (last - now) / ns;
+  }
+};
+
+TEST(share_channel, idle_time_that_melts_together_stays_as_much) {
+  many_stretches m;
+  // Idle were 1301 ns, and 1301 granules came evenly over the 2601 ns. The oldest four stretches are one by now, 5 ns
+  // idle of 8: of these it takes the 4.001 ns that had come by then, of the 1296 others all. One granule is left.
+  EXPECT_EQ(m.left_of(m.count + 1, 0, m.end), 1);
+  EXPECT_EQ(m.c.busy(), (m.count + m.count + 1) * m.ns);
+  EXPECT_EQ(m.left_of(10, 0, m.end + m.ns), 10) << "it was used already";
+}
+
+// The oldest four stretches, 5 ns, are one between 0 and 8 ns: from 2 ns on three quarters of that count, 3.75 ns. (Of
+// two granules a stretch nothing waits for data.) With the 1296 others that is 1299.75 ns.
+TEST(share_channel, idle_time_that_melts_together_lies_evenly_between_its_ends) {
+  many_stretches m;
+  EXPECT_EQ(m.left_of(2 * m.count, 2 * m.ns, m.end), 2 * m.count - (m.count - 1));
+}
+
 TEST(share_channel, no_idle_time_is_used_twice) {
   for (unsigned seed = 0; seed < 200; ++seed) {
     std::mt19937 random(seed);
