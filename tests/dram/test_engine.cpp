@@ -56,6 +56,86 @@ TEST(dram_engine, random_setups_issue_only_legal_commands) {
   }
 }
 
+/// From the commands alone: how long each rank has had a row open in any of its banks.
+class open_time final : public command_listener {
+ public:
+  explicit open_time(const standard& s) : m_spec(s) {}
+
+  void on_command(const command_record& c) override {
+    auto& rank = m_ranks[{c.channel, c.rank}];
+    bank& b = rank.banks[{c.bank_group, c.bank}];
+    const timing& t = m_spec.t;
+    switch (c.kind) {
+      case command::ACT:
+        b = {true, c.cycle, c.cycle + t.RAS};
+        break;
+      case command::RD:
+      case command::RDA:
+        b.may_close = std::max(b.may_close, c.cycle + t.RTP);
+        break;
+      case command::WR:
+      case command::WRA:
+        b.may_close = std::max(b.may_close, c.cycle + t.CWL + t.BL + t.WR);
+        break;
+      case command::PRE:
+        rank.close(b, c.cycle);
+        break;
+      case command::PREA:
+        for (auto& [unused, any] : rank.banks) rank.close(any, c.cycle);
+        break;
+      default:
+        break;
+    }
+    if (c.kind == command::RDA || c.kind == command::WRA) rank.close(b, b.may_close);
+  }
+
+  /// Up to `now`; rows that lie open until then included.
+  std::int64_t clocks(std::int64_t now) const {
+    std::int64_t sum = 0;
+    for (auto [unused, rank] : m_ranks) {
+      for (auto& [number, b] : rank.banks) rank.close(b, now);
+      std::sort(rank.times.begin(), rank.times.end());
+      std::int64_t end = 0;
+      for (const auto& [from, to] : rank.times)
+        if (to > end) sum += to - std::max(from, end), end = to;
+    }
+    return sum;
+  }
+
+ private:
+  struct bank {
+    bool open = false;
+    std::int64_t since = 0, may_close = 0;
+  };
+  struct rank_times {
+    std::map<std::pair<int, int>, bank> banks;
+    std::vector<std::pair<std::int64_t, std::int64_t>> times;  // of each row
+    void close(bank& b, std::int64_t at) {
+      if (b.open) times.emplace_back(b.since, at);
+      b.open = false;
+    }
+  };
+  const standard& m_spec;
+  std::map<std::pair<int, int>, rank_times> m_ranks;  // by channel and rank
+};
+
+// What background power is reckoned from. The memory is looked at long after its last access, when rows that close by
+// themselves are closed, and where nobody closes them they are open still.
+TEST(dram_engine, ranks_are_active_while_a_row_of_theirs_is_open) {
+  for (std::uint32_t seed = 101; seed <= 140; ++seed) {
+    const auto setup = traffic::random_setup(seed);
+    open_time seen(setup.spec);
+    memory m(setup.spec, traffic::map_of(setup.spec, setup.map, setup.channels), setup.params);
+    m.listen(&seen);
+    const auto r = traffic::offer(m, static_cast<std::int64_t>(setup.transfers.size()),
+                                  [&](std::int64_t i) { return setup.transfers[static_cast<std::size_t>(i)]; });
+    const std::int64_t clocks = r.end * 1000 / setup.spec.t.tck_fs + 1000;
+    const statistics later = m.stats(clocks * setup.spec.t.tck_fs / 1000);
+    EXPECT_EQ(later.active_clocks, seen.clocks(clocks)) << "seed " << seed << ' ' << setup.text();
+    EXPECT_GT(later.active_clocks, 0);
+  }
+}
+
 // 128 bursts of one row over alternating bank groups, back to back: the last ends 127 bursts' time after the first, and
 // the average one half of that before it.
 TEST(dram_engine, tells_by_how_much_the_average_byte_came_earlier) {
