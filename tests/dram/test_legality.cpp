@@ -206,6 +206,45 @@ TEST(legality, commands_come_at_the_earliest_legal_cycle) {
   }
 }
 
+// Two banks whose rows are open, and another row of each is asked for at once: the second precharge waits for the first
+// (tPPD, or the bus), the second activation for tRRD, and nothing for longer than that.
+TEST(legality, rows_of_two_banks_change_as_fast_as_the_standard_allows) {
+  for (const auto& name : standard_names()) {
+    const standard s = load_standard(name);
+    controller_params p;
+    p.refresh = "none";
+    const address_map map({s.default_map, 1, s.org.access_bytes()}, s.org);
+    memory m(s, map, p);
+    test::dram_timing_checker checker(s);
+    checker.keep_slack();
+    m.listen(&checker);
+    constexpr ps_t later = 1'000'000;
+    for (int row = 0; row < 2; ++row)
+      for (int bank = 0; bank < 2; ++bank) {
+        transfer t;
+        local_location at;
+        at.row = row;
+        (s.org.bank_groups > 1 ? at.bank_group : at.bank) = bank;
+        t.address = map.address_of(0, map.encode_local(at));
+        t.bytes = static_cast<std::uint64_t>(s.org.access_bytes());
+        t.arrival = row * later;
+        m.submit(t);
+      }
+    ps_t now = 0;
+    EXPECT_EQ(drain(m, now), 4U);
+    const auto& seen = checker.slack();
+    std::vector<std::size_t> precharges;
+    for (std::size_t i = 1; i < seen.size(); ++i) {
+      const bool first_of_row = seen[i].first.kind == command::PRE && precharges.empty();
+      if (seen[i].first.kind == command::PRE) precharges.push_back(i);
+      if (first_of_row) continue;  // nobody had asked before
+      EXPECT_EQ(seen[i].second, 0) << name << ": " << command_name(seen[i].first.kind) << " at " << seen[i].first.cycle;
+    }
+    ASSERT_EQ(precharges.size(), 2U) << name;
+    EXPECT_EQ(seen[precharges[1]].first.cycle - seen[precharges[0]].first.cycle, std::max(1, s.t.PPD)) << name;
+  }
+}
+
 // Random standards, controllers and traffic; the same function is the libFuzzer target.
 TEST(legality, random_parameters_and_traffic) {
   std::mt19937_64 random(20);
