@@ -228,6 +228,78 @@ TEST(stream_core, a_tile_of_odd_size_ends) {
   EXPECT_EQ(m.total(), 100 * kib + 8);
 }
 
+/// Takes as long for each transfer as a table says, whatever the others do; all of it is waited for as row conflicts.
+class table_engine final : public dram_engine {
+ public:
+  explicit table_engine(std::vector<ps_t> times) : m_times(std::move(times)) {}
+  bool can_accept() const override { return true; }
+  void submit(const dram::transfer& t) override {
+    dram::completion c;
+    c.id = t.id;
+    c.first_data = c.done = t.arrival + m_times.at(m_submitted++);
+    c.parts[stall::dram_row_conflict] = c.done - t.arrival;
+    m_under_way.push_back(c);
+  }
+  ps_t advance(ps_t now) override {
+    m_now = now;
+    ps_t next = never;
+    for (const auto& c : m_under_way)
+      if (c.done > now) next = std::min(next, c.done);
+    return next;
+  }
+  void take_completions(std::vector<dram::completion>& out) override {
+    for (std::size_t i = 0; i < m_under_way.size();)
+      if (m_under_way[i].done <= m_now) {
+        out.push_back(m_under_way[i]);
+        m_under_way.erase(m_under_way.begin() + static_cast<std::ptrdiff_t>(i));
+      } else {
+        ++i;
+      }
+  }
+  dram::statistics stats(ps_t) const override { return {}; }
+  int burst_bytes() const override { return 64; }
+  double peak_bytes_per_s() const override { return 1e12; }
+
+ private:
+  std::vector<ps_t> m_times;
+  std::size_t m_submitted = 0;
+  std::vector<dram::completion> m_under_way;
+  ps_t m_now = 0;
+};
+
+// Four transfers of a quarter each, asked for at once. The third and then the second are there before the first (after
+// 10 us), the fourth is not before 30 us. Of 16 us of arithmetic, 4 us each: nothing until 10 us, three quarters until
+// 22 us, and from 30 us on the last one. A second operator, whose transfers are those of the first again, goes alike.
+TEST(stream_core, what_comes_early_waits_for_what_was_asked_for_before_it) {
+  work w;
+  w.accesses.push_back({0, traffic::weights, false, false, 0, 4 * 64 * kib});
+  w.compute[stall::compute] = 16'000'000;
+  constexpr ps_t us = 1'000'000;
+  const std::vector<ps_t> times = {10 * us, 5 * us, 2 * us, 30 * us, 10 * us, 5 * us, 2 * us, 30 * us};
+  dram_module memory("memory", dram_params{}, std::make_unique<table_engine>(times), std::uint64_t{1} << 40);
+  stream_core core("core", std::make_unique<fixed_model>(w), 0);
+  checked_links links;
+  links.join(core.port, memory.port);
+  core.set_fidelity({64 * kib, 64 * kib, 64, false});
+  std::vector<stream_core::result> results;
+  const std::function<void()> start = [&] {
+    core.start(operation{}, [&](const stream_core::result& r) {
+      results.push_back(r);
+      if (results.size() < 2) start();
+    });
+  };
+  start();
+  sc_core::sc_start();
+  links.verify();
+  ASSERT_EQ(results.size(), 2U);
+  for (const auto& r : results) {
+    EXPECT_EQ(r.end - r.start, 34 * us);
+    EXPECT_EQ(r.parts[stall::compute], 16 * us);
+    EXPECT_EQ(r.parts[stall::dram_row_conflict], (10 + 8) * us);
+    EXPECT_EQ(r.read[traffic::weights], 4 * 64 * kib);
+  }
+}
+
 // Results that leave at 8 GB/s: 2 MiB take 262 us, the launch comes before, and the core's own rate is what held them.
 TEST(stream_core, results_leave_at_the_cores_rate) {
   work w;
