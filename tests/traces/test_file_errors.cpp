@@ -82,6 +82,66 @@ TEST(trace_errors, fields_of_an_operator) {
   }
 }
 
+struct limits {
+  const char* key;
+  std::int64_t least, most;
+};
+
+// Every number of an operator, at its ends and one beyond. (Of heads and their kinds there is a divisor to keep; an id
+// is its line's.)
+TEST(trace_errors, numbers_of_an_operator_have_these_ends) {
+  constexpr std::int64_t index = std::int64_t{1} << 40, elements = std::int64_t{1} << 40, flops = std::int64_t{1} << 62;
+  const limits table[] = {{"layer", -1, index}, {"step", 0, index},         {"m", 1, elements},
+                          {"n", 1, elements},   {"k", 1, elements},         {"batch", 1, elements},
+                          {"heads", 0, index},  {"matmul_flops", 0, flops}, {"vector_flops", 0, flops}};
+  const auto read = [](const char* key, std::int64_t value) {
+    return problem_of(op_with(",\"" + std::string(key) + "\":" + std::to_string(value)));
+  };
+  for (const auto& row : table) {
+    EXPECT_EQ(read(row.key, row.least).message, "") << row.key;
+    EXPECT_EQ(read(row.key, row.most).message, "") << row.key;
+    for (const std::int64_t beyond : {row.least - 1, row.most + 1}) {
+      EXPECT_EQ(read(row.key, beyond).key, row.key);
+      EXPECT_THAT(read(row.key, beyond).message, HasSubstr("got " + std::to_string(beyond)));
+    }
+  }
+  const auto kv_heads = [](std::int64_t heads, std::int64_t n) {
+    return problem_of(op_with(",\"heads\":" + std::to_string(heads) + ",\"kv_heads\":" + std::to_string(n)));
+  };
+  EXPECT_EQ(kv_heads(0, 0).message, "");
+  EXPECT_EQ(kv_heads(index, index).message, "");
+  EXPECT_EQ(kv_heads(4, -1).key, "kv_heads");
+  EXPECT_EQ(kv_heads(0, index + 1).key, "kv_heads");
+}
+
+TEST(trace_errors, numbers_of_a_tensor_and_of_the_workload_have_these_ends) {
+  constexpr std::int64_t index = std::int64_t{1} << 40, elements = std::int64_t{1} << 40, bytes = std::int64_t{1} << 50;
+  const auto tensor = [](const std::string& fields) {
+    return problem_of("{\"memwall_trace\":1}\n{\"tensor\":\"a\",\"class\":\"weights\"," + fields + "}\n{\"end\":0}\n");
+  };
+  const auto workload = [](const std::string& fields) {
+    return problem_of("{\"memwall_trace\":1,\"workload\":{" + fields + "}}\n{\"end\":0}\n");
+  };
+  const auto expect = [](const limits& row, auto&& read, const std::string& path) {
+    const auto field = [&](std::int64_t value) { return "\"" + std::string(row.key) + "\":" + std::to_string(value); };
+    for (const std::int64_t good : {row.least, row.most}) EXPECT_EQ(read(field(good)).message, "") << field(good);
+    for (const std::int64_t bad : {row.least - 1, row.most + 1}) {
+      EXPECT_EQ(read(field(bad)).key, path + row.key);
+      EXPECT_THAT(read(field(bad)).message, HasSubstr("got " + std::to_string(bad)));
+    }
+  };
+  expect({"bytes", 1, bytes}, tensor, "");
+  expect(
+      {"layer", -1, index}, [&](const std::string& f) { return tensor("\"bytes\":4," + f); }, "");
+  for (const char* key : {"batch", "prompt", "context", "tokens"}) expect({key, 1, index}, workload, "workload.");
+  expect({"prefill_chunk", 0, index}, workload, "workload.");
+  EXPECT_EQ(tensor("\"shape\":[" + std::to_string(elements) + "]").message, "");
+  EXPECT_EQ(tensor("\"shape\":[" + std::to_string(elements + 1) + "]").key, "shape");
+  EXPECT_EQ(tensor("\"shape\":[0]").key, "shape");
+  EXPECT_EQ(tensor("\"shape\":[1,2,3,4,5,6,7,8]").message, "");
+  EXPECT_THAT(tensor("\"shape\":[1,2,3,4,5,6,7,8,9]").message, HasSubstr("9 dimensions"));
+}
+
 TEST(trace_errors, nearest_names) {
   EXPECT_EQ(problem_of(op_with(",\"reads\":[\"weight.a\"]")).nearest, "weights.a");
   EXPECT_EQ(problem_of(op_with(",\"read\":[]")).nearest, "reads");
