@@ -258,4 +258,47 @@ TEST(driver, the_table_says_what_bounds_the_run) {
   EXPECT_THAT(text, HasSubstr("% of 25.600 GB/s"));
 }
 
+// 1, 2 and 5 of 8 accesses; nothing of nothing.
+TEST(driver, the_table_says_what_share_of_accesses_found_their_row) {
+  driver_result r;
+  r.peak = 1;
+  EXPECT_THAT(to_text(r), HasSubstr("0 hits (0.0 %), 0 misses (0.0 %), 0 conflicts (0.0 %)\n"));
+  r.stats.row_misses = 1;
+  EXPECT_THAT(to_text(r), HasSubstr("0 hits (0.0 %), 1 misses (100.0 %), 0 conflicts (0.0 %)\n"));
+  r.stats.row_hits = 1, r.stats.row_misses = 2, r.stats.row_conflicts = 5;
+  EXPECT_THAT(to_text(r), HasSubstr("1 hits (12.5 %), 2 misses (25.0 %), 5 conflicts (62.5 %)\n"));
+}
+
+// 16 MB read and 9 written in 4 ms with 500 uJ, of which 300 for activations and 200 for reads: 200 million bits, 2.5
+// pJ each, and 500 uJ / 4 ms = 0.125 W. What took nothing has no line.
+TEST(driver, the_table_says_what_energy_was_spent_on) {
+  driver_result r;
+  r.peak = 12.5e9;
+  r.bandwidth = 6.25e9;
+  r.time = 4'000'000'000;
+  r.stats.bytes_read = 16'000'000, r.stats.bytes_written = 9'000'000;
+  r.energy.activate = 300e6, r.energy.read = 200e6;
+  const std::string text = to_text(r);
+  EXPECT_THAT(text, HasSubstr("500.000 uJ, 2.50 pJ/bit, 0.125 W\n"));
+  EXPECT_THAT(text, HasSubstr("  activate           300.000 uJ   60.0 %\n"));
+  EXPECT_THAT(text, HasSubstr("  read               200.000 uJ   40.0 %\n"));
+  EXPECT_THAT(text, HasSubstr("6.250 GB/s, 50.00 % of 12.500 GB/s\n"));
+  EXPECT_THAT(text, HasSubstr("4000.000 us\n"));
+  for (const char* none : {"  write ", "  io ", "  refresh ", "  background "})
+    EXPECT_EQ(text.find(none), std::string::npos) << none;
+}
+
+// Of 100 latencies of 1 to 100 clocks of 2 ns.
+TEST(driver, latencies_are_told_in_nanoseconds) {
+  driver_result r;
+  r.peak = 1;
+  r.stats.tck_fs = 2'000'000;
+  EXPECT_EQ(to_text(r).find("  read"), std::string::npos) << "nobody read";
+  for (int i = 1; i <= 100; ++i) r.stats.read_latency.add(i);
+  const auto j = to_json(r);
+  EXPECT_EQ(j["read_latency_ns"].dump(), R"({"mean":101.0,"p50":100.0,"p95":190.0,"p99":198.0,"max":200.0})");
+  EXPECT_THAT(to_text(r),
+              HasSubstr("  read                101.00    100.00    190.00    198.00    200.00           100"));
+}
+
 }  // namespace
