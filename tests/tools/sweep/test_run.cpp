@@ -312,7 +312,8 @@ std::string fake_slurm(const temp_dir& dir, const std::string& sbatch_says = "",
   script("sbatch",
          !sbatch_says.empty()
              ? "echo '" + sbatch_says + "' >&2; exit 1\n"
-             : "echo $array >> sbatch.log; script=$(cat)\nfor i in $(seq ${array%-*} ${array#*-}); do : > "
+             : "echo $array >> sbatch.log; script=$(cat)\nprintf '%s\\n' \"$@\" > sbatch.words; echo \"$script\" > "
+               "sbatch.script\nfor i in $(seq ${array%-*} ${array#*-}); do : > "
                "job.$cluster.$name.$i\n( exec < /dev/null > /dev/null 2>&1; sleep 0.5; SLURM_ARRAY_TASK_ID=$i sh "
                "-c \"$script\"; rm job.$cluster.$name.$i ) & done\necho \"7;$cluster\"\n");
   return bin;
@@ -350,6 +351,37 @@ TEST(sweep_run, each_point_is_in_one_task_of_one_array) {
   EXPECT_EQ(starts.size(), 13U);
   std::sort(starts.begin(), starts.end());
   EXPECT_EQ(std::unique(starts.begin(), starts.end()), starts.end());
+}
+
+// What the submitter was told of the points it tells the nodes, apostrophes included; what is not told has no word.
+// Each task has as many cores as it simulates points at once, and what the sweep file says of the cluster comes last.
+TEST(sweep_run, tasks_are_started_with_what_the_submitter_was_told) {
+  const temp_dir dir;
+  write(dir / "s.yaml",
+        "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\nslurm: {partition: big, exclusive: \"\"}\n");
+  const std::string bin = fake_slurm(dir);
+  ASSERT_EQ(run_on_slurm(bin, dir / "s.yaml", dir / "plain", {"-j", "1"}).exit_code, 0);
+  EXPECT_THAT(read(dir / "sbatch.script"), testing::EndsWith(" -j '1' --runner '" + fake + "' --quiet\n"));
+  const auto r = run_on_slurm(bin, dir / "s.yaml", dir / "o",
+                              {"-j", "3", "--set", "fake.note=it's", "--set", "model=n", "--timeout", "0.05 h",
+                               "--memory", "3 GiB", "--keep", "result"});
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  const std::string script = read(dir / "sbatch.script");
+  EXPECT_EQ(lines(script).front(), "#!/bin/sh");
+  EXPECT_THAT(script, HasSubstr("exec '" + program + "' sweep '" + (dir / "o/sweep.yaml") + "' --out '" + (dir / "o") +
+                                "' --node '" + (dir / "o/slurm/1/chunk.") + "'$(( 0 + SLURM_ARRAY_TASK_ID )) "));
+  EXPECT_THAT(script,
+              HasSubstr(" -j '3' --runner '" + fake +
+                        "' --set 'fake.note=it'\\''s' --set 'model=n' --timeout '180 s' --memory '3221225472 B' "
+                        "--keep 'result' --quiet\n"));
+  const auto words = lines(read(dir / "sbatch.words"));
+  ASSERT_EQ(words.size(), 8U);
+  EXPECT_THAT(words[2], testing::StartsWith("--job-name=memwall-"));
+  EXPECT_THAT(std::vector<std::string>(words.begin() + 3, words.end()),
+              testing::ElementsAre("--array=0-0", "--cpus-per-task=3", "--output=" + (dir / "o/slurm/1/0.%a.log"),
+                                   "--exclusive", "--partition=big"));
+  EXPECT_EQ(words[0] + words[1], "--parsable--no-requeue");
+  EXPECT_THAT(lines(read(dir / "o/results.csv"))[1], HasSubstr("--model n "));
 }
 
 // A task has a thousandth of the points, but at least 10: 21 of them are three tasks.
