@@ -161,6 +161,35 @@ TEST(faults, compare_and_its_children_end) {
   EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/compare.json"))["partial"], true);
 }
 
+// What a command says is read to its end, however late it comes (we look for signals four times a second), however much
+// it is (a pipe holds 64 KiB), and from both streams.
+TEST(faults, a_command_is_heard_to_its_end) {
+  const auto late = run_command({"sh", "-c", "sleep 0.3; echo late; echo later >&2; exit 3"});
+  EXPECT_EQ(late.output, "late\n");
+  EXPECT_EQ(late.errors, "later\n");
+  EXPECT_EQ(late.exit_code, 3);
+  const auto much = run_command({"sh", "-c", "yes | head -c 300000; yes n | head -c 300000 >&2"});
+  EXPECT_EQ(much.output.size(), 300000U);
+  EXPECT_EQ(much.errors.size(), 300000U);
+  EXPECT_EQ(run_command({"cat"}, "given\nto it").output, "given\nto it");
+  EXPECT_EQ(run_command({"true"}, "nobody reads this").exit_code, 0);
+  EXPECT_EQ(run_command({"sh", "-c", "kill -9 $$"}).exit_code, 128 + 9);
+  EXPECT_EQ(run_command({"/nonexistent/program"}).exit_code, 127);
+}
+
+// Who is asked to stop while a command runs does not wait for its end, and knows it afterwards.
+TEST(faults, a_command_ends_with_who_runs_it) {
+  const signal_scope signals;
+  const auto start = steady::now();
+  ::kill(::getpid(), SIGTERM);
+  const auto r = run_command({"sleep", "5"});
+  EXPECT_LT(steady::now() - start, std::chrono::seconds(3));
+  EXPECT_EQ(r.exit_code, 130);
+  EXPECT_TRUE(signal_scope::stop_pending());
+  EXPECT_EQ(signals.wait(std::chrono::seconds(1)), SIGTERM);
+  EXPECT_FALSE(signal_scope::stop_pending());
+}
+
 TEST(faults, a_child_that_crashes_is_told_as_such) {
   const temp_dir dir;
   started compare(words({"compare", "--platform", "von_neumann_h100", "--out", dir / "o", "--quiet"}, endless));
