@@ -335,5 +335,40 @@ TEST(commands, the_program_holds_its_rooms) {
   EXPECT_EQ(loaded.find("libmemwall"), std::string::npos) << loaded;
 }
 
+// Law 7, as the command measures it: the step of a preset as it is simulated alone, burst by burst and not.
+TEST(commands, validation_compares_sizes_of_transfers) {
+  const auto r = test::memwall("validate --fidelity --only 'cim_dram_ai?' --json");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto v = nlohmann::ordered_json::parse(r.out);
+  ASSERT_EQ(v["presets"].size(), 1U) << v;
+  const auto& p = v["presets"][0];
+  EXPECT_EQ(p["platform"], "cim_dram_aim");
+  for (const std::string size : {"burst", "auto"}) {
+    const auto alone = test::memwall(
+        "run --platform cim_dram_aim --model gpt-2 --dtype fp16 --phase decode --context 256 --tokens 1 --json "
+        "--quiet --transfer-bytes " +
+        size);
+    EXPECT_NEAR(p[size + "_ns"].get<double>(), alone.json()["summary"]["time_ns"].get<double>(), 1e-3);
+    EXPECT_GT(p[size + "_wall_s"].get<double>(), 0);
+  }
+  const double difference = p["auto_ns"].get<double>() / p["burst_ns"].get<double>() - 1;
+  EXPECT_NEAR(p["difference"].get<double>(), difference, 1e-12);
+  EXPECT_NEAR(v["largest_difference"].get<double>(), std::abs(difference), 1e-12);
+  const auto none = test::memwall("validate --fidelity --only 'cim_dram_ai'");
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("matches no preset"), std::string::npos) << none.err;
+}
+
+// Each axis has a --sweep of its own: a word behind one is no second axis.
+TEST(commands, an_axis_takes_one_word) {
+  const test::temp_dir dir;
+  const auto r = test::memwall(
+      "compare --platform cim_sram --platform cim_dram --model gpt-2 --sweep batch=1,2 prompt=1,2 --out " +
+      (dir / "o"));
+  EXPECT_EQ(r.exit_code, 2);
+  EXPECT_NE(r.err.find("prompt=1,2"), std::string::npos) << r.err;
+  EXPECT_FALSE(std::filesystem::exists(dir / "o"));
+}
+
 }  // namespace
 }  // namespace memwall
