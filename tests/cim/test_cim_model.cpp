@@ -4,6 +4,7 @@
 
 #include "hw/cim/cim_model.h"
 #include "hw/cim/dram_bank.h"
+#include "hw/common/checked.h"
 #include "hw/dram/memory.h"
 #include "tests/cim/support.h"
 
@@ -198,6 +199,38 @@ TEST(cim_model, experts_of_a_chip_take_turns_at_its_port) {
       EXPECT_EQ(w.compute.sum() - w.compute[stall::compute], all.total + others) << network << ' ' << pipeline;
       EXPECT_EQ(c->plan(op).compute.sum(), w.compute.sum()) << "nor those of the next operator";
     }
+}
+
+// The longest run is 9,000 s. A quarter of it takes one expert at a port of 4 GB/s; two on the chip take half of it,
+// eight twice as long. The same with weight sets one after another, of which a fast port is no part.
+TEST(cim_model, what_takes_too_long_together_is_refused) {
+  const std::string crossbar = "{type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8}";
+  const auto macro = cim::test::from_yaml(crossbar);
+  const auto plan = [&](double network, std::int64_t set, std::int64_t sets, std::int64_t experts,
+                        std::int64_t macros = 8) {
+    cim::hierarchy_params h;
+    h.macros_per_tile = 1;
+    h.tiles_per_chip = macros;
+    h.chip_network = bandwidth(network);
+    const auto cost = cim::cost_layer(h, *macro, cim::fold_layer(*macro, 128, set, 8), 1, 8, 8);
+    operation op = product(1, 128, set * sets, true);
+    op.m = longest_run / 4 / std::max(cost.own_interval, cost.port_interval);
+    op.batch = experts;
+    return core("{type: cim, macro: " + crossbar +
+                ", pipeline: false, vector_rate: 1000000 TOPS, hierarchy: {macros_per_tile: 1, tiles_per_chip: " +
+                std::to_string(macros) +
+                ", "
+                "chip_network: " +
+                std::to_string(network / 1e9) + " GB/s}}")
+        ->plan(op);
+  };
+  EXPECT_NO_THROW(plan(4e9, 128, 1, 1));
+  EXPECT_NO_THROW(plan(4e9, 128, 1, 2));
+  EXPECT_THROW(plan(4e9, 128, 1, 8), std::overflow_error);
+  EXPECT_THROW(plan(4e9, 128, 1, 6, 2), std::overflow_error) << "two at a time, three times";
+  EXPECT_NO_THROW(plan(4e12, 8 * 128, 1, 1)) << "eight macros side by side";
+  EXPECT_NO_THROW(plan(4e12, 8 * 128, 2, 1));
+  EXPECT_THROW(plan(4e12, 8 * 128, 8, 1), std::overflow_error);
 }
 
 // Four experts of one piece each. With a chip to each they compute at the same time; on one chip their vectors take
