@@ -144,7 +144,10 @@ struct played {
       : steps(std::move(s)), source(steps), split(steps, std::move(h)), order(source, split, cores) {
     source.waits = std::move(waits);
     source.pauses = std::move(pauses);
+    const bool always_asked = source.waits.empty() && source.pauses.empty();
     ops = play(order, steps.size());
+    // Nobody is idle whose source has always had an operator: what is waited for is somebody else's.
+    for (const auto& op : ops) EXPECT_TRUE(!always_asked || op.path[stall::idle] == 0);
   }
   std::vector<step> steps;
   source_by_table source;
@@ -192,6 +195,17 @@ TEST(schedule, the_part_that_ends_last_counts_and_sums_follow_all_parts) {
   EXPECT_EQ(p.ops[0].end, 57);   // the longer part, then the sum
   EXPECT_EQ(p.ops[0].core, 0U);  // both sums end at once: of several the first
   EXPECT_EQ(p.ops[0].parts[stall::compute], 57);
+}
+
+// Core 1 is busy until 20 when the second operator begins on core 0; its share takes 10, and what core 1 does next has
+// waited those 20 in the second operator, which began at 0. Nobody was idle: the source had always been asked.
+TEST(schedule, a_share_that_starts_later_has_waited_since_its_operator_began) {
+  const played p({{{1}, {20}}, {{0, 1}, {50, 10}}, {{1}, {5}}}, 2);
+  EXPECT_EQ(p.ops[1].start, 0);
+  EXPECT_EQ(p.ops[2].start, 30);
+  EXPECT_EQ(p.ops[2].path[stall::dependency], 20);
+  EXPECT_EQ(p.ops[2].path[stall::compute], 15);
+  EXPECT_EQ(p.ops[2].path.sum(), 35);
 }
 
 // Passes are in the order of the source on each core: the first operator of pass 1 has its operands at once, but core 0
