@@ -242,6 +242,11 @@ TEST(training, what_is_expected_of_devices_is_said) {
   EXPECT_THAT(message(16, 0), testing::HasSubstr("expected a multiple of 16"));
 }
 
+// A block of GPT has 12 h^2 + 13 h parameters of two bytes; embeddings and the last norm belong to none.
+TEST(training, weights_of_the_blocks) {
+  EXPECT_EQ(block_weight_bytes(gpt(3, 64, 4, 100, 64)), 3 * 2 * (12 * 64 * 64 + 13 * 64));
+}
+
 TEST(training, contradictions_are_refused) {
   const auto m = load_model("llama-7b");
   const auto refused = [&](auto&& change) {
