@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "models/model.h"
@@ -174,6 +177,60 @@ TEST(config, random_damage_is_never_worse_than_an_error) {
     }
   }
   EXPECT_GT(read, 0);  // some damage is harmless: digits of a number
+}
+
+// Every count of the shipped models: its smallest value is read, one less is not.
+TEST(config, counts_have_a_smallest_value) {
+  struct smallest {
+    const char *model, *key;
+    int value;
+  };
+  const smallest table[] = {{"llama-7b", "hidden_size", 1},
+                            {"llama-7b", "num_hidden_layers", 1},
+                            {"llama-7b", "num_attention_heads", 1},
+                            {"llama-2-70b", "num_key_value_heads", 1},
+                            {"llama-7b", "intermediate_size", 1},
+                            {"llama-7b", "vocab_size", 1},
+                            {"llama-7b", "max_position_embeddings", 1},
+                            {"llama-7b", "head_dim", 1},
+                            {"mistral-7b", "sliding_window", 1},
+                            {"qwen2-0.5b", "intermediate_size", 1},
+                            {"qwen3-30b-a3b", "num_experts", 1},
+                            {"qwen3-30b-a3b", "num_experts_per_tok", 1},
+                            {"qwen3-30b-a3b", "moe_intermediate_size", 1},
+                            {"qwen3-30b-a3b", "decoder_sparse_step", 1},
+                            {"mixtral-8x7b", "num_local_experts", 1},
+                            {"gpt-oss-20b", "sliding_window", 1},
+                            {"gpt-2", "n_inner", 1},
+                            {"gpt-2", "n_positions", 1},
+                            {"opt-1.3b", "ffn_dim", 1},
+                            {"gemma-2-2b", "sliding_window", 1},
+                            {"gemma-3-4b", "sliding_window_pattern", 1},
+                            {"deepseek-v3", "max_position_embeddings", 1},
+                            {"deepseek-v3", "first_k_dense_replace", 0},
+                            {"deepseek-v3", "moe_layer_freq", 1},
+                            {"deepseek-v3", "q_lora_rank", 1},
+                            {"deepseek-v3", "kv_lora_rank", 1},
+                            {"deepseek-v3", "qk_nope_head_dim", 1},
+                            {"deepseek-v3", "qk_rope_head_dim", 1},
+                            {"deepseek-v3", "v_head_dim", 1},
+                            {"deepseek-v3", "num_nextn_predict_layers", 0},
+                            {"deepseek-v3", "n_shared_experts", 0},
+                            {"deepseek-v3", "n_routed_experts", 1},
+                            {"deepseek-v3", "moe_intermediate_size", 1}};
+  for (const auto& row : table) {
+    std::ifstream in(std::string(MEMWALL_SOURCE_DIR) + "/models/" + row.model + "/config.json");
+    auto config = nlohmann::ordered_json::parse(in);
+    const std::string expected = "an integer from " + std::to_string(row.value) + " to ";
+    const auto refused = [&](int value) {
+      config[row.key] = value;
+      const auto problems = problems_of(config.dump(1));
+      return std::any_of(problems.begin(), problems.end(),
+                         [&](const problem& p) { return p.key == row.key && p.expected.rfind(expected, 0) == 0; });
+    };
+    EXPECT_TRUE(refused(row.value - 1)) << row.model << ' ' << row.key;
+    EXPECT_FALSE(refused(row.value)) << row.model << ' ' << row.key;
+  }
 }
 
 }  // namespace
