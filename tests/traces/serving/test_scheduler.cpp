@@ -300,5 +300,53 @@ TEST(scheduler, invariants_under_random_requests) {
   }
 }
 
+// Three blocks: taken in the order in which they became free; one that is full is found by what it holds until it is
+// taken for something else. Of two with the same contents the first is found, and a block keeps what it was filled
+// with.
+TEST(kv_blocks, are_found_until_somebody_needs_the_room) {
+  kv_blocks b(3, true);
+  kv_blocks::block_id found = -1;
+  const auto first = b.take(), second = b.take(), third = b.take();
+  EXPECT_EQ((std::set<kv_blocks::block_id>{first, second, third}), (std::set<kv_blocks::block_id>{0, 1, 2}));
+  EXPECT_EQ(b.free(), 0);
+  EXPECT_EQ(b.used(), 3);
+  EXPECT_FALSE(b.find(7, found));
+  b.fill(first, 7);
+  b.fill(second, 7);
+  ASSERT_TRUE(b.find(7, found));
+  EXPECT_EQ(found, first);
+  b.fill(first, 8);
+  EXPECT_FALSE(b.find(8, found)) << "it holds 7";
+  b.fill(third, 9);
+
+  b.share(first);
+  b.release(first);
+  EXPECT_EQ(b.users(first), 1);
+  EXPECT_FALSE(b.is_free(first));
+  b.release(third);
+  b.release(first);
+  EXPECT_TRUE(b.is_free(first));
+  EXPECT_EQ(b.free(), 2);
+  ASSERT_TRUE(b.find(9, found)) << "free, but nobody needed it";
+  EXPECT_EQ(found, third);
+  b.share(found);
+  EXPECT_EQ(b.free(), 1);
+  EXPECT_EQ(b.take(), first) << "the only free one";
+  EXPECT_FALSE(b.find(7, found)) << "forgotten; the second block never was the one that is found";
+  b.fill(first, 10);
+  EXPECT_TRUE(b.find(10, found));
+  b.release(third), b.release(second), b.release(first);
+  EXPECT_EQ(b.take(), third);
+  EXPECT_EQ(b.take(), second);
+  EXPECT_EQ(b.take(), first);
+}
+
+TEST(kv_blocks, hold_nothing_without_prefix_caching) {
+  kv_blocks b(1, false);
+  kv_blocks::block_id found = -1;
+  b.fill(b.take(), 7);
+  EXPECT_FALSE(b.find(7, found));
+}
+
 }  // namespace
 }  // namespace memwall::serving
