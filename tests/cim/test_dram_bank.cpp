@@ -184,6 +184,38 @@ TEST(cim_dram_bank, vectors_beyond_the_simulated_ones_follow_their_rate) {
   EXPECT_NEAR(both / (sum - 59 * modes), 1, 0.02);
 }
 
+// Column accesses do not depend on when a vector comes: each takes as many, simulated or not.
+TEST(cim_dram_bank, every_vector_takes_as_many_accesses) {
+  for (const char* name : {"hbm_pim", "aim"}) {
+    const auto m = load_macro(name);
+    const auto& bank = dynamic_cast<const dram_bank&>(*m);
+    const auto at = [&](std::int64_t vectors) { return bank.gemv_cycles(1024, 64, vectors); };
+    const auto one = at(1), two = at(2), many = at(100'000);
+    EXPECT_GT(two.columns + two.all_bank_columns, one.columns + one.all_bank_columns);
+    EXPECT_EQ(many.columns, one.columns + 99'999 * (two.columns - one.columns)) << name;
+    EXPECT_EQ(many.all_bank_columns, one.all_bank_columns + 99'999 * (two.all_bank_columns - one.all_bank_columns))
+        << name;
+    // Refreshes close rows at any time: what 80,000 more take is eight times what 10,000 more do, within a hundredth.
+    const auto some = at(10'000), more = at(20'000);
+    for (const auto member : {&sequencer_cycles::activates, &sequencer_cycles::all_bank_activates,
+                              &sequencer_cycles::refreshes, &sequencer_cycles::row, &sequencer_cycles::turnaround,
+                              &sequencer_cycles::refresh, &sequencer_cycles::total}) {
+      const auto last = static_cast<double>(many.*member - more.*member);
+      EXPECT_NEAR(last, 8.0 * static_cast<double>(more.*member - some.*member), 0.01 * last + 1) << name;
+    }
+    EXPECT_GT(many.total, 4 * more.total);
+  }
+}
+
+// An access holds sixteen values, and takes as long with fewer.
+TEST(cim_dram_bank, broadcast_rows_that_fill_no_access_take_a_whole_one) {
+  const auto m = load_macro("aim");
+  const auto& bank = dynamic_cast<const dram_bank&>(*m);
+  for (const std::int64_t rows : {1, 15, 33, 47, 1009, 1025})
+    EXPECT_EQ(bank.gemv_cycles(rows, 64, 1).total, bank.gemv_cycles((rows + 15) / 16 * 16, 64, 1).total) << rows;
+  EXPECT_LT(bank.gemv_cycles(1008, 64, 1).total, bank.gemv_cycles(1009, 64, 1).total);
+}
+
 TEST(cim_dram_bank, batch_scales_the_program) {
   const auto m = load_macro("hbm_pim");
   const auto& bank = dynamic_cast<const dram_bank&>(*m);
