@@ -345,6 +345,64 @@ TEST(cim_model, attention_over_a_cache_in_the_banks_runs_beside_them) {
   EXPECT_EQ(outside.accesses.size(), 1U);
 }
 
+// Both products of attention, as the hierarchy's costs say (test_hierarchy holds them): scores, 128 by the positions of
+// all heads, and values, the positions by 128 of each; for every query of a group of four.
+TEST(cim_model, attention_in_the_banks_costs_its_two_products) {
+  const std::string hierarchy = "{macros_per_tile: 16, tiles_per_chip: 4}";
+  const auto c = core("{type: cim, macro: hbm_pim, memory: mem, in_bits: 16, hierarchy: " + hierarchy + "}");
+  const auto macro = cim::load_macro("hbm_pim");
+  cim::hierarchy_params h;
+  h.macros_per_tile = 16;
+  h.tiles_per_chip = 4;
+  operation op = product(1, 128, 4096, true);
+  op.kind = work_kind::attention;
+  op.batch = 32;
+  op.group = 4;
+  const work w = c->plan(op);
+  double time = 0, energy = 0;
+  for (const auto& [k, n] : {std::pair{128, 4096 * 32}, std::pair{4096, 128 * 32}}) {
+    const auto cost = cim::cost_layer(h, *macro, cim::fold_layer(*macro, k, n, 16, h.macros()), 4, 16, 16);
+    time += static_cast<double>(cost.parts.sum());
+    energy +=
+        cost.macro_energy.sum() - cost.macro_energy[cim::component::leakage] + cost.network_pj + cost.accumulate_pj;
+  }
+  EXPECT_NEAR(static_cast<double>(w.compute.sum() - w.compute[stall::compute]), time, 20);
+  double spent = 0;
+  for (const auto& [part, pj] : c->energy_parts())
+    if (part != "vector_unit" && part != "global_buffer" && part != "leakage") spent += pj;
+  EXPECT_NEAR(spent, energy, 1e-9 * energy);
+}
+
+// A layer of 8 macros in 32: as many copies as are allowed and fit, each written like the first, all side by side.
+TEST(cim_model, replicas_are_written_like_the_first) {
+  for (const std::int64_t most : {1, 2, 3}) {
+    auto c = core(
+        "{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8, pulse_energy: 3 pJ}, "
+        "max_replicas: " +
+        std::to_string(most) + ", hierarchy: {macros_per_tile: 8, tiles_per_chip: 4}}");
+    const auto first = c->arrays()->make_resident(1, 128, 1024, 8);
+    const auto more = c->arrays()->replicate();
+    EXPECT_GT(first.energy_pj, 0);
+    EXPECT_NEAR(more.energy_pj, static_cast<double>(most - 1) * first.energy_pj, 1e-9 * first.energy_pj) << most;
+    EXPECT_EQ(more.cell_writes, static_cast<double>(most - 1) * first.cell_writes);
+    EXPECT_EQ(more.time > 0, most > 1);
+  }
+}
+
+// 32 macros of 0.03 mm2 in four tiles of 0.1: 0.96 + 0.4. Who states no area of the arrays has none.
+TEST(cim_model, area_is_that_of_macros_and_tiles) {
+  const auto of = [](const std::string& area) {
+    return core("{type: cim, macro: {type: analog_crossbar, rows: 128, columns: 128, bits_per_cell: 8" + area +
+                "}, hierarchy: {macros_per_tile: 8, tiles_per_chip: 4, tile_area: 0.1 mm2}}")
+        ->figures(1);
+  };
+  const auto f = of(", array_area: 0.01 mm2, adc_area: 0.02 mm2");
+  EXPECT_NEAR(f["area_mm2"].get<double>(), 1.36, 1e-9);
+  EXPECT_NEAR(f["macro_tops_per_mm2"].get<double>(), f["macro_tops"].get<double>() / 0.03,
+              1e-9 * f["macro_tops_per_mm2"].get<double>());
+  EXPECT_FALSE(of("").contains("area_mm2"));
+}
+
 // The DRAM room's engine and the sequencer that PIM programs run through agree on a plain stream of reads.
 TEST(cim_model, plain_traffic_agrees_with_the_memory_of_the_dram_room) {
   const auto m = cim::load_macro("hbm_pim");
