@@ -133,6 +133,25 @@ TEST(npu_mapper, a_vector_stays_while_the_weights_stream_past) {
   EXPECT_NE(reason(p, t).find("1.000 x the lower bound"), std::string::npos);
 }
 
+// 8 x 4 results of 2 bytes from 8 x 16 inputs of 2 and 16 x 4 weights of 1: 64, 256 and 64 bytes once each.
+TEST(npu_mapper, a_reason_says_how_often_each_operand_moves) {
+  const tiling_problem p = problem_of(8, 4, 16, 1 << 10);
+  tiling t;
+  t.order = "nkm";
+  t.tile_m = 8, t.tile_n = 2, t.tile_k = 4;
+  t.bytes_held = 100;
+  t.lower_bound = 320;
+  t.traffic = {512, 64, 64, 0};
+  EXPECT_EQ(reason(p, t),
+            "order nkm, tiles 8 x 2 x 4 (100 of 1024 B): inputs 2 times, weights once, results once; 2.000 x the lower "
+            "bound");
+  t.traffic = {0, 160, 224, 96};
+  t.lower_bound = 0;
+  EXPECT_EQ(reason(p, t),
+            "order nkm, tiles 8 x 2 x 4 (100 of 1024 B): inputs on chip, weights 2.5 times, results 3.5 times; 1.000 x "
+            "the lower bound");
+}
+
 // 2 M N K / sqrt(S) - 2 S values of one byte: 2 * 1024^3 / 128 - 2 * 16384 = 16,744,448, more than 3 * 2^20 once each.
 TEST(npu_mapper, the_bound_is_the_larger_of_once_each_and_the_hierarchy_s) {
   tiling_problem p;
