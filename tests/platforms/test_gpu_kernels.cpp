@@ -222,6 +222,21 @@ TEST(gpu_kernels, thin_kernels_keep_what_their_loads_hold_in_flight) {
   EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth, 1e12 / 4.5, 1);
 }
 
+// 2 operations for each of 2^20 weights at 1 TFLOP/s are 2.097 us, once for every 64 rows.
+TEST(gpu_kernels, narrow_weights_are_unpacked_again_for_each_tile_of_rows) {
+  gpu_params p = round_numbers(1);
+  p.silicon.dequant_ops = 2;
+  p.software.thin_rows = 1;
+  operation op = product(256, 1024, 1024, 512 << 10);
+  op.weight_bits = 4;
+  p.software.unpack_rows = 256;
+  const double once = compute_us(p, op), unpack = 2.0 * 1024 * 1024 / 1e6;
+  p.software.unpack_rows = 64;
+  EXPECT_NEAR(compute_us(p, op) - once, 3 * unpack, 1e-5);
+  p.software.unpack_rows = 100;
+  EXPECT_NEAR(compute_us(p, op) - once, 2 * unpack, 1e-5);
+}
+
 // 11008 outputs are 86 tiles of 128. Without a split of k, 86 of 132 SMs load.
 TEST(gpu_kernels, few_tiles_keep_few_bytes_in_flight) {
   gpu_params p = round_numbers(132);
