@@ -412,4 +412,63 @@ TEST(vcd_writer, changes_told_ahead_are_looked_at_a_few_times) {
   }
 }
 
+// What has been told is written while the simulation goes on, 65,536 changes at a time, and not kept until its end; a
+// file that is large enough by then ends there.
+TEST(vcd_writer, changes_are_written_as_they_become_many) {
+  for (const bool limited : {false, true}) {
+    const test::temp_dir dir;
+    ps_t now = 0;
+    platforms::vcd_writer w(dir / "w.vcd", limited ? 1000 : std::int64_t{1} << 30, [&now] { return now; });
+    probe<std::uint64_t> count("count");
+    w.add("m", count);
+    w.open_window();
+    const std::int64_t before = w.bytes();
+    for (now = 1; now < 65'536; ++now) count.set(static_cast<std::uint64_t>(now));
+    EXPECT_EQ(w.bytes(), before);
+    for (; now < 66'000; ++now) count.set(static_cast<std::uint64_t>(now));
+    EXPECT_EQ(w.in_window(), !limited);
+    EXPECT_EQ(w.cut_at() != never, limited);
+    if (limited) {
+      EXPECT_LT(w.cut_at(), 1000) << "a change takes more than a byte";
+      EXPECT_LT(w.bytes(), 1100);
+    } else {
+      EXPECT_GT(w.bytes(), before + 65'000);
+    }
+    ASSERT_TRUE(w.close());
+  }
+}
+
+// One group a module: those that did something, then details of windows, those with most changes first, and last what
+// slept. Each ends where the next begins.
+TEST(vcd_writer, the_save_file_has_a_group_for_each_module) {
+  const test::temp_dir dir;
+  ps_t now = 0;
+  platforms::vcd_writer w(dir / "w.vcd", 1 << 20, [&now] { return now; });
+  probe<std::uint64_t> slept("slept"), count("count"), few("few"), many("many");
+  probe<bool> busy("busy");
+  w.add("idle", slept);
+  w.add("few", few, true);
+  w.add("core", count);
+  w.add("core", busy);
+  w.add("many", many, true);
+  w.open_window();
+  for (now = 1; now <= 5; ++now) {
+    many.set(static_cast<std::uint64_t>(now));
+    if (now % 2 == 0) few.set(static_cast<std::uint64_t>(now));
+  }
+  count.set(7);
+  busy.set(true);
+  ASSERT_TRUE(w.close());
+  w.write_save_file(dir / "w.gtkw", "w.vcd");
+  const std::string text = test::read_file(dir / "w.gtkw");
+  const auto group = [](const std::string& module, const std::string& signals) {
+    return "@800200\n-" + module + "\n" + signals + "@1000200\n-" + module + "\n";
+  };
+  const auto number = [](const std::string& name) { return "[color] 2\n@24\nmemwall." + name + "[63:0]\n"; };
+  const std::string expected = group("core", number("core.count") + "[color] 4\n@28\nmemwall.core.busy\n") +
+                               group("many", number("many.many")) + group("few", number("few.few")) +
+                               group("idle", number("idle.slept"));
+  EXPECT_EQ(text.substr(text.find("@800200")), expected);
+}
+
 }  // namespace
