@@ -155,8 +155,8 @@ TEST(workload, the_default_context_ends_with_the_positions_of_the_model) {
 // What the validation found of a preset is its neighbour's once a part was changed or the workload is another.
 TEST(badges, a_changed_preset_and_a_trace_of_ones_own_are_extrapolated) {
   const test::temp_dir dir;
-  const auto rows = [](const std::string& options) {
-    const auto r = test::memwall("run --quiet --json --platform von_neumann_h100 " + options);
+  const auto rows = [](const std::string& options, const std::string& command = "run") {
+    const auto r = test::memwall(command + " --quiet --json --platform von_neumann_h100 " + options);
     EXPECT_EQ(r.exit_code, 0) << r.err;
     return nlohmann::json::parse(r.out)["badge"]["rows"].get<int>();
   };
@@ -164,6 +164,9 @@ TEST(badges, a_changed_preset_and_a_trace_of_ones_own_are_extrapolated) {
   EXPECT_EQ(rows("--model gpt-2 --context 64 --set gpu.sms=100"), 0);
   ASSERT_EQ(test::memwall("trace --model gpt-2 --context 64 -o " + dir / "t.jsonl").exit_code, 0);
   EXPECT_EQ(rows("--trace " + dir / "t.jsonl"), 0);
+  const std::string stream = "--model gpt-2 --requests constant:rate=100,n=2,input=8,output=2 ";
+  EXPECT_GT(rows(stream, "serve"), 0);
+  EXPECT_EQ(rows(stream + "--set server.max_num_seqs=8", "serve"), 0);
 }
 
 TEST(bad_model, contradictory_configurations_are_named) {

@@ -103,6 +103,16 @@ TEST(sweep_file, samples_are_counted_from_one_to_ten_million) {
   EXPECT_THAT(error_of(base + "sample: {seed: 1}"), HasSubstr("sample.count: is missing"));
 }
 
+TEST(sweep_file, an_override_has_a_path_and_a_value) {
+  for (const char* wrong : {"model", "=3", "="}) try {
+      parse_spec(base, "s.yaml", "", {wrong});
+      ADD_FAILURE() << wrong;
+    } catch (const input_error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("--set: " + std::string(wrong) + ": has no '='")) << wrong;
+    }
+  EXPECT_EQ(parse_spec(base, "s.yaml", "", {"x="}).base.back().path, "x") << "an empty value, of a path of one letter";
+}
+
 TEST(sweep_file, limits_and_overrides) {
   const spec s =
       parse_spec(base + "limits: {timeout: 90 s, memory: 2 GiB}\nobjectives: [time_ns, energy_pj]\nslurm: {time: 60}",
