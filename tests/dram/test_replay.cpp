@@ -211,6 +211,51 @@ TEST(dram_replay, pauses_and_ends_are_replayed) {
   EXPECT_LT(on.stats.replay.entries, 20);  // those of the first rounds
 }
 
+// What ends a stream, as far as is known, does not end it where more may come at any time: bursts of other banks, sent
+// while those are being served, find their rows open and follow without a gap.
+TEST(dram_replay, an_end_is_none_while_more_may_come) {
+  const standard s = traffic::ddr4_3200();
+  const auto last_done = [&](bool replay) {
+    controller_params p;
+    p.refresh = "none";
+    p.replay = replay;
+    memory m(s, traffic::map_of(s, "row bank column bankgroup"), p);
+    std::vector<completion> done;
+    ps_t now = 0;
+    transfer t;
+    const auto send = [&](ps_t arrival, std::uint64_t address) {
+      t.arrival = arrival;
+      t.address = address;
+      m.submit(t);
+      ++t.id;
+    };
+    for (std::uint64_t i = 0; i < 10; ++i) {  // what a stream does that goes on is learned, and then the end
+      t.bytes = (i < 4 ? 512 : 250) * 64;
+      send(now, i * 2048 * 64);
+      while (m.in_flight() > 0) {
+        now = m.advance(now + 100'000);
+        m.take_completions(done);
+      }
+      now += 5'000'000;
+    }
+    const ps_t begin = now;
+    send(begin, 20 * 2048 * 64);
+    m.run_ahead();
+    m.take_completions(done);
+    send(begin + 100'000, (20 * 2048 + 512) * 64);  // while the first bursts are on the bus
+    m.run_ahead();
+    while (m.in_flight() > 0) {
+      now = m.advance(now + 100'000);
+      m.take_completions(done);
+    }
+    return done.back().done - begin;
+  };
+  const ps_t off = last_done(false);
+  EXPECT_EQ(off, last_done(true));
+  // Opening the row of the first, data of all without a gap, and two clocks at the door and the register.
+  EXPECT_LE(off, (s.t.RP + s.t.RCDRD + s.t.CL + 500 * s.t.BL + 8) * s.t.tck_fs / 1000);
+}
+
 // Banks of a rank may change places where no rule knows them by number and a stream comes to them one after another.
 TEST(dram_replay, seats_are_banks_that_may_change_places) {
   const standard s = traffic::ddr4_3200();

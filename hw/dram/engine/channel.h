@@ -174,10 +174,7 @@ class channel {
   int index() const { return m_index; }
   void listen(command_listener* l);
   /// More work may be pushed that arrives at any time: while nothing waits to enter the queue, time stands still.
-  void expect_more(bool on) {
-    m_expects_more = on;
-    m_quiet = -1;
-  }
+  void expect_more(bool on);
   /// Whether finished works carry their time by cause.
   void attribute(bool on) {
     m_attribute = on;

@@ -222,7 +222,6 @@ void channel::record_block(extent reach) {
     f.source = static_cast<std::uint8_t>(i);
     f.paced = rec.feeds[i].paced;
     f.admitted = static_cast<std::int32_t>(q.admitted - rec.positions[i]);
-    f.drains = all;
     f.last = !all && rec.admissions.back().source == i;
     // A source that ran dry inside did not feed the block to its end: it must have had one burst more than entered.
     fits = rec.feeds[i].at_hand >= f.admitted + (all || (f.last && !f.paced) ? 0 : 1);
@@ -241,6 +240,7 @@ void channel::record_block(extent reach) {
   for (const auto& bank : s.banks) after.rows.push_back(bank.row);
   if (fits) {
     b.next = m_table->find_or_add(s.queued());
+    b.drains = all;
     b.duration = static_cast<std::int32_t>(s.cursor - start);
     for (std::size_t r = 0; r < s.ranks.size(); ++r) {
       b.refreshed = b.refreshed || was.due[r] <= s.cursor;

@@ -148,6 +148,12 @@ void channel::leave_replay() {
   if (m_replaying) materialise();
 }
 
+void channel::expect_more(bool on) {
+  m_expects_more = on;
+  m_quiet = -1;
+  if (m_replaying && m_block >= 0 && m_table->at_block(m_block).drains) m_recheck = true;  // it is not certain any more
+}
+
 void channel::listen(command_listener* l) {
   leave_replay();
   m_listener = l;
@@ -208,7 +214,7 @@ bool channel::takes_seat(std::int64_t period, int place) {
 /// most of the time. False: try_feed() knows.
 bool channel::flows_on(const replay_block& b, const replay_feed& f, std::size_t name) {
   const source_state& q = s.sources[f.source];
-  if (q.head < 0 || f.runs.size() != 1 || f.paced || f.drains) return false;
+  if (q.head < 0 || f.runs.size() != 1 || f.paced || b.drains) return false;
   const work& w = m_pool[at(q.head)];
   const replay_run& r = f.runs.front();
   if (w.mixed() || r.reads != 0 || w.pace_fs != 0 || w.arrival > s.cursor || w.end - w.next <= r.count) return false;
@@ -304,7 +310,7 @@ channel::fit channel::try_feed(const replay_block& b, const replay_feed& f, std:
   if (f.last) return fit::whole;
   if (i < 0) {
     m_closed = false;
-  } else if (const work& w = m_pool[at(i)]; f.drains || w.write_at(from) != f.write_behind) {
+  } else if (const work& w = m_pool[at(i)]; b.drains || w.write_at(from) != f.write_behind) {
     const clocks_t clock = std::max(w.arrival, n > 0 ? entry_clock(n - 1) : s.cursor);
     if (clock <= s.cursor + b.duration) return until(clock);
   }
@@ -366,7 +372,7 @@ channel::fit channel::try_block(const replay_block& b) {
     for (std::size_t r = 0; r < s.ranks.size(); ++r)
       if (s.ranks[r].due - s.cursor != b.due[r]) return fit::no;
   }
-  if (expires(s.cursor + b.duration)) return fit::no;
+  if (expires(s.cursor + b.duration) || (b.drains && m_expects_more)) return fit::no;
   m_names.resize(m_known);
   m_taken = 0;
   if (!aside_fits(b)) return fit::no;

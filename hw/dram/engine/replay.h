@@ -105,7 +105,6 @@ struct replay_feed {
   std::uint8_t source = 0;
   bool paced = false;         ///< its pace decides when they enter
   bool last = false;          ///< the burst that ends the block is its own: what follows does not matter
-  bool drains = false;        ///< nothing comes behind them until the block's end
   bool write_behind = false;  ///< direction of the burst that waits behind them
   std::int32_t admitted = 0;
   std::size_t names_to = 0;  ///< of the block's names, its own end here
@@ -175,6 +174,7 @@ struct replay_block {
   };
   std::int32_t next = -1;  ///< state at its end
   std::int32_t duration = 0;
+  bool drains = false;                  ///< nothing comes behind its bursts until its end
   bool refreshed = false;               ///< a refresh fell due inside: valid for one phase of the refresh timers only
   std::vector<std::int32_t> due;        ///< that phase: due times of the ranks, relative
   std::vector<std::int32_t> due_after;  ///< and how far they moved
