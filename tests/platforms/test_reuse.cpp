@@ -49,8 +49,6 @@ TEST(reused_service, agrees_where_devices_work_unequally) {
       "--requests closed:users=2,n=2,input=uniform:30-60,output=uniform:20-30");
 }
 
-/// Of an accelerator's operators most wait for more than they move, and large ones do not: by bytes alone a memory was
-/// in use for 16 % less.
 // An eighth of the model is 137 MB, of which the L2 of a device holds 50: what a step leaves there must not be found by
 // the next one because most of its layers were stood for. (DRAM bytes would be 15 % and energy 1.8 % short.)
 TEST(reused_service, agrees_where_caches_hold_much_of_a_step) {
@@ -59,6 +57,8 @@ TEST(reused_service, agrees_where_caches_hold_much_of_a_step) {
       "closed:users=2,n=4,input=uniform:40-200,output=uniform:20-30");
 }
 
+// Of an accelerator's operators most wait for more than they move, and large ones do not: by bytes alone a memory was
+// in use for 16 % less.
 TEST(reused_run, memories_are_in_use_for_as_long) {
   const auto run = [](const std::string& more) {
     const auto r = test::memwall(

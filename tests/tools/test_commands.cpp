@@ -43,7 +43,6 @@ TEST(commands, each_is_declared_alone_as_among_all) {
   }
 }
 
-// A completion knows every command and its options, though it is asked of one.
 // "energy 5.505 uJ" and the indented parts below it.
 TEST(commands, energy_of_a_dram_is_the_sum_of_its_parts) {
   const auto r = test::memwall("dram --standard DDR4-3200 --pattern seq --requests 1000");
@@ -307,6 +306,7 @@ TEST(commands, validation_tells_each_row_and_sums_up_by_kind) {
   }
 }
 
+// A completion knows every command and its options, though it is asked of one.
 TEST(commands, are_all_there_for_completions) {
   const std::string bash = test::memwall("print completion bash").out;
   for (const auto& [name, unused] : commands()) EXPECT_NE(bash.find(name), std::string::npos) << name;
