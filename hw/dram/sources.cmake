@@ -4,7 +4,7 @@ set(DRAM_SOURCES
   dram/driver.cpp dram/energy.cpp dram/memory.cpp dram/rescale.cpp dram/standard.cpp dram/standard_reader.cpp dram/statistics.cpp
   dram/trace.cpp dram/traffic.cpp
   dram/engine/candidates.cpp dram/engine/channel.cpp dram/engine/channel_choice.cpp dram/engine/channel_commands.cpp
-  dram/engine/channel_record.cpp dram/engine/channel_replay.cpp dram/engine/channel_set.cpp dram/engine/channel_setup.cpp
+  dram/engine/channel_fit.cpp dram/engine/channel_record.cpp dram/engine/channel_replay.cpp dram/engine/channel_set.cpp dram/engine/channel_setup.cpp
   dram/engine/channel_state.cpp dram/engine/channel_time.cpp dram/engine/policy.cpp dram/engine/replay.cpp
   # The rules of a controller, a file each.
   dram/engine/schedulers/fcfs.cpp dram/engine/schedulers/frfcfs.cpp dram/engine/schedulers/frfcfs_cap.cpp

@@ -156,29 +156,46 @@ TEST(legality, ranks_pseudo_channels_and_channels) {
         }
 }
 
+/// A memory of one channel of a standard, all of whose commands are checked, without refresh.
+struct checked_memory {
+  explicit checked_memory(const standard& s)
+      : map({s.default_map, 1, s.org.access_bytes()}, s.org), m(s, map, without_refresh()), checker(s) {
+    checker.keep_slack();
+    m.listen(&checker);
+  }
+  static controller_params without_refresh() {
+    controller_params p;
+    p.refresh = "none";
+    return p;
+  }
+  /// One access.
+  void ask(const local_location& at, bool write = false, ps_t arrival = 0) {
+    transfer t;
+    t.address = map.address_of(0, map.encode_local(at));
+    t.bytes = static_cast<std::uint64_t>(m.spec().org.access_bytes());
+    t.write = write;
+    t.arrival = arrival;
+    m.submit(t);
+  }
+  address_map map;
+  memory m;
+  test::dram_timing_checker checker;
+};
+
 // Tightness: with work that is always there, each command comes at the earliest cycle that is legal.
 TEST(legality, commands_come_at_the_earliest_legal_cycle) {
   for (const auto& name : standard_names()) {
     const standard s = load_standard(name);
-    controller_params p;
-    p.refresh = "none";
-    const address_map map({s.default_map, 1, s.org.access_bytes()}, s.org);
     // One bank, another row each time: a chain in which every command waits for the one before it.
-    memory m(s, map, p);
-    test::dram_timing_checker checker(s);
-    checker.keep_slack();
-    m.listen(&checker);
+    checked_memory rows(s);
+    const auto& checker = rows.checker;
     for (int i = 0; i < 30; ++i) {
-      transfer t;
       local_location at;
       at.row = i;
-      t.address = map.address_of(0, map.encode_local(at));
-      t.bytes = static_cast<std::uint64_t>(s.org.access_bytes());
-      t.write = i % 7 == 6;
-      m.submit(t);
+      rows.ask(at, i % 7 == 6);
     }
     ps_t now = 0;
-    drain(m, now);
+    drain(rows.m, now);
     EXPECT_TRUE(checker.violations().empty()) << name << ": " << checker.report();
     ASSERT_GE(checker.slack().size(), 60u);
     for (std::size_t i = 1; i < checker.slack().size(); ++i)
@@ -186,22 +203,16 @@ TEST(legality, commands_come_at_the_earliest_legal_cycle) {
           << name << ": command " << i << ", " << command_name(checker.slack()[i].first.kind) << " at "
           << checker.slack()[i].first.cycle;
     // Row hits in one bank group: tCCD_L, or the burst.
-    memory hits(s, map, p);
-    test::dram_timing_checker hit_checker(s);
-    hit_checker.keep_slack();
-    hits.listen(&hit_checker);
+    checked_memory hits(s);
     for (int i = 0; i < 30; ++i) {
-      transfer t;
       local_location at;
       at.column = i % s.org.columns;
-      t.address = map.address_of(0, map.encode_local(at));
-      t.bytes = static_cast<std::uint64_t>(s.org.access_bytes());
-      hits.submit(t);
+      hits.ask(at);
     }
     now = 0;
-    drain(hits, now);
-    for (std::size_t i = 1; i < hit_checker.slack().size(); ++i)
-      EXPECT_EQ(hit_checker.slack()[i].second, 0) << name << " hit " << i;
+    drain(hits.m, now);
+    for (std::size_t i = 1; i < hits.checker.slack().size(); ++i)
+      EXPECT_EQ(hits.checker.slack()[i].second, 0) << name << " hit " << i;
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -211,28 +222,18 @@ TEST(legality, commands_come_at_the_earliest_legal_cycle) {
 TEST(legality, rows_of_two_banks_change_as_fast_as_the_standard_allows) {
   for (const auto& name : standard_names()) {
     const standard s = load_standard(name);
-    controller_params p;
-    p.refresh = "none";
-    const address_map map({s.default_map, 1, s.org.access_bytes()}, s.org);
-    memory m(s, map, p);
-    test::dram_timing_checker checker(s);
-    checker.keep_slack();
-    m.listen(&checker);
+    checked_memory banks(s);
     constexpr ps_t later = 1'000'000;
     for (int row = 0; row < 2; ++row)
       for (int bank = 0; bank < 2; ++bank) {
-        transfer t;
         local_location at;
         at.row = row;
         (s.org.bank_groups > 1 ? at.bank_group : at.bank) = bank;
-        t.address = map.address_of(0, map.encode_local(at));
-        t.bytes = static_cast<std::uint64_t>(s.org.access_bytes());
-        t.arrival = row * later;
-        m.submit(t);
+        banks.ask(at, false, row * later);
       }
     ps_t now = 0;
-    EXPECT_EQ(drain(m, now), 4U);
-    const auto& seen = checker.slack();
+    EXPECT_EQ(drain(banks.m, now), 4U);
+    const auto& seen = banks.checker.slack();
     std::vector<std::size_t> precharges;
     for (std::size_t i = 1; i < seen.size(); ++i) {
       const bool first_of_row = seen[i].first.kind == command::PRE && precharges.empty();

@@ -128,31 +128,42 @@ TEST(dram_replay, rows_that_nobody_wants_do_not_matter) {
   EXPECT_GT(r.stats.replay.replayed_bursts, slices * slice * 19 / 20);
 }
 
-// Reads of one to eight blocks' worth, and behind each a few writes that wait until the queue holds enough of them:
-// since when they have been inside is no part of a state, so that only the first rounds are simulated. Each write waits
-// for others or for its age; its latency and its transfer's end are as without replay.
+/// Many bursts of one direction in a row, one to eight blocks' worth, and behind each of these a few of the other one,
+/// of a source of their own or not.
+std::int64_t replayed_where_few_wait(bool writes_wait, std::uint32_t waiting_source, int age_limit,
+                                     std::int64_t& bursts) {
+  traffic::setup setup;
+  setup.spec = traffic::ddr4_3200();
+  setup.map = "row bank column bankgroup";
+  setup.params.max_transfers = 8;
+  setup.params.age_limit = age_limit;
+  setup.params.refresh = "none";
+  const std::int64_t access = 64, few = 4, rounds = 2000, period = 2048;
+  std::int64_t row = 0;
+  bursts = 0;
+  for (std::int64_t i = 0; i < 2 * rounds; ++i) {
+    const bool waits = i % 2 == 1;
+    transfer t;
+    t.id = static_cast<std::uint64_t>(i);
+    t.source = waits ? waiting_source : 0;
+    t.write = waits == writes_wait;
+    const std::int64_t n = waits ? few : 512 * (1 + static_cast<std::int64_t>(traffic::mix(t.id) % 8));
+    t.address = static_cast<std::uint64_t>((waits ? 20'000 + i / 2 : row) * period * access);
+    t.bytes = static_cast<std::uint64_t>(n * access);
+    if (!waits) row += (n + period - 1) / period;
+    bursts += n;
+    setup.transfers.push_back(t);
+  }
+  return on_is_off(setup, 0);
+}
+
+// Writes that wait until the queue holds enough of them: since when they have been inside is no part of a state, so
+// that only the first rounds are simulated. Each write waits for others or for its age; its latency and its transfer's
+// end are as without replay.
 TEST(dram_replay, writes_that_wait_behind_reads_do_not_matter) {
   for (const int age_limit : {0, 50'000, 3000}) {
-    traffic::setup setup;
-    setup.spec = traffic::ddr4_3200();
-    setup.map = "row bank column bankgroup";
-    setup.params.max_transfers = 8;
-    setup.params.age_limit = age_limit;
-    setup.params.refresh = "none";
-    const std::int64_t access = 64, writes = 4, rounds = 2000, period = 2048;
-    std::int64_t row = 0, bursts = 0;
-    for (std::int64_t i = 0; i < 2 * rounds; ++i) {
-      transfer t;
-      t.id = static_cast<std::uint64_t>(i);
-      t.write = i % 2 == 1;
-      const std::int64_t n = t.write ? writes : 512 * (1 + static_cast<std::int64_t>(traffic::mix(t.id) % 8));
-      t.address = static_cast<std::uint64_t>((t.write ? 20'000 + i / 2 : row) * period * access);
-      t.bytes = static_cast<std::uint64_t>(n * access);
-      if (!t.write) row += (n + period - 1) / period;
-      bursts += n;
-      setup.transfers.push_back(t);
-    }
-    const std::int64_t replayed = on_is_off(setup, 0);
+    std::int64_t bursts = 0;
+    const std::int64_t replayed = replayed_where_few_wait(true, 0, age_limit, bursts);
     // With the limit of 3,000 clocks (a read takes 2,048 and more) each write is the oldest one once.
     EXPECT_GT(replayed, bursts * (age_limit == 3000 ? 5 : 9) / 10) << age_limit;
   }
@@ -161,27 +172,9 @@ TEST(dram_replay, writes_that_wait_behind_reads_do_not_matter) {
 // The same the other way round: writes follow each other for as long as the queue holds enough of them, and a few reads
 // wait. Of those, a block of writes knows no more than that they are there.
 TEST(dram_replay, reads_that_wait_behind_writes_do_not_matter) {
-  traffic::setup setup;
-  setup.spec = traffic::ddr4_3200();
-  setup.map = "row bank column bankgroup";
-  setup.params.max_transfers = 8;
-  setup.params.age_limit = 0;
-  setup.params.refresh = "none";
-  const std::int64_t access = 64, reads = 4, rounds = 1000, period = 2048;
-  std::int64_t row = 0, bursts = 0;
-  for (std::int64_t i = 0; i < 2 * rounds; ++i) {
-    transfer t;
-    t.id = static_cast<std::uint64_t>(i);
-    t.source = i % 2 == 0 ? 0 : 1;
-    t.write = i % 2 == 0;
-    const std::int64_t n = t.write ? 512 * (1 + static_cast<std::int64_t>(traffic::mix(t.id) % 8)) : reads;
-    t.address = static_cast<std::uint64_t>((t.write ? row : 20'000 + i / 2) * period * access);
-    t.bytes = static_cast<std::uint64_t>(n * access);
-    if (t.write) row += (n + period - 1) / period;
-    bursts += n;
-    setup.transfers.push_back(t);
-  }
-  EXPECT_GT(on_is_off(setup, 0), bursts * 9 / 10);
+  std::int64_t bursts = 0;
+  const std::int64_t replayed = replayed_where_few_wait(false, 1, 0, bursts);
+  EXPECT_GT(replayed, bursts * 9 / 10);
 }
 
 // 256 bursts at one place after pauses of any length: how long the bus has been idle is no part of a state. The first
@@ -287,6 +280,26 @@ TEST(dram_replay, seats_are_banks_that_may_change_places) {
   EXPECT_EQ(seats(rows_of_groups, [](controller_params& p) { p.refresh = "none"; }), 4);
 }
 
+// Requests of the other direction may be set aside where nothing asks which banks and rows they want before their turn
+// comes: neither a queue for each bank, nor a refresh that waits while a rank has requests, nor a row that is closed
+// when nobody wants it any more, nor a rule that knows banks.
+TEST(dram_replay, requests_are_set_aside_where_only_their_number_counts) {
+  const standard s = traffic::ddr4_3200();
+  const auto sets_aside = [&](const std::function<void(controller_params&)>& change) {
+    controller_params p;
+    change(p);
+    return channel_setup(s, traffic::map_of(s, "row bank column bankgroup"), p).sets_aside;
+  };
+  EXPECT_TRUE(sets_aside([](controller_params&) {}));
+  EXPECT_TRUE(sets_aside([](controller_params& p) { p.refresh = "none"; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.queues = "bank"; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.refresh_postpone = 1; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.page_policy = "closed"; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.page_policy = "timeout"; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.scheduler = "frfcfs_cap"; }));
+  EXPECT_FALSE(sets_aside([](controller_params& p) { p.write_mode = "unified"; }));
+}
+
 // Half the peak for a whole second's worth of bursts: after one row of every bank and the refresh's phases nothing is
 // simulated.
 TEST(dram_replay, a_paced_stream_is_replayed) {
@@ -315,7 +328,7 @@ TEST(dram_replay, on_is_off_for_streams_that_once_failed) {
   for (const std::uint32_t seed : {980u, 1178u, 1297u, 1735u, 2130u, 5202u, 40747u}) on_is_off(seed, seed, 1);
   on_is_off(3293, 3293, 1, true);   // a write behind a paced read that lags
   on_is_off_for_mixes(1957, 1957);  // two buses: the last command's data are not the last ones
-  on_is_off_for_mixes(1141, 1141);  // two buses: the idle time of one, booked ahead, is compared with the other's
+  on_is_off_for_mixes(1141, 1141);  // two buses: idle time booked ahead of each was compared with the other's
 }
 // Whole stripes, parts of them, bursts to single channels, pauses: classes split and merge.
 TEST(dram_classes, together_is_apart_for_random_streams) {

@@ -427,8 +427,8 @@ class channel {
   std::vector<std::int64_t> m_renamed;  ///< scratch
   std::size_t m_known = 0;              ///< names of the state
   std::vector<std::int16_t> m_seats;    ///< in the order in which the state has them: those that the queue wants first
-  std::vector<std::int16_t> m_seat_place;   ///< by seat: its place in that order
-  std::vector<std::int16_t> m_seats_after;  ///< scratch
+  std::vector<std::int16_t> m_seat_place;  ///< by seat: its place in that order
+  std::vector<std::int16_t> m_seat_list;   ///< scratch
   std::uint64_t m_taken = 0;  ///< places whose seats are those of the block that is tried, and of no other place
   std::vector<std::int16_t> m_places;  ///< scratch
   std::vector<char> m_aside;           ///< scratch: by entry
@@ -445,8 +445,14 @@ class channel {
   };
   std::vector<stale_request> m_stale, m_stale_next;  ///< oldest first; scratch
   void describe_stale(replay_block& b, const block_recorder& rec, const std::vector<stale_request>& after);
-  /// What a channel is before and after a block that is written down, but for what a state says.
-  struct before_block {
+  /// What is kept beside the state that is written down.
+  struct beside_state {
+    std::vector<std::int64_t> names, rows;
+    std::vector<std::int16_t> seats;
+    std::vector<stale_request> stale;
+  };
+  /// What a block that is written down goes back to.
+  struct before_block : beside_state {
     clocks_t cursor = 0;
     int works = 0;
     std::size_t finished = 0;
@@ -454,13 +460,11 @@ class channel {
     std::vector<source_state> sources;
     std::vector<work> pool;
     std::vector<std::int32_t> free_works;
-    std::vector<std::int64_t> names, rows;
-    std::vector<std::int16_t> seats;
-    std::vector<stale_request> stale;
     std::vector<clocks_t> due;
     std::vector<int> open;
     std::vector<cause_clocks> causes;
   };
+  void remember(beside_state& now) const;
   void remember(before_block& was) const;
   void go_back(const before_block& was);
   struct coming {

@@ -145,8 +145,16 @@ void channel::describe_rows(replay_block& b, const block_recorder& rec, const st
   }
 }
 
-/// What a block that is written down goes back to.
+void channel::remember(beside_state& now) const {
+  now.names = m_names;
+  now.seats = m_seats;
+  now.stale = m_stale;
+  now.rows.clear();
+  for (const auto& b : s.banks) now.rows.push_back(b.row);
+}
+
 void channel::remember(before_block& was) const {
+  remember(static_cast<beside_state&>(was));
   was.cursor = s.cursor;
   was.works = m_works;
   was.finished = m_finished.size();
@@ -154,15 +162,10 @@ void channel::remember(before_block& was) const {
   was.sources = s.sources;
   was.pool = m_pool;
   was.free_works = m_free_works;
-  was.names = m_names;
-  was.seats = m_seats;
-  was.stale = m_stale;
   was.due.clear();
   was.open.clear();
-  was.rows.clear();
   was.causes.clear();
   for (const auto& r : s.ranks) was.due.push_back(r.due), was.open.push_back(r.open);
-  for (const auto& b : s.banks) was.rows.push_back(b.row);
   for (const auto& b : s.buses) was.causes.push_back(b.by_cause);
 }
 
@@ -189,7 +192,8 @@ void channel::record_block(extent reach) {
   const std::int32_t from = m_state;
   const clocks_t start = s.cursor;
   block_recorder& rec = m_table->recorder;
-  before_block &was = m_table->was, &after = m_table->after;
+  before_block& was = m_table->was;
+  beside_state& after = m_table->after;
   const bool longer = reach == extent::longer, all = reach == extent::all;
   const std::int64_t least = std::int64_t{m_setup.params.replay_block} * (longer ? times_longer : 1);
   rec.clear();
@@ -233,11 +237,7 @@ void channel::record_block(extent reach) {
     caught_up =
         caught_up || (s.sources[i].head >= 0 && !rec.feeds[i].paced && keeps_pace(m_pool[at(s.sources[i].head)]));
   fits = fits && !caught_up;
-  after.names = m_names;
-  after.seats = m_seats;
-  after.stale = m_stale;
-  after.rows.clear();
-  for (const auto& bank : s.banks) after.rows.push_back(bank.row);
+  remember(after);
   if (fits) {
     b.next = m_table->find_or_add(s.queued());
     b.drains = all;

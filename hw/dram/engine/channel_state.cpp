@@ -137,9 +137,7 @@ bool channel::is_past_of(const bank_state& b, clocks_t since, clocks_t now) cons
 /// A bank that nobody uses and whose commands are past: its row may be open or not, and is found again when it is
 /// wanted.
 bool channel::rests(const bank_state& b, clocks_t since, clocks_t now) const {
-  if (!m_setup.banks_rest || b.candidate >= 0 || b.owner >= 0 || wanted_by_queue(b)) return false;
-  return b.t[slot_act] <= since && b.acted <= since && b.act_ready <= since && b.t[slot_pre] <= now &&
-         b.t[slot_rd] <= now && b.t[slot_wr] <= now;
+  return m_setup.banks_rest && is_past_of(b, since, now) && !wanted_by_queue(b);
 }
 
 /// A row that the queue wants, by the name of its period; one that it does not want is any other.
@@ -235,13 +233,13 @@ void channel::order_seats(const std::int16_t* queue, int queued) {
   m_table->queued_seats = 0;
   const int n = m_setup.seats / m_setup.ranks;
   if (n < 2) return;
-  m_seats_after.clear();
+  m_seat_list.clear();
   std::uint64_t met = 0;
   for (int i = 0; i < queued; ++i) {
     const std::int16_t seat = m_setup.seat_of_bank[at(s.entries[at(queue[i])].bank)];
     if ((met >> seat & 1) != 0 || m_aside[at(queue[i])] != 0) continue;
     met |= std::uint64_t{1} << seat;
-    m_seats_after.push_back(seat);
+    m_seat_list.push_back(seat);
   }
   std::array<clocks_t, 64> reach{};
   for (std::int16_t place = 0; place < m_setup.seats; ++place) {
@@ -252,12 +250,12 @@ void channel::order_seats(const std::int16_t* queue, int queued) {
       const bank_state& b = s.banks[at(m_setup.banks_of_seat[at(seat * m_setup.banks_per_seat + k)])];
       mine = std::max(mine, later(b.t[slot_act], s.cursor) + later(b.t[slot_pre], s.cursor));
     }
-    m_seats_after.push_back(seat);
+    m_seat_list.push_back(seat);
   }
-  const auto first_other = m_seats_after.begin() + __builtin_popcountll(met);
-  std::stable_sort(first_other, m_seats_after.end(), [&](auto x, auto y) { return reach[at(x)] > reach[at(y)]; });
+  const auto first_other = m_seat_list.begin() + __builtin_popcountll(met);
+  std::stable_sort(first_other, m_seat_list.end(), [&](auto x, auto y) { return reach[at(x)] > reach[at(y)]; });
   std::array<std::int16_t, 64> taken{};
-  for (const std::int16_t seat : m_seats_after) {
+  for (const std::int16_t seat : m_seat_list) {
     const int rank = seat / n, place = rank * n + taken[at(rank)]++;
     set_seat(place, seat);
     if ((met >> seat & 1) != 0) m_table->queued_seats |= std::uint64_t{1} << place;

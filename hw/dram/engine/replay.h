@@ -172,6 +172,13 @@ struct replay_block {
     std::int32_t offset, arrival;
     named_burst burst;  ///< of a new one
   };
+  /// Index of the n-th burst of a source among the admissions.
+  std::size_t admission_of(int source, std::int64_t n) const {
+    if (flows.size() == 1) return at(n);
+    std::size_t i = 0;
+    for (;; ++i)
+      if (admissions[i].source == source && n-- == 0) return i;
+  }
   std::int32_t next = -1;  ///< state at its end
   std::int32_t duration = 0;
   bool drains = false;                  ///< nothing comes behind its bursts until its end
@@ -270,7 +277,8 @@ class replay_table {
 
   // Where a block is written down, again and again.
   block_recorder recorder;
-  channel::before_block was, after;
+  channel::before_block was;
+  channel::beside_state after;
   std::vector<std::int32_t> scratch;
   std::vector<row_known> rows;
   std::vector<std::size_t> seat_begins;  ///< in `scratch`, and the end
