@@ -243,17 +243,36 @@ double gpu_model::attention_seconds(const operation& op) const {
   return seconds;
 }
 
-/// Of an all-reduce's protocols the library takes the one that ends first. What is sent crosses the modelled links
+/// Of an all-reduce's protocols the runtime takes the one that ends first. What is sent crosses the modelled links
 /// besides.
 void gpu_model::plan_collective(const operation& op, work& w) const {
-  double bytes = 0;
-  for (const auto& o : op.operands) bytes += o.write ? static_cast<double>(o.bytes) : 0.0;
-  const double small = m_stack.collective_rate.value, bulk = m_stack.bulk_collective_rate.value;
-  const double small_end = m_stack.collective_launch.value + (small > 0 ? bytes / small : 0.0);
-  const bool in_bulk = bulk > 0 && m_stack.bulk_collective_launch.value + bytes / bulk < small_end;
-  w.launch = w.host + to_ps(in_bulk ? m_stack.bulk_collective_launch : m_stack.collective_launch) +
-             op.n * to_ps(m_stack.collective_step);
-  w.result_bandwidth = in_bulk ? bulk : small;
+  double sent = 0;  // 2 (P - 1) / P of the result
+  for (const auto& o : op.operands) sent += o.write ? static_cast<double>(o.bytes) : 0.0;
+  const duration steps(static_cast<double>(op.n) * m_stack.collective_step.value);
+  const auto in_seconds = [&](const protocol& p) {
+    return p.launch.value + (p.rate.value > 0 ? sent / p.rate.value : 0.0);
+  };
+  protocol best{duration(m_stack.collective_launch.value + steps.value), m_stack.collective_rate};
+  const auto may_take = [&](const protocol& other) {
+    if (other.rate.value > 0 && in_seconds(other) < in_seconds(best)) best = other;
+  };
+  may_take({duration(m_stack.bulk_collective_launch.value + steps.value), m_stack.bulk_collective_rate});
+  if (m_stack.direct_launch.value > 0) may_take(direct(op.n / 2 + 1, sent));
+  w.launch = w.host + to_ps(best.launch);
+  w.result_bandwidth = best.rate.value;
+}
+
+/// Devices that read each other's data with loads. In one stage each reads the result's bytes from all others; in two
+/// it reads its part from them, and then their parts. Two devices would read as much in two stages. Many devices leave
+/// what needs two stages to the switch between them, where it can add.
+gpu_model::protocol gpu_model::direct(std::int64_t devices, double sent) const {
+  const auto p = static_cast<double>(devices);
+  const double bytes = sent * p / (2 * (p - 1));
+  const bool in_one = devices <= 2 || p * bytes <= m_stack.direct_inputs.value;
+  if (in_one) return {m_stack.direct_launch, bandwidth(m_chip.peer_rate.value * sent / ((p - 1) * bytes))};
+  if (devices > 4 && m_stack.multicast_launch.value > 0 && m_chip.multicast_rate.value > 0)
+    return {m_stack.multicast_launch, bandwidth(m_chip.multicast_rate.value * sent / bytes)};
+  return {duration(m_stack.direct_launch.value + m_stack.direct_stage.value), m_chip.peer_rate};
 }
 
 /// Activations that other cores made are copied here first.

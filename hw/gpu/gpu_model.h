@@ -74,6 +74,12 @@ class gpu_model : public core_model {
   ps_t handoff_time(const operation& op) const;
   ps_t host_time(const operation& op) const;
   void plan_collective(const operation& op, work& w) const;
+  /// A way to reduce over all devices: what it takes to start, and what a device sends a second.
+  struct protocol {
+    duration launch;
+    bandwidth rate;
+  };
+  protocol direct(std::int64_t devices, double sent) const;
   product plan_gemm(const operation& op, double missed) const;
   ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;

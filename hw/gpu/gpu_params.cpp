@@ -78,6 +78,16 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "it bounds the rate under a sustained load (8-bit operations take half). 0 pJ: no bound",
                "fitted: prompts of llama.cpp over cards of one architecture and different limits")
           .range(energy(0), energy(1e-6))
+          .add("multicast_rate", &gpu_silicon::multicast_rate,
+               "bytes of an all-reduce's result a second where the switch between the devices adds and copies; 0 GB/s: "
+               "it "
+               "cannot",
+               "eight H100s: 119 us more for 24 MiB more (vllm-project/vllm#42324)")
+          .range(bandwidth(0), bandwidth(1e15))
+          .add("peer_rate", &gpu_silicon::peer_rate,
+               "what a device reads a second from others' memories with loads of its SMs; 0 GB/s: it cannot",
+               "vLLM's all-reduce on six H100s: 57 us more for 3.5 MiB more of each (vllm-project/vllm#24111)")
+          .range(bandwidth(0), bandwidth(1e15))
           .add("cluster", &gpu_silicon::cluster,
                "thread blocks that share the operands they load (distributed shared memory)",
                "Hopper tuning guide: 2 is what the GEMM libraries use; 1 before Hopper")
@@ -295,6 +305,25 @@ const param_table<gpu_software>& gpu_software_table() {
                "what a device sends a second in buffers: the copying SMs; 0 GB/s: no such protocol",
                "H200, eight devices, 16 GiB: 367 GB/s (stas00/ml-engineering, network benchmarks)")
           .range(bandwidth(0), bandwidth(1e15))
+          .add("direct_launch", &gpu_software::direct_launch,
+               "start of an all-reduce whose devices read each other's data with loads (where peer_rate says that they "
+               "can; 0 us: the runtime has no such kernel): launch, handshake of all devices",
+               "vLLM's kernel on two and six H100s: 7 and 13 us for 512 KiB (vllm-project/vllm#24111)")
+          .range(duration(0), duration(1))
+          .add("direct_stage", &gpu_software::direct_stage,
+               "what the second stage of such an all-reduce takes beside its bytes: one more handshake",
+               "the same on six H100s, two stages: 15 us for 512 KiB, 37 for 4 MiB")
+          .range(duration(0), duration(1))
+          .add("direct_inputs", &gpu_software::direct_inputs,
+               "up to so many bytes of all devices together each device reads all of the others' (one stage); more is "
+               "reduced in parts, which are then gathered (two stages)",
+               "vLLM: one stage below 512 KiB on four devices, 256 KiB on eight")
+          .range(byte_size(0), byte_size(1e12))
+          .add("multicast_launch", &gpu_software::multicast_launch,
+               "start of an all-reduce in the switch, for more than four devices that would need two stages; 0 us: the "
+               "runtime has no such kernel",
+               "eight H100s: 11 us for 512 KiB, 46 for 8 MiB (vllm-project/vllm#42324)")
+          .range(duration(0), duration(1))
           .add("thin_rows", &gpu_software::thin_rows,
                "rows up to which a product runs in a kernel for few rows, whose loads are its pace",
                "the smallest tile of the matrix units, m16n8k16 (PTX ISA): 16 rows")

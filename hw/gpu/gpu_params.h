@@ -30,6 +30,8 @@ struct gpu_silicon {
   duration kernel_ramp{3.0e-6};
   double stream_fraction = 0.9;
   std::int64_t cluster = 2;
+  bandwidth peer_rate{0};
+  bandwidth multicast_rate{0};
   double dequant_ops = 2;
   double half_accumulate_gain = 1;
   power power_limit{0};
@@ -96,6 +98,10 @@ struct gpu_software {
   bandwidth collective_rate{35e9};
   duration bulk_collective_launch{20e-6};
   bandwidth bulk_collective_rate{367e9};
+  duration direct_launch{0};
+  duration direct_stage{7e-6};
+  byte_size direct_inputs{2 * 1048576.0};
+  duration multicast_launch{0};
 };
 
 struct gpu_params {

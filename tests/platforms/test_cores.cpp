@@ -166,6 +166,54 @@ TEST(gpu_model, an_all_reduce_takes_the_protocol_that_ends_first) {
   EXPECT_EQ(plan(1 << 30).result_bandwidth, 0);
 }
 
+// Devices that read each other with loads at 100 GB/s, four of them: up to 2 MB of all together (0.5 MB each) each
+// reads the other three's, 3 x 0.4 MB in 12 us behind 5 us of start. What is sent, 2 x 3/4 x 0.4 MB, is paced to that.
+// More goes in two stages: 2 x 3/4 x 0.8 MB, 12 us too, behind 5 + 7 us. Two devices have nothing to gain from a second
+// stage.
+TEST(gpu_model, devices_that_read_each_other_reduce_in_one_stage_or_two) {
+  gpu_params p;
+  p.silicon.peer_rate = bandwidth(100e9);
+  p.software.collective_launch = duration(100e-6);
+  p.software.collective_step = duration(0);
+  p.software.bulk_collective_rate = bandwidth(0);
+  p.software.direct_launch = duration(5e-6);
+  p.software.direct_stage = duration(7e-6);
+  p.software.direct_inputs = byte_size(2e6);
+  const auto seconds = [&](std::int64_t devices, std::int64_t bytes) {
+    operation op;
+    op.kind = work_kind::collective;
+    op.n = 2 * (devices - 1);
+    const std::int64_t sent = (devices - 1) * bytes / devices;
+    op.operands.assign(2, {1, traffic::activations, true, false, 0, sent});
+    const work w = gpu_model(p).plan(op);
+    return static_cast<double>(w.launch) * 1e-12 + 2.0 * static_cast<double>(sent) / w.result_bandwidth;
+  };
+  EXPECT_NEAR(seconds(4, 400'000), 17e-6, 1e-11);
+  EXPECT_NEAR(seconds(4, 500'000), 20e-6, 1e-11) << "just one stage";
+  EXPECT_NEAR(seconds(4, 800'000), 24e-6, 1e-11);
+  EXPECT_NEAR(seconds(2, 4'000'000), 45e-6, 1e-11);
+  // Eight devices: 2 x 7/8 x 0.8 MB in two stages, 14 us; or 0.8 MB that the switch adds at 200 GB/s, 4 us, behind 9
+  // us.
+  EXPECT_NEAR(seconds(8, 800'000), 26e-6, 1e-11);
+  p.silicon.multicast_rate = bandwidth(200e9);
+  EXPECT_NEAR(seconds(8, 800'000), 26e-6, 1e-11) << "no kernel for it";
+  p.software.multicast_launch = duration(9e-6);
+  EXPECT_NEAR(seconds(8, 800'000), 13e-6, 1e-11);
+  EXPECT_NEAR(seconds(8, 160'000), 16.2e-6, 1e-11) << "one stage: 7 x 0.16 MB";
+  EXPECT_NEAR(seconds(4, 800'000), 24e-6, 1e-11) << "four devices read each other";
+  // The library's own protocol where it ends first: 1 us and 400 kB x 1.5 at 100 GB/s.
+  p.software.collective_launch = duration(1e-6);
+  p.software.collective_rate = bandwidth(100e9);
+  EXPECT_NEAR(seconds(4, 400'000), 7e-6, 1e-11);
+  // Without NVLink there is nothing to read; and a runtime may have no such kernel.
+  p.software.collective_launch = duration(100e-6);
+  p.silicon.peer_rate = bandwidth(0);
+  EXPECT_NEAR(seconds(4, 400'000), 106e-6, 1e-11);
+  p.silicon.peer_rate = bandwidth(100e9);
+  p.software.direct_launch = duration(0);
+  EXPECT_NEAR(seconds(4, 400'000), 106e-6, 1e-11);
+}
+
 // 8 MB that an operator left in a cache of 64 MB cross it at 1 TB/s in 8 us. The first one is paced by the memory.
 TEST(cpu_model, operands_that_hit_still_cross_the_cache) {
   cpu_params p;
