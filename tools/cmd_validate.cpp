@@ -46,6 +46,7 @@ struct options {
 struct outcome {
   int code = internal_error;
   double seconds = 0;  // simulated time
+  double host_s = 0;   // of it, what the runtime took while the device waited
   double wall_s = 0;
   std::map<std::string, double> layer_seconds;  // only where asked for
   std::map<std::string, double> energy_pj;      // by component
@@ -87,6 +88,7 @@ void read_outcome(job& j, const child_end& end, const std::string& base) {
       j.result.complaint = "no result came back";
     } else {
       j.result.seconds = r["summary"].value("time_ns", 0.0) * 1e-9;
+      j.result.host_s = r["stall_stack_ns"].value("host", 0.0) * 1e-9;
       if (r.contains("host")) j.result.wall_s = r["host"].value("wall_s", 0.0);
       if (r.contains("energy"))
         for (const auto& [part, pj] : r["energy"]["by_component_pj"].items())
@@ -250,32 +252,59 @@ run_words trace_run(const setup& s, const std::string& file) {
   return words;
 }
 
-/// What boards draw: time, watts and joules of a token. Of every `generated` steps one has waited for the next
-/// sequence's prompt. Watts and joules are judged where the time is within 20 %.
-std::vector<line> energy_lines(const energy_row& r, const validation_data& data, const outcome* prompt,
-                               const outcome& step) {
-  const double prompts = static_cast<double>(r.batch) / static_cast<double>(r.generated);
-  double seconds = step.seconds, pj = 0;
-  for (const auto& [part, e] : step.energy_pj) pj += data.on_a_board(part) ? e : 0;
-  if (prompt != nullptr) {
-    seconds += prompts * prompt->seconds;
-    for (const auto& [part, e] : prompt->energy_pj) pj += data.on_a_board(part) ? prompts * e : 0;
-  }
+/// What boards take over a step.
+struct board_step {
+  double seconds = 0, joules = 0;
+};
+
+/// Picojoules of what boards draw without work: idle cores, memory that is refreshed and kept awake.
+bool stands(const std::string& component) {
+  for (const char* end : {".idle", ".background", ".refresh"})
+    if (const std::string e = end; component.size() > e.size() && component.substr(component.size() - e.size()) == e)
+      return true;
+  return false;
+}
+
+/// A step as simulated; where it was simulated without the runtime's work, `host_s` of that come before it, at the
+/// watts that `decode` stands with.
+board_step step_on(const validation_data& data, const outcome& c, double host_s, const outcome& decode) {
+  board_step out{c.seconds + host_s, 0};
+  for (const auto& [part, e] : c.energy_pj) out.joules += data.on_a_board(part) ? e * 1e-12 : 0;
+  for (const auto& [part, e] : decode.energy_pj)
+    if (data.on_a_board(part) && stands(part)) out.joules += e * 1e-12 * host_s / decode.seconds;
+  return out;
+}
+
+/// What boards draw: time, watts and joules of a token, of the mean step. `prompts`: the steps that compute so many
+/// prompts beside the tokens. Watts and joules are judged where the time is within 20 %.
+std::vector<line> energy_lines(const energy_row& r, const validation_data& data, const outcome& decode,
+                               const std::map<std::int64_t, const outcome*>& prompts) {
   const std::string what = fmt::format("{} {} batch {} context {} prompt {} +{}", r.model,
                                        r.dtype.substr(0, r.dtype.find('/')), r.batch, r.context, r.prompt, r.generated);
-  line time{r.id, "energy time", r.hardware,    what,  r.software, "token_ms", "ms", r.kind,
-            "",   r.token_ms,    seconds * 1e3, false, ""};
-  for (const outcome* c : {prompt, &step})
-    if (c != nullptr && c->code != done)
-      time.problem = c->code == does_not_fit ? "does not fit" : c->complaint.empty() ? "no result" : c->complaint;
+  line time{r.id, "energy time", r.hardware, what, r.software, "token_ms", "ms", r.kind, "", r.token_ms, 0, false, ""};
+  const auto note = [&time](const outcome& c) {
+    if (c.code != done)
+      time.problem = c.code == does_not_fit ? "does not fit" : c.complaint.empty() ? "no result" : c.complaint;
+  };
+  note(decode);
+  for (const auto& [unused, c] : prompts) note(*c);
+  if (!time.problem.empty()) return {time};
+  board_step mean;
+  for (const auto& [n, share] : r.steps()) {
+    const board_step one =
+        n == 0 ? step_on(data, decode, 0, decode) : step_on(data, *prompts.at(n), decode.host_s, decode);
+    mean.seconds += share * one.seconds;
+    mean.joules += share * one.joules;
+  }
+  time.simulated = mean.seconds * 1e3;
   std::vector<line> out{time};
-  if (!time.problem.empty() || std::abs(time.error()) > 0.2) return out;
-  const double joules = pj * 1e-12, boards = static_cast<double>(data.boards(r.hardware));
+  if (std::abs(time.error()) > 0.2) return out;
   out.push_back({r.id, "energy watts", r.hardware, what, r.software, "watts", "W", r.kind, "", r.watts,
-                 joules / seconds / boards, false, ""});
+                 mean.joules / mean.seconds / static_cast<double>(data.boards(r.hardware)), false, ""});
   out.push_back({r.id, "energy joules", r.hardware, what, r.software, "joules_per_token", "J", r.kind, "",
-                 r.joules_per_token, joules / static_cast<double>(r.batch), false, ""});
-  for (auto& l : out) l.platform = data.setup_of(r).platform;
+                 r.joules_per_token, mean.joules / static_cast<double>(r.batch), false, ""});
+  // (Their times are those within 20 %: no measure of how well times are told.)
+  for (std::size_t i = 1; i < out.size(); ++i) out[i].platform = data.setup_of(r).platform;
   return out;
 }
 
@@ -327,13 +356,20 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
   }
   struct planned_energy {
     const energy_row* row;
-    std::size_t prompt, step;
+    std::size_t decode;
+    std::map<std::int64_t, std::size_t> prompts;  // by how many a step computes
   };
   std::vector<planned_energy> energies;
   for (const auto& r : data.energy()) {
     if (!wanted(o, r.id, "energy", r.hardware)) continue;
-    const auto [prompt, step] = data.runs_of(r);
-    energies.push_back({&r, prompt.empty() ? no_job : book.add(prompt), book.add(step)});
+    planned_energy p{&r, book.add(data.step_of(r)), {}};
+    for (const auto& [count, unused] : r.steps()) {
+      if (count == 0) continue;
+      const std::string file = where.file(fmt::format("step-{}-{}.jsonl", r.id, count));
+      write_step_trace(r, count, file);
+      p.prompts[count] = book.add(data.step_of(r, file));
+    }
+    energies.push_back(std::move(p));
   }
   std::map<std::string, std::vector<const collective_row*>> collectives;
   for (const auto& c : data.collectives())
@@ -372,9 +408,11 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
       l.simulated = validation_data::value_of(r, seconds[0], seconds[1]);
     lines.push_back(std::move(l));
   }
-  for (const auto& p : energies)
-    for (auto& l : energy_lines(*p.row, data, p.prompt == no_job ? nullptr : &book.of(p.prompt), book.of(p.step)))
-      lines.push_back(std::move(l));
+  for (const auto& p : energies) {
+    std::map<std::int64_t, const outcome*> prompts;
+    for (const auto& [count, job] : p.prompts) prompts[count] = &book.of(job);
+    for (auto& l : energy_lines(*p.row, data, book.of(p.decode), prompts)) lines.push_back(std::move(l));
+  }
   const auto timed = [&](const outcome& c, const std::string& id, line l) {
     const auto at = c.layer_seconds.find(id);
     if (at == c.layer_seconds.end())

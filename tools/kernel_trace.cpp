@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
+#include "models/model.h"
 #include "traces/file.h"
+#include "traces/serving/step_operators.h"
+#include "traces/totals.h"
 #include "traces/trace.h"
 
 namespace memwall::tools {
@@ -176,6 +179,29 @@ void write_attention_trace(const std::vector<const attention_row*>& rows, const 
                     flushed_stream::block("queries", trace::tensor_class::activations, queries),
                     flushed_stream::block("results", trace::tensor_class::activations, queries)},
                    std::move(operators));
+  trace::write_file(s, file);
+}
+
+void write_step_trace(const energy_row& r, std::int64_t prompts, const std::string& file) {
+  serving::step_shape shape;
+  shape.contexts.assign(static_cast<std::size_t>(std::max<std::int64_t>(0, r.batch - prompts)), r.context);
+  shape.chunks.assign(static_cast<std::size_t>(prompts), {r.prompt, 0});
+  shape.rows = static_cast<std::int64_t>(shape.contexts.size()) + prompts * r.prompt;
+  shape.sampled = r.batch;
+  serving::server_params server;
+  server.max_num_batched_tokens = shape.rows;
+  server.max_num_seqs = r.batch;
+  // A part of the cache, read several times, is as much to read. That all of it fits is for the decode step to show.
+  constexpr std::int64_t positions = 1 << 16;
+  const serving::step_operators steps(load_model(r.model), dtypes::parse(r.dtype), server,
+                                      std::min(positions, r.batch * std::max(r.context, r.prompt)), 1);
+  std::vector<trace::op> operators;
+  for (auto& o : steps.make(shape, 0)) {
+    // One pass: what the host does before it is counted once, and not by its rows.
+    o.op.phase = trace::phase::prefill;
+    operators.push_back(std::move(o.op));
+  }
+  trace::op_list s(steps.header(), std::move(operators));
   trace::write_file(s, file);
 }
 

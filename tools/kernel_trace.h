@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces of linear layers, of attention and of all-reduces that are timed one by one.
+// Traces of linear layers, of attention and of all-reduces that are timed one by one, and of one step of a server.
 #pragma once
 #include <string>
 #include <vector>
@@ -20,5 +20,9 @@ void write_attention_trace(const std::vector<const attention_row*>& rows, const 
 /// all-reduce.
 void write_all_reduce_trace(const std::vector<const collective_row*>& rows, const std::string& file);
 std::string all_reduce_baseline(const std::string& id);
+
+/// Writes one step of a server in the row's steady state: of its `batch` sequences `prompts` have their prompts
+/// computed, whole, and the others get a token each at the row's context. All operators count as a prompt's.
+void write_step_trace(const energy_row& r, std::int64_t prompts, const std::string& file);
 
 }  // namespace memwall::tools

@@ -205,23 +205,42 @@ bool validation_data::on_a_board(const std::string& component) const {
   return std::find(m_board.begin(), m_board.end(), module) != m_board.end();
 }
 
-std::pair<run_words, run_words> validation_data::runs_of(const energy_row& r) const {
-  const setup s = setup_of(r);
-  const auto words = [&](std::int64_t batch, const char* phase, const char* length, std::int64_t n) {
-    run_words w{"run",     "--platform",          s.platform, "--model", r.model, "--dtype",        r.dtype,
-                "--batch", std::to_string(batch), "--phase",  phase,     length,  std::to_string(n)};
-    for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
-    return w;
-  };
-  std::pair<run_words, run_words> out;
-  if (r.prompt > 0) {
-    // It runs inside a step: the runtime's work before that is the step's.
-    out.first = words(1, "prefill", "--prompt", r.prompt);
-    out.first.insert(out.first.end(), {"--set", "gpu.step_overhead=0 us"});
-  }
-  out.second = words(r.batch, "decode", "--context", r.context);
-  out.second.insert(out.second.end(), {"--tokens", "1"});
+std::map<std::int64_t, double> energy_row::steps() const {
+  if (prompt == 0) return {{0, 1.0}};
+  const std::int64_t fewer = batch / generated;
+  const double more = static_cast<double>(batch % generated) / static_cast<double>(generated);
+  std::map<std::int64_t, double> out{{fewer, 1 - more}};
+  if (more > 0) out[fewer + 1] = more;
   return out;
+}
+
+run_words validation_data::step_of(const energy_row& r) const {
+  const setup s = setup_of(r);
+  run_words w{"run",
+              "--platform",
+              s.platform,
+              "--model",
+              r.model,
+              "--dtype",
+              r.dtype,
+              "--batch",
+              std::to_string(r.batch),
+              "--phase",
+              "decode",
+              "--context",
+              std::to_string(r.context),
+              "--tokens",
+              "1"};
+  for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
+  return w;
+}
+
+run_words validation_data::step_of(const energy_row& r, const std::string& trace_file) const {
+  const setup s = setup_of(r);
+  run_words w{"run", "--platform", s.platform, "--trace", trace_file};
+  for (const auto& set : s.sets) w.insert(w.end(), {"--set", set});
+  w.insert(w.end(), {"--set", "gpu.step_overhead=0 us"});
+  return w;
 }
 
 setup validation_data::setup_of_kernels(const std::string& hardware) const {

@@ -2,6 +2,7 @@
 // The published measurements that memwall carries, and how each of them is simulated.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,13 +39,18 @@ struct attention_row {
 };
 
 /// A line of platforms/validation/energy.csv: what the boards draw in steady state, by their own meters. A step decodes
-/// `batch` tokens at `context` positions; of every `generated` tokens a sequence makes, one step waits for the `prompt`
-/// of the next.
+/// `batch` tokens at `context` positions; for every `generated` tokens of a sequence the `prompt` of the next is
+/// computed in one of the steps, beside the others' tokens.
 struct energy_row {
   std::string id, hardware, model, dtype;
   std::int64_t batch = 1, prompt = 0, context = 1, generated = 1;
-  double token_ms = 0, watts = 0, joules_per_token = 0;  ///< watts: of each board; joules: of all of them
+  double token_ms = 0;  ///< time of a step, the mean: sequences by the tokens of all of them a second
+  double watts = 0, joules_per_token = 0;  ///< watts: of each board; joules: of all of them
   std::string software, source, kind;
+
+  /// By how many prompts they compute, the share of the steps: on average batch / generated, as even as whole prompts
+  /// can be.
+  std::map<std::int64_t, double> steps() const;
 };
 
 /// A line of platforms/validation/collectives.csv: an all-reduce of `bytes` on each of the devices, timed on its own.
@@ -87,8 +93,9 @@ class validation_data {
 
   /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
   std::pair<run_words, run_words> runs_of(const measured_row& r) const;
-  /// Prompt (of one sequence; empty where the row has none) and step.
-  std::pair<run_words, run_words> runs_of(const energy_row& r) const;
+  /// A step without a prompt; and one that a trace holds, without the runtime's work before it.
+  run_words step_of(const energy_row& r) const;
+  run_words step_of(const energy_row& r, const std::string& trace_file) const;
   /// Boards that the row's hardware has.
   std::int64_t boards(const std::string& hardware) const;
   /// Whether a component of a result's energy ("gpu0.l2") is of the boards and not of their host.
