@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "hw/core/core_model.h"
+#include "platforms/describe/rule_match.h"
 #include "platforms/place/placement.h"
 #include "platforms/tell/machine.h"
 #include "platforms/tell/result.h"
@@ -21,7 +23,8 @@ namespace {
 using serving::step_operators;
 using serving::step_shape;
 
-/// A step of a prompt and one of decodes: by them the run places the tensors.
+/// A step of a prompt and one of decodes, and copies of a block where sequences are swapped: by them the run places the
+/// tensors.
 std::vector<trace::op> both_steps(const step_operators& steps) {
   step_shape prompt, decode;
   prompt.rows = 2;
@@ -37,6 +40,12 @@ std::vector<trace::op> both_steps(const step_operators& steps) {
       for (auto& d : o.op.deps) d += base;
       out.push_back(std::move(o.op));
     }
+  }
+  const auto base = static_cast<std::uint64_t>(out.size());
+  for (auto& o : steps.swaps(1, 1, 0)) {
+    o.op.id += base;
+    for (auto& d : o.op.deps) d += base;
+    out.push_back(std::move(o.op));
   }
   return out;
 }
@@ -57,22 +66,62 @@ std::function<std::string(std::int64_t, std::int64_t, double)> spare_arrays(cons
   };
 }
 
+/// Preempted sequences are swapped: what computes a layer's attention copies its keys and values to the host's memory,
+/// the first one that holds none of any layer, and back. Adds the rules for that unless the platform has some, and
+/// returns that memory's name.
+std::string map_swaps(platform_description& platform, const step_operators& steps) {
+  std::vector<const trace::op*> attention;
+  const std::vector<trace::op> ops = both_steps(steps);
+  for (const auto& o : ops)
+    if (o.kind == trace::op_kind::attention && o.phase == trace::phase::decode) attention.push_back(&o);
+  const auto rule_of = [&](const trace::op& o) -> const mapping_rule& {
+    for (const auto& r : platform.mapping)
+      if (matches(r, o.name, trace::name_of(o.kind), o.layer, trace::name_of(o.phase))) return r;
+    return platform.mapping.back();
+  };
+  std::set<std::string> caches;
+  for (const auto* o : attention)
+    for (const auto* m : platform.group(rule_of(*o).kv_cache)) caches.insert(m->name);
+  const auto host = std::find_if(platform.modules.begin(), platform.modules.end(), [&](const module_description& m) {
+    return m.type == "dram" && caches.count(m.name) == 0 && platform.group(m.name).size() == 1;
+  });
+  if (host == platform.modules.end())
+    throw input_error(problem{platform.name, "server.preemption", "swap, but no memory beside the KV cache's",
+                              "recompute, or a platform with a DRAM for the host", ""});
+  std::vector<mapping_rule> rules;
+  for (const auto* o : attention) {
+    mapping_rule r = rule_of(*o);
+    r.kinds = {std::string(trace::name_of(trace::op_kind::elementwise))};
+    r.name_pattern = "*kv_swap*";
+    r.first_layer = r.last_layer = o->layer;
+    r.phase.clear();
+    r.kv_cache = host->name;
+    const bool same = !rules.empty() && rules.back().executor == r.executor && rules.back().where == r.where;
+    if (same)
+      rules.back().last_layer = o->layer;
+    else
+      rules.push_back(std::move(r));
+  }
+  platform.mapping.insert(platform.mapping.begin(), rules.begin(), rules.end());
+  return host->name;
+}
+
 /// KV blocks that the memories have room for beside everything else, as an engine counts when it starts: its share of
-/// each memory, less what lies there, less what the runtime holds.
-std::int64_t blocks_that_fit(const serve_options& o, const serving::server_params& server,
-                             std::vector<memory_slot> slots) {
+/// each memory, less what lies there, less what the runtime holds. `swap`: the memory that preempted sequences go to.
+std::int64_t blocks_that_fit(const serve_options& o, const platform_description& platform, const std::string& swap,
+                             const serving::server_params& server, std::vector<memory_slot> slots) {
   const std::int64_t sample = server.block_size;  // positions that the trial placement has
   const step_operators steps(o.model, o.types, server, sample, o.run.seed);
   // Arrays remember what they are given room for: the trial has arrays of its own.
   for (auto& slot : slots)
-    if (slot.in_core) slot.reserve = spare_arrays(o.run.platform, slot.name);
-  const placement where(o.run.platform, std::move(slots), source_of(steps));
+    if (slot.in_core) slot.reserve = spare_arrays(platform, slot.name);
+  const placement where(platform, std::move(slots), source_of(steps));
   const auto kv = static_cast<std::size_t>(trace::tensor_class::kv_cache);
   std::int64_t blocks = INT64_MAX;
   std::string tightest;
   for (const auto& slot : where.slots()) {
     const std::int64_t per_block = slot.by_class[kv];
-    if (per_block == 0) continue;
+    if (per_block == 0 || slot.name == swap) continue;
     const double budget = server.gpu_memory_utilization * static_cast<double>(slot.capacity) -
                           static_cast<double>(slot.used - per_block) - server.reserve.value;
     const auto fit = static_cast<std::int64_t>(std::max(0.0, budget) / static_cast<double>(per_block));
@@ -216,8 +265,12 @@ serve_outcome serve(const serve_options& options) {
   run_options run_with = options.run;
   run_with.reuse = options.reuse;
   run_with.reuse_bound = options.reuse_bound;
+  std::string swap;
+  if (server.preemption == "swap")
+    swap = map_swaps(run_with.platform, {options.model, options.types, server, server.block_size, options.run.seed});
   run_with.on_memories = [&](const std::vector<memory_slot>& slots) {
-    const std::int64_t blocks = server.kv_blocks > 0 ? server.kv_blocks : blocks_that_fit(options, server, slots);
+    const std::int64_t blocks =
+        server.kv_blocks > 0 ? server.kv_blocks : blocks_that_fit(options, run_with.platform, swap, server, slots);
     steps.emplace(options.model, options.types, server, blocks * server.block_size, options.run.seed);
     engine.emplace(options.requests, server, blocks, options.replicas, options.model.max_positions);
     if (options.steps_csv || timeline)
@@ -228,8 +281,7 @@ serve_outcome serve(const serve_options& options) {
   };
   run_with.source = [&] { return source_of(*steps)(); };
   run_with.operators = [&] {
-    return std::make_unique<serving::served_source>(*engine, *steps, server, phases_differ(options.run.platform),
-                                                    reuse);
+    return std::make_unique<serving::served_source>(*engine, *steps, phases_differ(options.run.platform), reuse);
   };
   run_outcome ran = run(run_with);
   reuse.simulated = options.reuse ? ran.reuse.simulated : reuse.operators;

@@ -376,5 +376,35 @@ TEST(serve, refuses_what_cannot_be_served) {
        "'llama-2-13b' does not fit platform");
 }
 
+// 40 blocks of 16 tokens, prompts of 100: five sequences of 8 blocks each. At 129 positions they need 45, and the last
+// one's 8 blocks go to the host's memory over PCIe and come back. GPT-2 keeps 2 x 12 x 768 values of 2 bytes a token.
+TEST(serve, swapped_sequences_cross_the_link_to_the_hosts_memory) {
+  const std::string requests =
+      "--set server.kv_blocks=40 --requests constant:rate=1000,n=8,input=100,output=60 --reuse off --json ";
+  const auto served = [&](const std::string& sets) {
+    const auto r = test::memwall(gpt2 + requests + sets);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return r.json();
+  };
+  const json again = served("--set server.preemption=recompute"), swap = served("--set server.preemption=swap"),
+             narrow = served("--set server.preemption=swap --set pcie.lanes=8");
+  EXPECT_EQ(again["serving"]["preemptions"], 1);
+  EXPECT_EQ(swap["serving"]["preemptions"], 1);
+  EXPECT_EQ(again["summary"]["link_bytes"], 0);
+  const double bytes = 2 * 8 * 16 * (2.0 * 12 * 768 * 2);
+  EXPECT_EQ(swap["summary"]["link_bytes"], bytes);
+  // 16 lanes of PCIe 4 carry at most 31.5 GB/s; half of them take twice as long.
+  const auto step_times = [](const json& d) { return d["serving"]["duration_ns"].get<double>(); };
+  const double link = swap["stall_stack_ns"]["link"], narrow_link = narrow["stall_stack_ns"]["link"];
+  EXPECT_GT(link, 0.7 * bytes / 31.5);
+  EXPECT_NEAR(narrow_link / link, 2, 0.25);
+  EXPECT_NEAR(step_times(narrow) - step_times(swap), bytes / 31.5, 0.25 * bytes / 31.5);
+  // With nowhere to go, it says so.
+  const auto none =
+      test::memwall("serve --platform von_neumann_m1 --model gpt-2 --set server.preemption=swap " + requests);
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("server.preemption"), std::string::npos) << none.err;
+}
+
 }  // namespace
 }  // namespace memwall

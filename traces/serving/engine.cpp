@@ -124,7 +124,8 @@ const pending_step* engine::next() {
   p.number = m_number++;
   p.start = r->free;
   p.shape = shape_of(*m_step);
-  p.swapped_blocks = m_step->swapped_in + m_step->swapped_out;
+  p.swapped_out = m_step->swapped_out;
+  p.swapped_in = m_step->swapped_in;
   m_pending = p;
   return &*m_pending;
 }

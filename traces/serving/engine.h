@@ -52,7 +52,7 @@ struct pending_step {
   std::int64_t number = 0;
   ps_t start = 0;
   step_shape shape;
-  std::int64_t swapped_blocks = 0;  ///< KV blocks that cross the link before it, either way
+  std::int64_t swapped_out = 0, swapped_in = 0;  ///< KV blocks that are copied to the host's memory and back before it
 };
 
 class engine {

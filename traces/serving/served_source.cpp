@@ -8,9 +8,8 @@
 
 namespace memwall::serving {
 
-served_source::served_source(engine& server, const step_operators& operators, const server_params& params,
-                             bool phases_differ, reuse_report& report)
-    : m_server(server), m_operators(operators), m_params(params), m_costs(operators, phases_differ), m_report(report) {}
+served_source::served_source(engine& server, const step_operators& operators, bool phases_differ, reuse_report& report)
+    : m_server(server), m_operators(operators), m_costs(operators, phases_differ), m_report(report) {}
 
 trace::answer served_source::next(ps_t now, trace::op& out) {
   while (true) {
@@ -32,6 +31,12 @@ trace::answer served_source::next(ps_t now, trace::op& out) {
 bool served_source::go_on() {
   const pending_step* p = m_server.next();
   if (p == nullptr) return false;
+  if (p->swapped_out + p->swapped_in > 0 && !m_swaps) {
+    m_swapping = true;
+    give(m_operators.swaps(p->swapped_out, p->swapped_in, p->number));
+    m_times.assign(m_batch.size(), 1.0);
+    return true;
+  }
   if (m_report.on) {
     m_piece = m_costs.probe_of(p->shape);
     probe next = m_piece;
@@ -60,8 +65,12 @@ bool served_source::audit_is_due() {
 
 void served_source::emit(const probe& p, std::int64_t number) {
   m_probe = p;
-  m_batch = m_costs.operators_of(p, number);
+  give(m_costs.operators_of(p, number));
   m_times = m_costs.times_of(p, m_batch);
+}
+
+void served_source::give(std::vector<step_operator> operators) {
+  m_batch = std::move(operators);
   m_outcomes.assign(m_batch.size(), {});
   m_given = m_ended = 0;
 }
@@ -84,6 +93,14 @@ void served_source::ended(const trace::ended_op& e) {
 
 /// All operators of the batch have ended.
 void served_source::collect() {
+  if (std::exchange(m_swapping, false)) {
+    m_swaps.emplace();
+    for (const auto& o : m_outcomes) m_swaps->add(o);
+    m_report.operators += static_cast<double>(m_batch.size());
+    m_base += m_batch.size();
+    m_batch.clear();
+    return;
+  }
   const outcome found = m_costs.cost(m_probe, m_batch, m_outcomes);
   if (m_probe.whole)
     m_rest[m_probe.shape.prompt() ? 1 : 0] = std::count_if(m_batch.begin(), m_batch.end(), [](const step_operator& o) {
@@ -108,7 +125,10 @@ double served_source::audited_error(const outcome& simulated) const {
 void served_source::complete(const outcome& o) {
   const pending_step* p = m_server.next();
   m_report.operators += static_cast<double>(operators_in(p->shape));
-  m_server.complete(with_swaps(o, *p));
+  outcome all = o;
+  if (m_swaps) all.add(*m_swaps);
+  m_swaps.reset();
+  m_server.complete(all);
 }
 
 /// How many operators a step has, for the report: attention has one for the decodes and one for each chunk.
@@ -117,13 +137,6 @@ std::int64_t served_source::operators_in(const step_shape& s) const {
   // Where both phases run alike only the first step, of a prompt, was simulated whole.
   const std::int64_t rest = m_rest[s.prompt() ? 1 : 0] > 0 ? m_rest[s.prompt() ? 1 : 0] : m_rest[s.prompt() ? 0 : 1];
   return rest + parts * m_operators.model().layers;
-}
-
-/// KV blocks that go to the host's memory and come back wait for their link.
-outcome served_source::with_swaps(outcome o, const pending_step& p) const {
-  const double bytes = static_cast<double>(p.swapped_blocks * m_params.block_size * m_operators.kv_token_bytes());
-  o.parts[static_cast<std::size_t>(stall::link)] += bytes / m_params.swap_bandwidth.value * 1e12;
-  return o;
 }
 
 }  // namespace memwall::serving

@@ -3,6 +3,7 @@
 // not known yet, and goes on with what they took.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "traces/op_source.h"
@@ -15,8 +16,7 @@ namespace memwall::serving {
 class served_source final : public trace::op_source {
  public:
   /// All must outlive it. Where the report says that reuse is off every operator of every step is given.
-  served_source(engine& server, const step_operators& operators, const server_params& params, bool phases_differ,
-                reuse_report& report);
+  served_source(engine& server, const step_operators& operators, bool phases_differ, reuse_report& report);
 
   const trace::header& header() const override { return m_operators.header(); }
   trace::answer next(ps_t now, trace::op& out) override;
@@ -29,16 +29,15 @@ class served_source final : public trace::op_source {
  private:
   bool go_on();
   void emit(const probe& p, std::int64_t number);
+  void give(std::vector<step_operator> operators);
   void collect();
   void complete(const outcome& o);
   bool audit_is_due();
   double audited_error(const outcome& simulated) const;
-  outcome with_swaps(outcome o, const pending_step& p) const;
   std::int64_t operators_in(const step_shape& s) const;
 
   engine& m_server;
   const step_operators& m_operators;
-  const server_params m_params;
   step_costs m_costs;
   reuse_report& m_report;
 
@@ -51,6 +50,9 @@ class served_source final : public trace::op_source {
   std::uint64_t m_base = 0;
   ps_t m_last_end = 0;
   std::int64_t m_rest[2] = {0, 0};  // operators of a step but attention, by phase
+  // Copies of KV blocks before the step: they are being simulated, or what they took.
+  bool m_swapping = false;
+  std::optional<outcome> m_swaps;
   // A step that is simulated to measure the error.
   bool m_auditing = false;
   probe m_piece;        // that would have stood for it

@@ -19,8 +19,6 @@ const param_table<server_params>& server_param_table() {
                "what happens to a sequence whose KV blocks are taken away: computed again, or copied to the host's "
                "memory and back")
           .choices({"recompute", "swap"})
-          .add("swap_bandwidth", &server_params::swap_bandwidth, "of those copies", "PCIe 4 x16, as measured")
-          .range(bandwidth(1e6), bandwidth(1e15))
           .add("block_size", &server_params::block_size, "tokens of a KV block", "vLLM's default")
           .range<std::int64_t>(1, 1 << 20)
           .add("kv_blocks", &server_params::kv_blocks,

@@ -16,7 +16,6 @@ struct server_params {
   bool chunked_prefill = true;
   std::string policy = "fcfs";
   std::string preemption = "recompute";
-  bandwidth swap_bandwidth{25e9};
   // --- KV cache
   std::int64_t block_size = 16;
   std::int64_t kv_blocks = 0;

@@ -53,7 +53,7 @@ attention_view view_of(const step_shape& s, std::int64_t window) {
 
 step_operators::step_operators(const memwall::model& m, const dtypes& types, const server_params& server,
                                std::int64_t kv_tokens, std::uint64_t seed)
-    : m_model(m), m_seed(seed) {
+    : m_model(m), m_seed(seed), m_block_size(server.block_size) {
   const std::int64_t rows = std::max(server.max_num_batched_tokens, server.max_num_seqs);
   const auto widest = trace::generate(m, template_of(types, rows, seed));
   m_header = widest->header();
@@ -70,13 +70,50 @@ step_operators::step_operators(const memwall::model& m, const dtypes& types, con
       t = logits->header().tensors[i];
     }
   }
+  if (server.preemption != "swap") return;
+  for (std::size_t i = 0, pool = m_header.tensors.size(); i < pool; ++i) {
+    if (m_header.tensors[i].cls != trace::tensor_class::kv_cache) continue;
+    trace::tensor t = m_header.tensors[i];
+    t.name += ".swapped";
+    m_swapped.emplace_back(static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(m_header.tensors.size()));
+    m_header.tensors.push_back(std::move(t));
+  }
 }
 
-std::int64_t step_operators::kv_token_bytes() const {
-  std::int64_t sum = 0;
-  for (const auto& t : m_header.tensors)
-    if (t.cls == trace::tensor_class::kv_cache) sum += t.bytes / t.shape[0];
-  return sum;
+std::vector<step_operator> step_operators::swaps(std::int64_t blocks_out, std::int64_t blocks_in,
+                                                 std::int64_t number) const {
+  std::vector<step_operator> out;
+  for (const bool back : {false, true}) {
+    const std::int64_t tokens = (back ? blocks_in : blocks_out) * m_block_size;
+    if (tokens == 0) continue;
+    // As the attention that reads them: the same heads on the same devices.
+    for (const trace::op& attention : template_for(1)) {
+      if (attention.kind != trace::op_kind::attention) continue;
+      trace::op o;
+      o.id = out.size();
+      if (o.id > 0) o.deps = {o.id - 1};
+      o.name = "layers." + std::to_string(attention.layer) + (back ? ".kv_swap.in" : ".kv_swap.out");
+      o.kind = trace::op_kind::elementwise;
+      o.layer = attention.layer;
+      o.phase = trace::phase::decode;
+      o.step = number;
+      o.shard = attention.shard;
+      o.heads = attention.heads;
+      o.kv_heads = attention.kv_heads;
+      o.input = o.weight = o.output = attention.weight;
+      o.m = tokens;
+      for (const auto& [pool, swapped] : m_swapped) {
+        const trace::tensor& t = m_header.tensors[pool];
+        if (t.layer != attention.layer) continue;
+        o.n = o.k = t.bytes / t.shape[0];
+        const std::int64_t bytes = std::min(t.bytes, t.bytes / t.shape[0] * tokens);
+        o.uses.push_back({back ? swapped : pool, trace::access::read, 0, bytes});
+        o.uses.push_back({back ? pool : swapped, trace::access::write, 0, bytes});
+      }
+      out.push_back({std::move(o), segment::rows});
+    }
+  }
+  return out;
 }
 
 /// Puts a step together.

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "models/model.h"
@@ -54,13 +55,14 @@ class step_operators {
 
   const trace::header& header() const { return m_header; }
   const memwall::model& model() const { return m_model; }
-  /// KV bytes of a token in all layers.
-  std::int64_t kv_token_bytes() const;
-
   /// The operators of a step in the layers for which `layers` is set (all of them where it is empty). `number`
   /// chooses the experts of a mixture.
   std::vector<step_operator> make(const step_shape& shape, std::int64_t number,
                                   const std::vector<bool>& layers = {}) const;
+
+  /// Copies before a step, where sequences are preempted by swap: of so many KV blocks to the host's memory, then of so
+  /// many back, layer by layer, one after another. Their names have "kv_swap" in them.
+  std::vector<step_operator> swaps(std::int64_t blocks_out, std::int64_t blocks_in, std::int64_t number) const;
 
  private:
   class maker;
@@ -70,6 +72,9 @@ class step_operators {
   const memwall::model m_model;
   trace::header m_header;
   std::uint64_t m_seed;
+  const std::int64_t m_block_size;
+  /// Where preempted sequences are swapped: of each tensor of the KV pool the one in the host's memory.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> m_swapped;
   mutable std::map<std::int64_t, std::vector<trace::op>> m_templates;
 };
 

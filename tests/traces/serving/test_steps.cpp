@@ -205,5 +205,46 @@ TEST(step_costs, of_a_small_model_every_layer_runs) {
   }
 }
 
+// Llama-2-7B: 32 layers, keys and values of 4096 values of 2 bytes a token each. Three blocks of 16 tokens go out, one
+// comes back: 48 and 16 tokens of 16 KiB a layer.
+TEST(step_operators, swaps_copy_blocks_of_every_layer_to_the_host_and_back) {
+  server_params p = params();
+  p.block_size = 16;
+  p.preemption = "swap";
+  const step_operators steps(load_model("llama-2-7b"), dtypes::parse("fp16"), p, 1000, 1);
+  const auto& tensors = steps.header().tensors;
+  const auto swaps = steps.swaps(3, 1, 7);
+  ASSERT_EQ(swaps.size(), 64u);
+  for (std::size_t i = 0; i < swaps.size(); ++i) {
+    const trace::op& o = swaps[i].op;
+    const bool back = i >= 32;
+    EXPECT_EQ(o.id, i);
+    EXPECT_EQ(o.deps, i == 0 ? std::vector<std::uint64_t>{} : std::vector<std::uint64_t>{i - 1}) << "one after another";
+    EXPECT_EQ(o.name, "layers." + std::to_string(i % 32) + (back ? ".kv_swap.in" : ".kv_swap.out"));
+    EXPECT_EQ(o.layer, static_cast<std::int64_t>(i % 32));
+    EXPECT_EQ(o.step, 7);
+    EXPECT_EQ(o.flops(), 0);
+    EXPECT_EQ(o.kv_heads, 32) << "each device copies its heads";
+    std::int64_t read = 0, written = 0;
+    for (const auto& u : o.uses) {
+      const bool write = u.what == trace::access::write;
+      (write ? written : read) += u.bytes;
+      const std::string& name = tensors[u.tensor].name;
+      const bool host = name.size() > 8 && name.substr(name.size() - 8) == ".swapped";
+      EXPECT_EQ(host, write != back) << name;
+      EXPECT_EQ(tensors[u.tensor].layer, o.layer);
+      EXPECT_EQ(tensors[u.tensor].cls, trace::tensor_class::kv_cache);
+    }
+    EXPECT_EQ(read, (back ? 16 : 48) * 16384);
+    EXPECT_EQ(written, read);
+  }
+  EXPECT_EQ(steps.swaps(0, 2, 0).size(), 32u);
+  EXPECT_TRUE(steps.swaps(0, 0, 0).empty());
+  // Who computes again has no room elsewhere.
+  p.preemption = "recompute";
+  const step_operators again(load_model("llama-2-7b"), dtypes::parse("fp16"), p, 1000, 1);
+  EXPECT_LT(again.header().tensors.size(), tensors.size());
+}
+
 }  // namespace
 }  // namespace memwall::serving
