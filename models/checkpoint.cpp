@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/checkpoint.h"
 
+#include <algorithm>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "hw/common/params.h"
 
@@ -25,12 +28,50 @@ class description {
   std::int64_t integer(const char* path, std::int64_t fallback) const {
     std::int64_t v = 0;
     const auto* n = find(path);
-    return n != nullptr && n->is_scalar() && detail::read_integer(n->text(), -1, 1 << 20, v) ? v : fallback;
+    if (n == nullptr) return fallback;
+    if (!n->is_scalar() || !detail::read_integer(n->text(), -1, 1 << 20, v)) m_broken = true;
+    return v;
+  }
+  /// Something that was asked for is no number.
+  bool broken() const { return m_broken; }
+  /// Words of a list, or the keys of a map.
+  std::vector<std::string> words(const char* path) const {
+    std::vector<std::string> out;
+    const auto* n = find(path);
+    if (n == nullptr) return out;
+    if (n->is_scalar()) out.push_back(n->text());
+    for (const auto& [key, child] : n->entries()) out.push_back(n->is_sequence() ? child.text() : key);
+    return out;
   }
 
  private:
   const config::node& m_root;
+  mutable bool m_broken = false;
 };
+
+bool is_table(const std::string& module) {
+  return module.find("lm_head") != std::string::npos || module.find("embed") != std::string::npos ||
+         module.find("wte") != std::string::npos || module.find("output_layer") != std::string::npos;
+}
+
+/// What is left in 16 bits beside the tables.
+std::vector<std::string> other_modules_left(const description& d) {
+  std::vector<std::string> out;
+  for (const char* key : {"modules_to_not_convert", "ignore", "ignored_layers", "llm_int8_skip_modules", "dynamic"})
+    for (auto& word : d.words(key))
+      if (!is_table(word)) out.push_back(std::move(word));
+  return out;
+}
+
+/// Whether embedding and lm_head stay in 16 bits, as tools leave them unless told otherwise. (The embedding is no
+/// product; only its rows are read.)
+bool tables_stay(const description& d, const std::string& method) {
+  if (method == "mlx" || method == "mxfp4" || d.flag("lm_head", false)) return false;
+  if (method != "compressed-tensors" && method != "compressed_tensors") return true;
+  const auto left = d.words("ignore");
+  return std::any_of(left.begin(), left.end(),
+                     [](const std::string& m) { return m.find("lm_head") != std::string::npos; });
+}
 
 /// "int4g128z4": `bits` with a 16-bit scale, and a zero point where wanted, for every `group` values; no group (0 or
 /// -1): a scale for a whole row, which is too little to count.
@@ -108,6 +149,8 @@ void read_stored_types(const config::node& root, model& m) {
     method = "bitsandbytes";
   if (method.empty() && d.find("bits") != nullptr) method = "mlx";
   std::string text = types_of(d, method);
+  if (d.broken()) text.clear();
+  if (!text.empty() && tables_stay(d, method)) text.insert(text.find('/'), "@fp16");
   std::optional<dtypes> types;
   if (!text.empty()) try {
       types = dtypes::parse(text);
@@ -122,6 +165,10 @@ void read_stored_types(const config::node& root, model& m) {
   m.stored = types;
   m.notes.push_back("the file describes a checkpoint quantised by " + method + ": " + types->name() +
                     " unless --dtype says otherwise");
+  if (const auto left = other_modules_left(d); !left.empty())
+    m.notes.push_back("it leaves more modules in 16 bits ('" + left.front() + "'" +
+                      (left.size() > 1 ? " and " + std::to_string(left.size() - 1) + " more" : std::string()) +
+                      "), which are counted as quantised");
 }
 
 }  // namespace memwall

@@ -184,12 +184,17 @@ dtypes dtypes::parse(std::string_view text, const std::string& where, const std:
     throw input_error(
         problem{where, key, "got '" + std::string(text) + "'", "at most three types, weights/activations/kv", ""});
   dtypes out;
-  const auto stored = split(parts[0], '+');
+  const auto held = split(parts[0], '@');
+  if (held.size() > 2)
+    throw input_error(
+        problem{where, key, "got '" + std::string(text) + "'", "at most one type of tables, others@tables", ""});
+  const auto stored = split(held[0], '+');
   if (stored.size() > 2)
     throw input_error(
         problem{where, key, "got '" + std::string(text) + "'", "at most two types of weights, others+experts", ""});
   out.weights = dtype::parse(stored[0], where, key);
   out.experts = stored.size() == 2 ? dtype::parse(stored[1], where, key) : out.weights;
+  out.tables = held.size() == 2 ? dtype::parse(held[1], where, key) : out.weights;
   if (parts.size() == 1)
     out.activations = out.kv = out.weights.is_float() && !out.weights.is_grouped() ? out.weights : dtype{};
   else
@@ -199,7 +204,8 @@ dtypes dtypes::parse(std::string_view text, const std::string& where, const std:
 }
 
 std::string dtypes::name() const {
-  return weights.name() + (experts == weights ? "" : "+" + experts.name()) + "/" + activations.name() + "/" + kv.name();
+  return weights.name() + (experts == weights ? "" : "+" + experts.name()) +
+         (tables == weights ? "" : "@" + tables.name()) + "/" + activations.name() + "/" + kv.name();
 }
 
 dtype dtypes::vectors() const {

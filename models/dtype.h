@@ -64,20 +64,24 @@ const std::vector<std::pair<std::string, std::string>>& dtype_aliases();
 std::vector<std::string> dtype_names();
 
 /// The types of a run, written "weights/activations/kv". Where experts are stored in another type than the other
-/// matrices (MXFP4 checkpoints), the weights are "others+experts": "int8g32+fp4g32s8/fp16/fp16".
+/// matrices (MXFP4 checkpoints), the weights are "others+experts": "int8g32+fp4g32s8/fp16/fp16". Where the tables, that
+/// is the embedding and the lm_head, are (most quantised checkpoints leave them as they were):
+/// "int4g128@fp16/fp16/fp16".
 struct dtypes {
   dtype weights, activations, kv;
   dtype experts;  ///< as weights unless named
+  dtype tables;   ///< of embedding, positions and lm_head; as weights unless named
 
   /// "W/A/KV", "W/A" (KV as A) or "W". A lone floating-point type is used for all three; a lone integer or
   /// packed type is for the weights, with fp16 activations and KV cache.
   static dtypes parse(std::string_view text, const std::string& where = {}, const std::string& key = {});
-  std::string name() const;  ///< always "weights/activations/kv" or "weights+experts/activations/kv"
+  std::string name() const;  ///< always "weights/activations/kv", with "+experts" and "@tables" where they differ
   /// Type of norms, biases and routers: the weights' type where that has 16 bits or more, else fp16.
   dtype vectors() const;
 
   friend bool operator==(const dtypes& a, const dtypes& b) {
-    return a.weights == b.weights && a.activations == b.activations && a.kv == b.kv && a.experts == b.experts;
+    return a.weights == b.weights && a.activations == b.activations && a.kv == b.kv && a.experts == b.experts &&
+           a.tables == b.tables;
   }
 };
 

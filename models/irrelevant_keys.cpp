@@ -101,6 +101,7 @@ const std::vector<std::string>& irrelevant_keys() {
         "activation_dropout",
         "attention_dropout",
         "attention_dropout_prob",
+        "attention_probs_dropout_prob",
         "attn_implementation",
         "attn_pdrop",
         "chunk_size_feed_forward",

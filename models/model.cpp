@@ -23,6 +23,13 @@ void check_shape(fields& f, const model& m) {
   if (m.positions == model::position_kind::rope && !m.mla && m.head_dim % 2 != 0)
     f.problem_at({"head_dim", "num_attention_heads", "n_head"},
                  "a head of " + std::to_string(m.head_dim) + " values cannot be rotated in pairs", "an even head size");
+  static const std::vector<std::string> activations = {
+      "silu",      "swish",         "swiglu",  "gelu",       "gelu_new",   "gelu_fast", "gelu_pytorch_tanh",
+      "gelu_tanh", "gelu_accurate", "relu",    "relu2",      "quick_gelu", "relu6",     "tanh",
+      "sigmoid",   "laplace",       "gelu_10", "gelu_python"};
+  if (std::find(activations.begin(), activations.end(), m.activation) == activations.end())
+    f.problem_at({"hidden_act", "hidden_activation", "activation_function", "activation"},
+                 "got '" + m.activation + "': such an activation is not known", "one of: " + joined(activations));
   if (m.moe && m.moe->active > m.moe->experts)
     f.problem_at({"num_experts_per_tok"},
                  "got " + std::to_string(m.moe->active) + " of " + std::to_string(m.moe->experts) + " experts",
@@ -186,6 +193,8 @@ model parse_model(const std::string& text, const std::string& where, const std::
       if (const auto* q = object->find(key); q != nullptr && q->is_map() && !m.stored) {
         read_stored_types(*q, m);
         return m;
+      } else if (q != nullptr && !q->is_null()) {
+        m.notes.push_back(std::string(key) + " is no map: it was not used");
       }
   return m;
 }

@@ -141,6 +141,7 @@ std::int64_t active_parameter_count(const model& m) {
 
 dtype type_of(const weight& w, const dtypes& types) {
   if (w.what == weight::role::expert) return types.experts;
+  if (w.what == weight::role::embedding || w.what == weight::role::position || w.name == "lm_head") return types.tables;
   return w.is_matrix() ? types.weights : types.vectors();
 }
 

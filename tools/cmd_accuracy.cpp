@@ -15,6 +15,7 @@
 #include "platforms/describe/description.h"
 #include "tools/commands.h"
 #include "tools/npy.h"
+#include "tools/number_between.h"
 
 namespace memwall::tools {
 namespace {
@@ -234,7 +235,9 @@ void add_accuracy(CLI::App& app) {
   c->add_option("--weight-bits", o->w_bits, "weight width (8)")->check(CLI::Range(2, 16));
   c->add_option("--adc-bits", o->adc_bits, "converter widths to try")->delimiter(',')->check(CLI::Range(1, 24));
   c->add_option("--rows", o->rows, "rows read at once to try")->delimiter(',')->check(CLI::Range(1, 65536));
-  c->add_option("--ages", o->ages, "seconds since programming to try")->delimiter(',')->check(CLI::Range(0.0, 1e12));
+  c->add_option("--ages", o->ages, "seconds since programming to try")
+      ->delimiter(',')
+      ->check(number_between(0.0, 1e12));
   c->add_option("--vectors", o->vectors, "input vectors drawn (8)")->check(CLI::Range(1, 1 << 20));
   c->add_option("--columns", o->columns, "columns measured; 0: all (256)")->check(CLI::Range(0, 1 << 20));
   c->add_option("--seed", o->seed, "of the numbers drawn and of all noise (1)");

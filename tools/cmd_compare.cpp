@@ -13,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/crossover.h"
 #include "tools/iso.h"
+#include "tools/number_between.h"
 #include "tools/platform_runs.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
@@ -314,7 +315,7 @@ goodput_request service_of(const std::vector<std::string>& platforms, const run_
   if (!a.workload.seed.empty()) s.seed = option_integer(a.workload.seed, "--seed", 0, INT64_MAX, problems);
   problems.check();
   load_model(s.model);  // told before anything runs
-  dtypes::parse(s.dtype, "--dtype");
+  dtypes::parse(s.types(), "--dtype");
   s.sets = a.sets;
   s.transfer_bytes = a.transfer_bytes;
   s.replay = a.replay;
@@ -369,7 +370,7 @@ void add_compare(CLI::App& app) {
       ->capture_default_str()
       ->group("Service");
   sub->add_option("--precision", service->precision, "how near the most that is served is found, relative")
-      ->check(CLI::Range(0.001, 1.0))
+      ->check(number_between(0.001, 1.0))
       ->capture_default_str()
       ->group("Service");
   sub->callback([sub, arguments, names, axes, iso, service] {

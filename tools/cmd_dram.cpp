@@ -8,6 +8,7 @@
 
 #include "hw/dram/driver.h"
 #include "tools/commands.h"
+#include "tools/number_between.h"
 #include "tools/process/signals.h"
 
 namespace memwall::tools {
@@ -111,7 +112,7 @@ void add_dram(CLI::App& app) {
   sub->add_option("--bytes", o->run.pattern.size, "bytes a request (default: the standard's access)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
   sub->add_option("--load", o->run.pattern.load, "offered share of peak, e.g. 0.5 (default: back-to-back)")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(number_between(0.0, 100.0));
   sub->add_option("--seed", o->run.pattern.seed, "of the pattern random")->capture_default_str();
   sub->add_option("--trace", o->run.trace, "file of requests: 0xADDR R|W [CYCLE] and its relatives")->excludes(pattern);
   sub->add_option("--set", o->set, "controller parameter or value of the standard, e.g. write_high=0.9, timing.FAW=32")

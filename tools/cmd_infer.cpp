@@ -18,6 +18,7 @@
 #include "tools/child_run.h"
 #include "tools/commands.h"
 #include "tools/infer_sweep.h"
+#include "tools/number_between.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
 #include "tools/terminal.h"
@@ -347,7 +348,7 @@ void add_infer(CLI::App& app) {
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   c->add_option("--transfer-bytes", a->transfer_bytes, "size of transfers: auto, burst or bytes");
-  c->add_option("--age", a->age, "seconds since the arrays were programmed (0)")->check(CLI::Range(0.0, 1e12));
+  c->add_option("--age", a->age, "seconds since the arrays were programmed (0)")->check(number_between(0.0, 1e12));
   c->add_option("--context", a->context, "tokens of a window of the text (256, or what the model takes)");
   c->add_option("--calibrate", a->calibrate,
                 "text that fixes the input ranges of macros (the begin of prompt or text)");

@@ -120,6 +120,23 @@ bool look_further(nlohmann::ordered_json& result, const platforms::platform_desc
   return add_whatif(result, d, words, options);
 }
 
+/// A trace says what is run.
+void refuse_workload(const workload_options& w) {
+  problem_list problems;
+  for (const auto& [option, value] : {std::pair{"--batch", &w.batch},
+                                      {"--prompt", &w.prompt},
+                                      {"--context", &w.context},
+                                      {"--tokens", &w.tokens},
+                                      {"--prefill-chunk", &w.prefill_chunk},
+                                      {"--dtype", &w.dtype}})
+    if (!value->empty())
+      problems.add({option, "", "given together with --trace, which says what is run",
+                    "--model, or no " + std::string(option), ""});
+  if (w.phase != workload_options().phase)
+    problems.add({"--phase", "", "given together with --trace, which says what is run", "--model, or no --phase", ""});
+  problems.check();
+}
+
 void run_command(const std::string& platform, const run_arguments& a) {
   if (a.whatif) parse_factors(a.factors);  // what is wrong with it is told before anything runs
   platforms::run_options o;
@@ -128,6 +145,7 @@ void run_command(const std::string& platform, const run_arguments& a) {
   if (!a.trace.empty()) {
     if (!a.workload.model.empty())
       throw input_error(problem{"--trace", "", "given together with --model", "one of the two", ""});
+    refuse_workload(a.workload);
     o.source = [file = a.trace] { return trace::read_file(file); };
   } else {
     if (a.workload.model.empty())

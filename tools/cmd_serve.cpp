@@ -106,7 +106,7 @@ void serve_once(const serve_command_words& a) {
   o.run.platform = platforms::load_platform(a.platform, a.sets);
   o.run.as_validated = a.sets.empty();
   o.model = load_model(a.model);
-  o.types = dtypes::parse(a.dtype, "--dtype");
+  o.types = dtypes::parse(a.types(), "--dtype");
   o.requests = requests_of(a);
   o.replicas = static_cast<int>(a.replicas);
   o.slo = platforms::service_level::parse(a.slo);
@@ -145,7 +145,7 @@ void serve_command(const serve_command_words& a) {
                               "", "given together with several rates", "one rate", ""});
   platforms::load_platform(a.platform, a.sets);  // all errors before any run
   load_model(a.model);
-  dtypes::parse(a.dtype, "--dtype");
+  dtypes::parse(a.types(), "--dtype");
   platforms::service_level::parse(a.slo);
   rate_sweep_request asked;
   asked.platforms = {a.platform};
@@ -168,7 +168,9 @@ void add_serve(CLI::App& app) {
   a->add_service_to(*sub);
   a->reuse.add_to(*sub, "on");
   sub->get_option("--requests")->required();
-  sub->add_option("--dtype", a->dtype, "types of weights/activations/kv")->capture_default_str();
+  sub->add_option("--dtype", a->dtype,
+                  "types of weights/activations/kv (default: what the model's checkpoint is stored in, where its file "
+                  "says so, else bf16)");
   sub->add_option(
          "--rate", a->rate,
          "scale arrivals to so many requests a second; FROM..TO or FROM..TO:POINTS serves at each: latency against the "

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/number_between.h"
+
 namespace memwall::tools {
 
 void reuse_options::add_to(CLI::App& app, const char* otherwise) {
@@ -14,7 +16,7 @@ void reuse_options::add_to(CLI::App& app, const char* otherwise) {
                              otherwise))
       ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--reuse-error", error, "percent that reuse may be off: decides how many are simulated")
-      ->check(CLI::Range(0.01, 50.0))
+      ->check(number_between(0.01, 50.0))
       ->capture_default_str();
 }
 

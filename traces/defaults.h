@@ -41,8 +41,9 @@ inline dtype default_weight(op_kind kind, const dtypes& types) {
     case op_kind::attention:
       return types.kv;
     case op_kind::embed:
-    case op_kind::gemm:
     case op_kind::lm_head:
+      return types.tables;
+    case op_kind::gemm:
       return types.weights;
     case op_kind::expert_gemm:
       return types.experts;

@@ -261,13 +261,13 @@ class generator final : public op_stream {
     // in the cache (see emit_attention).
     if (m_pass.phase == trace::phase::prefill) o.deps.clear();
     const auto table = m_layout.at("embed");
-    o.weight = w().types.weights;
+    o.weight = w().types.tables;
     // A gather: each token's row is read once; a row that several tokens share is fetched once.
-    use(o, access::read, table, 0, bytes_of(w().types.weights, std::min(r, m_model.vocab), h));
+    use(o, access::read, table, 0, bytes_of(w().types.tables, std::min(r, m_model.vocab), h));
     if (m_model.positions == model::position_kind::learned) {
       const std::int64_t first = m_pass.past + m_model.position_offset;
-      use(o, access::read, m_layout.at("positions"), bytes_of(w().types.weights, first, h),
-          bytes_of(w().types.weights, m_pass.fresh, h));
+      use(o, access::read, m_layout.at("positions"), bytes_of(w().types.tables, first, h),
+          bytes_of(w().types.tables, m_pass.fresh, h));
       o.vector_flops += r * h;
     }
     if (m_model.embed_scale) o.vector_flops += r * h;
@@ -280,7 +280,7 @@ class generator final : public op_stream {
     norm("norm", "norm", "act.residual", "act.last", b, h);
     op& o = add("lm_head", op_kind::lm_head, "lm_head", b, m_model.vocab, h);
     o.shard = shard::columns;
-    o.weight = w().types.weights;
+    o.weight = w().types.tables;
     in(o, "act.last", b, h);
     read_all(o, m_model.tied ? "embed" : "lm_head");
     o.matmul_flops = 2 * b * m_model.vocab * h;

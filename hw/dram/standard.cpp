@@ -8,10 +8,13 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "hw/common/config.h"
 #include "hw/common/data_dir.h"
 #include "hw/common/error.h"
+#include "hw/common/params.h"
+#include "hw/common/quantity.h"
 #include "hw/dram/standard_reader.h"
 
 namespace memwall::dram {
@@ -65,6 +68,37 @@ void spell_out_sources(node& file, problem_list& problems) {
   }
 }
 
+/// Delays that a base gives in clocks, in the time that so many of its clocks are. What bursts take stays in clocks.
+void spell_out_delays(node& timing, double tck_ps) {
+  static const std::set<std::string> delays = {
+      "CL",    "CWL", "RCD",   "RCDRD", "RCDWR", "RP", "RPab", "RAS", "RC",    "CCD_L", "CCD_L_WR", "RRD_S",
+      "RRD_L", "FAW", "WTR_S", "WTR_L", "RTP",   "WR", "RTW",  "RFC", "RFCpb", "RREFD", "REFI",     "REFIpb"};
+  for (auto& [key, value] : timing.entries()) {
+    if (delays.count(key) == 0 || value.entries().empty()) continue;
+    node& number = value.entries()[0].second;
+    std::int64_t clocks = 0;
+    if (!number.is_scalar() || !detail::read_integer(number.text(), 1, INT32_MAX, clocks)) continue;
+    number = node::scalar(fmt::format("{} ps", static_cast<double>(clocks) * tck_ps), number.where());
+  }
+}
+
+/// Picoseconds of a clock of a file with its bases; 0 where it does not say.
+double clock_of(const node& file) {
+  const auto text = [](const node* n) {
+    return n == nullptr ? std::string() : n->is_scalar() ? n->text() : n->entries().at(0).second.text();
+  };
+  double v = 0, beats = 0;
+  std::string unused;
+  if (const node* timing = file.find("timing");
+      timing != nullptr && parse_quantity(text(timing->find("tCK")), "time", v, unused))
+    return v * 1e12;
+  const node* organisation = file.find("organisation");
+  if (organisation == nullptr || !parse_quantity(text(file.find("data_rate")), "bit rate", v, unused) || v <= 0 ||
+      !detail::read_number(text(organisation->find("beats_per_clock")), beats))
+    return 0;
+  return beats / v * 1e12;
+}
+
 /// A derived file that runs at another data rate keeps the nanoseconds of its base: those values are no
 /// longer anybody's.
 void mark_scaled(node& base, const node& over) {
@@ -72,6 +106,7 @@ void mark_scaled(node& base, const node& over) {
   const node* timing_over = over.find("timing");
   node* mine = base.find("timing");
   if (mine == nullptr) return;
+  if (const double tck_ps = clock_of(base); tck_ps > 0) spell_out_delays(*mine, tck_ps);
   if (timing_over == nullptr || timing_over->find("tCK") == nullptr) mine->erase("tCK");
   for (auto& [key, value] : mine->entries()) {
     if (value.entries().size() == 3) continue;  // already marked

@@ -56,7 +56,8 @@ class pattern_traffic : public traffic {
   transfer as_one() const override {
     transfer t;
     if (what == kind::mixed) return mix_as_one();
-    if (what != kind::sequential || stride != size || range % size != 0)
+    // (Requests that are no whole accesses have accesses of their own each.)
+    if (what != kind::sequential || stride != size || range % size != 0 || size % burst != 0)
       return t;                           // what is larger than the memory wraps
     if (period_fs % 1000 != 0) return t;  // a pace is in whole picoseconds
     t.bytes = static_cast<std::uint64_t>(requests) * size;

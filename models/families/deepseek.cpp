@@ -10,8 +10,7 @@ namespace {
 
 /// Layers from first_k_dense_replace on whose number divides by moe_layer_freq have experts; some files list the
 /// layers instead (1: experts).
-std::vector<bool> dense_layers(fields& f, const model& m) {
-  const std::int64_t first = f.count_or({"first_k_dense_replace"}, 0, 0, most_layers);
+std::vector<bool> dense_layers(fields& f, const model& m, std::int64_t first) {
   if (first > m.layers)
     f.problem_at({"first_k_dense_replace"},
                  "got " + std::to_string(first) + " of " + std::to_string(m.layers) + " layers",
@@ -33,6 +32,14 @@ std::vector<bool> dense_layers(fields& f, const model& m) {
 }
 
 void read_deepseek(fields& f, model& m, bool v3) {
+  // What the library's class takes for a field that is left out. null: none.
+  const auto or_default = [&](const char* name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) {
+    if (f.is_null({name})) return std::int64_t{0};
+    if (!f.has({name}))
+      m.notes.push_back(std::string(name) + " is not in the file: " + std::to_string(fallback) +
+                        ", the family's default");
+    return f.count_or({name}, fallback, lowest, highest);
+  };
   m.family = "deepseek";
   m.hidden = f.count({"hidden_size"}, most_hidden);
   m.layers = f.count({"num_hidden_layers"}, most_layers);
@@ -47,7 +54,7 @@ void read_deepseek(fields& f, model& m, bool v3) {
   f.only("num_key_value_heads", std::to_string(m.heads), "all heads share one latent");
 
   mla_shape mla;
-  mla.q_rank = f.count_or({"q_lora_rank"}, 0, 1, most_hidden);
+  mla.q_rank = or_default("q_lora_rank", 1536, 1, most_hidden);
   mla.kv_rank = f.count({"kv_lora_rank"}, most_hidden);
   mla.nope = f.count({"qk_nope_head_dim"}, most_hidden);
   mla.rope = f.count({"qk_rope_head_dim"}, most_hidden);
@@ -63,12 +70,16 @@ void read_deepseek(fields& f, model& m, bool v3) {
                       "; layers that predict further tokens are not counted, as in published sizes");
 
   moe_shape moe;
-  moe.dense = dense_layers(f, m);
-  moe.shared = f.count_or({"n_shared_experts"}, 0, 0, most_experts);
   // The correction bias of an expert belongs to the choice of experts without an auxiliary loss.
   moe.router_bias = f.text_or({"topk_method"}, v3 ? "noaux_tc" : "greedy") == "noaux_tc";
-  const bool others = f.has({"num_experts_per_tok"}) || f.has({"moe_intermediate_size"}) || moe.shared > 0;
-  if (!f.has({"n_routed_experts"}) && !others && (!v3 || f.is_null({"n_routed_experts"}))) return;  // no experts
+  const bool others = f.has({"num_experts_per_tok"}) || f.has({"moe_intermediate_size"}) || f.has({"n_shared_experts"});
+  if (!f.has({"n_routed_experts"}) && !others && (!v3 || f.is_null({"n_routed_experts"}))) {
+    f.irrelevant({"first_k_dense_replace", "moe_layer_freq"});
+    return;  // no experts
+  }
+  const bool listed = f.is_list("moe_layer_freq") && !f.has({"first_k_dense_replace"});
+  moe.dense = dense_layers(f, m, listed ? 0 : or_default("first_k_dense_replace", v3 ? 3 : 0, 0, most_layers));
+  moe.shared = or_default("n_shared_experts", v3 ? 1 : 2, 0, most_experts);
   moe.experts = f.count({"n_routed_experts"}, most_experts);
   moe.active = f.count({"num_experts_per_tok"}, most_experts);
   moe.ffn = f.count({"moe_intermediate_size"}, most_ffn);
@@ -76,6 +87,8 @@ void read_deepseek(fields& f, model& m, bool v3) {
 }
 
 const family_entry v2{"deepseek_v2", "DeepSeek V2", [](fields& f, model& m) { read_deepseek(f, m, false); }};
+const family_entry kimi{"kimi_k2", "Kimi K2, DeepSeek V3's form",
+                        [](fields& f, model& m) { read_deepseek(f, m, true); }};
 const family_entry v3{"deepseek_v3", "DeepSeek V3 and R1", [](fields& f, model& m) { read_deepseek(f, m, true); }};
 
 }  // namespace

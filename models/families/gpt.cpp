@@ -25,9 +25,9 @@ void read_gpt2(fields& f, model& m) {
   m.ffn = f.count_or({"n_inner"}, 4 * m.hidden, 1, most_ffn);
   m.activation = f.text_or({"activation_function"}, "gelu_new");
   f.only("add_cross_attention", "false", "attention to an encoder is not modelled");
-  f.irrelevant({"reorder_and_upcast_attn", "scale_attn_by_inverse_layer_idx", "scale_attn_weights",
-                "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
-                "summary_use_proj"});
+  f.irrelevant({"n_special", "predict_special_tokens", "reorder_and_upcast_attn", "scale_attn_by_inverse_layer_idx",
+                "scale_attn_weights", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+                "summary_type", "summary_use_proj"});
 }
 
 void read_opt(fields& f, model& m) {

@@ -24,6 +24,8 @@ void read_llama(fields& f, model& m) {
   m.ffn = f.count({"intermediate_size"}, most_ffn);
   m.qkv_bias = m.out_bias = f.flag_or({"attention_bias"}, false);
   m.mlp_bias = f.flag_or({"mlp_bias"}, false);
+  f.irrelevant({"is_llama_config"});
+  f.only("rope_interleaved", "false", "the family rotates halves of a head");
 }
 
 /// A window in all layers.
@@ -69,6 +71,7 @@ void read_qwen2(fields& f, model& m) {
   m.ffn = f.count({"intermediate_size"}, most_ffn);
   m.qkv_bias = true;
   f.only("attention_bias", "true", "the family has biases on queries, keys and values");
+  f.only("use_mrope", "false", "positions in several dimensions are not modelled");
   windows_on_request(f, m);
 }
 
@@ -84,6 +87,9 @@ void read_qwen3_moe(fields& f, model& m) {
   read_form(f, m, "qwen3_moe", with_kv_heads(4));
   m.qkv_bias = m.out_bias = f.flag_or({"attention_bias"}, false);
   m.qk_norm = true;
+  f.only("qkv_bias", "false", "the family says attention_bias");
+  f.only("use_qk_norm", "true", "the family has norms on queries and keys");
+  f.only("shared_expert_intermediate_size", "0", "the family has no shared expert");
   // The library gives this family's window to all layers, its documentation to those from max_window_layers on.
   f.only("use_sliding_window", "false", "which layers have the window is not settled for this family");
   for (const char* unused : {"sliding_window", "max_window_layers"}) f.has({unused});

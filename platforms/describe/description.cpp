@@ -211,6 +211,9 @@ void read_mapping(const config::node& tree, platform_description& out, problem_l
       if (!high.empty()) good = good && detail::read_integer(high, 0, 1 << 20, v), r.last_layer = v;
       if (!good)
         problems.add({layers->where(), path + ".layers", "got '" + t + "'", "a layer or a range: 3, 0-19, 20-", ""});
+      else if (r.first_layer > r.last_layer)
+        problems.add(
+            {layers->where(), path + ".layers", "got '" + t + "': it ends before it begins", high + "-" + low, ""});
     }
     const auto must_exist = [&](const std::string& name, const char* key, bool required) {
       if (name.empty()) {

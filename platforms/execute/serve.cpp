@@ -193,7 +193,7 @@ void count_all(const json& r, const movement& moved, double slower, run_summary&
 /// Turns the result of what was simulated into that of the service. Returns what moving a byte takes outside of the
 /// cores, in picojoules.
 double told(json& r, run_summary s, const movement& moved, const serve_options& o, const serving::server_params& server,
-            const serving::engine& engine, const reuse_report& reuse) {
+            const step_operators& steps, const serving::engine& engine, const reuse_report& reuse) {
   const serving::outcome& all = engine.device();
   const double simulated_ns = ns(s.time), duration_ns = ns(engine.now());
   const movement::component given = moved.sum();
@@ -228,6 +228,12 @@ double told(json& r, run_summary s, const movement& moved, const serve_options& 
   s.energy_per_request_pj = engine.completed() > 0 ? energy / static_cast<double>(engine.completed()) : 0.0;
   count_all(r, moved, duration_ns > 0 ? simulated_ns / duration_ns / o.replicas : 0.0, s);
   s.flops = all.flops;
+  s.kv_bytes = steps.pool_bytes();
+  r["serving"] = serving_json(o.requests, engine, server, o.slo);
+  // Of requests, not of the run that stood for their steps.
+  const auto mean_ns = [&r](const char* key) { return 1e6 * r["serving"][key].value("mean", 0.0); };
+  s.ttft_ns = mean_ns("ttft_ms");
+  s.tpot_ns = mean_ns("tpot_ms");
   r["summary"] = summary_table().write(s);
   // A replica is a machine of its own: what was simulated is one of them.
   r["machine"] = machine_of(r);
@@ -236,7 +242,6 @@ double told(json& r, run_summary s, const movement& moved, const serve_options& 
     for (json* n : v.is_object() ? values_of(v) : std::vector<json*>{&v})
       if (n->is_number()) *n = n->get<double>() * o.replicas;
   }
-  r["serving"] = serving_json(o.requests, engine, server, o.slo);
   return per_byte;
 }
 
@@ -290,7 +295,7 @@ serve_outcome serve(const serve_options& options) {
   serve_outcome out;
   out.partial = ran.partial;
   out.result = std::move(ran.result);
-  const double pj_per_byte = told(out.result, ran.summary, ran.moved, options, server, *engine, reuse);
+  const double pj_per_byte = told(out.result, ran.summary, ran.moved, options, server, *steps, *engine, reuse);
   for (std::size_t i = 0; i < options.requests.requests.size(); ++i)
     if (engine->requests()[i].completed)
       out.requests_csv.push_back(requests_csv_line(options.requests.requests[i], engine->requests()[i], pj_per_byte));

@@ -74,6 +74,55 @@ void cut_shape(operation& w, const trace::op& op, std::int64_t devices) {
   }
 }
 
+/// An all-reduce of what an operator writes, a task for each device; none where there is nobody to meet.
+std::vector<device_task> sum_over_devices(const trace::op& op, const std::string& name, const trace::header& header,
+                                          const placement& where, const executor_group& group) {
+  std::vector<device_task> out;
+  const std::size_t devices = group.cores.size();
+  if (devices < 2 || group.pipeline) return out;
+  const trace::tensor_use* result = nullptr;
+  for (const auto& u : op.uses)
+    if (u.what == trace::access::write && header.tensors[u.tensor].cls == trace::tensor_class::activations) result = &u;
+  if (result == nullptr) return out;
+  const auto p = static_cast<std::int64_t>(devices);
+  for (std::size_t i = 0; i < devices; ++i) {
+    device_task t;
+    t.device = i;
+    t.work.id = op.id;
+    t.work.name = name;
+    t.work.kind = work_kind::collective;
+    t.work.n = 2 * (p - 1);  // steps
+    t.work.type = arithmetic_type(op.input, op.weight);
+    t.work.flops = static_cast<double>(op.m * op.n) * static_cast<double>(p - 1) / static_cast<double>(p);
+    const home& next = where.of(result->tensor, (i + 1) % devices);
+    // Reduce-scatter, then all-gather: each sends (P - 1) / P of the result.
+    for (int pass = 0; pass < 2; ++pass) {
+      operand o;
+      o.tensor = result->tensor;
+      o.kind = traffic::activations;
+      o.write = true;
+      o.address = next.address;
+      o.bytes = std::max<std::int64_t>(1, (p - 1) * result->bytes / p);
+      t.work.operands.push_back(o);
+    }
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+/// An operator of the trace that is itself an all-reduce. One device only starts it.
+std::vector<device_task> collective_of(const trace::op& op, const trace::header& header, const placement& where,
+                                       const executor_group& group) {
+  auto out = sum_over_devices(op, op.name, header, where, group);
+  if (!out.empty()) return out;
+  device_task t;
+  t.device = group.pipeline ? where.pipeline_stage(op, group.cores.size()) : 0;
+  t.work.id = op.id;
+  t.work.name = op.name;
+  t.work.kind = work_kind::elementwise;
+  return {t};
+}
+
 }  // namespace
 
 std::string arithmetic_type(const dtype& input, const dtype& weight) {
@@ -88,6 +137,7 @@ std::string arithmetic_type(const dtype& input, const dtype& weight) {
 
 std::vector<device_task> split_operator(const trace::op& op, const trace::header& header, const placement& where,
                                         const executor_group& group) {
+  if (op.kind == trace::op_kind::collective) return collective_of(op, header, where, group);
   std::vector<device_task> out;
   const std::size_t devices = group.cores.size();
   const bool parallel = devices > 1 && !group.pipeline;
@@ -149,37 +199,8 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
 
 std::vector<device_task> all_reduce(const trace::op& op, const trace::header& header, const placement& where,
                                     const executor_group& group) {
-  std::vector<device_task> out;
-  const std::size_t devices = group.cores.size();
-  if (devices < 2 || group.pipeline || op.shard != trace::shard::rows) return out;
-  const trace::tensor_use* result = nullptr;
-  for (const auto& u : op.uses)
-    if (u.what == trace::access::write && header.tensors[u.tensor].cls == trace::tensor_class::activations) result = &u;
-  if (result == nullptr) return out;
-  const auto p = static_cast<std::int64_t>(devices);
-  for (std::size_t i = 0; i < devices; ++i) {
-    device_task t;
-    t.device = i;
-    t.work.id = op.id;
-    t.work.name = op.name + ".all_reduce";
-    t.work.kind = work_kind::collective;
-    t.work.n = 2 * (p - 1);  // steps
-    t.work.type = arithmetic_type(op.input, op.weight);
-    t.work.flops = static_cast<double>(op.m * op.n) * static_cast<double>(p - 1) / static_cast<double>(p);
-    const home& next = where.of(result->tensor, (i + 1) % devices);
-    // Reduce-scatter, then all-gather: each sends (P - 1) / P of the result.
-    for (int pass = 0; pass < 2; ++pass) {
-      operand o;
-      o.tensor = result->tensor;
-      o.kind = traffic::activations;
-      o.write = true;
-      o.address = next.address;
-      o.bytes = std::max<std::int64_t>(1, (p - 1) * result->bytes / p);
-      t.work.operands.push_back(o);
-    }
-    out.push_back(std::move(t));
-  }
-  return out;
+  return op.shard == trace::shard::rows ? sum_over_devices(op, op.name + ".all_reduce", header, where, group)
+                                        : std::vector<device_task>{};
 }
 
 }  // namespace memwall::platforms

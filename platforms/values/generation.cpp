@@ -15,7 +15,7 @@ class known_tokens final : public trace::op_stream {
       : m_plain(std::move(plain)), m_tokens(std::move(tokens)), m_all(all_logits), m_moe(m.moe) {
     if (routes != nullptr) m_routes = *routes;
     const auto& w = header().workload;
-    m_row = bytes_of(w.types.weights, m.hidden);
+    m_row = bytes_of(w.types.tables, m.hidden);
     m_activation_row = bytes_of(w.types.activations, m.hidden);
     m_rows["act.qkv"] = bytes_of(w.types.activations, (m.heads + 2 * m.kv_heads) * m.head_dim);
     if (m.mla) {

@@ -65,7 +65,7 @@ inline std::vector<nlohmann::ordered_json> family_files() {
       R"({"model_type":"deepseek_v2","hidden_size":64,"num_hidden_layers":6,"num_attention_heads":8,
           "intermediate_size":160,"vocab_size":1000,"max_position_embeddings":512,"tie_word_embeddings":true,
           "q_lora_rank":24,"kv_lora_rank":20,"qk_nope_head_dim":12,"qk_rope_head_dim":8,"v_head_dim":10,
-          "n_routed_experts":6,"num_experts_per_tok":3,"n_shared_experts":2,"moe_intermediate_size":24,
+          "n_routed_experts":6,"num_experts_per_tok":3,"n_shared_experts":3,"moe_intermediate_size":24,
           "first_k_dense_replace":2,"topk_method":"noaux_tc"})",
       R"({"model_type":"deepseek_v2","hidden_size":64,"num_hidden_layers":6,"num_attention_heads":8,
           "intermediate_size":160,"vocab_size":1000,"kv_lora_rank":20,"qk_nope_head_dim":12,"qk_rope_head_dim":8,
@@ -74,8 +74,13 @@ inline std::vector<nlohmann::ordered_json> family_files() {
       R"({"model_type":"deepseek_v3","hidden_size":64,"num_hidden_layers":6,"num_attention_heads":8,
           "intermediate_size":160,"vocab_size":1000,"max_position_embeddings":512,"tie_word_embeddings":true,
           "q_lora_rank":24,"kv_lora_rank":20,"qk_nope_head_dim":12,"qk_rope_head_dim":8,"v_head_dim":10,
-          "n_routed_experts":6,"num_experts_per_tok":3,"n_shared_experts":2,"moe_intermediate_size":24,
+          "n_routed_experts":6,"num_experts_per_tok":3,"n_shared_experts":3,"moe_intermediate_size":24,
           "moe_layer_freq":[0,1,0,1,1,0],"topk_method":"greedy"})",
+      R"({"model_type":"kimi_k2","hidden_size":64,"num_hidden_layers":6,"num_attention_heads":8,
+          "intermediate_size":160,"vocab_size":1000,"max_position_embeddings":512,"tie_word_embeddings":true,
+          "q_lora_rank":24,"kv_lora_rank":20,"qk_nope_head_dim":12,"qk_rope_head_dim":8,"v_head_dim":10,
+          "n_routed_experts":6,"num_experts_per_tok":3,"n_shared_experts":3,"moe_intermediate_size":24,
+          "first_k_dense_replace":1,"topk_method":"greedy"})",
   };
   std::vector<nlohmann::ordered_json> out;
   for (const char* text : files) out.push_back(nlohmann::ordered_json::parse(text));

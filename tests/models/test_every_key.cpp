@@ -117,6 +117,7 @@ TEST(every_key, none_can_be_changed_unnoticed) {
 /// Whether another field of the file makes this one meaningless: a window's size without use_sliding_window, norms in
 /// parallel blocks where blocks follow each other.
 bool overruled(const json& file, const std::string& key) {
+  if (key == "use_qk_norm") return file["model_type"] == "qwen3_moe";  // it has them
   if (key == "sliding_window") return file["model_type"] == "qwen3_moe" && !file.contains("use_sliding_window");
   return key == "num_ln_in_parallel_attn" && file.contains("parallel_attn") && file["parallel_attn"] == false;
 }

@@ -183,13 +183,13 @@ struct quantised {
 
 TEST(files, quantised_checkpoints_give_their_types) {
   for (const auto& q : {
-           quantised{R"({"quant_method":"gptq","bits":4,"group_size":128})", "int4g128z4/fp16/fp16"},
-           quantised{R"({"quant_method":"gptq","bits":8,"group_size":-1})", "int8/fp16/fp16"},
-           quantised{R"({"quant_method":"awq","bits":4,"group_size":64,"zero_point":false})", "int4g64/fp16/fp16"},
-           quantised{R"({"quant_method":"bitsandbytes","load_in_4bit":true})", "int4g64s32/fp16/fp16"},
-           quantised{R"({"load_in_4bit":true,"bnb_4bit_use_double_quant":true})", "w4.127/fp16/fp16"},
-           quantised{R"({"quant_method":"bitsandbytes","load_in_8bit":true})", "int8/fp16/fp16"},
-           quantised{R"({"quant_method":"fp8","weight_block_size":[128,128]})", "fp8/fp8/fp16"},
+           quantised{R"({"quant_method":"gptq","bits":4,"group_size":128})", "int4g128z4@fp16/fp16/fp16"},
+           quantised{R"({"quant_method":"gptq","bits":8,"group_size":-1})", "int8@fp16/fp16/fp16"},
+           quantised{R"({"quant_method":"awq","bits":4,"group_size":64,"zero_point":false})", "int4g64@fp16/fp16/fp16"},
+           quantised{R"({"quant_method":"bitsandbytes","load_in_4bit":true})", "int4g64s32@fp16/fp16/fp16"},
+           quantised{R"({"load_in_4bit":true,"bnb_4bit_use_double_quant":true})", "w4.127@fp16/fp16/fp16"},
+           quantised{R"({"quant_method":"bitsandbytes","load_in_8bit":true})", "int8@fp16/fp16/fp16"},
+           quantised{R"({"quant_method":"fp8","weight_block_size":[128,128]})", "fp8@fp16/fp8/fp16"},
            quantised{R"({"bits":4,"group_size":64})", "int4g64z16/fp16/fp16"},
            quantised{R"({"quant_method":"compressed-tensors","config_groups":{"group_0":{"weights":{"num_bits":4,
                          "type":"int","strategy":"group","group_size":128,"symmetric":true}}}})",
@@ -216,14 +216,62 @@ TEST(files, quantised_checkpoints_give_their_types) {
   }
 }
 
-// 7.24 x 10^9 parameters of LLaMA's form in groups of 128: 4 + (16 + 4) / 128 bits a weight.
+// 7.24 x 10^9 parameters of LLaMA's form in groups of 128: 4 + (16 + 4) / 128 bits a weight, but for the embedding and
+// the lm_head, which GPTQ leaves in 16 bits.
 TEST(files, a_gptq_checkpoint_is_as_large_as_its_types_say) {
   auto file = json::parse(R"({"model_type":"llama","hidden_size":4096,"intermediate_size":14336,
       "num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"vocab_size":32000,
       "quantization_config":{"quant_method":"gptq","bits":4,"group_size":128}})");
   const auto m = read(file);
-  const std::int64_t vectors = 65 * 4096, matrices = 7241732096 - vectors;
-  EXPECT_EQ(weight_bytes(m, *m.stored), matrices / 128 * 64 + matrices / 128 * 5 / 2 + 2 * vectors);
+  const std::int64_t vectors = 65 * 4096, tables = 2 * 32000 * 4096, matrices = 7241732096 - vectors - tables;
+  EXPECT_EQ(weight_bytes(m, *m.stored), matrices / 128 * 64 + matrices / 128 * 5 / 2 + 2 * (vectors + tables));
+}
+
+TEST(files, what_a_quantised_checkpoint_leaves_in_16_bits) {
+  const auto stored = [](const json& description) {
+    const auto m = read(with(of("llama"), "quantization_config", description));
+    return m.stored ? m.stored->name() : "not used";
+  };
+  // compressed-tensors quantises what it does not list; GPTQ's lm_head on request.
+  json packed =
+      json::parse(R"({"quant_method":"compressed-tensors","ignore":["lm_head"],"config_groups":{"a":{"weights":
+      {"num_bits":4,"type":"int","group_size":128}}}})");
+  EXPECT_EQ(stored(packed), "int4g128@fp16/fp16/fp16");
+  EXPECT_EQ(stored({{"quant_method", "gptq"}, {"bits", 4}, {"lm_head", true}}), "int4g128z4/fp16/fp16");
+  EXPECT_EQ(stored({{"quant_method", "gptq"}, {"bits", "four"}}), "not used");
+  const auto more = read(with(of("llama"), "quantization_config",
+                              {{"quant_method", "fbgemm_fp8"}, {"modules_to_not_convert", {"self_attn", "lm_head"}}}));
+  EXPECT_THAT(more.notes, Contains(HasSubstr("'self_attn'), which are counted as quantised")));
+  EXPECT_THAT(read(with(of("llama"), "quantization_config", "awq")).notes, Contains(HasSubstr("was not used")));
+  // The types are words that --dtype reads.
+  const dtypes again = dtypes::parse("int4g128z4+fp8@bf16/fp16/fp8");
+  EXPECT_EQ(again.name(), "int4g128z4+fp8@bf16/fp16/fp8");
+  EXPECT_EQ(again.tables, dtype::parse("bf16"));
+  EXPECT_EQ(dtypes::parse("int8").tables, dtype::parse("int8"));
+  EXPECT_THROW(dtypes::parse("int8@fp16@fp16"), input_error);
+}
+
+// The library's class has three dense layers, one shared expert and queries of rank 1536 where a file of V3 says
+// nothing.
+TEST(files, deepseek_takes_its_librarys_defaults) {
+  auto v3 = of("deepseek_v3");
+  for (const char* key : {"moe_layer_freq", "n_shared_experts", "q_lora_rank"}) v3.erase(key);
+  const auto m = read(v3);
+  for (std::int64_t i = 0; i < 6; ++i) EXPECT_EQ(m.is_moe(i), i >= 3) << i;
+  EXPECT_EQ(m.moe->shared, 1);
+  EXPECT_EQ(m.mla->q_rank, 1536);
+  for (const char* key : {"first_k_dense_replace", "n_shared_experts", "q_lora_rank"})
+    EXPECT_THAT(m.notes, Contains(HasSubstr(std::string(key) + " is not in the file")));
+  EXPECT_EQ(read(with(v3, "q_lora_rank", nullptr)).mla->q_rank, 0) << "null: queries have no latent";
+  auto v2 = of("deepseek_v2");
+  v2.erase("first_k_dense_replace");
+  v2.erase("n_shared_experts");
+  EXPECT_TRUE(read(v2).is_moe(0));
+  EXPECT_EQ(read(v2).moe->shared, 2);
+}
+
+TEST(files, an_activation_that_nobody_knows_is_refused) {
+  EXPECT_THROW(read(with(of("llama"), "hidden_act", "foo")), input_error);
 }
 
 TEST(files, positions_beyond_the_models_own) {

@@ -278,7 +278,7 @@ void find_goodput(const goodput_request& asked) {
   out["verdicts"] = json::array();
   for (std::size_t i = 1; i < names.size(); ++i)
     out["verdicts"].push_back(goodput_verdict(out["platforms"][i], out["platforms"][0]));
-  const std::string title = fmt::format("{}, {}, {}", asked.service.model, asked.service.dtype, asked.service.slo);
+  const std::string title = fmt::format("{}, {}, {}", asked.service.model, asked.service.types(), asked.service.slo);
   write_whole(asked.out + "/results.csv", results_table(candidates, plan.users));
   write_whole(asked.out + "/goodput.svg", goodput_svg(out["platforms"], title));
   write_whole(asked.out + "/compare.json", out.dump(1) + "\n");
@@ -286,7 +286,7 @@ void find_goodput(const goodput_request& asked) {
     std::cout << out.dump(1) << '\n';
   else if (!asked.quiet) {
     std::cout << fmt::format("{}, {}: {}\nwithin {} for {} % of the requests\n", asked.service.model,
-                             asked.service.dtype, asked.service.requests, asked.service.slo, plan.share);
+                             asked.service.types(), asked.service.requests, asked.service.slo, plan.share);
     if (!equal.is_null()) std::cout << iso_lines(equal);
     std::cout << goodput_table(out["platforms"]);
     for (const auto& v : out["verdicts"]) std::cout << "  " << v.get<std::string>() << "\n";

@@ -111,7 +111,7 @@ void sweep_rates(const rate_sweep_request& asked) {
       out["crossings"].push_back(std::move(crossing));
     }
   }
-  const std::string title = fmt::format("{}, {}", asked.service.model, asked.service.dtype);
+  const std::string title = fmt::format("{}, {}", asked.service.model, asked.service.types());
   if (folder) {
     write_whole(root + "/results.csv", results_table(points, asked.rates));
     write_whole(root + "/latency.svg",

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "models/model.h"
+
 namespace memwall::tools {
 
 void serve_arguments::add_service_to(CLI::App& app) {
@@ -25,8 +27,14 @@ void serve_arguments::add_service_to(CLI::App& app) {
       ->group("Service");
 }
 
+std::string serve_arguments::types() const {
+  if (!dtype.empty()) return dtype;
+  const auto stored = load_model(model).stored;
+  return stored ? stored->name() : "bf16";
+}
+
 std::vector<std::string> serve_arguments::words() const {
-  std::vector<std::string> out{"--model", model, "--requests", requests, "--dtype", dtype};
+  std::vector<std::string> out{"--model", model, "--requests", requests, "--dtype", types()};
   const auto add = [&out](const char* option, const std::string& value) {
     if (!value.empty()) out.insert(out.end(), {option, value});
   };

@@ -14,13 +14,15 @@ class App;
 namespace memwall::tools {
 
 struct serve_arguments {
-  std::string model, requests, dtype = "bf16", rate, slo, transfer_bytes = "auto", replay = "on";
+  std::string model, requests, dtype, rate, slo, transfer_bytes = "auto", replay = "on";
   reuse_options reuse;
   std::int64_t replicas = 1, first = 0, warm_up = -1, seed = 1;
   std::vector<std::string> sets;
 
   /// What a comparison has not got already: requests, replicas, service level.
   void add_service_to(CLI::App& app);
+  /// --dtype, else what the model's checkpoint is stored in, else bf16.
+  std::string types() const;
   /// The options as words of a command line, without --platform and --out.
   std::vector<std::string> words() const;
   /// The command line that serves them on a platform.

@@ -68,12 +68,14 @@ void request_collector::add(request r, std::int64_t line, double arrival_s) {
             "seconds since the start");
   else if (m_any && arrival_s < m_last)
     problem(line, "arrival", "is earlier than that of the line before", "lines in the order of arrival");
-  else if (m_any && arrival_s - m_last > longest)
-    problem(line, "arrival", "is more than 9 million seconds after the line before", "a shorter log");
+  // Clocks start anywhere, at the epoch too: the first request comes at 0.
+  if (!m_any) m_first = arrival_s;
   m_last = arrival_s;
   m_any = true;
   r.line = line;
-  r.arrival = static_cast<ps_t>(std::llround(std::clamp(arrival_s, 0.0, longest) * 1e12));
+  const double since = arrival_s - m_first;
+  if (since > longest) problem(line, "arrival", "is more than 9 million seconds after the first", "a shorter log");
+  r.arrival = static_cast<ps_t>(std::llround(std::clamp(since, 0.0, longest) * 1e12));
   if (r.id.empty()) r.id = std::to_string(m_out.requests.size());
   if (r.content.empty()) r.content = {{trace::mix(static_cast<std::uint64_t>(m_out.requests.size()), 0x0e71), r.input}};
   m_out.requests.push_back(std::move(r));

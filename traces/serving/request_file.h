@@ -14,7 +14,7 @@ namespace memwall::serving {
 struct request_importer {
   /// Whether a file that starts with this line is one of its kind.
   std::function<bool(const std::string& first_line)> knows;
-  /// Reads all of it. Arrivals are as the file has them; read_requests() moves the first to 0 and checks.
+  /// Reads all of it. The first request arrives at 0, the others as much later as the file says.
   std::function<request_list(std::istream& in, const std::string& path)> read;
 };
 
@@ -54,7 +54,7 @@ class request_collector {
   request_list& m_out;
   problem_list m_problems;
   std::size_t m_found = 0;
-  double m_last = 0;
+  double m_first = 0, m_last = 0;
   bool m_any = false;
 };
 

@@ -80,6 +80,14 @@ step_operators::step_operators(const memwall::model& m, const dtypes& types, con
   }
 }
 
+std::int64_t step_operators::pool_bytes() const {
+  std::int64_t sum = 0, swapped = 0;
+  for (const auto& t : m_header.tensors)
+    if (t.cls == trace::tensor_class::kv_cache) sum += t.bytes;
+  for (const auto& [unused, host] : m_swapped) swapped += m_header.tensors[host].bytes;
+  return sum - swapped;
+}
+
 std::vector<step_operator> step_operators::swaps(std::int64_t blocks_out, std::int64_t blocks_in,
                                                  std::int64_t number) const {
   std::vector<step_operator> out;

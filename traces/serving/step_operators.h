@@ -55,6 +55,9 @@ class step_operators {
 
   const trace::header& header() const { return m_header; }
   const memwall::model& model() const { return m_model; }
+  /// Of the pool of KV blocks, in all layers.
+  std::int64_t pool_bytes() const;
+
   /// The operators of a step in the layers for which `layers` is set (all of them where it is empty). `number`
   /// chooses the experts of a mixture.
   std::vector<step_operator> make(const step_shape& shape, std::int64_t number,

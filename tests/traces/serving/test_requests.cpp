@@ -153,13 +153,30 @@ TEST(request_files, own_csv_in_any_order_of_columns) {
   ASSERT_EQ(list.requests.size(), 4u);
   EXPECT_EQ(list.requests[0].id, "a");
   EXPECT_EQ(list.requests[0].kind, "big, slow");
-  EXPECT_EQ(list.requests[0].arrival, static_cast<ps_t>(0.25 * second));
+  EXPECT_EQ(list.requests[0].arrival, 0) << "the clock starts with the first";
+  EXPECT_EQ(list.requests[1].arrival, static_cast<ps_t>(0.25 * second));
   EXPECT_EQ(list.requests[0].input, 64);
   EXPECT_EQ(list.requests[0].output, 5);
   EXPECT_EQ(list.requests[0].line, 2);
   EXPECT_EQ(shared_blocks(list.requests[0], list.requests[1], 16), 2);
   EXPECT_EQ(shared_blocks(list.requests[2], list.requests[3], 16), 2);
   EXPECT_EQ(shared_blocks(list.requests[0], list.requests[2], 16), 0);
+}
+
+// Wall-clock times, and a lead-in: three requests a second apart, at half the rate two.
+TEST(request_files, clocks_start_anywhere) {
+  for (const char* start : {"170000000", "100"}) {
+    const std::string at = start;
+    auto list = read_text("arrival_s,input_tokens,output_tokens\n" + at + "0,5,6\n" + at + "1,5,6\n" + at + "2,5,6\n");
+    ASSERT_EQ(list.requests.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(list.requests[i].arrival, static_cast<ps_t>(i) * second) << start;
+    scale_rate(list, 0.5);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(list.requests[i].arrival, static_cast<ps_t>(2 * i) * second) << start;
+  }
+  EXPECT_NE(errors_of([] {
+              read_text("arrival_s,input_tokens,output_tokens\n0,5,6\n5e6,5,6\n1e7,5,6\n");
+            }).find("requests.csv:4: arrival: is more than 9 million seconds after the first"),
+            std::string::npos);
 }
 
 TEST(request_files, a_log_of_served_requests_is_a_list_of_requests) {
@@ -257,8 +274,11 @@ TEST(request_files, json_lines_of_engines) {
   EXPECT_EQ(list.requests[1].arrival, static_cast<ps_t>(second));
   EXPECT_EQ(list.requests[1].id, "r-1");
   EXPECT_EQ(list.requests[1].output, 8);
-  const auto toks = read_text("{\"input_toks\": 5, \"output_toks\": 6, \"arrival_time_ns\": 1500000000}\n", "x.jsonl");
-  EXPECT_EQ(toks.requests[0].arrival, static_cast<ps_t>(1.5 * second));
+  const auto toks = read_text(
+      "{\"input_toks\": 5, \"output_toks\": 6, \"arrival_time_ns\": 500000000}\n"
+      "{\"input_toks\": 5, \"output_toks\": 6, \"arrival_time_ns\": 2000000000}\n",
+      "x.jsonl");
+  EXPECT_EQ(toks.requests[1].arrival, static_cast<ps_t>(1.5 * second));
   EXPECT_NE(errors_of([] { read_text("{\"prompt_tokens\": 5, broken\n", "x.jsonl"); }).find("x.jsonl:1"),
             std::string::npos);
 }
