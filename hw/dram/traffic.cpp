@@ -98,9 +98,12 @@ bool parse_integer(std::string_view text, std::uint64_t& out) {
 }
 
 [[noreturn]] void bad_pattern(const std::string& text, const std::string& why) {
+  const std::string word = text.substr(0, text.find(':'));
+  const std::vector<std::string> words = {"seq", "random", "stride", "mix"};
+  const bool known = std::find(words.begin(), words.end(), word) != words.end();
   throw input_error(problem{"--pattern", "", "'" + text + "' " + why,
                             "seq, random, stride:BYTES, mix:R:W, or a, b, c, d, e",
-                            nearest_name(text.substr(0, text.find(':')), {"seq", "random", "stride", "mix"})});
+                            known ? "" : nearest_name(word, words)});
 }
 
 /// "4096" or "4KiB".

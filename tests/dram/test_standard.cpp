@@ -159,6 +159,24 @@ TEST(standard, a_derived_file_keeps_the_nanoseconds_and_says_so) {
   EXPECT_EQ(s.sources.at("timing.CWL").confidence, "user");
 }
 
+// GDDR6-14's clock is 570 ps: 24 of them are 13.68 ns, 3333 are 1.9 us. At half the rate a clock is 8 / 7 Gb/s,
+// 1142.857 ps: 11.97, so 12, and 1662.3, so 1663 (a refresh may not come later, but that is a count of whole clocks).
+// Bursts keep their clocks.
+TEST(standard, delays_in_clocks_of_a_base_keep_their_nanoseconds_too) {
+  const temporary_file file("base: GDDR6-14\ndata_rate: 7 Gbps\n");
+  const standard s = load_standard(file.path());
+  EXPECT_EQ(s.t.CL, 12);
+  EXPECT_EQ(s.t.RC, 45);  // 90 x 570 ps = 51.3 ns: 44.89
+  EXPECT_EQ(s.t.REFI, 1663);
+  EXPECT_EQ(s.t.CCD_S, 2);
+  // What a base's base says keeps its time as well: two steps are as good as one.
+  const temporary_file again("base: " + file.path() + "\ndata_rate: 14 Gbps\n");
+  EXPECT_EQ(load_standard(again.path()).t.CL, 24);
+  const standard slow = load_standard("GDDR6-12.5"), base = load_standard("GDDR6-14");
+  const auto refresh_ns = [](const standard& x) { return x.t.REFI * static_cast<double>(x.t.tck_fs) * 1e-6; };
+  EXPECT_NEAR(refresh_ns(slow), refresh_ns(base), 1);
+}
+
 TEST(standard, changes_in_memory_are_a_derived_file) {
   const standard s = load_standard("DDR5-4800", config::node::parse_text("timing: {FAW: 32}", "--set"));
   EXPECT_EQ(s.t.FAW, 32);
