@@ -519,7 +519,6 @@ class reader final : public op_stream {
     if (count != m_count)
       in.fail("the end line says " + std::to_string(count) + " operators, there are " + std::to_string(m_count),
               "the number of operators");
-    if (count == 0) in.fail("the trace has no operators", "at least one");
     while (m_lines.next(m_line))
       if (m_line.find_first_not_of(" \t\r") != std::string_view::npos)
         throw input_error(problem{m_lines.where(), "", "a line after the end line", "nothing", ""});

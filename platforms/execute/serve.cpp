@@ -231,7 +231,11 @@ double told(json& r, run_summary s, const movement& moved, const serve_options& 
   s.kv_bytes = steps.pool_bytes();
   r["serving"] = serving_json(o.requests, engine, server, o.slo);
   // Of requests, not of the run that stood for their steps.
-  const auto mean_ns = [&r](const char* key) { return 1e6 * r["serving"][key].value("mean", 0.0); };
+  const auto mean_ns = [&r](const char* key) -> std::optional<double> {
+    const json& times = r["serving"][key];
+    const auto mean = times.is_object() ? times.find("mean") : times.end();
+    return mean != times.end() && mean->is_number() ? std::optional(1e6 * mean->get<double>()) : std::nullopt;
+  };
   s.ttft_ns = mean_ns("ttft_ms");
   s.tpot_ns = mean_ns("tpot_ms");
   r["summary"] = summary_table().write(s);

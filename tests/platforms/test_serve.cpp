@@ -406,5 +406,28 @@ TEST(serve, swapped_sequences_cross_the_link_to_the_hosts_memory) {
   EXPECT_NE(none.err.find("server.preemption"), std::string::npos) << none.err;
 }
 
+TEST(serve, the_summary_tells_of_requests) {
+  const auto r = test::memwall(gpt2 + "--requests constant:rate=50,n=6,input=40,output=5 --json");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json d = r.json();
+  EXPECT_DOUBLE_EQ(d["summary"]["ttft_ns"], 1e6 * d["serving"]["ttft_ms"]["mean"].get<double>());
+  EXPECT_DOUBLE_EQ(d["summary"]["tpot_ns"], 1e6 * d["serving"]["tpot_ms"]["mean"].get<double>());
+}
+
+// A checkpoint of GPTQ's is served in its own types, as it is run.
+TEST(serve, a_quantised_checkpoint_keeps_its_types) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "config.json") << R"({"model_type":"llama","hidden_size":512,"intermediate_size":1024,
+      "num_hidden_layers":2,"num_attention_heads":8,"vocab_size":1000,"max_position_embeddings":512,
+      "quantization_config":{"quant_method":"gptq","bits":4,"group_size":128}})";
+  const std::string platform = "--platform von_neumann_rtx4090 --json --model " + dir.path();
+  const auto served = test::memwall("serve " + platform + " --requests constant:rate=50,n=2,input=10,output=2"),
+             ran = test::memwall("run " + platform + " --context 10");
+  ASSERT_EQ(served.exit_code, 0) << served.err;
+  ASSERT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_EQ(served.json()["workload"]["dtype"], "int4g128z4@fp16/fp16/fp16");
+  EXPECT_EQ(served.json()["summary"]["weight_bytes"], ran.json()["summary"]["weight_bytes"]);
+}
+
 }  // namespace
 }  // namespace memwall

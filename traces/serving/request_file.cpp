@@ -20,8 +20,8 @@ registry<request_importer>& request_importers() {
   return all;
 }
 
-std::vector<std::string> csv_cells(const std::string& line) {
-  return csv_reader(std::make_unique<std::istringstream>(line), "a line", "cells separated by commas").head();
+std::vector<std::string> csv_cells(const std::string& line, const std::string& where) {
+  return csv_reader(std::make_unique<std::istringstream>(line), where, "cells separated by commas").head();
 }
 
 bool next_line(std::istream& in, std::string& line, std::int64_t& number) {

@@ -31,8 +31,8 @@ request_list open_requests(const std::string& spec_or_file, std::uint64_t seed);
 
 // What importers share.
 
-/// Cells of a line of CSV; quotes as in RFC 4180.
-std::vector<std::string> csv_cells(const std::string& line);
+/// Cells of a line of CSV; quotes as in RFC 4180. `where` stands for the file in messages.
+std::vector<std::string> csv_cells(const std::string& line, const std::string& where);
 /// The next line without its end and, where it is the first, without a byte order mark.
 bool next_line(std::istream& in, std::string& line, std::int64_t& number);
 /// Adds a request with the range checks that every kind of file needs. `arrival_s`: seconds.

@@ -43,7 +43,7 @@ request_list read(std::istream& in, const std::string& path) {
   bool started = false;
   next_line(in, line, number);
   while (next_line(in, line, number)) {
-    const auto cells = csv_cells(line);
+    const auto cells = csv_cells(line, collect.where(number));
     if (cells.size() != 3) {
       collect.problems().add({collect.where(number), "", "has " + std::to_string(cells.size()) + " cells", "3", ""});
       continue;

@@ -15,7 +15,7 @@ request_list read(std::istream& in, const std::string& path) {
   std::string line;
   std::int64_t number = 0, failures = 0;
   next_line(in, line, number);
-  const auto head = csv_cells(line);
+  const auto head = csv_cells(line, path);
   const auto at = [&](const char* name) {
     const auto found = std::find(head.begin(), head.end(), name);
     if (found == head.end())
@@ -29,7 +29,7 @@ request_list read(std::istream& in, const std::string& path) {
   bool started = false;
   double start = 0;
   while (next_line(in, line, number)) {
-    const auto cells = csv_cells(line);
+    const auto cells = csv_cells(line, collect.where(number));
     if (cells.size() != head.size()) {
       collect.problems().add({collect.where(number), "", "has " + std::to_string(cells.size()) + " cells",
                               std::to_string(head.size()) + ", one for each column of the first line", ""});

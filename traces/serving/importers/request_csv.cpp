@@ -41,7 +41,7 @@ request_list read(std::istream& in, const std::string& path) {
   std::string line;
   std::int64_t number = 0;
   next_line(in, line, number);
-  const auto head = csv_cells(line);
+  const auto head = csv_cells(line, path);
   std::map<std::string, std::size_t> column;
   for (std::size_t i = 0; i < head.size(); ++i) {
     const bool known = std::find(known_columns().begin(), known_columns().end(), head[i]) != known_columns().end();
@@ -61,7 +61,7 @@ request_list read(std::istream& in, const std::string& path) {
 
   std::map<std::string, std::uint64_t> prefixes;
   while (next_line(in, line, number)) {
-    const auto cells = csv_cells(line);
+    const auto cells = csv_cells(line, collect.where(number));
     if (cells.size() != head.size()) {
       collect.problems().add({collect.where(number), "", "has " + std::to_string(cells.size()) + " cells",
                               std::to_string(head.size()) + ", one for each column of the first line", ""});
@@ -95,8 +95,9 @@ request_list read(std::istream& in, const std::string& path) {
 
 const request_importer_entry entry("memwall_csv", "CSV with arrival_s,input_tokens,output_tokens",
                                    {[](const std::string& first) {
-                                      if (first.front() == '{') return false;  // an object, no table
-                                      const auto cells = csv_cells(first);
+                                      // An object or a list, no table.
+                                      if (first.front() == '{' || first.front() == '[') return false;
+                                      const auto cells = csv_cells(first, "the first line of --requests");
                                       return std::any_of(cells.begin(), cells.end(), [](const std::string& c) {
                                         return c == "arrival_s" || c == "input_tokens" || c == "output_tokens";
                                       });
