@@ -146,6 +146,8 @@ void run_command(const std::string& platform, const run_arguments& a) {
     if (!a.workload.model.empty())
       throw input_error(problem{"--trace", "", "given together with --model", "one of the two", ""});
     refuse_workload(a.workload);
+    if (trace::op first; !trace::read_file(a.trace)->next(first))
+      throw input_error(problem{a.trace, "", "has no operators", "at least one", ""});
     o.source = [file = a.trace] { return trace::read_file(file); };
   } else {
     if (a.workload.model.empty())

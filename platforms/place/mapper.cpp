@@ -119,7 +119,7 @@ std::vector<device_task> collective_of(const trace::op& op, const trace::header&
   t.device = group.pipeline ? where.pipeline_stage(op, group.cores.size()) : 0;
   t.work.id = op.id;
   t.work.name = op.name;
-  t.work.kind = work_kind::elementwise;
+  t.work.kind = work_kind::gather;  // a kernel of its own: no runtime fuses it
   return {t};
 }
 

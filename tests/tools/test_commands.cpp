@@ -88,12 +88,58 @@ TEST(commands, a_dram_is_changed_by_key) {
   };
   EXPECT_DOUBLE_EQ(time("--requests 4 --set timing.FAW=100"), time("--requests 4"));
   EXPECT_DOUBLE_EQ(time("--requests 5 --set timing.FAW=100"), (1 + 100 + 22 + 22 + 4) * 0.625);
-  // A clock of 1.25 ns, of which RCD's 13.75 ns are 11; CL is 22 clocks whatever they take.
-  EXPECT_DOUBLE_EQ(time("--requests 1 --set data_rate='1600 Mbps'"), (1 + 11 + 22 + 4) * 1.25);
+  // A clock of 1.25 ns, of which RCD's 13.75 ns are 11, and CL's 22 clocks of 625 ps too.
+  EXPECT_DOUBLE_EQ(time("--requests 1 --set data_rate='1600 Mbps'"), (1 + 11 + 11 + 4) * 1.25);
   EXPECT_DOUBLE_EQ(time("--requests 9 --set controller.page_policy=closed"),
                    time("--requests 9 --set page_policy=closed"));
   EXPECT_EQ(test::memwall("dram --set FAW").exit_code, 2);
   EXPECT_EQ(test::memwall("dram --set =3").exit_code, 2);
+}
+
+// A request smaller than an access is one access, whatever its neighbours are and whether there are pauses.
+TEST(commands, small_requests_are_accesses_of_their_own) {
+  for (const char* more : {"", "--load 0.5", "--replay off"}) {
+    const auto r = test::memwall(std::string("dram --standard DDR4-3200 --requests 1000 --bytes 32 --json ") + more);
+    ASSERT_EQ(r.exit_code, 0) << r.err;
+    EXPECT_EQ(r.json()["commands"]["RD"], 1000) << more;
+  }
+}
+
+TEST(commands, what_is_no_number_is_in_no_range) {
+  for (const char* words : {"dram --load nan", "run --platform von_neumann_h100 --model gpt-2 --reuse-error nan",
+                            "accuracy --platform cim_analog --layer 64x32 --ages 1,nan",
+                            "infer --model tiny-llama --platform cim_analog --prompt x --age nan"}) {
+    const auto r = test::memwall(words);
+    EXPECT_EQ(r.exit_code, 2) << words;
+    EXPECT_NE(r.err.find("nan"), std::string::npos) << r.err;
+  }
+}
+
+// What is run stands in a trace: nothing of it can be asked for beside it. An all-reduce in it is one, whatever its
+// rows are called: two devices send half of 2 MiB twice each.
+TEST(commands, a_trace_says_what_is_run) {
+  const test::temp_dir dir;
+  std::ofstream(dir / "c.jsonl") << R"({"memwall_trace":1,"workload":{"dtype":"int8/fp16/fp16"}}
+{"tensor":"x","class":"activations","dtype":"fp16","shape":[1048576]}
+{"op":"c","kind":"collective","m":1,"n":1048576,"reads":["x"],"writes":["x"]}
+{"end":1}
+)";
+  const auto both = test::memwall("run --platform von_neumann_h100x2 --json --trace " + (dir / "c.jsonl"));
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  EXPECT_EQ(both.json()["summary"]["link_bytes"], 2 * 2 * (2 << 20) / 2 * 2) << "up to the switch and down from it";
+  EXPECT_LT(both.json()["summary"]["time_ns"], 1e5);
+  const auto one = test::memwall("run --platform von_neumann_h100 --json --trace " + (dir / "c.jsonl"));
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_LT(one.json()["summary"]["time_ns"], 1e4) << "nobody to meet";
+  for (const char* word : {"--batch 2", "--dtype int8", "--tokens 3", "--context 9", "--phase prefill", "--prompt 8"}) {
+    const auto r = test::memwall("run --platform von_neumann_h100 --trace " + (dir / "c.jsonl") + " " + word);
+    EXPECT_EQ(r.exit_code, 2) << word;
+    EXPECT_NE(r.err.find("--trace"), std::string::npos) << r.err;
+  }
+  std::ofstream(dir / "e.jsonl") << "{\"memwall_trace\":1,\"workload\":{\"dtype\":\"fp16\"}}\n{\"end\":0}\n";
+  const auto none = test::memwall("run --platform von_neumann_h100 --trace " + (dir / "e.jsonl"));
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("e.jsonl: has no operators"), std::string::npos) << none.err;
 }
 
 // In a manual page a dash is a hyphen and a dot begins a command, unless a backslash says otherwise.
