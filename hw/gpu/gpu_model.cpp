@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <queue>
+#include <vector>
 
 #include "hw/core/plan_accesses.h"
 
@@ -20,9 +23,6 @@ struct tile {
 constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 128},
                           {64, 64},   {32, 64},   {16, 64},   {16, 128}};
 
-// Decodes beside a prompt take as long as if each query head were 64 rows of a prompt (vLLM's FlashAttention-2 on an
-// RTX 4090 and an RTX PRO 6000: then both run at the same rate).
-constexpr double query_rows = 64;
 constexpr std::int64_t resident_blocks = 3;  // of FlashAttention-2 an SM, over one query
 
 double bytes_per_element(const std::string& type) {
@@ -215,18 +215,49 @@ ps_t gpu_model::attention_ends(const operation& op, double rate) const {
          static_cast<ps_t>(std::llround(load_seconds(blocks * m_stack.attention_fill.value, rate) * 1e12));
 }
 
+/// FlashAttention-2 gives each block of query rows of a head to an SM as one becomes free, in the order of the rows.
+/// Later rows see more, so that the last blocks end apart, and few blocks leave SMs without any: how much longer that
+/// takes than if all SMs shared the work. (The third generation has blocks that stay and take the longest first.)
+double gpu_model::unevenness(const operation& op, double attended) const {
+  constexpr std::int64_t block_rows = 128, most = 8192;
+  const std::int64_t rows = divide_up(op.m, block_rows), heads = op.batch * op.group;
+  // In blocks of keys: what is before the prompt, and as much of it as there is by then. Behind a window all see alike.
+  const double mean = attended / block_rows, half = static_cast<double>(rows) / 2;
+  const bool window = mean < 0.99 * half;
+  const auto work = [&](std::int64_t row) {
+    return window ? mean : std::max(0.0, mean - half) + static_cast<double>(row + 1);
+  };
+  double sum = 0;
+  for (std::int64_t row = 0; row < rows; ++row) sum += work(row);
+  const double shared = sum * static_cast<double>(heads) / static_cast<double>(m_chip.sms);
+  // Of many blocks the last ones end as far apart as ones of random length do.
+  if (rows * heads > most) return 1 + 0.62 * work(rows - 1) / shared;
+  std::priority_queue<double, std::vector<double>, std::greater<>> free;
+  for (std::int64_t i = 0; i < m_chip.sms; ++i) free.push(0);
+  double end = 0;
+  for (std::int64_t head = 0; head < heads; ++head)
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const double done = free.top() + work(row);
+      free.pop();
+      free.push(done);
+      end = std::max(end, done);
+    }
+  return std::max(1.0, end / shared);
+}
+
 double gpu_model::attention_seconds(const operation& op) const {
   const double rate = std::min(gemm_rate(op.type), power_rate(op.type));
   const double scores = op.flops / (4.0 * static_cast<double>(op.k));  // two products of k multiply-accumulates each
   if (m_stack.attention != "separate") {
     if (op.m == 1 && in_prompt_kernel(op))
-      return op.flops * query_rows / (rate * m_chip.attention_efficiency.at("flash2"));
+      return op.flops * static_cast<double>(m_chip.attention_tile) / (rate * m_chip.attention_efficiency.at("flash2"));
     if (op.m == 1) return op.flops / m_chip.vector_rate.value;
     // A query attends to half of the prompt on average and to all that was cached before, or to a window of it: the
     // operations say to how much. Its block computes more.
     const double attended = scores / (static_cast<double>(op.m) * static_cast<double>(op.batch * op.group));
     const double computed = op.flops * (1 + static_cast<double>(m_stack.attention_edge) / attended);
-    return computed / (rate * m_chip.attention_efficiency.at(attention_generation()));
+    const double even = computed / (rate * m_chip.attention_efficiency.at(attention_generation()));
+    return attention_generation() == "flash2" ? even * unevenness(op, attended) : even;
   }
   // Every query's scores over all positions are computed and pass through memory, those that the mask hides too.
   const double computed = op.m == 1 ? scores

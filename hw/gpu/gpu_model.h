@@ -83,6 +83,7 @@ class gpu_model : public core_model {
   product plan_gemm(const operation& op, double missed) const;
   ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;
+  double unevenness(const operation& op, double attended) const;
   /// What the runtime names, or the one before where the chip cannot run it.
   std::string attention_generation() const;
   /// A sequence that decodes is computed as if it were a prompt: in a tile of its own for each query head.

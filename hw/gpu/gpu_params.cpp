@@ -34,6 +34,11 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "(Hopper only; 0: the library runs its second generation): fitted")
           .range(0.0, 2.0)
           .choices({"flash2", "flash3"})
+          .add("attention_tile", &gpu_silicon::attention_tile,
+               "query rows of a block of FlashAttention-2 over prompts; a token beside a prompt has one to itself",
+               "its kernels for heads of 128: 64 rows on compute capability 8.6 and 8.9, whose SMs have less shared "
+               "memory, else 128")
+          .range<std::int64_t>(16, 256)
           .add("l2", &gpu_silicon::l2, "last-level cache", "H100 whitepaper")
           .range(byte_size(0), byte_size(1e12))
           .add("l2_line", &gpu_silicon::l2_line, "bytes of a request to memory",

@@ -22,6 +22,7 @@ struct gpu_silicon {
   double sustained_fraction = 0.71;
   double byte_fraction = 1;
   std::map<std::string, double> attention_efficiency{{"flash2", 0.5}, {"flash3", 0.5}};
+  std::int64_t attention_tile = 128;
   byte_size l2{50 * 1048576.0};
   byte_size l2_line{128};
   bandwidth l2_bandwidth{5.5e12};

@@ -292,6 +292,41 @@ TEST(gpu_kernels, attention_over_a_prompt_runs_at_its_generations_rate) {
   EXPECT_NEAR(compute_us(p, attention(1024, 2048, 1, 1 << 20)), 3 * exact * (1 + 64.0 / 1536) / 0.8, 1e-5);
 }
 
+// Blocks of 128 queries, four of a head: they see 1, 2, 3 and 4 blocks of keys. Over four SMs each has one, and the
+// last takes 4 where an equal share would be 10 / 4. Two heads, each block to whom is free first: 1 2 3 4, then 1, 2, 3
+// and 4 behind 1, 2, 2 and 3, which ends at 7 of 20 / 4. Eight SMs have four without a block.
+TEST(gpu_kernels, blocks_of_a_prompt_end_apart) {
+  const auto factor = [](std::int64_t sms, std::int64_t heads, std::int64_t queries, std::int64_t positions) {
+    gpu_params p = round_numbers(sms), even = p;
+    p.silicon.attention_efficiency = even.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.5}};
+    p.software.attention = "flash2";
+    even.software.attention = "flash3";
+    const operation op = attention(queries, positions, heads, 1 << 16);
+    return compute_us(p, op) / compute_us(even, op);
+  };
+  EXPECT_NEAR(factor(4, 1, 512, 512), 4 / 2.5, 1e-6);
+  EXPECT_NEAR(factor(4, 2, 512, 512), 7 / 5.0, 1e-6);
+  EXPECT_NEAR(factor(8, 1, 512, 512), 4 / 1.25, 1e-6);
+  EXPECT_NEAR(factor(1, 3, 512, 512), 1, 1e-6);
+  // 1024 positions before: blocks of 9 to 12 of 42 / 4.
+  EXPECT_NEAR(factor(4, 1, 512, 1536), 12 / 10.5, 1e-6);
+  // A hundred heads of a long prompt: the ends no longer matter.
+  EXPECT_NEAR(factor(4, 100, 16384, 16384), 1, 0.01);
+  EXPECT_GT(factor(4, 100, 16384, 16384), 1);
+}
+
+// Behind a window of 128 positions all blocks are alike: four of them on four SMs.
+TEST(gpu_kernels, blocks_behind_a_window_end_together) {
+  gpu_params p = round_numbers(4);
+  p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.5}};
+  operation op = attention(512, 512, 1, 1 << 16);
+  op.flops = 4.0 * 128 * 512 * 128;
+  p.software.attention = "flash2";
+  const double second = compute_us(p, op);
+  p.software.attention = "flash3";
+  EXPECT_NEAR(second, compute_us(p, op), 1e-6);
+}
+
 // What a query attends to does not depend on how many heads and sequences there are, so that neither does the part that
 // its block computes more: four sequences of two heads a group take eight times as long as one head.
 TEST(gpu_kernels, attention_over_a_prompt_takes_so_long_for_each_head) {
@@ -342,6 +377,7 @@ TEST(gpu_kernels, blocks_of_the_second_generation_fill_before_they_overlap) {
 TEST(gpu_kernels, a_decode_in_a_prompts_kernel_computes_a_tile_of_queries) {
   gpu_params p = round_numbers(1);
   p.silicon.attention_efficiency = {{"flash2", 0.5}, {"flash3", 0.8}};
+  p.silicon.attention_tile = 64;
   p.software.attention = "flash2";
   p.software.attention_start = duration(9e-6);
   operation op = attention(1, 1000, 8, 512 << 10);
