@@ -161,6 +161,13 @@ void run(const fit_options& o) {
       for (const auto& p : e.problems()) problems.add(p);
     }
   };
+  if (const std::string option = o.training.given(); !training && !option.empty())
+    problems.add({option, "", "is of a training step", "--phase train, or no " + option, ""});
+  if (training && !o.types.empty())
+    problems.add({"--dtype", "", "is not for --phase train, which is in 16 bits",
+                  "train.main_weights, train.gradients and train.states for what is kept beside", ""});
+  if (training && !o.context.empty())
+    problems.add({"--context", "", "is not for --phase train, whose sequences have --prompt tokens", "--prompt N", ""});
   const auto known = load_devices();
   std::vector<device_group> devices;
   for (const auto& name : o.devices) collect([&] { devices.push_back(find_devices(known, name)); });

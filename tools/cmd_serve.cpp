@@ -37,6 +37,9 @@ serving::request_list requests_of(const serve_arguments& a) {
   auto list = serving::open_requests(a.rate.empty() ? a.requests : with_some_rate(a.requests),
                                      static_cast<std::uint64_t>(a.seed));
   problem_list problems;
+  if (!a.rate.empty() && a.requests.rfind("closed", 0) == 0)
+    problems.add(
+        {"--rate", "", "a closed loop has no arrival rate: its users send when they are answered", "users=", ""});
   if (a.first > 0) serving::keep_first(list, a.first);
   if (a.warm_up >= 0) list.warm_up = a.warm_up;
   if (list.warm_up >= static_cast<std::int64_t>(list.requests.size()))

@@ -185,6 +185,16 @@ void training_options::add_to(CLI::App& app) {
       ->allow_extra_args(false);
 }
 
+std::string training_options::given() const {
+  const training_options usual;
+  if (micro_batch != usual.micro_batch) return "--micro-batch";
+  if (prompt != usual.prompt) return "--prompt";
+  if (optimizer != usual.optimizer) return "--optimizer";
+  if (recompute != usual.recompute) return "--recompute";
+  if (sharding != usual.sharding) return "--sharding";
+  return sets.empty() ? "" : "--set";
+}
+
 training_setup training_options::resolve(const std::string& batch) const {
   problem_list problems;
   config::node tree = config::node::map("--set");

@@ -19,6 +19,8 @@ struct training_options {
   std::vector<std::string> sets;
 
   void add_to(CLI::App& app);
+  /// An option that was given another value than it has by default; "" when there is none.
+  std::string given() const;
   /// Throws input_error with every problem found. `batch`: as typed.
   training_setup resolve(const std::string& batch) const;
 };

@@ -70,6 +70,11 @@ trace::workload workload_options::resolve() const {
   }
   if (w.phase == trace::workload::phases::prefill && !context.empty())
     problems.add({"--context", "", "is for decode; --phase is prefill", "--prompt for the length of a prefill", ""});
+  if (w.phase == trace::workload::phases::prefill && !tokens.empty())
+    problems.add(
+        {"--tokens", "", "are generated in decode; --phase is prefill", "--phase both for a prompt and tokens", ""});
+  if (w.phase == trace::workload::phases::decode && !prefill_chunk.empty())
+    problems.add({"--prefill-chunk", "", "is for prompts; --phase is decode", "--phase prefill or both", ""});
   if (w.phase == trace::workload::phases::both) {
     if (!context.empty() && w.context != w.prompt + 1)
       problems.add({"--context", "",

@@ -72,6 +72,8 @@ service_level service_level::parse(const std::string& text) {
                     nearest_name(key, {"ttft", "tpot", "e2e"})});
     else if (!parse_quantity(part.substr(equal + 1), "time", value, expected) || value <= 0)
       problems.add({"--slo", key, "got '" + part.substr(equal + 1) + "'", "a time above 0, such as 200ms", ""});
+    else if (*to != 0)
+      problems.add({"--slo", key, "is given twice", "one limit", ""});
     else
       *to = to_ps(duration(value));
   }
