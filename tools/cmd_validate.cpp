@@ -308,6 +308,8 @@ std::vector<line> energy_lines(const energy_row& r, const validation_data& data,
   return out;
 }
 
+constexpr const char* expert_category = "kernel experts";
+
 std::string category_of(const kernel_row& k) {
   if (k.dtype == "fp8") return "kernel fp8";
   return k.m == 1 ? "kernel M=1" : "kernel M>1";
@@ -353,6 +355,16 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
     const std::string file = where.file(fmt::format("attention-{}.jsonl", attention_jobs.size()));
     write_attention_trace(list, file);
     attention_jobs[hardware] = book.add(trace_run(data.setup_of(*list.front()), file), true);
+  }
+  // Experts: a run a device and kind of tiles.
+  std::map<batch_key, std::vector<const expert_row*>> experts;
+  for (const auto& r : data.experts())
+    if (wanted(o, r.id, expert_category, r.hardware)) experts[{r.tiles, r.hardware}].push_back(&r);
+  std::map<batch_key, std::size_t> expert_jobs;
+  for (const auto& [key, list] : experts) {
+    const std::string file = where.file(fmt::format("experts-{}.jsonl", expert_jobs.size()));
+    write_expert_trace(list, file);
+    expert_jobs[key] = book.add(trace_run(data.setup_of(*list.front()), file), true);
   }
   struct planned_energy {
     const energy_row* row;
@@ -432,6 +444,32 @@ std::vector<line> validate_rows(const options& o, const validation_data& data, c
             {r->id, "attention " + r->phase, hardware,
              fmt::format("{} heads, {} KV, batch {}, {} positions", r->heads, r->kv_heads, r->batch, r->length),
              "kernel", "time_us", "us", r->kind, "", r->time_us, 0, false, ""});
+  for (const auto& [key, list] : experts)
+    for (const auto* r : list) {
+      const outcome& c = book.of(expert_jobs[key]);
+      line l{r->id,
+             expert_category,
+             r->hardware,
+             fmt::format("{} of {} experts, {} tokens, {} x {} {}", r->choices, r->experts, r->tokens, r->hidden,
+                         r->ffn, r->dtype),
+             "vLLM, " + r->tiles,
+             "time_us",
+             "us",
+             r->kind,
+             "",
+             r->time_us,
+             0,
+             false,
+             ""};
+      for (const auto& name : expert_operators(r->id)) {
+        const auto at = c.layer_seconds.find(name);
+        if (at == c.layer_seconds.end())
+          l.problem = c.complaint.empty() ? "no result" : c.complaint;
+        else
+          l.simulated += at->second * 1e6;
+      }
+      lines.push_back(std::move(l));
+    }
   for (const auto& [hardware, list] : collectives) {
     const outcome& c = book.of(collective_jobs[hardware]);
     for (const auto* r : list) {

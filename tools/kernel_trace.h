@@ -15,6 +15,11 @@ void write_kernel_trace(const std::vector<const kernel_row*>& kernels, const std
 /// The same for attention over a cache (one query) or over a prompt.
 void write_attention_trace(const std::vector<const attention_row*>& rows, const std::string& file);
 
+/// The same for all experts of a layer: the operators of a row, from the choice of experts to the sum over them, have
+/// the names that expert_operators gives. What a router computes is not timed, so that it has one input.
+void write_expert_trace(const std::vector<const expert_row*>& rows, const std::string& file);
+std::vector<std::string> expert_operators(const std::string& id);
+
 /// Writes a trace for a tensor-parallel group: for each all-reduce an operator named by its id that ends in it, and
 /// before that one named all_reduce_baseline(id) that is the same without it. The times of the two differ by the
 /// all-reduce.

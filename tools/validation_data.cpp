@@ -78,6 +78,7 @@ validation_data::validation_data()
     : validation_data(carried("measured.csv"), carried("kernels.csv"), carried("collectives.csv"),
                       carried("attention.csv"), carried("energy.csv"), carried("setups.yaml")) {
   for (const char* more : {"npu.csv", "racks.csv"}) read_measured(carried(more));
+  read_experts(carried("experts.csv"));
 }
 
 validation_data::validation_data(const std::string& measured, const std::string& kernels,
@@ -125,8 +126,18 @@ validation_data::validation_data(const std::string& measured, const std::string&
   m_kernel_software = software(*tree.find("kernels"), false);
   m_byte_kernel_software = software(*tree.find("byte_kernels"), false);
   for (const auto& [unused, n] : tree.find("attention")->entries()) m_attention_software.push_back(software(n, false));
+  if (const config::node* experts = tree.find("experts"); experts != nullptr)
+    for (const auto& [unused, n] : experts->entries()) m_expert_software.push_back(software(n, true));
   m_per_device = list_at(tree, "per_device");
   m_board = list_at(tree, "board");
+}
+
+void validation_data::read_experts(const std::string& file) {
+  read_csv(file, "id,hardware,tokens,experts,choices,hidden,ffn,dtype,tiles,time_us,source,kind",
+           [&](const std::vector<std::string>& c, const std::string& w) {
+             m_experts.push_back({c[0], c[1], integer(c[2], w), integer(c[3], w), integer(c[4], w), integer(c[5], w),
+                                  integer(c[6], w), c[7], c[8], number(c[9], w), c[10], c[11]});
+           });
 }
 
 void validation_data::read_measured(const std::string& file) {
@@ -255,6 +266,12 @@ setup validation_data::setup_of(const attention_row& r) const {
   for (const auto& s : m_attention_software)
     if (s.hardware.empty() || platforms::matches_glob(s.hardware, r.hardware)) return combine(r.hardware, s, 0);
   throw input_error(problem{m_setups_file, "attention", "no entry for '" + r.hardware + "'", "an entry for it", ""});
+}
+
+setup validation_data::setup_of(const expert_row& r) const {
+  for (const auto& s : m_expert_software)
+    if (s.match == r.tiles) return combine(r.hardware, s, 0);
+  throw input_error(problem{m_setups_file, "experts", "no entry for tiles '" + r.tiles + "'", "an entry for it", ""});
 }
 
 std::pair<run_words, run_words> validation_data::runs_of(const measured_row& r) const {

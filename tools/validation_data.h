@@ -38,6 +38,17 @@ struct attention_row {
   std::string source, kind;
 };
 
+/// A line of platforms/validation/experts.csv: what a layer's experts take for `tokens` rows of `hidden` values, each
+/// of which goes to `choices` of them: choice, sorting, both products, activation and sum. tiles: how the runtime comes
+/// to its kernels' tiles, "tuned" for the shape or by a "rule".
+struct expert_row {
+  std::string id, hardware;
+  std::int64_t tokens = 1, experts = 1, choices = 1, hidden = 1, ffn = 1;
+  std::string dtype, tiles;
+  double time_us = 0;
+  std::string source, kind;
+};
+
 /// A line of platforms/validation/energy.csv: what the boards draw in steady state, by their own meters. A step decodes
 /// `batch` tokens at `context` positions; for every `generated` tokens of a sequence the `prompt` of the next is
 /// computed in one of the steps, beside the others' tokens.
@@ -83,6 +94,7 @@ class validation_data {
   const std::vector<collective_row>& collectives() const { return m_collectives; }
   const std::vector<attention_row>& attention() const { return m_attention; }
   const std::vector<energy_row>& energy() const { return m_energy; }
+  const std::vector<expert_row>& experts() const { return m_experts; }
 
   /// Throws input_error when no entry of setups.yaml matches.
   setup setup_of(const measured_row& r) const;
@@ -90,6 +102,7 @@ class validation_data {
   setup setup_of(const kernel_row& k) const;
   setup setup_of(const attention_row& r) const;
   setup setup_of(const energy_row& r) const;
+  setup setup_of(const expert_row& r) const;
 
   /// The runs whose times make the row's value: prefill (empty where the row has none), decode (likewise).
   std::pair<run_words, run_words> runs_of(const measured_row& r) const;
@@ -115,6 +128,7 @@ class validation_data {
     std::vector<std::string> sets;  ///< what fewer devices change beside their number
   };
   void read_measured(const std::string& file);
+  void read_experts(const std::string& file);
   setup combine(const std::string& hardware, const software_entry& s, std::int64_t reserve_mib) const;
   const hardware_entry* entry_of(const std::string& hardware) const;
   const software_entry& software_of(const std::string& software, const std::string& hardware) const;
@@ -124,10 +138,11 @@ class validation_data {
   std::vector<collective_row> m_collectives;
   std::vector<attention_row> m_attention;
   std::vector<energy_row> m_energy;
+  std::vector<expert_row> m_experts;
   std::vector<hardware_entry> m_hardware;
   std::vector<software_entry> m_software;
   software_entry m_kernel_software, m_byte_kernel_software;
-  std::vector<software_entry> m_attention_software;
+  std::vector<software_entry> m_attention_software, m_expert_software;
   std::vector<std::string> m_per_device, m_board;
   std::string m_setups_file;
 };

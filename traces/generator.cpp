@@ -526,6 +526,7 @@ class generator final : public op_stream {
     o.weight = w().types.experts;
     o.matmul_flops = 2 * m * n * k;
     in(o, from, from_rows, k);
+    o.choices = m_model.moe->active;
     read_chosen(o, m_prefix + name, bytes_of(w().types.experts, n, k), chosen);
     for (const auto r : chosen)
       if (r > 0) o.group_rows.push_back(r);

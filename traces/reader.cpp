@@ -86,9 +86,9 @@ const std::vector<std::string> workload_keys = {"phase",  "batch",         "prom
                                                 "tokens", "prefill_chunk", "dtype",  "seed"};
 const std::vector<std::string> tensor_keys = {"tensor", "class", "dtype", "shape", "layer", "bytes", "parts"};
 const std::vector<std::string> op_keys = {
-    "op",     "id",  "kind",         "layer",        "phase",    "step",       "group", "m",
-    "n",      "k",   "batch",        "heads",        "kv_heads", "group_rows", "shard", "in",
-    "weight", "out", "matmul_flops", "vector_flops", "reads",    "writes",     "deps"};
+    "op", "id",     "kind",  "layer",        "phase",        "step",       "group",   "m",
+    "n",  "k",      "batch", "heads",        "kv_heads",     "group_rows", "choices", "shard",
+    "in", "weight", "out",   "matmul_flops", "vector_flops", "reads",      "writes",  "deps"};
 enum op_key : std::size_t {
   k_op,
   k_id,
@@ -104,6 +104,7 @@ enum op_key : std::size_t {
   k_heads,
   k_kv_heads,
   k_group_rows,
+  k_choices,
   k_shard,
   k_in,
   k_weight,
@@ -347,6 +348,7 @@ class reader final : public op_stream {
     o.m = o.n = o.k = o.batch = 1;
     o.heads = o.kv_heads = 0;
     o.group_rows.clear();
+    o.choices = 0;
     o.shard = shard::none;
     o.matmul_flops = o.vector_flops = 0;
     o.uses.clear();
@@ -398,6 +400,9 @@ class reader final : public op_stream {
         break;
       case k_group_rows:
         in.each([&] { o.group_rows.push_back(in.integer(1, most_elements)); });
+        break;
+      case k_choices:
+        o.choices = in.integer(0, most_index);
         break;
       case k_shard:
         o.shard = word<shard>(in, shard_words, "shard");
@@ -506,6 +511,8 @@ class reader final : public op_stream {
         in.fail("group_rows of operator '" + o.name + "' sum to " + std::to_string(sum),
                 "m, which is " + std::to_string(o.m));
     }
+    if (o.choices > 0 && o.m % o.choices != 0)
+      in.fail(std::to_string(o.choices) + " choices do not divide m, which is " + std::to_string(o.m), "a divisor");
     if (o.kv_heads > 0 && o.heads % o.kv_heads != 0)
       in.fail(std::to_string(o.kv_heads) + " kv_heads do not divide " + std::to_string(o.heads) + " heads",
               "a divisor");

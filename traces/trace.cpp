@@ -40,8 +40,8 @@ bool operator==(const tensor& a, const tensor& b) {
 bool operator==(const op& a, const op& b) {
   const auto key = [](const op& o) {
     return std::tie(o.id, o.name, o.kind, o.layer, o.phase, o.step, o.group, o.m, o.n, o.k, o.batch, o.heads,
-                    o.kv_heads, o.beside_prompt, o.group_rows, o.shard, o.input, o.weight, o.output, o.matmul_flops,
-                    o.vector_flops, o.uses, o.deps);
+                    o.kv_heads, o.beside_prompt, o.group_rows, o.choices, o.shard, o.input, o.weight, o.output,
+                    o.matmul_flops, o.vector_flops, o.uses, o.deps);
   };
   return key(a) == key(b);
 }

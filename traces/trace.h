@@ -114,6 +114,7 @@ struct op {
   /// a file does not hold it.
   bool beside_prompt = false;
   std::vector<std::int64_t> group_rows;  ///< expert_gemm only: rows of each expert touched; their sum is m
+  std::int64_t choices = 0;              ///< expert_gemm only: experts that each row goes to (top-k); 0: not told
   trace::shard shard = trace::shard::none;
 
   dtype input, weight, output;    ///< types of x, W and y (attention: queries, KV cache, result)

@@ -124,6 +124,7 @@ void write_op(buffer& out, const op& o, const header& h) {
   if (o.heads != 0) member(out, "heads", o.heads);
   if (o.kv_heads != 0) member(out, "kv_heads", o.kv_heads);
   if (!o.group_rows.empty()) list(out, "group_rows", o.group_rows);
+  if (o.choices != 0) member(out, "choices", o.choices);
   if (o.shard != shard::none) member(out, "shard", name_of(o.shard));
   const auto& types = h.workload.types;
   if (o.input != types.activations) member(out, "in", o.input.name());

@@ -36,6 +36,10 @@ struct operation {
   work_kind kind = work_kind::gemm;
   std::int64_t m = 1, n = 1, k = 1;  ///< gemm: M, N, K. attention: queries, cached positions, head dimension
   std::int64_t batch = 1;            ///< gemm: independent products. attention: sequences x KV heads
+  std::vector<std::int64_t> rows;    ///< gemm of experts: rows of each product, m is their mean; empty: m each
+  std::int64_t tokens = 0;           ///< gemm of experts: rows before each was sent to several
+  std::int64_t experts = 0;          ///< gemm of experts: those that the layer has
+  bool routes = false;               ///< gemm of a router: rows are sorted by the experts it chooses
   std::int64_t group = 1;            ///< attention: query heads that share a KV head
   double flops = 0;                  ///< a multiply-accumulate is two
   std::string type = "fp16";         ///< arithmetic type: key of a core's rate table

@@ -23,6 +23,14 @@ struct tile {
 constexpr tile tiles[] = {{256, 128}, {128, 256}, {128, 128}, {128, 64}, {64, 128},
                           {64, 64},   {32, 64},   {16, 64},   {16, 128}};
 
+/// Tiles of `height` rows that products of m rows each take, or of the rows given.
+std::int64_t row_tiles(std::int64_t m, std::int64_t batch, const std::vector<std::int64_t>& rows, std::int64_t height) {
+  if (rows.empty()) return divide_up(m, height) * batch;
+  std::int64_t sum = 0;
+  for (const std::int64_t r : rows) sum += divide_up(r, height);
+  return sum;
+}
+
 constexpr std::int64_t resident_blocks = 3;  // of FlashAttention-2 an SM, over one query
 
 double bytes_per_element(const std::string& type) {
@@ -49,6 +57,10 @@ double gpu_model::gemm_rate(const std::string& type) const {
   const double kernels = m_stack.gemm_fraction * (type == "fp8" ? m_stack.fp8_fraction : 1.0) *
                          (bytes_per_element(type) <= 1 ? m_chip.byte_fraction : 1.0);
   return peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
+}
+
+double gpu_model::narrow_experts_rate() const {
+  return m_stack.narrow_experts == "warps" ? m_chip.warp_fraction : 1.0;
 }
 
 double gpu_model::power_rate(const std::string& type) const {
@@ -124,21 +136,25 @@ double gpu_model::load_seconds(double bytes, double rate) const {
 }
 
 gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
-                                   const std::string& type, double weight_bits, double missed) const {
-  const double sm_rate = gemm_rate(type) / static_cast<double>(m_chip.sms);
+                                   const std::string& type, double weight_bits, double missed,
+                                   const std::vector<std::int64_t>& expert_rows) const {
+  const double element = bytes_per_element(type);
+  const bool unpacked = weight_bits > 0 && weight_bits < 8 * element;
+  const double sm_rate = gemm_rate(type) * (unpacked && !expert_rows.empty() ? narrow_experts_rate() : 1.0) /
+                         static_cast<double>(m_chip.sms);
   const double sm_power_rate = power_rate(type) / static_cast<double>(m_chip.sms);
   const double sm_bandwidth = m_chip.l2_bandwidth.value / static_cast<double>(m_chip.sms);
-  const double element = bytes_per_element(type);
-  const double weight = weight_bits > 0 ? std::min(element, weight_bits / 8) : element;
+  const double weight = unpacked ? weight_bits / 8 : element;
   const auto shared = static_cast<double>(m_chip.cluster);
   product best{HUGE_VAL, 1};
   double best_end = HUGE_VAL;
   for (const tile& t : tiles) {
     if (t.n < m_stack.tile_columns) continue;
     const auto rows = static_cast<double>(t.m), columns = static_cast<double>(t.n);
-    const std::int64_t tiles_there = divide_up(m, t.m) * divide_up(n, t.n) * batch;
+    const std::int64_t tiles_there = row_tiles(m, batch, expert_rows, t.m) * divide_up(n, t.n);
     // A tile's rows and columns beyond the product are zeros: they take time, but hardly power.
-    const double useful = static_cast<double>(m * n * batch) / (rows * columns * static_cast<double>(tiles_there));
+    const double useful =
+        std::min(1.0, static_cast<double>(m * n * batch) / (rows * columns * static_cast<double>(tiles_there)));
     for (std::int64_t split = 1; split <= m_stack.split_limit; ++split) {
       if (split > 1 && k / split < m_stack.split_depth) break;
       const std::int64_t blocks = tiles_there * split;
@@ -167,6 +183,27 @@ gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t 
   return best;
 }
 
+const std::map<std::string, std::int64_t>* gpu_model::fixed_tile(const operation& op) const {
+  if (op.rows.empty() || m_stack.expert_tile.at("rows") <= 0) return nullptr;
+  const bool narrow = op.weight_bits < 8 * bytes_per_element(op.type);
+  if (narrow && m_stack.narrow_experts == "warps") return nullptr;  // another kernel
+  const bool thin = 100 * op.tokens <= m_stack.expert_thin_tile.at("tokens_percent") * op.experts;
+  return thin ? &m_stack.expert_thin_tile : &m_stack.expert_tile;
+}
+
+/// A kernel that nobody tuned waits in every step for what it has just asked for: its pace is that of its steps.
+gpu_model::product gpu_model::in_fixed_tiles(const operation& op,
+                                             const std::map<std::string, std::int64_t>& tile) const {
+  const std::int64_t height = tile.at("rows"), width = tile.at("columns"), depth = tile.at("depth");
+  const std::int64_t blocks = row_tiles(op.m, op.batch, op.rows, height) * divide_up(op.n, width);
+  const double sm_rate = gemm_rate(op.type) / static_cast<double>(m_chip.sms);
+  const double step = std::max(1e-12 * static_cast<double>(tile.at("step_ps")),
+                               2.0 * static_cast<double>(height * width * depth) / sm_rate);
+  const double steps = std::max(1.0, static_cast<double>(blocks) / static_cast<double>(m_chip.sms)) *
+                       static_cast<double>(divide_up(op.k, depth));
+  return {steps * step + m_stack.tile_overhead.value, blocks, op.flops / power_rate(op.type)};
+}
+
 gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) const {
   const double type_bits = 8 * bytes_per_element(op.type);
   const bool narrow = op.weight_bits < type_bits;
@@ -174,7 +211,8 @@ gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) cons
   const double unpack = narrow ? m_chip.dequant_ops * weights / m_chip.vector_rate.value : 0.0;
   // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
   const auto times = [&](double stored_bits) {
-    if (op.m > 1) return gemm(op.m, op.n, op.k, op.batch, op.type, stored_bits, missed);
+    if (const auto* tile = fixed_tile(op); tile != nullptr) return in_fixed_tiles(op, *tile);
+    if (op.m > 1) return gemm(op.m, op.n, op.k, op.batch, op.type, stored_bits, missed, op.rows);
     return product{op.flops / std::min(m_chip.vector_rate.value, peak_rate(op.type)), m_chip.sms};
   };
   if (narrow && m_stack.expand_rows > 0 && op.m >= m_stack.expand_rows) {
@@ -341,6 +379,7 @@ work gpu_model::plan(const operation& op) {
   if (!fused) w.launch = to_ps(m_stack.kernel_launch) + to_ps(m_chip.kernel_ramp);
   if (op.kind == work_kind::gemm && op.m > std::max<std::int64_t>(1, m_stack.dot_rows))
     w.launch += to_ps(m_stack.gemm_overhead);
+  if (op.routes) w.launch += to_ps(m_stack.route_time);
   w.host = host_time(op);
   w.launch += w.host;
   if (op.kind == work_kind::collective) plan_collective(op, w);
@@ -384,7 +423,7 @@ work gpu_model::plan(const operation& op) {
   // A block needs a few kilobytes to be worth launching: tiny operators cannot occupy every SM.
   blocks = std::max<std::int64_t>(
       1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), to_bytes(m_stack.block_bytes))));
-  const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows;
+  const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows && fixed_tile(op) == nullptr;
   const bool copied = op.kind == work_kind::attention && op.m == 1 && attention_generation() == "flash2" &&
                       m_stack.attention_in_flight.value > 0;
   const byte_size in_flight = copied ? m_stack.attention_in_flight : m_chip.in_flight_per_sm;
@@ -403,6 +442,9 @@ work gpu_model::plan(const operation& op) {
   const double loads = missed > 0 ? load_seconds(from_memory, rate) : 0;
   double parts[] = {op.flops * flop_pj(op.type), static_cast<double>(touched) * to_pj(m_chip.energy_per_l2_byte),
                     from_memory * to_pj(m_chip.energy_per_memory_byte)};
+  // SMs that unpack weights are as busy as those that multiply, and draw as much.
+  if (!op.rows.empty() && op.m > 1 && op.weight_bits < 8 * bytes_per_element(op.type))
+    parts[0] /= std::min(1.0, narrow_experts_rate());
   const double fixed_pj = parts[2] + from_memory * m_memory_byte_pj;
   const double clock = clock_under_limit(seconds, loads, parts[0] + parts[1], fixed_pj);
   seconds /= clock;

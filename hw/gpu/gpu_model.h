@@ -2,6 +2,7 @@
 // What a GPU needs for an operator: plain C++, no SystemC. The transfers that follow are simulated, not estimated here.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "hw/core/core_model.h"
 #include "hw/core/tensor_cache.h"
@@ -28,8 +29,9 @@ class gpu_model : public core_model {
   /// tensor cores or by the L2 bandwidth of its SM; tiles run in waves over the SMs. `weight_bits`: of the stored
   /// weights where they are narrower than the type and unpacked on the way in; 0: as wide. `missed` bytes come from
   /// memory meanwhile: few tiles keep few of them in flight.
+  /// `expert_rows`: rows of each of the products where they differ; then m is their mean.
   product gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch, const std::string& type,
-               double weight_bits = 0, double missed = 0) const;
+               double weight_bits = 0, double missed = 0, const std::vector<std::int64_t>& expert_rows = {}) const;
   double gemm_seconds(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
                       const std::string& type) const {
     return gemm(m, n, k, batch, type).seconds;
@@ -68,6 +70,8 @@ class gpu_model : public core_model {
   double clock_under_limit(double arithmetic, double loads, double core_pj, double fixed_pj) const;
   /// Operations a second of large products.
   double gemm_rate(const std::string& type) const;
+  /// Rate of the products of experts with narrow weights relative to those with wide ones.
+  double narrow_experts_rate() const;
   /// Operations a second that the board's power limit allows a sustained load of products.
   double power_rate(const std::string& type) const;
   double spill_rate() const;
@@ -81,6 +85,9 @@ class gpu_model : public core_model {
   };
   protocol direct(std::int64_t devices, double sent) const;
   product plan_gemm(const operation& op, double missed) const;
+  /// The tile that the runtime's kernel for experts has whatever it computes; none: it takes the best.
+  const std::map<std::string, std::int64_t>* fixed_tile(const operation& op) const;
+  product in_fixed_tiles(const operation& op, const std::map<std::string, std::int64_t>& tile) const;
   ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;
   double unevenness(const operation& op, double attended) const;

@@ -28,6 +28,11 @@ const param_table<gpu_silicon>& gpu_silicon_table() {
                "part of sustained_fraction that large 8-bit products reach, each over its own peak",
                "fitted on 8-bit products, where there are any")
           .range(0.01, 2.0)
+          .add("warp_fraction", &gpu_silicon::warp_fraction,
+               "rate of products whose warps unpack narrow weights and multiply on their own, relative to 16-bit ones: "
+               "they do not reach units that take whole warp groups",
+               "4-bit experts on an H100: 254 TFLOP/s of 989 (sgl-project/sglang#38884); 1 before Hopper")
+          .range(0.01, 2.0)
           .add("attention_efficiency", &gpu_silicon::attention_efficiency,
                "part of the sustained rate that fused attention of a generation reaches over long prompts",
                "FlashAttention-2 paper, Fig. 4-6: 50 to 73 % of peak on A100, 35 to 40 % on H100; FlashAttention-3 "
@@ -196,6 +201,20 @@ const param_table<gpu_software>& gpu_software_table() {
                "conversions, copies)",
                "by runtime: counted in its graph of a layer, or fitted on prefill rows")
           .range(0.1, 100.0)
+          .add("route_time", &gpu_software::route_time,
+               "after a router: kernels that choose experts and sort rows by expert", "runtime")
+          .range(duration(0), duration(1))
+          .add("expert_tile", &gpu_software::expert_tile,
+               "of the runtime's kernel for all experts where it has one shape of tile instead of the best: rows and "
+               "columns, inputs that a step sums (depth), and picoseconds that an SM takes for a step however little "
+               "it computes. Rows 0: the best of the libraries' tiles",
+               "runtime: what it takes where nobody tuned it for the shape")
+          .range<std::int64_t>(0, 1 << 30)
+          .choices({"rows", "columns", "depth", "step_ps"})
+          .add("expert_thin_tile", &gpu_software::expert_thin_tile,
+               "the same where the layer has at most so many tokens, in percent of its experts", "runtime")
+          .range<std::int64_t>(0, 1 << 30)
+          .choices({"tokens_percent", "rows", "columns", "depth", "step_ps"})
           .add("expand_rows", &gpu_software::expand_rows,
                "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a "
                "16-bit GEMM; 0: never",
@@ -267,6 +286,12 @@ const param_table<gpu_software>& gpu_software_table() {
                "overlapped: loads go to shared memory and never wait for it",
                "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)")
           .choices({"serial", "overlapped"})
+          .add("narrow_experts", &gpu_software::narrow_experts,
+               "products of experts whose weights have less than 16 bits: library: as others; warps: in kernels of "
+               "their own, "
+               "at the chip's warp_fraction",
+               "runtime: vLLM's experts of 4 bits (Marlin) unpack and multiply warp by warp")
+          .choices({"library", "warps"})
           .add("kernel_in_flight", &gpu_software::kernel_in_flight,
                "bytes an SM that the runtime's thin kernels (up to 16 rows) keep in flight with 16-bit weights; 0: as "
                "many as the SM can",

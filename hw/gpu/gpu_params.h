@@ -21,6 +21,7 @@ struct gpu_silicon {
   op_rate vector_rate{66.9e12};
   double sustained_fraction = 0.71;
   double byte_fraction = 1;
+  double warp_fraction = 1;
   std::map<std::string, double> attention_efficiency{{"flash2", 0.5}, {"flash3", 0.5}};
   std::int64_t attention_tile = 128;
   byte_size l2{50 * 1048576.0};
@@ -52,6 +53,7 @@ struct gpu_software {
   duration kernel_launch{1.3e-6};
   duration layer_overhead{0};
   std::string unpacking = "serial";
+  std::string narrow_experts = "library";
   std::string fusion = "elementwise";
   std::string accumulate = "fp32";
   std::string load = "run";
@@ -64,6 +66,10 @@ struct gpu_software {
   double score_cycles = 0;
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
+  duration route_time{0};
+  std::map<std::string, std::int64_t> expert_tile{{"rows", 0}, {"columns", 0}, {"depth", 0}, {"step_ps", 0}};
+  std::map<std::string, std::int64_t> expert_thin_tile{
+      {"tokens_percent", 100}, {"rows", 0}, {"columns", 0}, {"depth", 0}, {"step_ps", 0}};
   std::int64_t expand_rows = 0;
   std::int64_t dot_rows = 0;
   double dot_ops = 6.5;

@@ -149,6 +149,7 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
     w.id = op.id;
     w.name = op.name;
     w.kind = kind_of(op.kind);
+    w.routes = op.kind == trace::op_kind::router;
     w.m = std::max<std::int64_t>(1, op.m);
     w.n = std::max<std::int64_t>(1, op.n);
     w.k = std::max<std::int64_t>(1, op.k);
@@ -158,9 +159,11 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
       w.group = std::max<std::int64_t>(1, op.heads / std::max<std::int64_t>(1, op.kv_heads));
     }
     if (op.kind == trace::op_kind::expert_gemm && !op.group_rows.empty()) {
-      // Experts run as a grouped GEMM: as many products as experts touched, rows shared evenly.
+      // Experts run as a grouped GEMM: as many products as experts touched.
       w.batch = static_cast<std::int64_t>(op.group_rows.size());
       w.m = std::max<std::int64_t>(1, (op.m + w.batch - 1) / w.batch);
+      w.rows = op.group_rows;
+      w.tokens = op.choices > 0 ? op.m / op.choices : op.m;
     }
     cut_shape(w, op, static_cast<std::int64_t>(parts));
     w.type = arithmetic_type(op.input, op.weight);
@@ -168,6 +171,8 @@ std::vector<device_task> split_operator(const trace::op& op, const trace::header
     w.weight_group = op.weight.group;
     for (const auto& u : op.uses) {
       const trace::tensor& tensor = header.tensors[u.tensor];
+      if (!w.rows.empty() && w.experts == 0 && tensor.cls == trace::tensor_class::weights && !tensor.shape.empty())
+        w.experts = tensor.shape.front() / at_least_one(op.n);  // a stack of matrices of n rows
       const home& h =
           op.kind == trace::op_kind::embed ? where.rows_of(u.tensor, t.device) : where.of(u.tensor, t.device);
       operand o;

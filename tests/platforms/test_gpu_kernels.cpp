@@ -179,6 +179,100 @@ TEST(gpu_kernels, a_split_product_pays_for_its_partial_sums_and_for_joining_them
   EXPECT_NEAR(gpu_model(p).gemm_seconds(16, 64, 4096, 1, "fp16"), 18.388608e-6, 1e-12) << "not worth joining";
 }
 
+// A tile of 16 x 64 outputs of 1000 inputs takes 2.048 us. Experts with 1 and 31 rows take one and two of them; with 16
+// each, one and one.
+TEST(gpu_kernels, every_expert_has_tiles_of_its_own) {
+  const gpu_model gpu(round_numbers(1));
+  EXPECT_NEAR(gpu.gemm(16, 64, 1000, 2, "fp16", 0, 0, {1, 31}).seconds, 3 * 2.048e-6, 1e-12);
+  EXPECT_NEAR(gpu.gemm(16, 64, 1000, 2, "fp16", 0, 0, {16, 16}).seconds, 2 * 2.048e-6, 1e-12);
+  EXPECT_NEAR(gpu.gemm_seconds(16, 64, 1000, 2, "fp16"), 2 * 2.048e-6, 1e-12);
+}
+
+operation experts(std::vector<std::int64_t> rows, std::int64_t tokens, std::int64_t n, std::int64_t k) {
+  std::int64_t sum = 0;
+  for (const std::int64_t r : rows) sum += r;
+  const auto count = static_cast<std::int64_t>(rows.size());
+  operation op = product(sum, n, k, 0);
+  op.operands.clear();
+  op.m = (sum + count - 1) / count;
+  op.batch = count;
+  op.rows = std::move(rows);
+  op.tokens = tokens;
+  op.experts = 128;
+  return op;
+}
+
+// Tiles of 64 x 64, of which two SMs share six: of 65 and 63 rows two and one, of 128 columns two. Ten steps of 32
+// inputs take 0.3 us each however little they compute; where that is less, as long as their 262,144 operations.
+TEST(gpu_kernels, an_untuned_kernel_for_experts_takes_its_steps) {
+  gpu_params p = round_numbers(2);
+  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 32}, {"step_ps", 300000}};
+  p.software.expert_thin_tile = {
+      {"tokens_percent", 100}, {"rows", 16}, {"columns", 32}, {"depth", 64}, {"step_ps", 100000}};
+  EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 320)), 3 * 10 * 0.3, 1e-6);
+  EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 310)), 3 * 10 * 0.3, 1e-6) << "the last step is not full";
+  EXPECT_NEAR(compute_us(p, experts({1}, 129, 64, 320)), 10 * 0.3, 1e-6) << "one tile is one SM's";
+  // 64 tokens are no more than 128 experts: eight tiles of 16 x 32, five steps.
+  EXPECT_NEAR(compute_us(p, experts({4, 4}, 64, 128, 320)), 4 * 5 * 0.1, 1e-6);
+  EXPECT_NEAR(compute_us(p, experts({4, 4}, 128, 128, 320)), 4 * 5 * 0.1, 1e-6);
+  p.software.expert_thin_tile["tokens_percent"] = 50;
+  EXPECT_NEAR(compute_us(p, experts({4, 4}, 64, 128, 320)), 4 * 5 * 0.1, 1e-6);
+  EXPECT_NEAR(compute_us(p, experts({4, 4}, 65, 128, 320)), 2 * 10 * 0.3, 1e-6);
+  p.software.expert_tile["step_ps"] = 200000;
+  EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 320)), 3 * 10 * 0.262144, 1e-6);
+  // Other products take the best tile: 128 x 128 outputs of 320 inputs in halves.
+  operation one = experts({128}, 129, 128, 320);
+  one.rows.clear();
+  EXPECT_NEAR(compute_us(p, one), 2.0 * 128 * 128 * 320 / 2e12 * 1e6, 1e-6);
+}
+
+// Two tiles on two SMs: a step of 2 x 64 x 64 x 64 operations in 0.524 us; 2 MB come in 1 us. As the two do not hide
+// behind each other at all (order 1), loads are stretched over both.
+TEST(gpu_kernels, an_untuned_kernel_with_few_rows_hides_its_loads_no_better_than_one_with_many) {
+  gpu_params p = round_numbers(2);
+  p.software.overlap_order = 1;
+  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 64}, {"step_ps", 100000}};
+  p.software.expert_thin_tile["tokens_percent"] = 0;
+  operation op = experts({1, 1}, 1, 64, 64);
+  op.operands.push_back({1, traffic::weights, false, false, 0, 2000000});
+  EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth, 2e6 / (1e-6 + 0.524288e-6), 1e6);
+}
+
+TEST(gpu_kernels, a_router_is_followed_by_the_sorting_of_rows) {
+  gpu_params p = round_numbers(1);
+  p.software.route_time = duration(16e-6);
+  operation op = product(1, 64, 64, 4096);
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 0);
+  op.routes = true;
+  EXPECT_EQ(gpu_model(p).plan(op).launch, 16'000'000);
+}
+
+// A tile of 16 x 64 x 1000 at half the rate; the SMs draw as much a second as with wide weights: twice as much in all.
+TEST(gpu_kernels, warps_that_unpack_experts_on_their_own_multiply_slower_where_the_chip_says_so) {
+  gpu_params p = round_numbers(1);
+  p.silicon.warp_fraction = 0.5;
+  p.silicon.dequant_ops = 0;
+  p.silicon.energy_per_flop = energy(1e-12);
+  p.silicon.energy_per_l2_byte = p.silicon.energy_per_memory_byte = energy(0);
+  p.software.expert_thin_tile["tokens_percent"] = 0;
+  const operation wide = experts({16}, 1, 64, 1000);
+  operation narrow = wide;
+  narrow.weight_bits = 4;
+  EXPECT_NEAR(compute_us(p, narrow), 2.048, 1e-6) << "a library's kernel";
+  p.software.narrow_experts = "warps";
+  EXPECT_NEAR(compute_us(p, narrow), 4.096, 1e-6);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(narrow).energy_pj, 2 * 2048000.0);
+  EXPECT_NEAR(compute_us(p, wide), 2.048, 1e-6);
+  EXPECT_DOUBLE_EQ(gpu_model(p).plan(wide).energy_pj, 2048000.0);
+  operation plain = narrow;
+  plain.rows.clear();
+  EXPECT_NEAR(compute_us(p, plain), 2.048, 1e-6) << "no expert";
+  // Nobody's tiles but these kernels' own: 20 steps of 5 us are for 16-bit experts.
+  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 50}, {"step_ps", 5000000}};
+  EXPECT_NEAR(compute_us(p, wide), 100, 1e-6);
+  EXPECT_NEAR(compute_us(p, narrow), 4.096, 1e-6);
+}
+
 TEST(gpu_kernels, every_wave_of_tiles_has_its_overhead) {
   gpu_params p = round_numbers(1);
   p.software.tile_overhead = duration(1e-6);

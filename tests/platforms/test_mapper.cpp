@@ -82,6 +82,35 @@ TEST(mapper, tensor_parallel_parts_sum_to_the_operator) {
   }
 }
 
+// Five tokens go to two of eight experts each. A kernel is told what each expert gets, and what there was before.
+TEST(mapper, experts_are_products_of_their_own_rows) {
+  trace::workload w;
+  w.batch = 5;
+  const auto source = source_of("mixtral-8x7b", w);
+  const auto d = tensor_parallel(2);
+  const placement where(d, slots(2, std::int64_t{80} << 30), source);
+  const auto stream = source();
+  int routers = 0, experts = 0;
+  for (trace::op op; stream->next(op);)
+    for (const auto& part : split_operator(op, stream->header(), where, where.executors(where.rule(op)))) {
+      EXPECT_EQ(part.work.routes, op.kind == trace::op_kind::router);
+      routers += part.work.routes ? 1 : 0;
+      if (op.kind != trace::op_kind::expert_gemm) {
+        EXPECT_TRUE(part.work.rows.empty());
+        continue;
+      }
+      ++experts;
+      EXPECT_EQ(part.work.rows, op.group_rows);
+      EXPECT_EQ(part.work.tokens, 5);
+      EXPECT_EQ(part.work.experts, 8);
+      op.choices = 0;  // a trace that does not say it
+      EXPECT_EQ(split_operator(op, stream->header(), where, where.executors(where.rule(op)))[0].work.tokens, 10);
+      op.choices = 2;
+    }
+  EXPECT_EQ(routers, 2 * 32);
+  EXPECT_EQ(experts, 2 * 2 * 32);
+}
+
 // GPT-2's lm_head is its embedding table: gathered whole by every device, multiplied in parts.
 TEST(mapper, a_tied_table_is_multiplied_in_parts) {
   const auto d = tensor_parallel(2);

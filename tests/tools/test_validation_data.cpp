@@ -46,6 +46,47 @@ TEST(validation_data, a_timed_product_has_its_operations_and_bytes) {
   EXPECT_EQ(found, 1);
 }
 
+// Six tokens go to two of four experts: twelve rows up (8 x 2 values of 16), activated, down, summed to six again. Of
+// the choices the one is timed that touches as many experts as is usual: 4 (1 - (1 - 2/4)^6) = 3.94, all four.
+TEST(validation_data, a_timed_layer_of_experts_is_chosen_multiplied_and_summed) {
+  expert_row row;
+  row.id = "E";
+  row.tokens = 6;
+  row.experts = 4;
+  row.choices = 2;
+  row.hidden = 16;
+  row.ffn = 8;
+  row.dtype = "bf16";
+  const test::temp_dir dir;
+  write_expert_trace({&row}, dir / "t.mwtrace");
+  const auto in = trace::read_file(dir / "t.mwtrace");
+  std::vector<std::string> names;
+  std::map<std::string, trace::op> found;
+  for (trace::op o; in->next(o);) {
+    names.push_back(o.name);
+    found[o.name] = o;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"flush.E.choose", "E.choose", "E.up", "E.act", "E.down", "E.sum"}));
+  const auto bytes = [&](const char* name, trace::tensor_class c, trace::access a) {
+    return found.at(name).bytes(in->header().tensors, c, a);
+  };
+  using trace::access;
+  using trace::tensor_class;
+  EXPECT_EQ(found.at("E.up").matmul_flops, 2 * 12 * 16 * 16);
+  EXPECT_EQ(bytes("E.up", tensor_class::weights, access::read), 4 * 2 * 16 * 16);
+  EXPECT_EQ(bytes("E.up", tensor_class::activations, access::read), 6 * 2 * 16);
+  EXPECT_EQ(bytes("E.act", tensor_class::activations, access::read), 12 * 2 * 16);
+  EXPECT_EQ(found.at("E.down").matmul_flops, 2 * 12 * 8 * 16);
+  EXPECT_EQ(bytes("E.down", tensor_class::weights, access::read), 4 * 2 * 8 * 16);
+  EXPECT_EQ(bytes("E.sum", tensor_class::activations, access::read), 12 * 2 * 16);
+  EXPECT_EQ(bytes("E.sum", tensor_class::activations, access::write), 6 * 2 * 16);
+  for (const char* product : {"E.up", "E.down"}) {
+    EXPECT_EQ(found.at(product).kind, trace::op_kind::expert_gemm);
+    EXPECT_EQ(found.at(product).choices, 2);
+    EXPECT_EQ(found.at(product).group_rows, found.at("E.up").group_rows);
+  }
+}
+
 // Llama-2-7B: 32 layers. Of ten sequences two have prompts of 300, eight get a token at 700 positions: 608 rows through
 // the products, ten through the lm_head, one pass.
 TEST(validation_data, a_step_of_a_server_computes_prompts_beside_tokens) {
@@ -131,6 +172,16 @@ TEST(validation_data, ids_are_unique_and_every_row_says_where_it_comes_from) {
     EXPECT_GT(r.time_us, 0) << r.id;
     EXPECT_EQ(r.heads % r.kv_heads, 0) << r.id;
   }
+  for (const auto& r : data().experts()) {
+    EXPECT_TRUE(ids.insert(r.id).second) << r.id;
+    EXPECT_FALSE(r.source.empty()) << r.id;
+    EXPECT_GT(r.time_us, 0) << r.id;
+    EXPECT_LE(r.choices, r.experts) << r.id;
+    EXPECT_TRUE(r.tiles == "tuned" || r.tiles == "rule") << r.id;
+    // A step's time was fitted on the first, what lies between router and products on single rows.
+    const bool fitted = r.dtype == "fp8" || r.tokens == 1;
+    EXPECT_EQ(r.kind, fitted ? "calibration" : "validation") << r.id;
+  }
   for (const auto& c : data().collectives()) {
     EXPECT_TRUE(ids.insert(c.id).second) << c.id;
     EXPECT_FALSE(c.source.empty()) << c.id;
@@ -211,6 +262,15 @@ TEST(validation_data, every_row_has_a_platform_that_loads) {
     const auto s = data().setup_of(r);
     EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id;
   }
+  for (const auto& r : data().experts()) {
+    const auto s = data().setup_of(r);
+    EXPECT_NO_THROW(platforms::load_platform(s.platform, s.sets)) << r.id;
+    const bool untuned = std::count(s.sets.begin(), s.sets.end(), "software=vllm_2025_untuned") == 1;
+    EXPECT_EQ(untuned, r.tiles == "rule") << r.id;
+  }
+  expert_row other = data().experts().front();
+  other.tiles = "guessed";
+  EXPECT_THROW(data().setup_of(other), input_error);
   for (const auto& c : data().collectives()) EXPECT_NO_THROW(data().setup_of_kernels(c.hardware)) << c.id;
 }
 

@@ -72,6 +72,8 @@ TEST(trace_errors, fields_of_an_operator) {
       {",\"heads\":6,\"kv_heads\":4", "", "4 kv_heads do not divide 6 heads"},
       {",\"m\":4,\"group_rows\":[1,2]", "", "sum to 3"},
       {",\"m\":4,\"group_rows\":[4,0]", "group_rows", "got 0"},
+      {",\"m\":4,\"group_rows\":[1,3],\"choices\":3", "", "3 choices do not divide m, which is 4"},
+      {",\"choices\":-1", "choices", "got -1"},
       {",\"op\":\"b\"", "op", "given twice"},
   };
   for (const auto& row : table) {

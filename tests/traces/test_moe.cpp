@@ -64,6 +64,7 @@ TEST(moe, weights_of_the_touched_experts_are_read) {
     EXPECT_EQ(bytes, static_cast<std::int64_t>(o.group_rows.size()) * (is_up ? up : down));
     EXPECT_EQ(std::accumulate(o.group_rows.begin(), o.group_rows.end(), std::int64_t{0}), 4 * 8);
     EXPECT_EQ(o.m, 4 * 8);
+    EXPECT_EQ(o.choices, 8);
     if (is_up) {
       differs = differs || (touched != 0 && touched != o.group_rows.size());
       touched = o.group_rows.size();
