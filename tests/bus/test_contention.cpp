@@ -452,6 +452,22 @@ TEST(bus_config, names_the_nearest_arbiter) {
     EXPECT_NE(text.find("buses.main.granule"), std::string::npos) << text;
   }
 }
+// A bus has one slice at least: a beat takes its time over the number of slices.
+TEST(bus_config, slices_are_one_or_more) {
+  const auto slices = [](const char* text) {
+    config::node map = config::node::map("p.yaml");
+    map.set("slices", text, "p.yaml");
+    problem_list problems;
+    bus_params p;
+    bus_param_table().read(map, p, problems);
+    problems.check();
+    return p.slices;
+  };
+  EXPECT_EQ(slices("1"), 1);
+  EXPECT_EQ(slices("4096"), 4096);
+  EXPECT_THROW(slices("0"), input_error);
+  EXPECT_THROW(slices("4097"), input_error);
+}
 TEST(bus_config, adding_a_range_to_an_unknown_target_names_the_nearest) {
   bus b("b", plain_bus());
   b.add_target("memory", 0, 64);

@@ -64,6 +64,24 @@ TEST_P(unloaded, latency_is_hops_and_one_serialisation) {
   for (const auto& r : s.records) EXPECT_EQ(r.parts[stall::bus_wait], 0);
 }
 
+// Data of a read or a write cross each lane of the way once: its bits take the hop's energy on every one of them.
+TEST_P(unloaded, energy_of_the_lanes_is_that_of_bits_times_hops) {
+  const auto c = GetParam();
+  auto p = network(c.topology, c.columns, c.rows);
+  p.nodes = {{"source0", {c.from}}, {"memory0", {c.to}}};
+  p.hop_energy_per_bit = energy(0.25e-12);
+  bench b(p);
+  b.source(
+      2,
+      [](std::size_t i) {
+        return order{0, i == 0 ? 64U : 4096U, i == 1, static_cast<ps_t>(i) * 10'000'000};
+      },
+      65536);
+  b.memory(granule_time, 40'000, 0, gib);
+  b.run();
+  EXPECT_NEAR(b.fabric.report().energy_pj, (64 + 4096) * 8 * 0.25 * c.hops, 1e-6);
+}
+
 std::vector<place_case> places() {
   std::vector<place_case> out;
   for (const int to : {0, 1, 3, 4, 5, 7}) out.push_back({"ring", 8, 1, 0, to, ring_distance(0, to, 8)});
