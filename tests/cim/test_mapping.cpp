@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "hw/cim/hierarchy.h"
 #include "hw/cim/mapping.h"
 #include "tests/cim/support.h"
@@ -27,6 +29,13 @@ TEST(cim_mapping, layers_fold_over_rows_and_columns) {
   EXPECT_NEAR(f.utilisation, 200.0 * 50 / (16 * 64 * 16), 1e-12);
   EXPECT_THROW(fold_layer(*m, 0, 5, 8), input_error);
   EXPECT_THROW(fold_layer(*m, 5, 5, 17), input_error);
+}
+
+// 2^40 / 64 rows of pieces by 2^40 / 16 columns of them are 2^70 pieces: more than can be counted.
+TEST(cim_mapping, pieces_beyond_counting_are_an_error) {
+  const auto m = from_yaml(small);
+  EXPECT_NO_THROW(fold_layer(*m, std::int64_t{1} << 30, std::int64_t{1} << 30, 8));  // 2^50
+  EXPECT_THROW(fold_layer(*m, std::int64_t{1} << 40, std::int64_t{1} << 40, 8), std::overflow_error);
 }
 
 TEST(cim_mapping, flexible_macros_take_as_many_as_wanted) {
@@ -59,6 +68,18 @@ TEST(cim_mapping, what_does_not_fit_streams) {
   EXPECT_NE(p.layers[0].reason.find("no room"), std::string::npos);
   o.macro_count = 24;
   EXPECT_TRUE(place_layers(*m, {{"a", 128, 32, 8, 6, 1}}, o).fits());
+}
+
+// One macro is the fewest: 64 x 16 weights of 8 bits fill it.
+TEST(cim_mapping, one_macro_is_enough_and_none_is_refused) {
+  const auto m = from_yaml(small);
+  placement_options o;
+  o.macro_count = 1;
+  const mapped_layers p = place_layers(*m, {{"a", 64, 16, 8, 1, 1}}, o);
+  EXPECT_TRUE(p.fits());
+  EXPECT_EQ(p.layers[0].resident, 1);
+  o.macro_count = 0;
+  EXPECT_THROW(place_layers(*m, {{"a", 64, 16, 8, 1, 1}}, o), input_error);
 }
 
 TEST(cim_mapping, the_most_used_layers_go_first_when_asked) {
