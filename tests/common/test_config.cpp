@@ -123,6 +123,8 @@ TEST(nearest_name, is_near_or_has_the_name_in_it) {
   EXPECT_EQ(nearest_name("H100x8", names), "von_neumann_h100x8");
   EXPECT_EQ(nearest_name("mamba2", {"gemma2"}), "");
   EXPECT_EQ(nearest_name("mamba2", names), "mamba");
+  EXPECT_EQ(nearest_name("bleam", {"bloom"}), "bloom") << "five letters may have two wrong";
+  EXPECT_EQ(nearest_name("opam", names), "") << "two of four are too many";
   EXPECT_EQ(nearest_name("ox", names), "") << "too short to be inside anything";
 }
 

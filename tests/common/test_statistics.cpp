@@ -36,6 +36,14 @@ TEST(latency_histogram, percentiles_are_within_a_sixteenth) {
   EXPECT_EQ(sum, 10'000u);
 }
 
+// Of one value every percentile is that value: the bin's end is cut at the largest and the smallest one seen.
+TEST(latency_histogram, one_value_is_all_its_percentiles) {
+  latency_histogram h;
+  EXPECT_EQ(h.percentile(0.5), 0);
+  h.add(1'234'567);
+  for (const double q : {0.0, 0.5, 0.99, 1.0}) EXPECT_EQ(h.percentile(q), 1'234'567) << q;
+}
+
 TEST(time_series, does_not_depend_on_the_order_and_keeps_the_sum) {
   time_series a(16, 10), b(16, 10);
   const std::pair<ps_t, ps_t> spans[] = {{0, 10}, {5, 5000}, {100, 100}, {4000, 4500}, {7, 23}};
