@@ -102,6 +102,19 @@ TEST(stream_core, transfers_stay_small_against_the_window_where_pages_fault) {
   EXPECT_EQ(*std::max_element(m.sizes.begin(), m.sizes.end()), 16 * kib);
 }
 
+// The platform's way to the memory is part of the load's latency: what the core itself adds is the rest of it, nothing
+// where the way is longer than the whole.
+TEST(stream_core, a_way_longer_than_the_loads_latency_is_all_of_it) {
+  one_core m(reads(64), 600'000);
+  m.run();
+  EXPECT_EQ(m.result.end - m.result.start, 50'000 + 1000);  // the memory, and a burst
+}
+TEST(stream_core, what_the_way_leaves_of_the_loads_latency_is_the_cores) {
+  one_core m(reads(64), 50'000);
+  m.run();
+  EXPECT_EQ(m.result.end - m.result.start, 50'000 + 1000 + (500'000 - 50'000));
+}
+
 // Less than 64 stripes: a 64th, at least 512 bytes. And the size that is asked for, whatever the operator.
 TEST(stream_core, transfers_of_small_operators_and_fixed_ones) {
   one_core m(reads(100 * kib), 50'000);
