@@ -46,6 +46,29 @@ TEST(driver, json_starts_with_the_stable_keys) {
   EXPECT_EQ(j["row"]["hit"].get<int>() + j["row"]["miss"].get<int>() + j["row"]["conflict"].get<int>(), 3000);
 }
 
+// 3000 accesses of 64 bytes over the time that they took, in percent of 3200 MT/s on eight bytes: 25.6 GB/s.
+TEST(driver, percent_of_the_peak_are_bytes_over_time) {
+  const auto j = to_json(run_driver(params("DDR4-3200", "seq", 3000)));
+  const double bytes_per_ns = 3000 * 64 / j["time_ns"].get<double>();
+  EXPECT_NEAR(j["bandwidth_gbps"].get<double>(), bytes_per_ns, 1e-6);
+  EXPECT_NEAR(j["pct_peak"].get<double>(), 100 * bytes_per_ns / 25.6, 1e-6);
+}
+
+// Under the closed policy the last access to a row that is queued carries the precharge. At a hundredth of the peak no
+// other one is queued: 64 bytes come every 250 ns, and each is an ACT and a RDA, though all lie in one row.
+TEST(driver, an_access_alone_closes_its_row_under_the_closed_policy) {
+  driver_params p = params("DDR4-3200", "seq", 20);
+  p.pattern.load = 0.01;
+  p.controller.refresh = "none";
+  p.controller.page_policy = "closed";
+  const statistics s = run_driver(p).stats;
+  const auto issued = [&](command c) { return s.commands[static_cast<std::size_t>(c)]; };
+  EXPECT_EQ(issued(command::ACT), 20u);
+  EXPECT_EQ(issued(command::RDA), 20u);
+  EXPECT_EQ(issued(command::RD), 0u);
+  EXPECT_EQ(issued(command::PRE), 0u);
+}
+
 // One read of an idle, closed bank: the input register, ACT to RD, CL and the burst.
 TEST(driver, unloaded_latency_is_its_closed_form_for_every_standard) {
   for (const auto& name : standard_names()) {

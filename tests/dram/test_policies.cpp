@@ -46,6 +46,15 @@ TEST(dram_policies, the_registries_have_what_the_readme_names) {
   EXPECT_EQ(policies<front_end>().names(), (std::vector<std::string>{"any", "one_a_clock"}));
 }
 
+// Each watermark is its own parameter, whatever the other one is.
+TEST(dram_policies, watermarks_are_set_one_by_one) {
+  const controller_params low = with({"write_low", "0.3"}), high = with({"write_high", "0.6"});
+  EXPECT_EQ(low.write_low, 0.3);
+  EXPECT_EQ(low.write_high, controller_params{}.write_high);
+  EXPECT_EQ(high.write_high, 0.6);
+  EXPECT_EQ(high.write_low, controller_params{}.write_low);
+}
+
 // Random standards, maps and streams: the device accepts every command, and replay changes nothing.
 TEST(dram_policies, commands_are_legal_and_replay_changes_nothing) {
   for (const choice& c : choices())
