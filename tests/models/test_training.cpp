@@ -87,6 +87,21 @@ TEST(training, activations_of_a_llama_layer) {
   }
 }
 
+// What --recompute selective keeps of every second product: of queries, keys, values and output two results, one as
+// wide as the queries and one as the keys; of gate, up and down two, one of f and one of h; and attention's result. Of
+// two bytes each, with the layer's input: 2 (h + q + kv + q + f + h). Over t devices inputs and the MLP's result stay
+// whole.
+TEST(training, every_second_product_is_kept_when_products_are_computed_again) {
+  const auto m = load_model("llama-3.1-8b");
+  const std::int64_t h = 4096, q = 32 * 128, kv = 8 * 128, f = 14336, tokens = 2 * 4096;
+  for (const std::int64_t t : {1, 4}) {
+    auto setup = setup_of(2, 4096, t);
+    setup.recompute = "selective";
+    setup.selective = "products";
+    EXPECT_EQ(layer_activation_bytes(setup, m, 3), tokens * (4 * h + 2 * (2 * q + kv + f) / t)) << t;
+  }
+}
+
 // Latents instead of keys and values: before and after their norms and the keys' rotated part, whole on each device;
 // queries and keys of 128 + 64 numbers a head, values and results of 128, shared. The first layers have one plain MLP.
 TEST(training, activations_of_a_layer_with_latents) {
