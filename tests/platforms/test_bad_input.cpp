@@ -54,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"vcd_limit",
                  ok + "--vcd --vcd-limit 5 --out /tmp/memwall-bad-input",
                  {"--vcd-limit", "a size of at least"}},
+        bad_case{"vcd_without_a_folder", ok + "--vcd", {"--vcd", "needs a place for its file", "--out DIR"}},
+        bad_case{"timeline_without_a_folder", ok + "--timeline", {"--timeline", "needs a place", "--out DIR"}},
         bad_case{"timeline_window", ok + "--timeline=1:2 --out /tmp/memwall-bad-input", {"--timeline=1:2", "a window"}},
         bad_case{"macros_beside_channels",
                  "--platform cim_dram_aim --model gpt-2 --context 64 --set mem.channels=640",

@@ -329,6 +329,14 @@ TEST(gpu_kernels, narrow_weights_are_unpacked_again_for_each_tile_of_rows) {
   EXPECT_NEAR(compute_us(p, op) - once, 3 * unpack, 1e-5);
   p.software.unpack_rows = 100;
   EXPECT_NEAR(compute_us(p, op) - once, 2 * unpack, 1e-5);
+  // Five products beside each other have five times the weights.
+  op.batch = 5;
+  op.flops *= 5;
+  op.operands[0].bytes *= 5;
+  p.software.unpack_rows = 256;
+  const double five = compute_us(p, op);
+  p.software.unpack_rows = 64;
+  EXPECT_NEAR(compute_us(p, op) - five, 5 * 3 * unpack, 1e-5);
 }
 
 // 11008 outputs are 86 tiles of 128. Without a split of k, 86 of 132 SMs load.

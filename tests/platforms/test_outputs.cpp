@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "platforms/watch/observe.h"
 #include "tests/support/run_program.h"
@@ -50,6 +52,23 @@ TEST(outputs, figures_are_described) {
   const auto wrong = test::memwall("describe result sumary.time_ns");
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.err, testing::HasSubstr("summary.time_ns"));
+}
+
+// A line of `connect` that is there twice says the same again: the memory has one place at the bus.
+TEST(outputs, a_connection_that_is_written_twice_is_one) {
+  const test::temp_dir dir;
+  std::ifstream in(std::string(MEMWALL_SOURCE_DIR) + "/platforms/presets/von_neumann_rtx4090.yaml");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::string line = "  - [fabric, gddr]\n";
+  ASSERT_NE(text.find(line), std::string::npos);
+  std::ofstream(dir / "p.yaml") << text;
+  const auto once = test::memwall("run --json --platform " + (dir / "p.yaml") + mini);
+  std::ofstream(dir / "p.yaml") << text.insert(text.find(line), line);
+  const auto twice = test::memwall("run --json --platform " + (dir / "p.yaml") + mini);
+  ASSERT_EQ(once.exit_code, 0) << once.err;
+  ASSERT_EQ(twice.exit_code, 0) << twice.err;
+  for (const char* same : {"summary", "memories", "buses", "stall_stack_ns"})
+    EXPECT_EQ(once.json().value(same, json()), twice.json().value(same, json())) << same;
 }
 
 TEST(outputs, contract_keys_are_there) {

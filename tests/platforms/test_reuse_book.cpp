@@ -82,6 +82,18 @@ TEST(reuse_book, three_samples_may_scatter_too_little) {
   }
 }
 
+// Of a tenth up and down the mean of 48 is known to 0.1 / sqrt(47) = 1.5 %, far from the bound of 0.1 %. A prediction
+// takes no more samples than that, so that simulating further ones would not make it better: it has to do.
+TEST(reuse_book, as_many_samples_as_a_prediction_takes_have_to_do) {
+  reuse_book book(0.001);
+  tally t;
+  for (int i = 0; i < 48; ++i) give(book, t, shape(10e6, 50e6), 60e6 * (i % 2 == 0 ? 0.9 : 1.1));
+  EXPECT_EQ(t.simulated, 48);
+  const auto known = book.ask(shape(10e6, 50e6));
+  ASSERT_TRUE(known);
+  EXPECT_NEAR(static_cast<double>(known->time), 60e6, 10);
+}
+
 TEST(reuse_book, kinds_have_nothing_to_do_with_each_other) {
   reuse_book book(0.01);
   tally t;

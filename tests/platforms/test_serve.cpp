@@ -372,6 +372,14 @@ TEST(serve, refuses_what_cannot_be_served) {
   told(test::memwall(gpt2 + "--requests constant:rate=1 --set server.polcy=fcfs"), 2, "did you mean 'policy'");
   told(test::memwall(gpt2 + "--requests constant:rate=1 --set server.policy=fcsf"), 2, "did you mean 'fcfs'");
   told(test::memwall(gpt2 + "--requests constant:rate=1,n=5 --slo ttf=3ms"), 2, "did you mean 'ttft'");
+  // 24,176 MiB are 23.61 GiB of 1024 MiB each. Keys and values of 16 tokens are 16 x 2 x 12 x 768 numbers of two bytes,
+  // 0.5625 MiB, told to three digits.
+  const auto no_block = test::memwall(gpt2 + "--requests constant:rate=1,n=2 --set server.gpu_memory_utilization=0.01");
+  told(no_block, 3, "no KV block fits: 'gddr' has 23.61 GiB, the engine takes 1 % of it");
+  told(no_block, 3, "a KV block of 16 tokens takes 0.562 MiB");
+  // One setting a --set: a second one behind it is no part of the command line.
+  told(test::memwall(gpt2 + "--requests constant:rate=1,n=2 --set server.kv_blocks=20 server.block_size=32"), 2,
+       "server.block_size=32");
   told(test::memwall("serve --platform von_neumann_rtx4090 --model llama-2-13b --requests constant:rate=1,n=2"), 3,
        "'llama-2-13b' does not fit platform");
 }

@@ -78,6 +78,15 @@ TEST_F(tally_books, the_next_known_size_tells) {
   EXPECT_DOUBLE_EQ(memory.estimate(), seen + 2 * 50 + 2 * 300 + 320 + 5000);
 }
 
+// 1,000 bytes are as many times 100 as 10,000 are times them. In the middle the smaller size tells, 2 a byte.
+TEST_F(tally_books, in_the_middle_of_two_known_sizes_the_smaller_tells) {
+  order(1, true, 100, 200);
+  order(1, true, 10'000, 10'000);
+  order(1, false, 1000, 0);
+  book.finish();
+  EXPECT_DOUBLE_EQ(memory.estimate(), 200 + 10'000 + 2 * 1000);
+}
+
 // Orders that overlap share what is counted by their bytes.
 TEST_F(tally_books, orders_side_by_side_share_by_bytes) {
   book.begin(1, true, 100);

@@ -162,6 +162,9 @@ TEST(waves, the_limits_hold_and_are_told) {
   EXPECT_LT(fs::file_size(dir / "waves.vcd"), 210'000u);
   EXPECT_GT(fs::file_size(dir / "waves.vcd"), 190'000u);
   EXPECT_THAT(r["outputs"]["vcd"]["note"].get<std::string>(), testing::HasSubstr("--vcd-limit"));
+  EXPECT_THAT(
+      r["outputs"]["vcd"]["note"].get<std::string>(),
+      testing::HasSubstr(fmt::format("cut at {:.3f} us", r["outputs"]["vcd"]["cut_at_ns"].get<double>() / 1000)));
   EXPECT_GT(r["outputs"]["vcd"]["cut_at_ns"], 0);
   EXPECT_LT(r["outputs"]["vcd"]["cut_at_ns"], r["summary"]["time_ns"]);
   EXPECT_GT(r["outputs"]["vcd"]["detail_until_ns"], 0);
