@@ -137,11 +137,21 @@ TEST(trace_errors, numbers_of_a_tensor_and_of_the_workload_have_these_ends) {
       {"layer", -1, index}, [&](const std::string& f) { return tensor("\"bytes\":4," + f); }, "");
   for (const char* key : {"batch", "prompt", "context", "tokens"}) expect({key, 1, index}, workload, "workload.");
   expect({"prefill_chunk", 0, index}, workload, "workload.");
+  EXPECT_EQ(workload("\"seed\":0").message, "");
+  EXPECT_EQ(workload("\"seed\":9223372036854775807").message, "");
+  EXPECT_EQ(workload("\"seed\":-1").key, "workload.seed");
   EXPECT_EQ(tensor("\"shape\":[" + std::to_string(elements) + "]").message, "");
   EXPECT_EQ(tensor("\"shape\":[" + std::to_string(elements + 1) + "]").key, "shape");
   EXPECT_EQ(tensor("\"shape\":[0]").key, "shape");
   EXPECT_EQ(tensor("\"shape\":[1,2,3,4,5,6,7,8]").message, "");
   EXPECT_THAT(tensor("\"shape\":[1,2,3,4,5,6,7,8,9]").message, HasSubstr("9 dimensions"));
+}
+
+TEST(trace_errors, a_text_that_the_line_ends_in_lacks_its_closing_quote) {
+  const auto p = problem_of("{\"memwall_trace\":1}\n{\"tensor\":\"a");
+  EXPECT_EQ(p.where, "t.jsonl:2");
+  EXPECT_EQ(p.message, "the line ends at column 13");  // behind the twelve that there are
+  EXPECT_EQ(p.expected, "the closing quote of a text");
 }
 
 TEST(trace_errors, nearest_names) {
