@@ -52,6 +52,29 @@ TEST(forward, scores_of_a_stretched_context_are_sharpened) {
               (0.05 * std::log(40.0) + 1) / sharper, 1e-12);
 }
 
+// What a file does not say of Llama 3's scaling is what its first model has: 1 and 4 turns within the first context.
+TEST(forward, bounds_of_llama_3s_scaling_have_defaults) {
+  const test::temp_dir dir;
+  const auto of =
+      [&](const char* more) {
+        std::ofstream(dir / "config.json")
+            << R"({"model_type":"llama","hidden_size":64,"num_hidden_layers":1,"num_attention_heads":4,)"
+               R"("intermediate_size":128,"vocab_size":40,"max_position_embeddings":131072,)"
+               R"("rope_scaling":{"rope_type":"llama3","factor":8.0,"original_max_position_embeddings":4096)"
+            << more << "}}";
+        return read_numerics(load_model(dir.path()));
+      };
+  const numerics usual = of("");
+  EXPECT_EQ(usual.rope_scaling, numerics::scaling::llama3);
+  EXPECT_EQ(usual.rope_factor, 8);
+  EXPECT_EQ(usual.rope_original, 4096);
+  EXPECT_EQ(usual.rope_low, 1);
+  EXPECT_EQ(usual.rope_high, 4);
+  const numerics told = of(R"(,"low_freq_factor":2.0,"high_freq_factor":6.0)");
+  EXPECT_EQ(told.rope_low, 2);
+  EXPECT_EQ(told.rope_high, 6);
+}
+
 // Llama 3.1's scaling: waves longer than 8192 / 1 positions are slowed by the factor, shorter than 8192 / 4 left alone.
 TEST(forward, long_waves_are_slowed_down) {
   model m;

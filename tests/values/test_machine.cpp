@@ -257,6 +257,25 @@ TEST(machine, progress_is_the_share_of_the_text_or_of_the_tokens) {
   EXPECT_EQ(told, (std::vector<double>{1}));
 }
 
+// A machine that computes in single precision makes the reference's logits at each token it makes.
+TEST(machine, tokens_made_in_single_precision_are_those_of_the_reference) {
+  const small_model s;
+  const auto p = load_platform("von_neumann_h100");
+  inference_request r;
+  r.shape = s.shape;
+  r.arithmetic = s.arithmetic;
+  r.weights = s.weights;
+  r.platform = &p;
+  r.settings.types = dtypes::parse("fp32");
+  r.prompt = {1, 2, 3, 4, 5};
+  r.new_tokens = 4;
+  const inference i = infer(r);
+  EXPECT_EQ(i.compared, 4);
+  EXPECT_EQ(i.agreed, 4);
+  EXPECT_NEAR(i.divergence, 0, 1e-9);
+  EXPECT_NEAR(i.nll, i.reference_nll, 1e-6);
+}
+
 // What is computed once and not kept, with scales noted on the way, is what a machine that keeps everything computes:
 // to the bit, with noise too; and so is one window of a text.
 TEST(machine, one_pass_gives_what_several_do) {
