@@ -37,9 +37,10 @@ std::vector<std::string> words(std::vector<std::string> first, const std::vector
 
 class started {
  public:
-  explicit started(const std::vector<std::string>& arguments, const std::string& errors = "/dev/null") {
+  explicit started(const std::vector<std::string>& arguments, const std::string& errors = "/dev/null",
+                   const std::string& program = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall") {
     child_setup setup;
-    setup.program = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall";
+    setup.program = program;
     setup.arguments = arguments;
     setup.error_file = errors;
     m_pid = start_child(setup);
@@ -117,6 +118,22 @@ TEST_P(stops_within_two_seconds, a_server_keeps_what_it_has) {
 }
 INSTANTIATE_TEST_SUITE_P(faults, stops_within_two_seconds, testing::Values(SIGINT, SIGTERM, SIGHUP));
 
+// nohup starts a program that ignores HUP: it goes on when the terminal is closed, and still ends with TERM.
+TEST(faults, what_was_started_to_outlive_its_terminal_does) {
+  const temp_dir dir;
+  started run(words({"-c", "trap '' HUP; exec \"$0\" \"$@\"", std::string(MEMWALL_BINARY_DIR) + "/bin/memwall", "run",
+                     "--platform", "von_neumann_h100", "--out", dir / "o", "--quiet"},
+                    endless),
+              "/dev/null", "/bin/sh");
+  wait_for(dir / "o/layers.csv.part");
+  run.send(SIGHUP);
+  EXPECT_FALSE(run.end_within(1));
+  run.send(SIGTERM);
+  const auto end = run.end_within(2);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 130);
+}
+
 TEST(faults, a_partial_result_says_so) {
   const temp_dir dir;
   // Operators end all the time, the whole takes long.
@@ -159,6 +176,25 @@ TEST(faults, compare_and_its_children_end) {
   EXPECT_EQ(processes_with(dir / "o"), 0);
   EXPECT_THAT(parts_in(dir.path()), testing::IsEmpty());
   EXPECT_EQ(nlohmann::json::parse(*read_text(dir / "o/compare.json"))["partial"], true);
+}
+
+// A run that is killed has failed, at the first point of an axis as at any other: it does not say that nothing fits.
+TEST(faults, a_point_that_is_killed_is_told_as_failed) {
+  const temp_dir dir;
+  const std::string program = std::string(MEMWALL_BINARY_DIR) + "/bin/memwall";
+  const std::string what = "compare --platform von_neumann_h100 --platform cim_sram --sweep batch=1,2 -j 1 --model " +
+                           mini + " --context 64 --transfer-bytes 2048 --out ";
+  started compare({"-c", "exec " + program + " " + what + (dir / "o") + " > " + (dir / "told")}, "/dev/null",
+                  "/bin/sh");
+  const std::string first = dir / "o/von_neumann_h100/batch-1";
+  wait_for(first + "/layers.csv.part");
+  for (const pid_t run : those_with(first)) ::kill(run, SIGKILL);
+  const auto end = compare.end_within(100);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit_code, 1);
+  const std::string told = *read_text(dir / "told");
+  EXPECT_THAT(told, testing::ContainsRegex("\n1 +failed +[0-9.]+ [mun]s"));
+  EXPECT_THAT(told, testing::Not(HasSubstr("does not fit")));
 }
 
 // What a command says is read to its end, however late it comes (we look for signals four times a second), however much

@@ -339,6 +339,8 @@ TEST(compare_requests, users_of_a_closed_loop_are_counted) {
       "--precision 0.5 --platform von_neumann_h100 --json --out " +
       (dir / "o"));
   ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(r.json()["requests"], "closed:n=64,input=64,output=16");
+  EXPECT_EQ(r.json()["slo"], "e2e=120ms");
   const json p = r.json()["platforms"][0];
   EXPECT_EQ(p["load"], "users");
   const double carried = p["carried"];

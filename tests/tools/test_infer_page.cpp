@@ -67,6 +67,25 @@ TEST(infer_page, names_are_text_and_converters_are_drawn_where_there_are_any) {
   EXPECT_THAT(page(points), HasSubstr("perplexity over converters"));
 }
 
+// A layer is named by its number or, where it is none of the numbered ones, by its name without quotes.
+TEST(infer_page, sensitivity_has_a_row_a_layer) {
+  const auto row = [](const json& layer, double perplexity, double interval, double added) {
+    return json{
+        {"layer", layer}, {"perplexity", perplexity}, {"perplexity_interval_95", interval}, {"nll_added", added}};
+  };
+  const auto text =
+      infer_page({{"model", "m"},
+                  {"platform", "p"},
+                  {"text", "t"},
+                  {"reference_perplexity", 4.5},
+                  {"seeds", 3},
+                  {"points", json::array({point(8, 0, 1000)})},
+                  {"sensitivity", json::array({row(3, 4.75, 0.125, 0.0625), row("lm_head", 5, 0.25, 0.125)})},
+                  {"published", json::array()}});
+  EXPECT_THAT(text, HasSubstr("<tr><td>3<td>4.7500<td>+- 0.1250<td>0.06250</tr>"));
+  EXPECT_THAT(text, HasSubstr("<tr><td>lm_head<td>5.0000<td>+- 0.2500<td>0.12500</tr>"));
+}
+
 TEST(infer_page, the_table_of_a_sweep_has_a_row_a_point) {
   EXPECT_EQ(
       infer_csv({{"points", json::array({point(8.5, 0.125, 1000), point(9, 0, 500, false)})}}),

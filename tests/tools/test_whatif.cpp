@@ -203,6 +203,19 @@ TEST(whatif, infinity_is_the_largest_value_that_the_parameter_takes) {
   }
 }
 
+// The macros' port has 5 TB/s in this platform; twice as good is twice as fast, and no run is slower with it.
+TEST(whatif, a_better_port_of_the_macros_is_a_faster_one) {
+  const json r = run("whatif --platform cim_sram --factors 2" + mini);
+  int rows = 0;
+  for (const auto& row : r["whatif"]) {
+    if (row["resource"] != "port of the macros") continue;
+    ++rows;
+    EXPECT_EQ(row["set"], json::array({"cim.port_bandwidth=10 TB/s"}));
+    EXPECT_GT(row["speedup"], 0.99);
+  }
+  EXPECT_EQ(rows, 1);
+}
+
 TEST(whatif, factors_are_checked) {
   for (const char* wrong : {"0.5", "1", "two", "inf,", "2,-3"}) {
     const auto r = memwall("whatif --platform cim_sram --factors " + std::string(wrong) + mini);

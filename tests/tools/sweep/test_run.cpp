@@ -139,6 +139,28 @@ TEST(sweep_run, failures_are_recorded_and_the_sweep_goes_on) {
   EXPECT_FALSE(fs::exists(dir / "o/tmp"));
 }
 
+// A node is told numbers of points; of a sweep of two, numbered from 0, 2 is none.
+TEST(sweep_run, a_node_leaves_out_numbers_that_are_no_points) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\naxes: {workload.batch: [1, 2]}\n");
+  write(dir / "chunk", "1\n2\n");
+  const auto node = run(dir / "s.yaml", dir / "o", {"--node", dir / "chunk"});
+  EXPECT_EQ(node.exit_code, 0) << node.errors;
+  ::setenv("FAKE_RUN_LOG", (dir / "log").c_str(), 1);
+  write(dir / "log", "");
+  EXPECT_EQ(run(dir / "s.yaml", dir / "o").exit_code, 0);
+  EXPECT_EQ(lines(read(dir / "log")).size(), 1U) << "the first point is what remains to be run";
+  ::unsetenv("FAKE_RUN_LOG");
+}
+
+TEST(sweep_run, a_time_limit_that_is_no_whole_number_of_seconds_is_told_as_it_is) {
+  const temp_dir dir;
+  write(dir / "s.yaml", "base: {platform: p, model: m}\nlimits: {timeout: 0.5 s}\naxes: {fake.sleep_ms: [20000]}\n");
+  const auto r = run(dir / "s.yaml", dir / "o");
+  EXPECT_EQ(r.exit_code, 0) << r.errors;
+  EXPECT_THAT(read(dir / "o/results.csv"), HasSubstr("took longer than 0.5 s"));
+}
+
 std::size_t starts(const std::string& log) {
   return lines(read(log)).size();
 }

@@ -30,6 +30,7 @@ TEST(sweep_file, ranges) {
   EXPECT_THAT(axis_values("{linear: [0, 1], count: 5}"), ElementsAre("0", "0.25", "0.5", "0.75", "1"));
   EXPECT_THAT(axis_values("{linear: [0, 0.3], step: 0.1}"),
               ElementsAre("0", "0.1", "0.2", "0.3"));  // no 0.30000000000000004
+  EXPECT_THAT(axis_values("{linear: [0, 0.123456789], count: 2}"), ElementsAre("0", "0.123456789"));  // every digit
   EXPECT_THAT(axis_values("{log: [1, 1000], count: 4}"), ElementsAre("1", "10", "100", "1000"));
   EXPECT_THAT(axis_values("{log: [1, 8], count: 7, integer: true}"), ElementsAre("1", "2", "3", "4", "6", "8"));
   EXPECT_THAT(axis_values("{log: [1 GB/s, 1 TB/s], count: 4}"), ElementsAre("1 GB/s", "10 GB/s", "100 GB/s", "1 TB/s"));
