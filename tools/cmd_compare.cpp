@@ -299,6 +299,27 @@ void refuse_other_words(const CLI::App& app, bool service) {
   problems.check();
 }
 
+/// What the only axis sets cannot be given besides: it would be ignored.
+void refuse_swept_words(const CLI::App& app, const std::vector<std::string>& axes) {
+  if (axes.empty()) return;
+  const std::string key = axes[0].substr(0, axes[0].find('='));
+  for (const auto& a : axes)
+    if (a.substr(0, a.find('=')) != key) return;
+  problem_list problems;
+  const auto refuse = [&](const std::string& option) {
+    const CLI::Option* o = app.get_option_no_throw(option);
+    if (o != nullptr && o->count() > 0)
+      problems.add({option, "", "given together with --sweep " + key + "=", "one of them", ""});
+  };
+  refuse("--" + key);
+  if (key == "prompt") {
+    refuse("--context");
+    if (app.get_option("--phase")->count() > 0 && app.get_option("--phase")->as<std::string>() == "decode")
+      problems.add({"--phase", "", "got 'decode', which computes no prompt to sweep", "prefill or both", ""});
+  }
+  problems.check();
+}
+
 goodput_request service_of(const std::vector<std::string>& platforms, const run_arguments& a, const std::string& iso,
                            const goodput_request& words) {
   goodput_request out = words;
@@ -377,6 +398,8 @@ void add_compare(CLI::App& app) {
     if (arguments->jobs == 0) arguments->jobs = cores_here();
     for (const auto& p : *names) platforms::load_platform(p, arguments->sets);  // all errors before any run
     refuse_other_words(*sub, !service->service.requests.empty());
+    arguments->check(*sub, !service->service.requests.empty());
+    if (service->service.requests.empty()) refuse_swept_words(*sub, *axes);
     if (!service->service.requests.empty() && !axes->empty())
       sweep_rates(rates_of(*axes, service_of(*names, *arguments, *iso, *service)));
     else if (!service->service.requests.empty())

@@ -133,8 +133,8 @@ void describe(const std::string& what, const std::string& name) {
     if (!name.empty()) {
       const auto types = described_types();
       if (std::find(types.begin(), types.end(), name) == types.end())
-        throw input_error(
-            problem{"describe module", "", "unknown module type '" + name + "'", "", nearest_name(name, types)});
+        throw input_error(problem{"describe module", "", "unknown module type '" + name + "'",
+                                  "one of: " + joined(types), nearest_name(name, types)});
       return print_parameters(name);
     }
     for (const auto& t : described_types()) print_parameters(t);

@@ -199,8 +199,9 @@ void add(CLI::App& app, const char* name, const char* description, bool whatif) 
   sub->add_option("--platform", *platform, "a preset (memwall describe platform) or a YAML file")->required();
   sub->add_option("--out", arguments->out, "directory for result.json, layers.csv and what else is asked for");
   arguments->add_to(*sub);
-  sub->callback([arguments, platform, whatif] {
+  sub->callback([sub, arguments, platform, whatif] {
     arguments->whatif = arguments->whatif || whatif;
+    arguments->check(*sub, false);
     run_command(*platform, *arguments);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "platforms/execute/serve.h"
 #include "tools/commands.h"
+#include "tools/needed_options.h"
 #include "tools/process/child.h"
 #include "tools/process/files.h"
 #include "tools/process/output_directory.h"
@@ -203,7 +204,14 @@ void add_serve(CLI::App& app) {
       ->check(CLI::Range(0, 4096));
   sub->add_flag("--quiet", a->quiet, "print nothing");
   sub->add_flag("--json", a->json, "print the result as JSON");
-  sub->callback([a] { serve_command(*a); });
+  sub->callback([a, sub] {
+    a->reuse.check(*sub, true);
+    problem_list problems;
+    refuse_alone(*sub, {"--vcd-channels"}, {"--vcd"}, problems);
+    refuse_alone(*sub, {"--factors"}, {"--whatif"}, problems);
+    problems.check();
+    serve_command(*a);
+  });
 }
 
 }  // namespace memwall::tools

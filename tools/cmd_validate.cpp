@@ -618,7 +618,10 @@ void add_validate(CLI::App& app) {
   sub->add_flag("--json", o->as_json, "print JSON");
   sub->add_flag("--quiet", o->quiet, "print nothing but errors");
   sub->add_flag("--fidelity", o->fidelity, "burst-level against automatic transfer sizes on every preset");
-  sub->callback([o] { validate_command(*o); });
+  sub->callback([o, sub] {
+    o->reuse.check(*sub, false);
+    validate_command(*o);
+  });
 }
 
 }  // namespace memwall::tools

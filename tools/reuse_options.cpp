@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "hw/common/error.h"
 #include "tools/number_between.h"
 
 namespace memwall::tools {
@@ -18,6 +19,11 @@ void reuse_options::add_to(CLI::App& app, const char* otherwise) {
   app.add_option("--reuse-error", error, "percent that reuse may be off: decides how many are simulated")
       ->check(number_between(0.01, 50.0))
       ->capture_default_str();
+}
+
+void reuse_options::check(const CLI::App& app, bool otherwise) const {
+  if (app.get_option("--reuse-error")->count() > 0 && !is_on(otherwise))
+    throw input_error(problem{"--reuse-error", "", "says nothing where all is simulated", "--reuse on", ""});
 }
 
 std::vector<std::string> reuse_options::words() const {

@@ -16,6 +16,8 @@ struct reuse_options {
 
   /// `otherwise`: what it does then.
   void add_to(CLI::App& app, const char* otherwise);
+  /// Refuses a bound where nothing is reused.
+  void check(const CLI::App& app, bool otherwise) const;
   bool is_on(bool otherwise) const { return mode.empty() ? otherwise : mode == "on"; }
   double bound() const { return error / 100; }
   /// As words of a command line.

@@ -4,6 +4,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "tools/needed_options.h"
+
 namespace memwall::tools {
 
 void run_arguments::add_to(CLI::App& app) {
@@ -42,6 +44,15 @@ void run_arguments::add_to(CLI::App& app) {
       ->check(CLI::Range(0, 4096));
   app.add_flag("--quiet", quiet, "print nothing but errors");
   app.add_flag("--json", json, "print result.json to standard output");
+}
+
+void run_arguments::check(const CLI::App& app, bool reused) const {
+  reuse.check(app, reused);
+  problem_list problems;
+  refuse_alone(app, {"--vcd-limit"}, {"--vcd"}, problems);
+  refuse_alone(app, {"--vcd-channels", "--vcd-commands"}, {"--vcd", "--timeline"}, problems);
+  if (!whatif) refuse_alone(app, {"--factors"}, {"--whatif"}, problems);
+  problems.check();
 }
 
 std::vector<std::string> run_arguments::words() const {

@@ -23,6 +23,8 @@ struct run_arguments {
   int jobs = 0;                       ///< simulations at a time, where a command runs several; 0: one a core
 
   void add_to(CLI::App& app);
+  /// Refuses options that say nothing without others. `reused`: what is done when --reuse is not given.
+  void check(const CLI::App& app, bool reused) const;
   /// The same options as words of a command line (without --platform, --out, --quiet, --json).
   std::vector<std::string> words() const;
 };

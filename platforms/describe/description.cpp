@@ -252,7 +252,7 @@ void apply_sets(config::node& tree, const std::vector<std::string>& sets) {
   for (const std::string& s : sets) {
     const auto equals = s.find('=');
     if (equals == std::string::npos || equals == 0) {
-      problems.add({"--set " + s, "", "has no '='", "path=value", ""});
+      problems.add({"--set " + s, "", equals == 0 ? "has no path" : "has no '='", "path=value", ""});
       continue;
     }
     std::string path = s.substr(0, equals);

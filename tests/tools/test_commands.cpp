@@ -115,6 +115,49 @@ TEST(commands, what_is_no_number_is_in_no_range) {
   }
 }
 
+// What changes nothing is refused, and says beside which option it would.
+TEST(commands, options_that_say_nothing_are_refused) {
+  const std::string gpt = " --model gpt-2 --quiet ", h100 = " --platform von_neumann_h100",
+                    served = " --requests poisson:rate=1,n=2,input=8,output=2 ";
+  const std::string two = "compare" + h100 + " --platform von_neumann_a100 --out unused" + gpt;
+  const std::pair<std::string, const char*> table[] = {
+      {"run" + h100 + gpt + "--vcd-channels 1", "--vcd-channels: says nothing without --vcd or --timeline"},
+      {"run" + h100 + gpt + "--vcd-commands 5", "--vcd-commands: says nothing without --vcd or --timeline"},
+      {"run" + h100 + gpt + "--vcd-limit '1 GB'", "--vcd-limit: says nothing without --vcd"},
+      {"run" + h100 + gpt + "--factors 2", "--factors: says nothing without --whatif"},
+      {"run" + h100 + gpt + "--reuse-error 2", "--reuse-error: says nothing where all is simulated"},
+      {"run" + h100 + gpt + "--reuse off --reuse-error 2", "--reuse-error: says nothing where all is simulated"},
+      {"serve" + h100 + gpt + served + "--reuse off --reuse-error 2", "--reuse-error: says nothing where all is"},
+      {"serve" + h100 + gpt + served + "--vcd-channels 1", "--vcd-channels: says nothing without --vcd"},
+      {"serve" + h100 + gpt + served + "--factors 2", "--factors: says nothing without --whatif"},
+      {"validate --only none --reuse-error 2", "--reuse-error: says nothing where all is simulated"},
+      {two + "--reuse-error 2", "--reuse-error: says nothing where all is simulated"},
+      {two + "--batch 2 --sweep batch=1,2", "--batch: given together with --sweep batch="},
+      {two + "--context 9 --sweep context=8,16", "--context: given together with --sweep context="},
+      {two + "--prompt 9 --sweep prompt=8,16", "--prompt: given together with --sweep prompt="},
+      {two + "--context 9 --sweep prompt=8,16", "--context: given together with --sweep prompt="},
+      {two + "--phase decode --sweep prompt=8,16", "--phase: got 'decode', which computes no prompt to sweep"},
+      {"run" + h100 + gpt + "--set =3", "--set =3: has no path"},
+      {"describe module gqu", "unknown module type 'gqu' (did you mean 'gpu'?"},
+      {"describe module gqu", "one of: bus, dram, link"}};
+  for (const auto& [words, message] : table) {
+    const auto r = test::memwall(words);
+    EXPECT_EQ(r.exit_code, 2) << words;
+    EXPECT_NE(r.err.find(message), std::string::npos) << words << ": " << r.err;
+  }
+  // Beside what they belong to they are taken: the context is another axis' here.
+  for (const std::string& words :
+       {"run" + h100 + gpt + "--reuse on --reuse-error 2", "whatif" + h100 + gpt + "--factors 2",
+        "serve" + h100 + gpt + served + "--reuse-error 2"})
+    EXPECT_EQ(test::memwall(words).exit_code, 0) << words;
+  const test::temp_dir dir;
+  const auto axes = test::memwall("compare" + h100 +
+                                  " --platform von_neumann_a100 --quiet --model gpt-2 --context 9 "
+                                  "--sweep batch=1,2 --sweep context=8,16 --out " +
+                                  (dir / "c"));
+  EXPECT_EQ(axes.exit_code, 0) << axes.err;
+}
+
 // What is run stands in a trace: nothing of it can be asked for beside it. An all-reduce in it is one, whatever its
 // rows are called: two devices send half of 2 MiB twice each.
 TEST(commands, a_trace_says_what_is_run) {
