@@ -93,6 +93,57 @@ TEST(description, names_what_is_wrong) {
   EXPECT_NE(message_of(small, {"software=cuda_grph"}).find("did you mean 'cuda_graph'?"), std::string::npos);
 }
 
+// A rule is for one layer, from one to another, from the first on or up to the last. Operators outside the layers (-1)
+// are in no range. What is refused says how it should be: 5-3 the other way round.
+TEST(description, layers_of_a_rule_are_one_or_a_range) {
+  const auto with_layers = [](const std::string& layers) {
+    std::string yaml = small;
+    return yaml.replace(yaml.find("{executor"), 1, "{layers: " + layers + ", ");
+  };
+  struct range {
+    const char* text;
+    std::int64_t first, last;
+  };
+  for (const auto& r :
+       {range{"3", 3, 3}, range{"0-19", 0, 19}, range{"7-7", 7, 7}, range{"20-", 20, INT64_MAX}, range{"-5", 0, 5}}) {
+    const auto d = read_platform(config::node::parse_text(with_layers(r.text), "p.yaml"), "p");
+    ASSERT_EQ(d.mapping.size(), 1u) << r.text;
+    EXPECT_EQ(d.mapping[0].first_layer, r.first) << r.text;
+    EXPECT_EQ(d.mapping[0].last_layer, r.last) << r.text;
+    EXPECT_FALSE(d.mapping[0].matches_layer(-1)) << r.text;
+  }
+  const auto whole = read_platform(config::node::parse_text(small, "p.yaml"), "p");
+  EXPECT_TRUE(whole.mapping[0].matches_layer(-1)) << "a rule without layers is for all";
+  const std::string place = "p.yaml:10: mapping.0.layers: got '", syntax = "a layer or a range: 3, 0-19, 20-";
+  EXPECT_EQ(message_of(with_layers("5-3")), place + "5-3': it ends before it begins (expected 3-5)");
+  for (const char* text : {"three", "1-2-3", "1.5", "0-last", "1048577"})
+    EXPECT_EQ(message_of(with_layers(text)), place + text + "' (expected " + syntax + ")");
+  EXPECT_EQ(message_of(with_layers("[1, 2]")), place + "' (expected " + syntax + ")");
+}
+
+// A name that nobody knows was written on the command line, or behind base in a file: that is where it is looked for.
+TEST(description, a_platform_that_is_not_there_is_told_with_the_place_that_names_it) {
+  const auto refused = [](const std::string& name) -> std::string {
+    try {
+      load_platform(name);
+    } catch (const input_error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const std::string known = "' (did you mean 'von_neumann_cpu'? Expected one of: ";
+  const std::string unknown = "unknown platform 'von_neuman_cpu" + known;
+  EXPECT_EQ(refused("von_neuman_cpu").find("--platform von_neuman_cpu: " + unknown), 0u) << refused("von_neuman_cpu");
+  const test::temp_dir dir;
+  const std::string none = dir / "none.yaml";
+  EXPECT_EQ(refused(none),
+            "--platform " + none + ": platform file '" + none + "' does not exist (expected a YAML file)");
+  write(dir / "child.yaml", "modules: {cpu: {cores: 3}}\nbase: von_neuman_cpu\n");
+  const std::string child = refused(dir / "child.yaml");
+  EXPECT_NE(child.find("child.yaml:2: "), std::string::npos) << child;
+  EXPECT_NE(child.find(unknown), std::string::npos) << child;
+}
+
 TEST(description, globs_match_operator_names) {
   EXPECT_TRUE(matches_glob("layers.3.*", "layers.3.attn.qkv"));
   EXPECT_FALSE(matches_glob("layers.3.*", "layers.31.attn.qkv"));
