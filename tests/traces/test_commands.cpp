@@ -117,6 +117,21 @@ TEST(command_fit, table_of_the_memory_wall) {
 }
 
 // Without a context there is no cache to count: its columns are absent, and the text says how to get them.
+TEST(command_fit, types_are_those_asked_for_in_their_order_or_the_usual_ones) {
+  const auto types = [](const std::string& more) {
+    const auto run = memwall("fit --json --model gpt-2 --device h100 " + more);
+    EXPECT_EQ(run.code, 0) << run.text;
+    std::vector<std::string> out;
+    const auto j = nlohmann::json::parse(run.text);
+    for (const auto& row : j["rows"]) out.push_back(row["dtype"]);
+    return out;
+  };
+  using list = std::vector<std::string>;
+  EXPECT_EQ(types(""), (list{"fp16", "int8", "int4g32s32", "int4g32"}));
+  EXPECT_EQ(types("--dtype int8"), (list{"int8"}));
+  EXPECT_EQ(types("--dtype fp32 --dtype int4g32"), (list{"fp32", "int4g32"}));
+}
+
 TEST(command_fit, the_cache_is_counted_when_a_context_is_given) {
   const auto without = memwall("fit --model gpt-2 --device h100"),
              with = memwall("fit --model gpt-2 --device h100 --context 1");
@@ -147,6 +162,16 @@ TEST(command_fit, what_would_make_a_training_step_fit_does) {
     EXPECT_EQ(said.find(words), std::string::npos) << words;
     EXPECT_EQ(fits("llama-7b", "2xh100", 4, words)["fits"], false) << words;
   }
+  // Sixteen sequences at once: selective leaves all but the scores, too much, full nothing but the layers' inputs. One
+  // device has nobody to share with.
+  const std::string at_once = "--prompt 1024 --micro-batch 16 ";
+  EXPECT_EQ(fits("llama-7b", "h200", 16, at_once)["would_fit"],
+            (nlohmann::json{"--recompute full", "--micro-batch 1"}));
+  EXPECT_EQ(fits("llama-7b", "h200", 16, at_once + "--recompute selective")["fits"], false);
+  EXPECT_EQ(fits("llama-7b", "h200", 16, at_once + "--recompute full")["fits"], true);
+  EXPECT_EQ(fits("llama-7b", "h200", 16, "--prompt 1024 --micro-batch 1")["fits"], true);
+  for (const char* sharing : {"zero1", "zero2", "zero3"})
+    EXPECT_EQ(fits("llama-7b", "h200", 16, at_once + "--sharding " + sharing)["fits"], false) << sharing;
   // Shards shrink with the number of devices: twice as many, with as many sequences for each, until it fits.
   const auto shared = fits("llama-13b", "2xh100", 2, "--sharding zero3");
   ASSERT_EQ(shared["fits"], false);
@@ -169,6 +194,23 @@ TEST(command_fit, settings_of_a_training_step_are_of_train) {
   const auto setup = nlohmann::json::parse(run.text)["rows"][0]["setup"];
   EXPECT_EQ(setup["train"]["tensor"], 2);
   EXPECT_EQ(setup["data"], 1);  // no device is left for a replica
+  EXPECT_EQ(setup["batch"], 2);
+  EXPECT_EQ(setup["prompt"], 64);
+  const auto all = memwall(
+      "fit --phase train --json --model gpt-2 --prompt 32 --batch 12 --micro-batch 3 --device 8xh100 --optimizer "
+      "momentum --recompute selective --sharding zero2 --set train.tensor=2");
+  ASSERT_EQ(all.code, 0) << all.text;
+  auto asked = nlohmann::json::parse(all.text)["rows"][0]["setup"];
+  EXPECT_EQ(asked["train"]["tensor"], 2);
+  asked.erase("train");
+  EXPECT_EQ(asked, (nlohmann::json{{"batch", 12},
+                                   {"micro_batch", 3},
+                                   {"prompt", 32},
+                                   {"optimizer", "momentum"},
+                                   {"recompute", "selective"},
+                                   {"sharding", "zero2"},
+                                   {"devices", 8},
+                                   {"data", 4}}));  // 8 devices in pairs
   for (const char* wrong : {"train.tensor", "tensor=2", "gpu.tensor=2", "=2", "tensor"}) {
     const auto refused = memwall(words + "--set " + wrong);
     EXPECT_EQ(refused.code, 2) << wrong;
