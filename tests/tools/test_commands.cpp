@@ -403,6 +403,30 @@ TEST(commands, are_all_there_for_completions) {
     EXPECT_NE(bash.find(option), std::string::npos) << option;
 }
 
+// What may follow an option is offered in each shell's own words, where it is one of a few; a number or a file is not.
+TEST(commands, words_that_may_follow_an_option_are_offered_by_each_shell) {
+  const std::string bash = test::memwall("print completion bash").out, zsh = test::memwall("print completion zsh").out,
+                    fish = test::memwall("print completion fish").out;
+  for (const auto& [option, words] :
+       {std::pair<std::string, std::string>{"phase", "prefill decode both"}, {"replay", "on off"}}) {
+    EXPECT_NE(bash.find("    --" + option + ") COMPREPLY=($(compgen -f -W '" + words + "' -- \"$word\")); return ;;\n"),
+              std::string::npos)
+        << option << " in " << bash;
+    const auto in_zsh = zsh.find("'*--" + option + "[");
+    ASSERT_NE(in_zsh, std::string::npos) << option;
+    const std::string zsh_line = zsh.substr(in_zsh, zsh.find('\n', in_zsh) - in_zsh);
+    EXPECT_NE(zsh_line.find("]:value:(" + words + ")'"), std::string::npos) << zsh_line;
+    const auto in_fish = fish.find("'__fish_seen_subcommand_from run' -l " + option + " ");
+    ASSERT_NE(in_fish, std::string::npos) << option;
+    const std::string fish_line = fish.substr(in_fish, fish.find('\n', in_fish) - in_fish);
+    EXPECT_NE(fish_line.find(" -r -a '" + words + "'"), std::string::npos) << fish_line;
+  }
+  for (const char* option : {"--platform", "--model"})
+    EXPECT_NE(bash.find("    " + std::string(option) + ") COMPREPLY="), std::string::npos) << option;
+  EXPECT_EQ(bash.find("    --batch)"), std::string::npos);
+  EXPECT_NE(zsh.find("'*--batch["), std::string::npos);
+}
+
 TEST(commands, near_misses_are_told) {
   const auto command = test::memwall("srve");
   EXPECT_EQ(command.exit_code, 2);

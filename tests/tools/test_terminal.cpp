@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tools/serve_screen.h"
 #include "tools/terminal.h"
 
 namespace memwall::tools {
@@ -121,6 +122,78 @@ TEST(terminal, runs_stand_side_by_side) {
                               "  launch                                      #########...  75.0 %\n"
                               "\nr: does not fit\n"));
   EXPECT_THAT(text, Not(HasSubstr("  link")));
+}
+
+// A column a factor, the smallest first and "inf" last, whatever the order they were run in; a resource that was not
+// run with it has a dash. 30 characters and 28 behind four blanks before columns of ten: all begin at the same place.
+TEST(terminal, gains_are_a_table_of_resources_by_factors) {
+  json r = result();
+  const auto row = [](const char* resource, json factor, double speedup, json set = json::array()) {
+    return json{{"resource", resource}, {"factor", std::move(factor)}, {"speedup", speedup}, {"set", std::move(set)}};
+  };
+  r["whatif"] = {row("hbm", "inf", 3),
+                 row("hbm", 4, 1.75),
+                 row("hbm", 2, 1.5, json::array({"hbm.data_rate=8 Gb/s", "hbm.x=2"})),
+                 row("hbm", 1.5, 1.25, json::array({"hbm.x=1.5"})),
+                 row("gpu", 2, 1.07),
+                 row("gpu", 10, 1.2)};
+  r["whatif_pairs"] = json::array({json{{"resources", {"hbm", "gpu"}}, {"speedup", 1.6}, {"alone", {1.5, 1.07}}}});
+  r["summary"]["bound_by"] = "hbm";
+  const std::string table =
+      "\n  simulated with a better             1.5x        2x        4x       10x       inf\n"
+      "    hbm                             1.250x    1.500x    1.750x         -    3.000x\n"
+      "    gpu                                  -    1.070x         -    1.200x         -\n"
+      "    hbm and gpu: 1.6x together, 1.5x and 1.07x alone\n";
+  EXPECT_THAT(run_screen(r, {}), HasSubstr(table + "    the wall: hbm\n"
+                                                   "    twice of it: --set 'hbm.data_rate=8 Gb/s' --set 'hbm.x=2'\n"));
+  r["summary"]["bound_by"] = nullptr;
+  EXPECT_THAT(run_screen(r, {}), HasSubstr(table + "    no part alone, and no pair tried, gains 1 %\n"));
+  EXPECT_THAT(run_screen(r, {}), Not(HasSubstr("twice of it")));
+}
+
+// Milliseconds of the result in columns of eleven, nothing where there is none. Of the time, 6.4, 3.2, 0.36 and 0.04 of
+// 10 ms: the largest first, bars of twelve that round 7.7 and 3.8, and nothing of what takes half a percent or less.
+TEST(terminal, a_served_stream_tells_its_story) {
+  json r = json::parse(R"({
+    "platform": "p", "model": "m",
+    "serving": {"requests": 10, "completed": 8, "duration_ns": 2e9, "steps": 123, "requests_per_s": 4.0,
+      "output_tokens_per_s": 1234.5, "preemptions": 3, "prefix_hit_rate": 0.125, "goodput": {},
+      "kv": {"peak_blocks": 70, "blocks": 100},
+      "ttft_ms": {"mean": 1.5, "p50": 1, "p90": 2, "p95": 2.5, "p99": 1000},
+      "tpot_ms": {"mean": 0.25, "p50": 0.2, "p90": 0.3, "p95": 0.4, "p99": 0.5},
+      "itl_ms": {"mean": null, "p50": null, "p90": null, "p95": null, "p99": null},
+      "e2e_ms": {"mean": 50, "p50": 40, "p90": 60, "p95": 70, "p99": 80}},
+    "summary": {"energy_per_token_pj": 5e9, "energy_per_request_pj": 2.5e11, "bound_by": "hbm"},
+    "stall_stack_ns": {"compute": 3.2e6, "dram_data": 6.4e6, "link": 4e4, "launch": 3.6e5},
+    "fidelity": {"reuse": {"mode": "off"}}})");
+  const std::string rows =
+      "m on p: 8 of 10 requests in 2.00 s, 123 steps\n"
+      "                               mean        p50        p90        p95        p99\n"
+      "  time to first token       1.50 ms    1.00 ms    2.00 ms    2.50 ms     1.00 s\n"
+      "  time a token after it      250 us     200 us     300 us     400 us     500 us\n"
+      "  between tokens                                                               \n"
+      "  end to end                50.0 ms    40.0 ms    60.0 ms    70.0 ms    80.0 ms\n"
+      "  requests/s 4, output tokens/s 1234; KV blocks 70 of 100 at most; 3 preemptions; 12.5 % of prompts found in "
+      "the prefix cache\n";
+  const std::string rest =
+      "  energy 5.00 mJ a token, 250 mJ a request\n"
+      "where the time goes\n"
+      "  dram_data           ########....  64.0 %\n"
+      "  compute             ####........  32.0 %\n"
+      "  launch              ............   3.6 %\n";
+  EXPECT_EQ(serve_screen(r, {}), rows + rest);
+  r["serving"]["goodput"] = {{"requests_per_s", 3.0}, {"share", 0.75}};
+  const std::string good = "  goodput 3 requests/s: 75.0 % of the requests within the service level\n";
+  EXPECT_EQ(serve_screen(r, {}), rows + good + rest);
+  const auto gain = [](const char* resource, int factor, double speedup) {
+    return json{{"resource", resource}, {"factor", factor}, {"speedup", speedup}, {"time_ns", 4e7}};
+  };
+  r["whatif"] = {gain("hbm", 2, 1.25), gain("hbm", 4, 1.5), gain("gpu", 2, 1.004)};
+  EXPECT_EQ(serve_screen(r, {}), rows + good + rest +
+                                     "the wall: hbm\n"
+                                     "  hbm                     1.25x at twice: a request takes 40.0 ms\n");
+  r["summary"]["bound_by"] = nullptr;
+  EXPECT_THAT(serve_screen(r, {}), HasSubstr(rest + "no part alone would make a request faster\n"));
 }
 
 TEST(terminal, numbers_have_three_digits_and_the_largest_unit_below_them) {

@@ -39,6 +39,9 @@ TEST(sweep_file, ranges) {
   EXPECT_THAT(axis_values("{powers_of_two: [1 KiB, 4 KiB]}"), ElementsAre("1 KiB", "2 KiB", "4 KiB"));
   EXPECT_THAT(axis_values("{linear: [5, 5], count: 1}"), ElementsAre("5"));
   EXPECT_THAT(axis_values("{values: [~, 3]}"), ElementsAre("~", "3"));
+  // A list or a map is one value, in one line as --set takes it.
+  EXPECT_THAT(axis_values("[[1, 2.5], {tile: [8, x], on: true}, [], 3]"),
+              ElementsAre("[1,2.5]", R"({"tile":[8,"x"],"on":true})", "[]", "3"));
 }
 
 TEST(sweep_file, all_problems_at_once_with_line_and_key) {
