@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/kernel_trace.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "models/model.h"
 #include "traces/file.h"
@@ -104,7 +104,7 @@ std::vector<std::int64_t> usual_choice(const expert_row& r) {
 /// The tensors that the experts of all rows use, and their operators.
 class expert_layers {
  public:
-  std::vector<trace::tensor> tensors() const { return m_tensors; }
+  const std::vector<trace::tensor>& tensors() const { return m_tensors; }
   std::vector<trace::op> operators;
 
   void add(const expert_row& r) {

@@ -59,8 +59,10 @@ double gpu_model::gemm_rate(const std::string& type) const {
   return peak_rate(type) * gain * m_chip.sustained_fraction * kernels;
 }
 
-double gpu_model::narrow_experts_rate() const {
-  return m_stack.narrow_experts == "warps" ? m_chip.warp_fraction : 1.0;
+bool gpu_model::by_warps(double weight_bits, const std::string& type,
+                         const std::vector<std::int64_t>& expert_rows) const {
+  const bool narrow = weight_bits > 0 && weight_bits < 8 * bytes_per_element(type);
+  return narrow && !expert_rows.empty() && m_stack.narrow_experts == "warps";
 }
 
 double gpu_model::power_rate(const std::string& type) const {
@@ -138,13 +140,12 @@ double gpu_model::load_seconds(double bytes, double rate) const {
 gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
                                    const std::string& type, double weight_bits, double missed,
                                    const std::vector<std::int64_t>& expert_rows) const {
-  const double element = bytes_per_element(type);
-  const bool unpacked = weight_bits > 0 && weight_bits < 8 * element;
-  const double sm_rate = gemm_rate(type) * (unpacked && !expert_rows.empty() ? narrow_experts_rate() : 1.0) /
-                         static_cast<double>(m_chip.sms);
+  const double rate = gemm_rate(type) * (by_warps(weight_bits, type, expert_rows) ? m_chip.warp_fraction : 1.0);
+  const double sm_rate = rate / static_cast<double>(m_chip.sms);
   const double sm_power_rate = power_rate(type) / static_cast<double>(m_chip.sms);
   const double sm_bandwidth = m_chip.l2_bandwidth.value / static_cast<double>(m_chip.sms);
-  const double weight = unpacked ? weight_bits / 8 : element;
+  const double element = bytes_per_element(type);
+  const double weight = weight_bits > 0 ? std::min(element, weight_bits / 8) : element;
   const auto shared = static_cast<double>(m_chip.cluster);
   product best{HUGE_VAL, 1};
   double best_end = HUGE_VAL;
@@ -183,22 +184,19 @@ gpu_model::product gpu_model::gemm(std::int64_t m, std::int64_t n, std::int64_t 
   return best;
 }
 
-const std::map<std::string, std::int64_t>* gpu_model::fixed_tile(const operation& op) const {
-  if (op.rows.empty() || m_stack.expert_tile.at("rows") <= 0) return nullptr;
-  const bool narrow = op.weight_bits < 8 * bytes_per_element(op.type);
-  if (narrow && m_stack.narrow_experts == "warps") return nullptr;  // another kernel
-  const bool thin = 100 * op.tokens <= m_stack.expert_thin_tile.at("tokens_percent") * op.experts;
-  return thin ? &m_stack.expert_thin_tile : &m_stack.expert_tile;
+bool gpu_model::by_rule(const operation& op) const {
+  return m_stack.expert_tiles == "rule" && !op.rows.empty() && !by_warps(op.weight_bits, op.type, op.rows);
 }
 
 /// A kernel that nobody tuned waits in every step for what it has just asked for: its pace is that of its steps.
-gpu_model::product gpu_model::in_fixed_tiles(const operation& op,
-                                             const std::map<std::string, std::int64_t>& tile) const {
+gpu_model::product gpu_model::gemm_by_rule(const operation& op) const {
+  const bool thin = static_cast<double>(op.tokens) <= m_stack.expert_thin_tokens * static_cast<double>(op.experts);
+  const auto& tile = thin ? m_stack.expert_thin_tile : m_stack.expert_tile;
   const std::int64_t height = tile.at("rows"), width = tile.at("columns"), depth = tile.at("depth");
   const std::int64_t blocks = row_tiles(op.m, op.batch, op.rows, height) * divide_up(op.n, width);
-  const double sm_rate = gemm_rate(op.type) / static_cast<double>(m_chip.sms);
-  const double step = std::max(1e-12 * static_cast<double>(tile.at("step_ps")),
-                               2.0 * static_cast<double>(height * width * depth) / sm_rate);
+  const double computing =
+      2.0 * static_cast<double>(height * width * depth) * static_cast<double>(m_chip.sms) / gemm_rate(op.type);
+  const double step = std::max(computing, (thin ? m_stack.expert_thin_step : m_stack.expert_step).value);
   const double steps = std::max(1.0, static_cast<double>(blocks) / static_cast<double>(m_chip.sms)) *
                        static_cast<double>(divide_up(op.k, depth));
   return {steps * step + m_stack.tile_overhead.value, blocks, op.flops / power_rate(op.type)};
@@ -211,7 +209,7 @@ gpu_model::product gpu_model::plan_gemm(const operation& op, double missed) cons
   const double unpack = narrow ? m_chip.dequant_ops * weights / m_chip.vector_rate.value : 0.0;
   // A GEMV runs on the vector units, at the pace of its loads; what feeds tiles from the L2 is for products with reuse.
   const auto times = [&](double stored_bits) {
-    if (const auto* tile = fixed_tile(op); tile != nullptr) return in_fixed_tiles(op, *tile);
+    if (by_rule(op)) return gemm_by_rule(op);
     if (op.m > 1) return gemm(op.m, op.n, op.k, op.batch, op.type, stored_bits, missed, op.rows);
     return product{op.flops / std::min(m_chip.vector_rate.value, peak_rate(op.type)), m_chip.sms};
   };
@@ -423,7 +421,7 @@ work gpu_model::plan(const operation& op) {
   // A block needs a few kilobytes to be worth launching: tiny operators cannot occupy every SM.
   blocks = std::max<std::int64_t>(
       1, std::min(blocks, divide_up(std::max<std::int64_t>(missed, 1), to_bytes(m_stack.block_bytes))));
-  const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows && fixed_tile(op) == nullptr;
+  const bool thin = op.kind == work_kind::gemm && op.m <= m_stack.thin_rows && !by_rule(op);
   const bool copied = op.kind == work_kind::attention && op.m == 1 && attention_generation() == "flash2" &&
                       m_stack.attention_in_flight.value > 0;
   const byte_size in_flight = copied ? m_stack.attention_in_flight : m_chip.in_flight_per_sm;
@@ -443,8 +441,7 @@ work gpu_model::plan(const operation& op) {
   double parts[] = {op.flops * flop_pj(op.type), static_cast<double>(touched) * to_pj(m_chip.energy_per_l2_byte),
                     from_memory * to_pj(m_chip.energy_per_memory_byte)};
   // SMs that unpack weights are as busy as those that multiply, and draw as much.
-  if (!op.rows.empty() && op.m > 1 && op.weight_bits < 8 * bytes_per_element(op.type))
-    parts[0] /= std::min(1.0, narrow_experts_rate());
+  if (op.m > 1 && by_warps(op.weight_bits, op.type, op.rows)) parts[0] /= std::min(1.0, m_chip.warp_fraction);
   const double fixed_pj = parts[2] + from_memory * m_memory_byte_pj;
   const double clock = clock_under_limit(seconds, loads, parts[0] + parts[1], fixed_pj);
   seconds /= clock;

@@ -70,8 +70,8 @@ class gpu_model : public core_model {
   double clock_under_limit(double arithmetic, double loads, double core_pj, double fixed_pj) const;
   /// Operations a second of large products.
   double gemm_rate(const std::string& type) const;
-  /// Rate of the products of experts with narrow weights relative to those with wide ones.
-  double narrow_experts_rate() const;
+  /// Whether these are products of experts (that have rows of their own) whose warps unpack narrow weights.
+  bool by_warps(double weight_bits, const std::string& type, const std::vector<std::int64_t>& expert_rows) const;
   /// Operations a second that the board's power limit allows a sustained load of products.
   double power_rate(const std::string& type) const;
   double spill_rate() const;
@@ -85,9 +85,9 @@ class gpu_model : public core_model {
   };
   protocol direct(std::int64_t devices, double sent) const;
   product plan_gemm(const operation& op, double missed) const;
-  /// The tile that the runtime's kernel for experts has whatever it computes; none: it takes the best.
-  const std::map<std::string, std::int64_t>* fixed_tile(const operation& op) const;
-  product in_fixed_tiles(const operation& op, const std::map<std::string, std::int64_t>& tile) const;
+  /// Whether experts are multiplied in tiles by rule, and how long that takes.
+  bool by_rule(const operation& op) const;
+  product gemm_by_rule(const operation& op) const;
   ps_t attention_launch(double seconds, ps_t launch) const;
   double attention_seconds(const operation& op) const;
   double unevenness(const operation& op, double attended) const;

@@ -204,17 +204,32 @@ const param_table<gpu_software>& gpu_software_table() {
           .add("route_time", &gpu_software::route_time,
                "after a router: kernels that choose experts and sort rows by expert", "runtime")
           .range(duration(0), duration(1))
+          .add("expert_tiles", &gpu_software::expert_tiles,
+               "of the kernel that multiplies by all experts of a layer: best: as other products have; rule: "
+               "expert_thin_tile or expert_tile, and for each of its steps at least a given time",
+               "runtime: rule where nobody tuned its kernel for the shape")
+          .choices({"best", "rule"})
           .add("expert_tile", &gpu_software::expert_tile,
-               "of the runtime's kernel for all experts where it has one shape of tile instead of the best: rows and "
-               "columns, inputs that a step sums (depth), and picoseconds that an SM takes for a step however little "
-               "it computes. Rows 0: the best of the libraries' tiles",
-               "runtime: what it takes where nobody tuned it for the shape")
-          .range<std::int64_t>(0, 1 << 30)
-          .choices({"rows", "columns", "depth", "step_ps"})
-          .add("expert_thin_tile", &gpu_software::expert_thin_tile,
-               "the same where the layer has at most so many tokens, in percent of its experts", "runtime")
-          .range<std::int64_t>(0, 1 << 30)
-          .choices({"tokens_percent", "rows", "columns", "depth", "step_ps"})
+               "by rule: rows and columns of a tile, and the inputs that it sums in a step (depth)",
+               "vLLM 0.11: 64 x 64, 32 inputs")
+          .range<std::int64_t>(1, 1 << 16)
+          .choices({"rows", "columns", "depth"})
+          .add("expert_thin_tile", &gpu_software::expert_thin_tile, "by rule: the same for few tokens",
+               "vLLM 0.11: 16 x 32, 64 inputs")
+          .range<std::int64_t>(1, 1 << 16)
+          .choices({"rows", "columns", "depth"})
+          .add("expert_thin_tokens", &gpu_software::expert_thin_tokens,
+               "by rule: tokens for each expert of the layer up to which they are few (half as many where two devices "
+               "have half of the experts each)",
+               "vLLM 0.11: as many tokens as a device has experts")
+          .range(0.0, 1e6)
+          .add("expert_step", &gpu_software::expert_step,
+               "by rule: what an SM takes for a step, however little it computes",
+               "fitted: Qwen3-30B-A3B's experts in fp8 on an H100")
+          .range(duration(0), duration(1))
+          .add("expert_thin_step", &gpu_software::expert_thin_step, "by rule: the same for few tokens",
+               "fitted: the same")
+          .range(duration(0), duration(1))
           .add("expand_rows", &gpu_software::expand_rows,
                "from that many rows on, narrow weights are first written out in 16 bits (and read back) before a "
                "16-bit GEMM; 0: never",
@@ -287,9 +302,8 @@ const param_table<gpu_software>& gpu_software_table() {
                "runtime: dequantise-on-load kernels against asynchronous-copy ones (Marlin, Frantar et al. 2024)")
           .choices({"serial", "overlapped"})
           .add("narrow_experts", &gpu_software::narrow_experts,
-               "products of experts whose weights have less than 16 bits: library: as others; warps: in kernels of "
-               "their own, "
-               "at the chip's warp_fraction",
+               "products of experts with weights below 16 bits: library: as others; warps: in kernels of their own, at "
+               "the chip's warp_fraction",
                "runtime: vLLM's experts of 4 bits (Marlin) unpack and multiply warp by warp")
           .choices({"library", "warps"})
           .add("kernel_in_flight", &gpu_software::kernel_in_flight,

@@ -67,9 +67,12 @@ struct gpu_software {
   double gemm_fraction = 1;
   double elementwise_traffic = 1;
   duration route_time{0};
-  std::map<std::string, std::int64_t> expert_tile{{"rows", 0}, {"columns", 0}, {"depth", 0}, {"step_ps", 0}};
-  std::map<std::string, std::int64_t> expert_thin_tile{
-      {"tokens_percent", 100}, {"rows", 0}, {"columns", 0}, {"depth", 0}, {"step_ps", 0}};
+  std::string expert_tiles = "best";
+  std::map<std::string, std::int64_t> expert_tile{{"rows", 64}, {"columns", 64}, {"depth", 32}};
+  std::map<std::string, std::int64_t> expert_thin_tile{{"rows", 16}, {"columns", 32}, {"depth", 64}};
+  double expert_thin_tokens = 1;
+  duration expert_step{165e-9};
+  duration expert_thin_step{70e-9};
   std::int64_t expand_rows = 0;
   std::int64_t dot_rows = 0;
   double dot_ops = 6.5;

@@ -206,19 +206,19 @@ operation experts(std::vector<std::int64_t> rows, std::int64_t tokens, std::int6
 // inputs take 0.3 us each however little they compute; where that is less, as long as their 262,144 operations.
 TEST(gpu_kernels, an_untuned_kernel_for_experts_takes_its_steps) {
   gpu_params p = round_numbers(2);
-  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 32}, {"step_ps", 300000}};
-  p.software.expert_thin_tile = {
-      {"tokens_percent", 100}, {"rows", 16}, {"columns", 32}, {"depth", 64}, {"step_ps", 100000}};
+  p.software.expert_tiles = "rule";
+  p.software.expert_step = duration(0.3e-6);
+  p.software.expert_thin_step = duration(0.1e-6);
   EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 320)), 3 * 10 * 0.3, 1e-6);
   EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 310)), 3 * 10 * 0.3, 1e-6) << "the last step is not full";
   EXPECT_NEAR(compute_us(p, experts({1}, 129, 64, 320)), 10 * 0.3, 1e-6) << "one tile is one SM's";
   // 64 tokens are no more than 128 experts: eight tiles of 16 x 32, five steps.
   EXPECT_NEAR(compute_us(p, experts({4, 4}, 64, 128, 320)), 4 * 5 * 0.1, 1e-6);
   EXPECT_NEAR(compute_us(p, experts({4, 4}, 128, 128, 320)), 4 * 5 * 0.1, 1e-6);
-  p.software.expert_thin_tile["tokens_percent"] = 50;
+  p.software.expert_thin_tokens = 0.5;
   EXPECT_NEAR(compute_us(p, experts({4, 4}, 64, 128, 320)), 4 * 5 * 0.1, 1e-6);
   EXPECT_NEAR(compute_us(p, experts({4, 4}, 65, 128, 320)), 2 * 10 * 0.3, 1e-6);
-  p.software.expert_tile["step_ps"] = 200000;
+  p.software.expert_step = duration(0.2e-6);
   EXPECT_NEAR(compute_us(p, experts({65, 63}, 129, 128, 320)), 3 * 10 * 0.262144, 1e-6);
   // Other products take the best tile: 128 x 128 outputs of 320 inputs in halves.
   operation one = experts({128}, 129, 128, 320);
@@ -231,8 +231,9 @@ TEST(gpu_kernels, an_untuned_kernel_for_experts_takes_its_steps) {
 TEST(gpu_kernels, an_untuned_kernel_with_few_rows_hides_its_loads_no_better_than_one_with_many) {
   gpu_params p = round_numbers(2);
   p.software.overlap_order = 1;
-  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 64}, {"step_ps", 100000}};
-  p.software.expert_thin_tile["tokens_percent"] = 0;
+  p.software.expert_tiles = "rule";
+  p.software.expert_tile["depth"] = 64;
+  p.software.expert_thin_tokens = 0;
   operation op = experts({1, 1}, 1, 64, 64);
   op.operands.push_back({1, traffic::weights, false, false, 0, 2000000});
   EXPECT_NEAR(gpu_model(p).plan(op).fill_bandwidth, 2e6 / (1e-6 + 0.524288e-6), 1e6);
@@ -254,7 +255,7 @@ TEST(gpu_kernels, warps_that_unpack_experts_on_their_own_multiply_slower_where_t
   p.silicon.dequant_ops = 0;
   p.silicon.energy_per_flop = energy(1e-12);
   p.silicon.energy_per_l2_byte = p.silicon.energy_per_memory_byte = energy(0);
-  p.software.expert_thin_tile["tokens_percent"] = 0;
+  p.software.expert_thin_tokens = 0;
   const operation wide = experts({16}, 1, 64, 1000);
   operation narrow = wide;
   narrow.weight_bits = 4;
@@ -268,7 +269,9 @@ TEST(gpu_kernels, warps_that_unpack_experts_on_their_own_multiply_slower_where_t
   plain.rows.clear();
   EXPECT_NEAR(compute_us(p, plain), 2.048, 1e-6) << "no expert";
   // Nobody's tiles but these kernels' own: 20 steps of 5 us are for 16-bit experts.
-  p.software.expert_tile = {{"rows", 64}, {"columns", 64}, {"depth", 50}, {"step_ps", 5000000}};
+  p.software.expert_tiles = "rule";
+  p.software.expert_tile["depth"] = 50;
+  p.software.expert_step = duration(5e-6);
   EXPECT_NEAR(compute_us(p, wide), 100, 1e-6);
   EXPECT_NEAR(compute_us(p, narrow), 4.096, 1e-6);
 }

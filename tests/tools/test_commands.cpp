@@ -138,6 +138,7 @@ TEST(commands, options_that_say_nothing_are_refused) {
       {two + "--context 9 --sweep prompt=8,16", "--context: given together with --sweep prompt="},
       {two + "--phase decode --sweep prompt=8,16", "--phase: got 'decode', which computes no prompt to sweep"},
       {"run" + h100 + gpt + "--set =3", "--set =3: has no path"},
+      {"run" + h100 + gpt + "--set gpu.expert_tile.depth=0", "gpu.expert_tile: got a map with a value out of range"},
       {"describe module gqu", "unknown module type 'gqu' (did you mean 'gpu'?"},
       {"describe module gqu", "one of: bus, dram, link"}};
   for (const auto& [words, message] : table) {

@@ -116,7 +116,6 @@ TEST(command_fit, table_of_the_memory_wall) {
   EXPECT_THAT(table.text, HasSubstr("40.00"));  // 8 x 2048 x 2.5 MiB
 }
 
-// Without a context there is no cache to count: its columns are absent, and the text says how to get them.
 TEST(command_fit, types_are_those_asked_for_in_their_order_or_the_usual_ones) {
   const auto types = [](const std::string& more) {
     const auto run = memwall("fit --json --model gpt-2 --device h100 " + more);
@@ -132,6 +131,7 @@ TEST(command_fit, types_are_those_asked_for_in_their_order_or_the_usual_ones) {
   EXPECT_EQ(types("--dtype fp32 --dtype int4g32"), (list{"fp32", "int4g32"}));
 }
 
+// Without a context there is no cache to count: its columns are absent, and the text says how to get them.
 TEST(command_fit, the_cache_is_counted_when_a_context_is_given) {
   const auto without = memwall("fit --model gpt-2 --device h100"),
              with = memwall("fit --model gpt-2 --device h100 --context 1");

@@ -31,6 +31,14 @@ struct small_model {
     arithmetic = read_numerics(shape);
     weights = draw_weights(shape, 7);
   }
+  inference_request request_on(const platform_description& p) const {
+    inference_request r;
+    r.shape = shape;
+    r.arithmetic = arithmetic;
+    r.weights = weights;
+    r.platform = &p;
+    return r;
+  }
   std::vector<float> of(const std::string& name) const {
     for (const weight& w : weights_of(shape))
       if (w.name == name) {
@@ -212,11 +220,7 @@ TEST(machine, noise_moves_logits_by_its_seed_alone_and_not_by_the_number_of_thre
 TEST(machine, ranges_are_fixed_on_a_text) {
   const small_model s;
   const auto p = load_platform("cim_sram");
-  inference_request r;
-  r.shape = s.shape;
-  r.arithmetic = s.arithmetic;
-  r.weights = s.weights;
-  r.platform = &p;
+  inference_request r = s.request_on(p);
   r.settings.types = dtypes::parse("int8/fp16/fp16");
   r.text = {1, 2, 3, 4, 5, 6, 7, 8};
   r.context = 8;
@@ -261,11 +265,7 @@ TEST(machine, progress_is_the_share_of_the_text_or_of_the_tokens) {
 TEST(machine, tokens_made_in_single_precision_are_those_of_the_reference) {
   const small_model s;
   const auto p = load_platform("von_neumann_h100");
-  inference_request r;
-  r.shape = s.shape;
-  r.arithmetic = s.arithmetic;
-  r.weights = s.weights;
-  r.platform = &p;
+  inference_request r = s.request_on(p);
   r.settings.types = dtypes::parse("fp32");
   r.prompt = {1, 2, 3, 4, 5};
   r.new_tokens = 4;
