@@ -159,6 +159,24 @@ TEST(commands, options_that_say_nothing_are_refused) {
   EXPECT_EQ(axes.exit_code, 0) << axes.err;
 }
 
+// A run of a comparison says why it ended, as it would alone. 122 GB of weights are on neither card.
+TEST(commands, a_comparison_tells_what_its_runs_say) {
+  const test::temp_dir dir;
+  const std::string both = "compare --platform von_neumann_h100 --platform von_neumann_a100 --context 64 ";
+  const auto wrong = test::memwall(both + "--model gpt-2 --batch 0 --out " + (dir / "w"));
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_NE((wrong.out + wrong.err).find("--batch: got '0'"), std::string::npos) << wrong.out << wrong.err;
+  const auto large = test::memwall(both + "--model llama-65b --json --out " + (dir / "l"));
+  EXPECT_EQ(large.exit_code, 3);
+  const auto told = large.json();  // outlives the loop over a part of it
+  ASSERT_EQ(told["platforms"].size(), 2u);
+  for (const auto& p : told["platforms"])
+    EXPECT_NE(p.value("message", "").find("does not fit"), std::string::npos) << p.dump();
+  for (const char* left : {"w", "l"})
+    for (const char* platform : {"von_neumann_h100", "von_neumann_a100"})
+      EXPECT_FALSE(std::filesystem::exists(dir / left + "/" + platform + "/run.log"));
+}
+
 // What is run stands in a trace: nothing of it can be asked for beside it. An all-reduce in it is one, whatever its
 // rows are called: two devices send half of 2 MiB twice each.
 TEST(commands, a_trace_says_what_is_run) {

@@ -23,9 +23,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* lock_name = ".lock";
-const std::vector<std::string> result_files = {
-    "result.json", "layers.csv",   "waves.vcd", "waves.gtkw",  "timeline.json", "compare.json", "results.csv",
-    "run.log",     "requests.csv", "steps.csv", "goodput.svg", "latency.svg",   "rates.json"};
+const std::vector<std::string> result_files = {"result.json",   "layers.csv",   "waves.vcd",   "waves.gtkw",
+                                               "timeline.json", "compare.json", "results.csv", "requests.csv",
+                                               "steps.csv",     "goodput.svg",  "latency.svg", "rates.json"};
 
 /// What the holder of a lock wrote into it: {kind, process, host, folders}.
 nlohmann::json note_in(const std::string& path) {
