@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <set>
@@ -46,8 +47,8 @@ TEST(validation_data, a_timed_product_has_its_operations_and_bytes) {
   EXPECT_EQ(found, 1);
 }
 
-// Six tokens go to two of four experts: twelve rows up (8 x 2 values of 16), activated, down, summed to six again. Of
-// the choices the one is timed that touches as many experts as is usual: 4 (1 - (1 - 2/4)^6) = 3.94, all four.
+// Six tokens go to two of four experts: twelve rows up (8 x 2 values of 16), activated, down, summed to six again. All
+// four are touched, as is usual: 4 (1 - (1 - 2/4)^6) = 3.94.
 TEST(validation_data, a_timed_layer_of_experts_is_chosen_multiplied_and_summed) {
   expert_row row;
   row.id = "E";
@@ -84,6 +85,25 @@ TEST(validation_data, a_timed_layer_of_experts_is_chosen_multiplied_and_summed) 
     EXPECT_EQ(found.at(product).kind, trace::op_kind::expert_gemm);
     EXPECT_EQ(found.at(product).choices, 2);
     EXPECT_EQ(found.at(product).group_rows, found.at("E.up").group_rows);
+  }
+}
+
+// Of 16 experts T tokens that choose two each touch 16 (1 - (1 - 2/16)^T) on average: the choice that is timed touches
+// the nearest whole number of them.
+TEST(validation_data, a_timed_choice_of_experts_is_a_usual_one) {
+  const test::temp_dir dir;
+  expert_row row;
+  row.experts = 16;
+  row.choices = 2;
+  row.dtype = "bf16";
+  for (row.tokens = 2; row.tokens <= 16; ++row.tokens) {
+    write_expert_trace({&row}, dir / "t.mwtrace");
+    const auto in = trace::read_file(dir / "t.mwtrace");
+    const double usual = 16 * (1 - std::pow(1 - 2.0 / 16, static_cast<double>(row.tokens)));
+    for (trace::op o; in->next(o);) {
+      if (o.kind != trace::op_kind::expert_gemm) continue;
+      EXPECT_NEAR(static_cast<double>(o.group_rows.size()), usual, 0.5) << row.tokens << " tokens";
+    }
   }
 }
 
